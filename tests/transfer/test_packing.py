@@ -1,0 +1,149 @@
+"""States as bytes: exact, small, and never read as something else."""
+
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from support.interest_events import SMALL, Life, applied, event_lists, unit_vector
+from support.reference_state import Event, max_relative_error
+from transfer.config import InterestConfig
+from transfer.errors import StateFormatError
+from transfer.interest import InterestStates, empty_states, take
+from transfer.layout import PREFIX
+from transfer.packing import pack, unpack
+
+DEFAULT = InterestConfig()
+moderate = settings(deadline=None, max_examples=60)
+
+
+def shopper(events: int = 20, scenarios: int = 3, config: InterestConfig = DEFAULT) -> InterestStates:
+    """A user of that many distinct items."""
+    life = [
+        Event(
+            0, 1.7e9 + 60.0 * n, n + 1, n % 3, n + 1, f"scenario {n % scenarios}", unit_vector(n, config.dim)
+        )
+        for n in range(events)
+    ]
+    return applied([life], config, users=1)
+
+
+PACKED = pack(shopper(), DEFAULT)[0]
+
+
+@moderate
+@given(event_lists())
+def test_states_come_back_exactly(events: list[Event]) -> None:
+    """Packing and unpacking changes no bit, also of users without events among others."""
+    states = applied([events], SMALL, users=4)
+    packed = pack(states, SMALL)
+    back = unpack(packed, SMALL)
+    assert max_relative_error(back, states) == 0.0
+    assert packed[3] == b""
+    assert pack(back, SMALL) == packed
+
+
+@moderate
+@given(event_lists())
+def test_a_users_bytes_do_not_depend_on_the_others(events: list[Event]) -> None:
+    """Each user packs alone as in company, and the bytes of many users unpack together in any order."""
+    states = applied([events], SMALL)
+    packed = pack(states, SMALL)
+    assert packed == [pack(take(states, np.array([row])), SMALL)[0] for row in range(3)]
+    back = unpack([packed[2], None, packed[0]], SMALL)
+    assert max_relative_error(take(back, np.array([0, 2])), take(states, np.array([2, 0]))) == 0.0
+
+
+def test_a_usual_state_takes_about_4_kb() -> None:
+    """20 events in three scenarios at 128 dimensions: the size that the store's speed was planned for."""
+    assert 3500 < len(PACKED) < 4300
+
+
+def test_nothing_packs_to_nothing() -> None:
+    """Users without events, and no users at all, are fine."""
+    assert pack(empty_states(2, DEFAULT), DEFAULT) == [b"", b""]
+    assert unpack([], DEFAULT).users == 0
+    assert max_relative_error(unpack([None, b""], DEFAULT), empty_states(2, DEFAULT)) == 0.0
+
+
+def test_caps_may_change_between_runs() -> None:
+    """A state written with larger caps is read, and shrinks with the next event."""
+    tight = InterestConfig(own_items=5, ring=4, max_scenarios=2)
+    states = unpack([PACKED], tight)
+    assert len(states.own_item) == 20
+    event = Event(0, 1.8e9, 999, 1, 999, "new", unit_vector(1, 128))
+    states = applied([[event]], tight, states=states)
+    assert (len(states.own_item), len(states.ring_key)) == (5, 4)
+    assert states.scenario_names == ("(other)", "new")
+
+
+@moderate
+@given(st.integers(1, len(PACKED) - 1))
+def test_a_state_cut_short_is_refused(length: int) -> None:
+    """No prefix is taken for a state."""
+    with pytest.raises(StateFormatError, match="cut short"):
+        unpack([PACKED[:length]], DEFAULT)
+
+
+@moderate
+@given(st.one_of(st.integers(0, 8 * PREFIX - 1), st.integers(0, 8 * len(PACKED) - 1)))
+def test_a_state_with_a_flipped_bit_is_refused(bit: int) -> None:
+    """Neither head nor body can be damaged unseen."""
+    damaged = bytearray(PACKED)
+    damaged[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(StateFormatError):
+        unpack([PACKED, bytes(damaged)], DEFAULT)
+
+
+@moderate
+@given(st.binary(min_size=1, max_size=300))
+def test_any_other_bytes_are_refused(content: bytes) -> None:
+    """Garbage is an error, not a state and not a crash."""
+    for blob in (content, b"DLIS" + content, PACKED[:PREFIX] + content, PACKED + content):
+        with pytest.raises(StateFormatError):
+            unpack([blob], DEFAULT)
+
+
+def test_an_error_says_which_row_and_how_to_mend_it() -> None:
+    """The message names the row, never a user, and what to do."""
+    with pytest.raises(StateFormatError, match=r"row 2 .*replay the log into a new store"):
+        unpack([PACKED, None, PACKED[:-1]], DEFAULT)
+
+
+def test_another_version_is_named() -> None:
+    """A state of a later release says so before anything else is looked at."""
+    later = PACKED[:4] + struct.pack("<I", 9) + PACKED[8:]
+    with pytest.raises(StateFormatError, match="version 9, this release reads 1"):
+        unpack([later], DEFAULT)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        InterestConfig(dim=64),
+        InterestConfig(dim=2048),
+        InterestConfig(half_lives_s=(60.0, 3600.0, 86400.0)),
+        InterestConfig(half_lives_s=(3600.0, 86400.0)),
+        InterestConfig(purchase_weight=5.0),
+    ],
+)
+def test_other_settings_are_refused(config: InterestConfig) -> None:
+    """A state can't be read with settings under which its numbers mean something else."""
+    with pytest.raises(StateFormatError, match="other settings"):
+        unpack([PACKED], config)
+
+
+def test_states_of_another_shape_do_not_pack() -> None:
+    """States and settings that don't belong together are a mistake of the caller."""
+    with pytest.raises(ValueError, match="don't fit the settings"):
+        pack(shopper(), InterestConfig(dim=64))
+
+
+def test_a_name_too_long_for_the_format_does_not_pack() -> None:
+    """Nothing is cut silently."""
+    life = Life(SMALL)
+    life.act("x" * 65536, 1.0)
+    with pytest.raises(ValueError, match="65535 bytes"):
+        pack(life.states, SMALL)

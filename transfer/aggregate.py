@@ -1,0 +1,91 @@
+"""A batch of events -> the states of these events alone."""
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from transfer.arrays import F64, I64, Bool
+from transfer.config import ACTIONS, InterestConfig
+from transfer.decay import decay
+from transfer.own import own_of_events
+from transfer.rows import group_starts, last_places, offsets_of
+from transfer.states import InterestStates, renumbering, sorted_names
+from transfer.terms import EventTerms
+
+
+def aggregate(terms: EventTerms, chosen: Bool, users: int, config: InterestConfig) -> InterestStates:
+    """States of the `chosen` (B,) events, summed in float64, without caps but the ring's.
+
+    The sums run in order of (user, time, key), so that a permuted batch gives the same bits.
+
+    Raises:
+        ValueError: a vector of a chosen event is not finite.
+    """
+    order = np.lexsort((terms.key, terms.time, terms.user))
+    order = order[chosen[order]]
+    user, time, key = terms.user[order].astype(np.int64), terms.time[order], terms.key[order]
+    action, item = terms.action[order], terms.item[order]
+    names = sorted_names(terms.scenario_names)
+    scenario = renumbering(terms.scenario_names, names)[terms.scenario[order]]
+    used, row = np.unique(terms.vector[order], return_inverse=True)
+    vectors = terms.vectors[used].astype(np.float64)
+    if not np.isfinite(vectors).all():
+        raise ValueError("a vector of the batch is not finite")
+
+    offsets = offsets_of(np.bincount(user, minlength=users))
+    filled = np.diff(offsets) > 0
+    t_ref, t_first = np.full(users, -np.inf), np.full(users, np.inf)
+    t_ref[filled] = time[offsets[1:][filled] - 1]
+    t_first[filled] = time[offsets[:-1][filled]]
+    factors = decay(t_ref[user] - time, config.half_lives)
+    mass = factors * config.action_weights[action][:, None]
+
+    horizons = factors.shape[1]
+    global_sums = np.empty((users, horizons - 1, config.dim), np.float32)
+    for k in range(horizons - 1):
+        global_sums[:, k] = _sums(mass[:, k], row, offsets, vectors)
+
+    by_slot = np.lexsort((scenario, user))
+    starts = group_starts([user[by_slot], scenario[by_slot]])
+    bounds = np.append(starts, len(by_slot))
+    slot_of = np.repeat(np.arange(len(starts)), np.diff(bounds))
+    cell = (slot_of[:, None] * horizons + np.arange(horizons)) * len(ACTIONS) + action[by_slot][:, None]
+    counts = np.bincount(
+        cell.ravel(), factors[by_slot].ravel(), minlength=len(starts) * horizons * len(ACTIONS)
+    ).reshape(len(starts), horizons, len(ACTIONS))
+    slot_time = time[by_slot]
+
+    own = own_of_events(user, item, time, action, scenario, mass, users)
+    latest = last_places(offsets, config.ring)
+    return InterestStates(
+        t_ref=t_ref,
+        t_first=t_first,
+        n_events=np.diff(offsets),
+        global_sums=global_sums,
+        scenario_names=names,
+        scenario_offsets=offsets_of(np.bincount(user[by_slot][starts], minlength=users)),
+        scenario_code=scenario[by_slot][starts],
+        scenario_sums=_sums(mass[by_slot, -1], row[by_slot], bounds, vectors).astype(np.float32),
+        scenario_counts=counts.astype(np.float32),
+        # Events of a slot are still in order of time.
+        scenario_first=slot_time[starts],
+        scenario_last=slot_time[bounds[1:] - 1],
+        own_offsets=own.offsets,
+        own_item=own.item,
+        own_mass=own.mass.astype(np.float32),
+        own_count=own.count,
+        own_last=own.last,
+        own_action=own.action,
+        own_scenario=own.scenario,
+        ring_offsets=offsets_of(np.minimum(np.diff(offsets), config.ring)),
+        ring_key=key[latest],
+        ring_time=time[latest],
+        ring_item=item[latest],
+        ring_action=action[latest],
+        ring_scenario=scenario[latest],
+    )
+
+
+def _sums(weight: F64, row: I64, bounds: I64, vectors: F64) -> F64:
+    """Weighted sum of the vectors of each run of events, (len(bounds) - 1, D) float64."""
+    total: F64 = csr_array((weight, row, bounds), shape=(len(bounds) - 1, len(vectors))) @ vectors
+    return total

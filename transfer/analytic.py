@@ -1,0 +1,136 @@
+"""The transfer model that needs no training: weights from mass and emergence, lending by shrinkage.
+
+For each scenario s of a user, with mass m_s, unit slot v_s, emergence e_s and z_s (`transfer/emergence.py`),
+and defaults in brackets (`TransferConfig`):
+
+    trust     t_s = z_s^2 / (z_s^2 + z0^2)                               [z0 2: one stray event moves little]
+    weight    w   = softmax_s(log m_s + gain * clip(e_s, -cap, cap) * t_s)               [gain 3, cap 3]
+    global    g   = unit((1 - q) G_K + q * mean_{k<K} G_k)    unit sums over all events  [q .3 short-term]
+    interest  u_s = unit(m_s v_s + c g)                       the share m_s / (m_s + c) is its own       [c 3]
+    fused     f   = unit((1 - q) sum_s w_s u_s + q * mean_{k<K} G_k)
+
+So a scenario of one event borrows from all others and one of many events speaks for itself; a scenario never
+visited is g. Without emergence the weights are shares of mass. A vector that cancels to nothing gives way to
+g, and g to the first axis, so that every answer is a finite unit vector.
+"""
+
+import numpy as np
+
+from transfer.arrays import F32, F64, I64
+from transfer.config import InterestConfig, TransferConfig
+from transfer.emergence import ScenarioFeatures, scenario_features
+from transfer.protocols import Fusion
+from transfer.rows import kept_offsets, places, segment_max, segment_sum
+from transfer.states import InterestStates, take
+
+FAINT = 1e-30
+"""Masses below this are rounding, and so is a sum shorter than CANCELLED times its mass."""
+CANCELLED = 1e-5
+
+
+class AnalyticTransfer:
+    """Documented weights in the place of learned ones; see the head of this file for the formulas."""
+
+    def __init__(self, interest: InterestConfig, transfer: TransferConfig | None = None) -> None:
+        self._interest = interest
+        self._transfer = transfer or TransferConfig()
+
+    @property
+    def fingerprint(self) -> str:
+        """`analytic-1-` and the digests of both configurations."""
+        return f"analytic-1-{self._interest.fingerprint()}-{self._transfer.fingerprint()}"
+
+    def __call__(self, states: InterestStates) -> Fusion:
+        """Fuse U users; a user without events gets the first axis as fused vector and no interests.
+
+        >>> from transfer.states import empty_states
+        >>> config = InterestConfig(dim=3)
+        >>> AnalyticTransfer(config)(empty_states(1, config)).fused.tolist()
+        [[1.0, 0.0, 0.0]]
+        """
+        features = scenario_features(states, self._interest, self._transfer)
+        weights = self._weights(states, features)
+        short_term, overall = self._global(states)
+        slots = self._blend(states, features.mass, overall)
+        q = self._transfer.short_term_share
+        mixed = segment_sum(slots * weights[:, None], states.scenario_offsets)
+        fused = _unit_or((1 - q) * mixed + q * short_term, overall)
+        rows, interest_offsets = self._top(states.scenario_offsets, weights)
+        return Fusion(
+            fused=fused.astype(np.float32),
+            weights=weights.astype(np.float32),
+            emergence=features.emergence.astype(np.float32),
+            mass=features.mass.astype(np.float32),
+            interests=slots[rows].astype(np.float32),
+            interest_offsets=interest_offsets,
+        )
+
+    def scenario_query(self, states: InterestStates, row: int, name: str) -> F32:
+        """(D,) unit vector for one user's request in the scenario `name`: slot and global interest, blended.
+
+        A scenario that the user never visited gives the global interest alone.
+
+        Raises:
+            IndexError: there is no such row.
+        """
+        one = take(states, np.array([row]))
+        _, overall = self._global(one)
+        if name not in one.scenario_names:
+            row_of_global: F32 = overall[0].astype(np.float32)
+            return row_of_global
+        mass = one.scenario_counts[:, -1].astype(np.float64) @ self._interest.action_weights
+        slot: F32 = self._blend(one, mass, overall)[one.slot_names(0).index(name)].astype(np.float32)
+        return slot
+
+    def _weights(self, states: InterestStates, features: ScenarioFeatures) -> F64:
+        config = self._transfer
+        trust = features.z**2 / (features.z**2 + config.emergence_z**2)
+        shift = np.clip(features.emergence, -config.emergence_cap, config.emergence_cap) * trust
+        logit = np.log(np.maximum(features.mass, FAINT)) + config.emergence_gain * shift
+        user = states.slot_users()
+        scaled = np.exp(logit - segment_max(logit, states.scenario_offsets, 0.0)[user])
+        weights: F64 = scaled / segment_sum(scaled, states.scenario_offsets)[user]
+        return weights
+
+    def _global(self, states: InterestStates) -> tuple[F64, F64]:
+        """Mean of the shorter half-lives' unit sums (U, D), and the global interest (U, D), a unit vector."""
+        masses = segment_sum(
+            states.scenario_counts.astype(np.float64) @ self._interest.action_weights, states.scenario_offsets
+        )
+        units = [_unit(states.global_sum(k), masses[:, k]) for k in range(states.horizons)]
+        short_term = np.mean(units[:-1], axis=0)
+        q = self._transfer.short_term_share
+        axis = np.zeros(states.dim)
+        axis[0] = 1.0
+        return short_term, _unit_or((1 - q) * units[-1] + q * short_term, axis)
+
+    def _blend(self, states: InterestStates, mass: F64, overall: F64) -> F64:
+        """Interest vector of each slot (S, D): its own and the global one by how much is known."""
+        own = _unit(states.scenario_sums.astype(np.float64), mass) * mass[:, None]
+        lender = overall[states.slot_users()]
+        return _unit_or(own + self._transfer.shrinkage_mass * lender, lender)
+
+    def _top(self, offsets: I64, weights: F64) -> tuple[I64, I64]:
+        """Slots that give interest vectors, the weightiest of each user first, and their offsets."""
+        user = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+        order = np.lexsort((np.arange(len(weights)), -weights, user))
+        place = places(offsets)
+        heavy = weights[order] >= self._transfer.interest_min_weight
+        kept = (place < self._transfer.interests) & (heavy | (place == 0))
+        return order[kept], kept_offsets(offsets, kept)
+
+
+def _unit(sums: F64, mass: F64) -> F64:
+    """Rows at length 1; zero where what is left of the sum is rounding."""
+    norm = np.linalg.norm(sums, axis=1)
+    known = (norm > CANCELLED * mass) & (mass > FAINT)
+    unit: F64 = np.divide(sums, norm[:, None], out=np.zeros_like(sums), where=known[:, None])
+    return unit
+
+
+def _unit_or(rows: F64, instead: F64) -> F64:
+    """Rows at length 1; `instead` where a row cancelled."""
+    norm = np.linalg.norm(rows, axis=1, keepdims=True)
+    known = norm > CANCELLED
+    unit: F64 = np.where(known, rows / np.where(known, norm, 1.0), instead)
+    return unit

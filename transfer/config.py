@@ -1,0 +1,111 @@
+"""Settings of the interest state and of the analytic transfer model."""
+
+import hashlib
+import json
+from itertools import pairwise
+from typing import Annotated, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from transfer.arrays import F64
+
+ACTIONS = ("browse", "click", "purchase")
+"""Names of the actions; the position is the uint8 code that events and states hold."""
+
+STATE_VERSION = 1
+"""Version of the packed state; raised when a release can't read what an older one wrote."""
+
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class InterestConfig(BaseModel):
+    """What an interest state holds. States of different `fingerprint()` can't be merged or read.
+
+    The half-lives belong to the data: minutes for session logs, days and weeks for shops. An action's weight
+    multiplies its event's vector in every decayed sum.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dim: int = Field(default=128, ge=1, le=8192)
+    half_lives_s: tuple[PositiveFloat, ...] = Field(
+        default=(3600.0, 86400.0, 2592000.0), min_length=2, max_length=16
+    )
+    browse_weight: PositiveFloat = 0.5
+    click_weight: PositiveFloat = 1.0
+    purchase_weight: PositiveFloat = 3.0
+    max_scenarios: int = Field(default=32, ge=1, le=250)
+    own_items: int = Field(default=128, ge=1, le=65535)
+    ring: int = Field(default=64, ge=1, le=65535)
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        lives = self.half_lives_s
+        if any(later <= sooner for sooner, later in pairwise(lives)):
+            raise ValueError(f"half_lives_s must ascend, each longer than the one before; got {lives}")
+        return self
+
+    @property
+    def action_weights(self) -> F64:
+        """Weight of each action code, (A,) float64."""
+        return np.array([self.browse_weight, self.click_weight, self.purchase_weight])
+
+    @property
+    def half_lives(self) -> F64:
+        """Half-lives in seconds, (K,) float64, ascending."""
+        return np.array(self.half_lives_s)
+
+    def fingerprint(self) -> str:
+        """16 hex digits over everything that makes states incompatible; caps may change freely.
+
+        >>> InterestConfig().fingerprint() == InterestConfig(own_items=64).fingerprint()
+        True
+        >>> InterestConfig().fingerprint() == InterestConfig(dim=64).fingerprint()
+        False
+        """
+        weights = [self.browse_weight, self.click_weight, self.purchase_weight]
+        return _digest([STATE_VERSION, ACTIONS, self.dim, list(self.half_lives_s), weights])
+
+
+class TransferConfig(BaseModel):
+    """Weights of the analytic model; `transfer/analytic.py` and `transfer/again.py` give the formulas.
+
+    Masses are decayed sums of action weights at the longest half-life: 1 is one fresh click at the defaults.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    emergence_gain: float = Field(
+        default=3.0, ge=0, le=100, description="logit per unit of trusted emergence"
+    )
+    emergence_cap: PositiveFloat = Field(
+        default=3.0, description="largest emergence, either way, that counts"
+    )
+    emergence_z: PositiveFloat = Field(default=2.0, description="z at which emergence is trusted by half")
+    pseudo_count: PositiveFloat = Field(
+        default=1.0, description="events added to both sides of the log-ratio"
+    )
+    z_variance: PositiveFloat = Field(default=1.0, description="events added to the variance in z")
+    min_age_s: PositiveFloat = Field(default=60.0, description="age of a user counts as at least this")
+    shrinkage_mass: PositiveFloat = Field(
+        default=3.0, description="mass at which slot and global weigh alike"
+    )
+    short_term_share: Share = Field(default=0.3, description="share of the shorter half-lives' global sums")
+    interests: int = Field(default=4, ge=1, le=32, description="interest vectors per user, at most")
+    interest_min_weight: Share = Field(
+        default=0.02, description="a lighter scenario gives no interest vector"
+    )
+    again_recency: Share = Field(default=0.5, description="share of the shorter half-lives in again scores")
+    repeat_prior: Share = Field(default=0.3, description="share of repeats assumed before any evidence")
+    repeat_strength: PositiveFloat = Field(default=4.0, description="events that the prior is worth")
+
+    def fingerprint(self) -> str:
+        """16 hex digits over all weights."""
+        return _digest(self.model_dump(mode="json"))
+
+
+def _digest(content: object) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -1,0 +1,9 @@
+"""Errors of the interest state and the transfer model."""
+
+
+class TransferError(Exception):
+    """Base of this package's errors."""
+
+
+class StateFormatError(TransferError):
+    """Packed bytes that this release can't read with these settings; the text says how to mend."""

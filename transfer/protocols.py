@@ -1,0 +1,42 @@
+"""What every transfer model takes and gives."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from transfer.arrays import F32, I64
+from transfer.states import InterestStates
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fusion:
+    """Read-out of the states of U users with S scenario slots (rows as in the states), all finite."""
+
+    fused: F32
+    """(U, D) unit vectors."""
+    weights: F32
+    """(S,) weight of each scenario; sums to 1 per user."""
+    emergence: F32
+    """(S,) log-ratio, 0 is steady."""
+    mass: F32
+    """(S,) decayed sum of action weights."""
+    interests: F32
+    """(R, D) unit vectors, the weightiest scenario of a user first."""
+    interest_offsets: I64
+    """(U + 1,) each user's rows of `interests`."""
+
+
+class TransferModel(Protocol):
+    """A pure function of states; equal states and fingerprint give equal fusions."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Short text that changes whenever the model would answer otherwise."""
+        ...
+
+    def __call__(self, states: InterestStates) -> Fusion:
+        """Fuse the states of many users at once."""
+        ...
+
+    def scenario_query(self, states: InterestStates, row: int, name: str) -> F32:
+        """(D,) unit vector to search with for one user who is in the scenario `name` now."""
+        ...

@@ -1,0 +1,89 @@
+"""The ring: each user's latest distinct events by (time, key), which is also the window for duplicates."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from transfer.arrays import F64, I32, I64, U8, U64, Bool
+from transfer.rows import kept_offsets, last_places, owners, union
+from transfer.states import InterestStates
+
+
+@dataclass(frozen=True, slots=True)
+class RingRows:
+    """Ring rows of many users, ascending by (time, key); fields as in `InterestStates`."""
+
+    offsets: I64
+    key: U64
+    time: F64
+    item: U64
+    action: U8
+    scenario: I32
+
+
+def first_seen(states: InterestStates, user: npt.NDArray[Any], key: U64) -> Bool:
+    """Whether each of (B,) events is neither in its user's ring nor earlier in the batch."""
+    batch_keys = np.sort(key)
+    if not len(batch_keys):
+        return np.zeros(0, np.bool_)
+    # Few ring rows share a key with the batch; only those take part in the exact comparison.
+    place = np.minimum(np.searchsorted(batch_keys, states.ring_key), len(batch_keys) - 1)
+    known = np.flatnonzero(batch_keys[place] == states.ring_key)
+    users = np.concatenate([owners(states.ring_offsets)[known], user])
+    keys = np.concatenate([states.ring_key[known], key])
+    order = np.lexsort((keys, users))  # stable: ring rows come first, then the batch by position
+    repeat = np.zeros(len(keys), np.bool_)
+    same = (users[order][1:] == users[order][:-1]) & (keys[order][1:] == keys[order][:-1])
+    repeat[order[1:]] = same
+    return ~repeat[len(known) :]
+
+
+def merge_ring(
+    a: InterestStates, b: InterestStates, recode_a: I32, recode_b: I32, distinct: bool
+) -> RingRows:
+    """All rows of two sides' rings; `distinct` promises that no key is on both sides of a user."""
+    joint = union(a.ring_offsets, [a.ring_time, a.ring_key], b.ring_offsets, [b.ring_time, b.ring_key])
+    ring = RingRows(
+        joint.offsets,
+        np.empty(joint.size, np.uint64),
+        np.empty(joint.size),
+        np.empty(joint.size, np.uint64),
+        np.empty(joint.size, np.uint8),
+        np.empty(joint.size, np.int32),
+    )
+    for side, place, recode in ((a, joint.place_a, recode_a), (b, joint.place_b, recode_b)):
+        ring.key[place] = side.ring_key
+        ring.time[place] = side.ring_time
+        ring.item[place] = side.ring_item
+        ring.action[place] = side.ring_action
+        ring.scenario[place] = recode[side.ring_scenario]
+    return ring if distinct else _keep(ring, _latest_of_each_key(ring))
+
+
+def keep_latest(ring: RingRows, length: int) -> RingRows:
+    """The last `length` rows of each user."""
+    if not (np.diff(ring.offsets) > length).any():
+        return ring
+    return _keep(ring, last_places(ring.offsets, length))
+
+
+def _latest_of_each_key(ring: RingRows) -> Bool:
+    user = owners(ring.offsets)
+    order = np.lexsort((ring.time, ring.key, user))
+    same = (user[order][1:] == user[order][:-1]) & (ring.key[order][1:] == ring.key[order][:-1])
+    kept = np.ones(len(user), np.bool_)
+    kept[order[:-1][same]] = False
+    return kept
+
+
+def _keep(ring: RingRows, kept: Bool) -> RingRows:
+    return RingRows(
+        kept_offsets(ring.offsets, kept),
+        ring.key[kept],
+        ring.time[kept],
+        ring.item[kept],
+        ring.action[kept],
+        ring.scenario[kept],
+    )

@@ -1,0 +1,57 @@
+"""A batch of events as the interest state takes them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from transfer.arrays import F32, F64, I32, U8, U64
+from transfer.config import ACTIONS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventTerms:
+    """B events: each adds its action's weight times a unit vector to its user's decayed sums.
+
+    Equal (user, key) is the same event. An `item` of 0 is text alone: it counts, but is no own item.
+    """
+
+    user: I32
+    """(B,) user row, 0..U-1."""
+    time: F64
+    """(B,) event time in seconds, finite."""
+    key: U64
+    """(B,) identity of the event."""
+    action: U8
+    """(B,) position in ACTIONS."""
+    item: U64
+    """(B,) item key, 0 for none."""
+    scenario: I32
+    """(B,) position in scenario_names."""
+    scenario_names: Sequence[str]
+    vectors: F32
+    """(N, D) unit vectors, shared by the events."""
+    vector: I32
+    """(B,) row of `vectors`."""
+
+    def check(self, users: int, dim: int) -> None:
+        """Refuse a batch that would spoil states for good.
+
+        Raises:
+            ValueError: columns of unequal length, indices out of range, times not finite, another dimension.
+        """
+        columns = (self.user, self.time, self.key, self.action, self.item, self.scenario, self.vector)
+        if len({len(column) for column in columns}) != 1:
+            raise ValueError(f"columns of unequal length: {[len(column) for column in columns]}")
+        if self.vectors.ndim != 2 or self.vectors.shape[1] != dim:
+            raise ValueError(f"vectors have shape {self.vectors.shape}, the states hold {dim} dimensions")
+        if not np.isfinite(self.time).all():
+            raise ValueError("an event time is not finite")
+        for name, column, bound in (
+            ("user", self.user, users),
+            ("action", self.action, len(ACTIONS)),
+            ("scenario", self.scenario, len(self.scenario_names)),
+            ("vector", self.vector, len(self.vectors)),
+        ):
+            if len(column) and not 0 <= int(column.min()) <= int(column.max()) < bound:
+                raise ValueError(f"{name} must lie in 0..{bound - 1}, got {column.min()}..{column.max()}")
