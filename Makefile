@@ -1,0 +1,54 @@
+# make quickstart   see it work          make test    everything that CI checks
+# make check        lint, types, imports  make bench   the benchmarks, one JSON line each
+#
+# Each sets up .venv first, once. Without a GPU on x86 Linux, spare yourself gigabytes of CUDA:
+#   make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
+.DEFAULT_GOAL := help
+SHELL := bash
+PYTHON ?= python3
+BIN := .venv/bin
+TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
+export HF_HUB_OFFLINE := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup quickstart test check bench clean
+
+help:
+	@sed -n '1,5s/^# \{0,1\}//p' Makefile
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml constraints.txt
+	@echo "==> setting up .venv (once; a minute or two)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Driftline needs Python 3.11 or newer: make PYTHON=python3.11"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "==> $(TORCH)"
+	@$(BIN)/pip install --quiet -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH)
+	@echo "==> driftline and its dependencies, as pinned in constraints.txt"
+	@$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+quickstart: setup
+	@echo "==> driftline quickstart"
+	@$(BIN)/driftline quickstart
+
+check: setup
+	@echo "==> ruff"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@echo "==> mypy"
+	@$(BIN)/mypy
+	@echo "==> import direction"
+	@$(BIN)/lint-imports --no-logo > .venv/imports.log 2>&1 || { cat .venv/imports.log; exit 1; }
+
+test: check
+	@echo "==> examples in docstrings"
+	@$(BIN)/pytest -q --doctest-modules streams encoders transfer sinks
+	@echo "==> tests"
+	@$(BIN)/pytest -q --durations=10 tests
+
+bench: setup
+	@for program in benchmarks/*.py; do echo "==> $$program" >&2; $(BIN)/python $$program || exit 1; done
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""The daemon, replay and command line: everything that does I/O around the functional core."""

@@ -1,0 +1,157 @@
+"""Factorised fields, of a fetched batch or of a log alike -> valid EventColumns and rejects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.columns import F64, I32, I64, NONE, U8, EventColumns, factorise_optional, recode, take
+from streams.event import (
+    MAX_EVENT_ID_BYTES,
+    MAX_ITEM_ID_BYTES,
+    MAX_SCENARIO_BYTES,
+    MAX_TEXT_CHARS,
+    MAX_USER_ID_BYTES,
+    Event,
+    Reason,
+    Reject,
+    event_keys,
+    fits,
+    is_blank,
+    reject_reason,
+)
+
+UNKNOWN_ACTION: Final = 255
+"""Code of an action that is none of ours; its event is rejected."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawEvents:
+    """Fields of B events as read, not yet judged. Codes and tables as in EventColumns; -1 = absent.
+
+    Attributes:
+        event_ids: (B,) event id or None of each event; None where the input has no such field.
+        faults: rows that the reader could not make sense of, and why.
+    """
+
+    user: I32
+    users: list[str]
+    item: I32
+    items: list[str]
+    scenario: I32
+    scenarios: list[str]
+    text: I32
+    texts: list[str]
+    time: F64
+    action: U8
+    offset: I64
+    event_ids: Sequence[str | None] | None
+    faults: Mapping[int, tuple[Reason, str]] = field(default_factory=dict)
+
+
+def assemble(
+    raw: RawEvents, *, source: str, now: float, max_future_s: float
+) -> tuple[EventColumns, list[Reject]]:
+    """Judge the events by the limits of `streams.event`, normalise their texts and compute their keys.
+
+    Returns the columns of the valid events and a reject for each other one; positions are rows of `raw`.
+    """
+    columns = EventColumns(
+        user=raw.user,
+        users=raw.users,
+        item=raw.item,
+        items=raw.items,
+        scenario=raw.scenario,
+        scenarios=raw.scenarios,
+        text=raw.text,
+        texts=raw.texts,
+        time=raw.time,
+        action=raw.action,
+        key=np.zeros(len(raw.time), np.uint64),
+        source=np.zeros(len(raw.time), np.int32),
+        sources=[source],
+        offset=raw.offset,
+    )
+    event_ids = raw.event_ids
+    rejects: list[Reject] = []
+    for row in np.flatnonzero(_suspicious(raw, now, max_future_s)).tolist():
+        found = _judge(raw, row, now, max_future_s)
+        if found is not None:
+            rejects.append(Reject(row, *found))
+    if rejects or not len(columns):
+        keep = np.ones(len(columns), bool)
+        keep[[reject.position for reject in rejects]] = False
+        columns = take(columns, keep)
+        if event_ids is not None:
+            event_ids = [event_ids[row] for row in np.flatnonzero(keep).tolist()]
+    columns = _with_normal_texts(columns)
+    key = event_keys(
+        event_ids=event_ids,
+        item=columns.item,
+        items=columns.items,
+        text=columns.text,
+        texts=columns.texts,
+        scenario=columns.scenario,
+        scenarios=columns.scenarios,
+        time=columns.time,
+        action=columns.action,
+    )
+    return replace(columns, key=key), rejects
+
+
+def _suspicious(raw: RawEvents, now: float, max_future_s: float) -> npt.NDArray[np.bool_]:
+    """(B,) whatever `_judge` could reject: strings looked at once per distinct value, times as an array."""
+    suspicious: npt.NDArray[np.bool_] = ~((raw.time >= 0) & (raw.time <= now + max_future_s))
+    suspicious[list(raw.faults)] = True
+    suspicious |= raw.action == UNKNOWN_ACTION
+    suspicious |= _bad(raw.users, MAX_USER_ID_BYTES, blank_is_bad=True, absent_is_bad=True)[raw.user]
+    suspicious |= _bad(raw.scenarios, MAX_SCENARIO_BYTES, blank_is_bad=True, absent_is_bad=True)[raw.scenario]
+    suspicious |= _bad(raw.items, MAX_ITEM_ID_BYTES, blank_is_bad=False, absent_is_bad=False)[raw.item]
+    has_no_text = np.array([is_blank(text) for text in raw.texts] + [True])
+    suspicious |= (raw.item == NONE) & has_no_text[raw.text]
+    if raw.event_ids is not None:
+        suspicious |= np.array(
+            [e is not None and not fits(e, MAX_EVENT_ID_BYTES) for e in raw.event_ids], bool
+        )
+    return suspicious
+
+
+def _judge(raw: RawEvents, row: int, now: float, max_future_s: float) -> tuple[Reason, str] | None:
+    """The one place that words a rejection, `reject_reason`, for one row."""
+    if row in raw.faults:
+        return raw.faults[row]
+    for name, code in (("user_id", raw.user[row]), ("scenario", raw.scenario[row])):
+        if code == NONE:
+            return "missing_field", f"{name} is null"
+    if raw.action[row] == UNKNOWN_ACTION:
+        return "unknown_action", "action is none of those known"
+    item, text = raw.item[row], raw.text[row]
+    event = Event(
+        user_id=raw.users[raw.user[row]],
+        timestamp=float(raw.time[row]),
+        scenario=raw.scenarios[raw.scenario[row]],
+        item_id=None if item == NONE else raw.items[item],
+        text=None if text == NONE else raw.texts[text],
+        event_id=None if raw.event_ids is None else raw.event_ids[row],
+    )
+    return reject_reason(event, now, max_future_s)
+
+
+def _with_normal_texts(columns: EventColumns) -> EventColumns:
+    """Blank texts become absent, long ones are cut; cut texts may become equal, hence one code again."""
+    if not any(len(text) > MAX_TEXT_CHARS or is_blank(text) for text in columns.texts):
+        return columns
+    mapping, texts = factorise_optional(
+        None if is_blank(text) else text[:MAX_TEXT_CHARS] for text in columns.texts
+    )
+    return replace(columns, text=recode(columns.text, mapping), texts=texts)
+
+
+def _bad(table: list[str], limit: int, *, blank_is_bad: bool, absent_is_bad: bool) -> npt.NDArray[np.bool_]:
+    """(T + 1,) whether a table's strings are too long, or blank where that is bad; the last is code -1."""
+    judged = [not fits(value, limit) or (blank_is_bad and is_blank(value)) for value in table]
+    return np.array(judged + [absent_is_bad], bool)

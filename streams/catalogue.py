@@ -1,0 +1,152 @@
+"""Catalogue rows into the items collection; no content is encoded twice, also across restarts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from encoders.content import ContentEncoder
+from encoders.items import ItemVectors
+from encoders.prepare import item_text
+from encoders.unseen import unseen_vectors
+from sinks.points import WITHOUT_TEXT, ItemPoints, ItemRecord, item_key
+from sinks.protocols import Store
+from streams.event import ItemRow
+from streams.metrics import Metrics
+
+ROWS_AT_A_TIME = 2000
+FIT_TEXTS = 50_000
+"""Distinct texts that a whitening is fitted on, at most: enough for 128 directions, and bounded in time."""
+
+Progress = Callable[[int], None]
+
+
+@dataclass(slots=True)
+class CatalogueCounts:
+    """What became of the rows. encoded + reused counts rows whose vector was written anew."""
+
+    items: int = 0
+    encoded: int = 0
+    reused: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+
+
+class CatalogueWriter:
+    """Writes items; knows the whitening's life: fitted once on the first catalogue, kept in the store, then frozen."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        content: ContentEncoder,
+        memory: ItemVectors,
+        metrics: Metrics,
+        now: Callable[[], float],
+        save_whitening: Callable[[], None],
+        is_fitted: Callable[[], bool],
+    ) -> None:
+        self._store = store
+        self._content = content
+        self._memory = memory
+        self._metrics = metrics
+        self._now = now
+        self._save_whitening = save_whitening
+        self._is_fitted = is_fitted
+
+    def fit(self, rows: Sequence[ItemRow], progress: Progress | None = None) -> bool:
+        """Fit the whitening on a whole catalogue, unless the store has one. False where there was nothing to do."""
+        if self._is_fitted():
+            return False
+        texts = dict.fromkeys(item_text(row.title, row.description) for row in rows)
+        distinct = [text for text in texts if text]
+        if not distinct:
+            return False
+        if len(distinct) > FIT_TEXTS:
+            step = len(distinct) / FIT_TEXTS  # evenly over the catalogue, which may be sorted
+            distinct = [distinct[int(position * step)] for position in range(FIT_TEXTS)]
+        self._content.fit(distinct, progress)
+        self._save_whitening()
+        return True
+
+    def upsert(self, rows: Sequence[ItemRow], progress: Progress | None = None) -> CatalogueCounts:
+        """Write the rows in parts; returns after the store acknowledged them. `progress` is told rows done."""
+        counts = CatalogueCounts()
+        for start in range(0, len(rows), ROWS_AT_A_TIME):
+            part = rows[start : start + ROWS_AT_A_TIME]
+            self._upsert_part(part, counts)
+            if progress is not None:
+                progress(len(part))
+        return counts
+
+    def delete(self, item_ids: Sequence[str]) -> None:
+        """Take items out of the catalogue; users' states keep what they learned from them."""
+        if item_ids:
+            keys = [item_key(item_id) for item_id in item_ids]
+            self._store.items.delete(keys)
+            self._memory.discard(keys)
+            self._metrics.items.labels("deleted").inc(len(keys))
+
+    def _upsert_part(self, rows: Sequence[ItemRow], counts: CatalogueCounts) -> None:
+        texts = [item_text(row.title, row.description) for row in rows]
+        if any(texts):
+            self._save_whitening()  # what the fingerprints below depend on
+        contents = [self._content.content_fingerprint(text) if text else WITHOUT_TEXT for text in texts]
+        stored = self._store.items.read([item_key(row.item_id) for row in rows])
+        changed = [
+            position
+            for position, (row, content, record) in enumerate(zip(rows, contents, stored, strict=True))
+            if not _same(row, content, record)
+        ]
+        counts.items += len(rows)
+        counts.unchanged += len(rows) - len(changed)
+        self._metrics.items.labels("unchanged").inc(len(rows) - len(changed))
+        if not changed:
+            return
+        rows, texts, contents = (list(_pick(values, changed)) for values in (rows, texts, contents))
+        vectors, encoded = self._vectors(rows, texts, contents)
+        self._store.items.write(
+            ItemPoints(
+                item_ids=[row.item_id for row in rows],
+                vectors=vectors,
+                titles=[row.title for row in rows],
+                scenarios=[row.scenario for row in rows],
+                contents=contents,
+            )
+        )
+        self._memory.put([item_key(row.item_id) for row in rows], vectors, self._now())
+        counts.encoded += encoded
+        counts.reused += len(rows) - encoded
+        self._metrics.items.labels("encoded").inc(encoded)
+        self._metrics.items.labels("reused").inc(len(rows) - encoded)
+
+    def _vectors(
+        self, rows: Sequence[ItemRow], texts: Sequence[str], contents: Sequence[str]
+    ) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], int]:
+        """(N, D) vectors, and the number of distinct texts that went through the model for them."""
+        vectors = np.empty((len(rows), self._content.dim), np.float32)
+        known = self._store.items.contents(sorted(set(contents) - {WITHOUT_TEXT}))
+        fresh = [p for p, content in enumerate(contents) if content not in known and content != WITHOUT_TEXT]
+        before = self._content.encoded
+        if fresh:
+            vectors[fresh] = self._content.encode([texts[position] for position in fresh])
+        bare = [position for position, content in enumerate(contents) if content == WITHOUT_TEXT]
+        if bare:
+            vectors[bare] = unseen_vectors([rows[position].item_id for position in bare], self._content.dim)
+        for position, content in enumerate(contents):
+            if content in known:
+                vectors[position] = known[content]
+        return vectors, self._content.encoded - before
+
+
+def _same(row: ItemRow, content: str, record: ItemRecord | None) -> bool:
+    if record is None:
+        return False
+    return (row.title, row.scenario, content) == (record.title, record.scenario, record.content)
+
+
+def _pick(values: Sequence[Any], positions: Sequence[int]) -> Iterator[Any]:
+    return (values[position] for position in positions)

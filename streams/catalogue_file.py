@@ -1,0 +1,96 @@
+"""Catalogue files -> item rows: Parquet, CSV or JSON lines, all checked before the first batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from streams.decode import item_reject_reason
+from streams.errors import LogError
+from streams.event import MAX_TEXT_CHARS, ItemRow, Reject
+from streams.file_fields import find_fields
+from streams.mapping import CATALOGUE_FIELDS, columns_of_fields
+from streams.table_columns import Faults, optional_strings
+from streams.table_file import Rows, TableFile, inspect_file, read_file
+
+BATCH_ROWS: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CatalogueBatch:
+    """Items of some consecutive rows; `position` of a reject is the row's number over all files, from 0."""
+
+    rows: list[ItemRow]
+    rejects: list[Reject]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Checked files that are read as one catalogue. Iterate it for its batches, as often as you like."""
+
+    files: tuple[TableFile, ...]
+    fields: tuple[Mapping[str, str], ...]
+    batch_rows: int
+
+    @property
+    def total_rows(self) -> int:
+        """Of all files, rejects included."""
+        return sum(file.rows for file in self.files)
+
+    def __iter__(self) -> Iterator[CatalogueBatch]:
+        first_row = 0
+        for file, fields in zip(self.files, self.fields, strict=True):
+            for rows in read_file(file, list(fields.values()), self.batch_rows):
+                yield _batch(rows, fields, first_row)
+                first_row += rows.count
+
+
+def open_catalogue(
+    paths: Sequence[Path | str], mapping: Mapping[str, str] | None = None, *, batch_rows: int = BATCH_ROWS
+) -> Catalogue:
+    """Check all files, structure and columns. `item_id` is needed; a missing or null other field is "".
+
+    Args:
+        mapping: field -> column of the files, for columns of another name (`streams.mapping`).
+
+    Raises:
+        LogError: names the file, and the column, row or line.
+    """
+    if not paths:
+        raise LogError("no catalogue files given")
+    files = tuple(inspect_file(path) for path in map(Path, paths))
+    return Catalogue(files, tuple(_fields(file, mapping or {}) for file in files), batch_rows)
+
+
+def _fields(file: TableFile, mapping: Mapping[str, str]) -> dict[str, str]:
+    there = find_fields(file, CATALOGUE_FIELDS, mapping, required=("item_id",))
+    # A line of JSON may have fields that the first lines have not.
+    return columns_of_fields(CATALOGUE_FIELDS, mapping) if file.kind == "json" else there
+
+
+def _batch(rows: Rows, fields: Mapping[str, str], first_row: int) -> CatalogueBatch:
+    faults: Faults = dict(rows.broken)
+    columns = {
+        name: optional_strings(rows.columns[column], column, faults) for name, column in fields.items()
+    }
+    empty: list[str | None] = [None] * rows.count
+    found: list[ItemRow] = []
+    rejects: list[Reject] = []
+    for position, (item_id, title, description, scenario) in enumerate(
+        zip(*(columns.get(name, empty) for name in CATALOGUE_FIELDS), strict=True)
+    ):
+        reason = faults.get(position) or item_reject_reason(item_id or "", scenario or "")
+        if reason is not None:
+            rejects.append(Reject(first_row + position, *reason))
+            continue
+        found.append(
+            ItemRow(
+                item_id or "",
+                (title or "")[:MAX_TEXT_CHARS],
+                (description or "")[:MAX_TEXT_CHARS],
+                scenario or "",
+            )
+        )
+    return CatalogueBatch(found, rejects)

@@ -1,0 +1,127 @@
+"""driftline doctor"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import typer
+
+from streams.cli import options
+from streams.cli.session import load, print_json, reported, show
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. ok None: nothing wrong, but worth knowing."""
+
+    name: str
+    ok: bool | None
+    found: str
+    fix: str = ""
+
+
+def doctor(
+    broker: options.Broker = None,
+    store: options.Store = None,
+    prefix: options.Prefix = None,
+    json_: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Check settings, broker, topics, store, model and GPU, and say what to fix. Changes nothing.
+
+    Example: driftline doctor --broker 127.0.0.1:9092 --store ./store
+    """
+    with reported():
+        settings = load(config, {"broker": {"url": broker}, "topics": {"prefix": prefix}})
+        checks = [
+            Check("settings", True, "valid"),
+            *checked("broker", lambda: check_broker(settings)),
+            *checked("store", lambda: check_store(store or settings.store.location, settings)),
+            *checked("model", lambda: check_model(settings)),
+            *checked("gpu", check_gpu),
+        ]
+        failed = any(check.ok is False for check in checks)
+        if json_:
+            print_json({"ok": not failed, "checks": [asdict(check) for check in checks]})
+        else:
+            from rich.table import Table
+
+            table = Table("", "what", "found", "what to do")
+            for check in checks:
+                mark = {True: "[green]ok[/]", False: "[red]fix[/]", None: "[yellow]note[/]"}[check.ok]
+                table.add_row(mark, check.name, check.found, check.fix)
+            show(table)
+        if failed:
+            raise typer.Exit(1)
+
+
+def checked(name: str, check: Callable[[], list[Check]]) -> list[Check]:
+    """The check's findings; an error of ours is a finding too."""
+    from encoders.errors import EncoderError
+    from sinks.errors import StoreError
+    from streams.errors import StreamsError
+
+    try:
+        return check()
+    except (StreamsError, StoreError, EncoderError) as error:
+        return [Check(name, False, type(error).__name__, str(error))]
+
+
+def check_broker(settings: Settings) -> list[Check]:
+    """The broker answers; the topics exist, the event topics with equal partition counts."""
+    from streams.daemon import topic_problem
+    from streams.topics import cluster_id, describe_topics
+
+    found = [Check("broker", True, f"{settings.broker.url}, cluster {cluster_id(settings.broker)}")]
+    topics = describe_topics(settings.broker, settings.topics.all_names())
+    listed = ", ".join(f"{name} ({count or 'missing'})" for name, count in topics.items())
+    problem = topic_problem(topics, list(settings.topics.by_action().values()))
+    return [*found, Check("topics", problem is None, listed, problem or "")]
+
+
+def check_store(location: str | None, settings: Settings) -> list[Check]:
+    """The store answers, fits these settings, and what it holds."""
+    from sinks.errors import StoreNotFound
+    from streams.workspace import open_existing
+
+    if not location:
+        return [Check("store", None, "none given", "use --store FOLDER or --store http://HOST:6333")]
+    try:
+        with open_existing(location, settings) as workspace:
+            fitted = "whitening fitted" if workspace.is_fitted else "no whitening yet"
+            return [Check("store", True, f"{location}: {workspace.store.items.count()} items, {fitted}")]
+    except StoreNotFound:
+        return [
+            Check("store", None, f"{location}: nothing there yet", "driftline items, replay or run create it")
+        ]
+
+
+def check_model(settings: Settings) -> list[Check]:
+    """The text model loads and gives a finite vector."""
+    from encoders.content import ContentEncoder
+
+    content = ContentEncoder(settings.encoder)
+    content.encode(["a trial"])
+    return [
+        Check(
+            "model", True, f"{settings.encoder.model}, {content.encoder.raw_dim} -> {content.dim} dimensions"
+        )
+    ]
+
+
+def check_gpu() -> list[Check]:
+    """Whether there is a GPU; there need not be one."""
+    import torch
+
+    if torch.cuda.is_available():
+        return [Check("gpu", True, torch.cuda.get_device_name(0))]
+    return [
+        Check(
+            "gpu", None, "none; texts are encoded on the CPU", "a GPU speeds up catalogues, nothing needs it"
+        )
+    ]

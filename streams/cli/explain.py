@@ -1,0 +1,67 @@
+"""driftline explain"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from streams.cli import options
+from streams.cli.session import load, print_json, reported, show, store_location
+
+
+def explain(
+    user: Annotated[str, typer.Argument(metavar="USER", help="User id, as it is in the events.")],
+    store: options.Store = None,
+    recent: Annotated[int, typer.Option("--recent", min=0, help="How many of the latest events.")] = 10,
+    json_: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Explain a user's vector: scenario weights, emergence, masses, recent events, and what moved.
+
+    *weight* is the scenario's part in the fused vector, *mass* the decayed sum of its events, *share* what mass alone would
+    give it, *moved* the difference: what emergence did. *emergence* is the log-ratio of the scenario's recent rate to its
+    long-run rate, against all of the user's activity; 0 is steady, above is emerging.
+
+    Example: driftline explain alice --store ./store
+    """
+    from streams.explain import explain as explain_user
+    from streams.workspace import open_for_reading
+
+    with reported():
+        settings = load(config)
+        with open_for_reading(store_location(store, settings), settings) as workspace:
+            found = explain_user(workspace, user, recent)
+        if json_:
+            print_json(found.as_dict())
+            return
+        from rich.table import Table
+
+        show(
+            f"{user}: {found.events} events, {found.own_items} own items, last event {_time(found.updated_at)}"
+        )
+        scenarios = Table(
+            "scenario", "weight", "emergence", "mass", "share", "moved", "last event", title="scenarios"
+        )
+        for line in found.scenarios:
+            scenarios.add_row(
+                line.name,
+                f"{line.weight:.3f}",
+                f"{line.emergence:+.2f}",
+                f"{line.mass:.2f}",
+                f"{line.share:.3f}",
+                f"{line.moved:+.3f}",
+                _time(found.updated_at - line.recency_s),
+            )
+        show(scenarios)
+        events = Table("time", "action", "scenario", "item", "title", title="recent events, latest first")
+        for event in found.recent:
+            events.add_row(
+                _time(event.timestamp), event.action, event.scenario, event.item_id or "(text)", event.title
+            )
+        show(events)
+
+
+def _time(timestamp: float) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,76 @@
+"""driftline items"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from streams.cli import options
+from streams.cli.session import console, load, print_json, progress_bar, reported, show, store_location
+
+if TYPE_CHECKING:
+    from streams.catalogue_file import Catalogue
+    from streams.workspace import Workspace
+
+
+def items(
+    catalogue: Annotated[
+        list[Path], typer.Argument(metavar="CATALOGUE...", help="Parquet, CSV or JSON lines.")
+    ],
+    store: options.Store = None,
+    map_: Annotated[
+        str,
+        typer.Option("--map", metavar="FIELD=COLUMN,...", help="Columns of other names, e.g. item_id=sku."),
+    ] = "",
+    json_: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Encode a catalogue and write it to the store.
+
+    The file needs a column item_id; title, description and scenario are used where they are. Each distinct text is encoded
+    once; run it again after a change and only what changed is encoded. The first catalogue of a store also fits the
+    whitening that all its vectors share.
+
+    Example: driftline items items.parquet --store ./store
+    """
+    from streams.catalogue_file import open_catalogue
+    from streams.mapping import CATALOGUE_FIELDS, parse_mapping
+    from streams.workspace import open_workspace
+
+    with reported():
+        settings = load(config)
+        opened = open_catalogue(catalogue, parse_mapping(map_, CATALOGUE_FIELDS))
+        with open_workspace(store_location(store, settings), settings, create=True) as workspace:
+            counts = load_catalogue(workspace, opened, quiet=json_)
+        if json_:
+            print_json(counts)
+        else:
+            show(
+                f"{counts['items']} items: {counts['encoded']} texts encoded, {counts['reused']} items with a known "
+                f"text, {counts['unchanged']} unchanged, {counts['rejected']} rejected"
+            )
+
+
+def load_catalogue(workspace: Workspace, opened: Catalogue, quiet: bool) -> dict[str, Any]:
+    """Fit if the store is new, write all rows, tidy up; counts for the summary."""
+    batches = list(opened)
+    rows = [row for batch in batches for row in batch.rows]
+    rejects = [reject for batch in batches for reject in batch.rejects]
+    for reject in rejects[:5]:
+        console.print(f"row {reject.position}: {reject.reason}: {reject.detail}", markup=False)
+    with progress_bar("encoding texts", None, quiet) as advance:
+        seen = 0
+
+        def encoded(done: int) -> None:
+            nonlocal seen
+            advance(done - seen)
+            seen = done
+
+        workspace.catalogue.fit(rows, encoded)
+    with progress_bar("writing items", len(rows), quiet) as advance:
+        counts = workspace.catalogue.upsert(rows, advance)
+    workspace.store.optimize()
+    return {**asdict(counts), "rejected": len(rejects)}

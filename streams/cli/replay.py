@@ -1,0 +1,123 @@
+"""driftline replay"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streams.cli import options
+from streams.cli.session import console, load, print_json, progress_bar, reported, show, store_location
+
+if TYPE_CHECKING:
+    from streams.event import Reject
+    from streams.logs import LogBatch
+
+
+def replay(
+    log: Annotated[
+        list[Path], typer.Argument(metavar="LOG...", help="Parquet, CSV or JSON lines (also .gz).")
+    ],
+    store: options.Store = None,
+    items: Annotated[
+        Path | None, typer.Option("--items", metavar="CATALOGUE", help="Load this catalogue first.")
+    ] = None,
+    map_: options.Map = "",
+    items_map: Annotated[
+        str,
+        typer.Option("--items-map", metavar="FIELD=COLUMN,...", help="The same for the catalogue's columns."),
+    ] = "",
+    action: options.Action = None,
+    rejects: Annotated[
+        Path | None,
+        typer.Option(
+            "--rejects",
+            metavar="FILE",
+            help="Write each rejected row's file, number and reason here (JSON lines).",
+        ),
+    ] = None,
+    json_: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Apply a historical log to a store: the same functions as the live stream, the same vectors.
+
+    All files are checked before anything is written. A replay that was stopped is run again: it goes on where it was, and
+    a log that was replayed already changes nothing.
+
+    Example: driftline replay events.parquet --items items.parquet --store ./store --map scenario=department
+    """
+    from streams.catalogue_file import open_catalogue
+    from streams.cli.items import load_catalogue
+    from streams.logs import open_logs
+    from streams.mapping import CATALOGUE_FIELDS, parse_mapping
+    from streams.replay import replay as run_replay
+    from streams.workspace import open_workspace
+
+    with reported():
+        settings = load(config)
+        location = store_location(store, settings)
+        catalogue = open_catalogue([items], parse_mapping(items_map, CATALOGUE_FIELDS)) if items else None
+        events = open_logs(
+            log,
+            parse_mapping(map_),
+            now=time.time(),
+            default_action=action,
+            max_future_s=settings.daemon.max_future_s,
+            batch_rows=settings.replay.batch_events,
+        )
+        with RejectFile(rejects) as sink, open_workspace(location, settings, create=True) as workspace:
+            if catalogue is not None:
+                counts = load_catalogue(workspace, catalogue, quiet=json_)
+                console.print(f"catalogue: {counts['items']} items, {counts['encoded']} texts encoded")
+            with progress_bar("replaying", events.total_rows, json_) as advance:
+                summary = run_replay(workspace, events, progress=advance, on_rejects=sink.write)
+        if json_:
+            print_json(summary.as_dict())
+        else:
+            show(
+                f"{summary.events} events: {summary.applied} applied, {summary.duplicates} seen before, "
+                f"{summary.rejected} rejected; {summary.users} users, {summary.items} items; "
+                f"{summary.seconds:.1f} s, {summary.events_per_s:,.0f} events/s"
+            )
+
+
+class RejectFile:
+    """Shows the first rejects and writes all of them to a file, if one was asked for."""
+
+    SHOWN = 5
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._shown = 0
+
+    def __enter__(self) -> RejectFile:
+        self._file = self._path.open("w", encoding="utf-8") if self._path else None
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, batch: LogBatch, rejects: list[Reject]) -> None:
+        """Take the rejects of one batch."""
+        for reject in rejects:
+            if self._file is not None:
+                line = {
+                    "file": str(batch.path),
+                    "row": reject.position,
+                    "reason": reject.reason,
+                    "detail": reject.detail,
+                }
+                self._file.write(json.dumps(line) + "\n")
+            if self._shown < self.SHOWN:
+                self._shown += 1
+                console.print(
+                    f"{batch.path} row {reject.position}: {reject.reason}: {reject.detail}", markup=False
+                )
+                if self._shown == self.SHOWN:
+                    console.print(
+                        "further rejects are counted" + ("" if self._file else "; see --rejects FILE")
+                    )

@@ -1,0 +1,105 @@
+"""driftline run"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streams.cli import options
+from streams.cli.session import load, print_json, reported, show, store_location
+
+if TYPE_CHECKING:
+    from streams.daemon import Daemon, Summary
+
+
+def run(
+    broker: options.Broker = None,
+    store: options.Store = None,
+    items: Annotated[
+        Path | None,
+        typer.Option("--items", metavar="CATALOGUE", help="Load this catalogue before the first event."),
+    ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option("--metrics-port", help="Port of /live, /ready and /metrics; 0 takes a free one."),
+    ] = None,
+    drain: Annotated[bool, typer.Option("--drain", help="Process what is there now, commit, stop.")] = False,
+    group: Annotated[str | None, typer.Option("--group", help="Kafka consumer group (daemon.group).")] = None,
+    prefix: options.Prefix = None,
+    json_: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Follow Kafka: events in, searchable vectors out, until SIGTERM or Ctrl-C.
+
+    The topics must exist (clicks, purchases, browses with equal partition counts, items, dead-letters). Broker and store
+    may be away, at the start or later: the daemon waits, says so on /ready, and loses nothing. SIGTERM drains, writes and
+    commits within daemon.shutdown_s.
+
+    Example: driftline run --broker 127.0.0.1:9092 --store ./store --items items.parquet
+    """
+    from streams.catalogue_file import open_catalogue
+    from streams.cli.items import load_catalogue
+    from streams.daemon import Daemon
+    from streams.errors import ShutdownDeadline
+    from streams.workspace import open_workspace
+
+    with reported():
+        settings = load(
+            config,
+            {
+                "broker": {"url": broker},
+                "topics": {"prefix": prefix},
+                "daemon": {"port": metrics_port, "group": group},
+            },
+        )
+        location = store_location(store, settings)
+        catalogue = open_catalogue([items]) if items else None
+
+        async def serve() -> Summary:
+            daemon = Daemon(
+                settings,
+                lambda metrics: open_workspace(location, settings, create=True, metrics=metrics),
+                drain=drain,
+                prepare=(lambda workspace: _load(workspace, catalogue)) if catalogue else None,
+            )
+            stop_on_signals(daemon)
+            try:
+                return await daemon.run()
+            except ShutdownDeadline as error:
+                # Something hangs in a call that nobody can cancel: what was promised is the deadline.
+                sys.stderr.write(f"error: {error}\n")
+                sys.stderr.flush()
+                os._exit(1)
+
+        def _load(workspace, catalogue) -> None:  # type: ignore[no-untyped-def]
+            load_catalogue(workspace, catalogue, quiet=True)
+
+        summary = asyncio.run(serve())
+        if json_:
+            print_json(asdict(summary))
+        elif drain:
+            show(
+                f"{summary.events} events: {summary.applied} applied, "
+                f"{summary.duplicates + summary.redelivered} seen before, {summary.rejected} rejected; "
+                f"{summary.seconds:.1f} s"
+            )
+
+
+def stop_on_signals(daemon: Daemon) -> None:
+    """SIGTERM and Ctrl-C ask for the orderly stop; a second Ctrl-C is not waited for."""
+    loop = asyncio.get_running_loop()
+
+    def ask() -> None:
+        if daemon.stop.is_set():
+            os._exit(130)
+        daemon.stop.set()
+
+    loop.add_signal_handler(signal.SIGINT, ask)
+    loop.add_signal_handler(signal.SIGTERM, daemon.stop.set)

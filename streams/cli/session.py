@@ -1,0 +1,102 @@
+"""What surrounds every command: settings, logs, errors to exit codes, output for people or machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from streams.errors import SettingsError, StreamsError
+from streams.settings import Settings
+
+console = Console(stderr=True, highlight=False)
+"""Everything for people goes to standard error, so that standard output can be piped; but see `show`."""
+
+
+def load(config: Path | None, flags: Mapping[str, Any] | None = None) -> Settings:
+    """Settings with the command's flags, and logs set up accordingly."""
+    from streams.log_setup import set_up_logs
+
+    settings = Settings.load(config, flags)
+    set_up_logs(settings.log)
+    return settings
+
+
+def store_location(store: str | None, settings: Settings) -> str:
+    """The STORE to use."""
+    location = store or settings.store.location
+    if not location:
+        raise SettingsError(
+            "no store given: use --store FOLDER or --store http://HOST:6333 (or store.location)"
+        )
+    return location
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Errors of ours become one line that says what to do, and exit code 1; wrong settings 2."""
+    from pydantic import ValidationError
+
+    from encoders.errors import EncoderError
+    from sinks.errors import StoreError
+    from transfer.errors import TransferError
+
+    try:
+        yield
+    except SettingsError as error:
+        fail(str(error), code=2)
+    except (StreamsError, StoreError, EncoderError, TransferError) as error:
+        fail(str(error))
+    except ValidationError as error:
+        fail(
+            f"stored settings can't be read: {error.error_count()} problems; was the store written by a newer release?"
+        )
+    except KeyboardInterrupt:
+        fail("interrupted", code=130)
+
+
+def fail(message: str, code: int = 1) -> None:
+    """Print the error and exit."""
+    console.print("error:", style="bold red", end=" ")
+    console.print(message, markup=False, soft_wrap=True)
+    raise typer.Exit(code)
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON on standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def show(renderable: Any) -> None:
+    """A result for people, on standard output."""
+    Console(highlight=False).print(renderable, soft_wrap=isinstance(renderable, str))
+
+
+@contextmanager
+def progress_bar(what: str, total: int | None, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error, on a terminal only; gives the function that advances it."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.advance(task, done)

@@ -1,0 +1,68 @@
+"""driftline simulate"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from streams.cli import options
+from streams.cli.session import load, print_json, progress_bar, reported, show
+
+
+def simulate(
+    broker: options.Broker = None,
+    rate: Annotated[float, typer.Option("--rate", min=0.001, help="Events a second.")] = 100.0,
+    seconds: Annotated[float, typer.Option("--seconds", min=0, help="For how long.")] = 60.0,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same users and choices.")] = 1,
+    users: Annotated[int, typer.Option("--users", min=1, help="How many users act.")] = 50,
+    prefix: options.Prefix = None,
+    json_: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Send a small catalogue and events of simulated users whose interest moves to a new scenario half-way.
+
+    Topics that do not exist are created. Event times begin now. Users are called ada, ben, cleo, ...
+
+    Example: driftline simulate --broker 127.0.0.1:9092 --rate 200 --seconds 30 --seed 7
+    """
+    from streams.simulate import simulate as run_simulation
+    from streams.topics import ensure_topics
+
+    with reported():
+        settings = load(config, {"broker": {"url": broker}, "topics": {"prefix": prefix}})
+        topics = settings.topics
+        ensure_topics(
+            settings.broker, dict.fromkeys(topics.all_names(), topics.partitions), topics.replication
+        )
+        stop = threading.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: stop.set())
+        with progress_bar("sending", round(rate * seconds), json_) as advance:
+            shown = 0
+
+            def progress(done: int) -> None:
+                nonlocal shown
+                advance(done - shown)
+                shown = done
+
+            done = run_simulation(
+                settings.broker,
+                topics.by_action(),
+                topics.name("items"),
+                rate=rate,
+                seconds=seconds,
+                seed=seed,
+                start=time.time(),
+                users=users,
+                stop=stop.is_set,
+                progress=progress,
+            )
+        if json_:
+            print_json(asdict(done))
+        else:
+            show(f"{sum(done.sent.values())} events and {done.items} items sent in {done.seconds:.1f} s")

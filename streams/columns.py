@@ -1,0 +1,194 @@
+"""EventColumns: a batch of events as arrays, strings kept once in small tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+F64 = npt.NDArray[np.float64]
+U8 = npt.NDArray[np.uint8]
+U64 = npt.NDArray[np.uint64]
+
+NONE = -1
+"""The code of "no item" and "no text"."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventColumns:
+    """B events in the order in which they were read.
+
+    A code column says which row of its table an event uses. A table holds distinct strings, each used by
+    at least one event: what `users` lists is exactly who acted in this batch.
+
+    Attributes:
+        user: (B,) int32 row of `users`.
+        item: (B,) int32 row of `items`, -1 where the event names no item.
+        scenario: (B,) int32 row of `scenarios`.
+        text: (B,) int32 row of `texts`, -1 where the event has no text.
+        time: (B,) float64 event time, unix seconds, finite.
+        action: (B,) uint8 code of `transfer.config.ACTIONS`.
+        key: (B,) uint64 identity of the event for duplicates (`streams.event.event_keys`).
+        source: (B,) int32 row of `sources`: the watermark's name, "cluster/topic/partition" or a log's.
+        offset: (B,) int64 position in the source: Kafka offset or row number of the log.
+    """
+
+    user: I32
+    users: list[str]
+    item: I32
+    items: list[str]
+    scenario: I32
+    scenarios: list[str]
+    text: I32
+    texts: list[str]
+    time: F64
+    action: U8
+    key: U64
+    source: I32
+    sources: list[str]
+    offset: I64
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+def empty() -> EventColumns:
+    """No events at all.
+
+    >>> len(empty())
+    0
+    """
+    none = np.empty(0, np.int32)
+    return EventColumns(
+        user=none,
+        users=[],
+        item=none,
+        items=[],
+        scenario=none,
+        scenarios=[],
+        text=none,
+        texts=[],
+        time=np.empty(0, np.float64),
+        action=np.empty(0, np.uint8),
+        key=np.empty(0, np.uint64),
+        source=none,
+        sources=[],
+        offset=np.empty(0, np.int64),
+    )
+
+
+def factorise(values: Iterable[str]) -> tuple[I32, list[str]]:
+    """Codes (B,) int32 and the table of distinct values, in order of first appearance.
+
+    >>> codes, table = factorise(["b", "a", "b"])
+    >>> codes.tolist(), table
+    ([0, 1, 0], ['b', 'a'])
+    """
+    seen: dict[str, int] = {}
+    assign = seen.setdefault
+    codes = np.array([assign(value, len(seen)) for value in values], dtype=np.int32)
+    return codes, list(seen)
+
+
+def factorise_optional(values: Iterable[str | None]) -> tuple[I32, list[str]]:
+    """As `factorise`; None and "" get the code -1.
+
+    >>> codes, table = factorise_optional(["b", None, "", "b"])
+    >>> codes.tolist(), table
+    ([0, -1, -1, 0], ['b'])
+    """
+    seen: dict[str, int] = {}
+    assign = seen.setdefault
+    codes = np.array([assign(value, len(seen)) if value else NONE for value in values], dtype=np.int32)
+    return codes, list(seen)
+
+
+def take(columns: EventColumns, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> EventColumns:
+    """The events that a (B,) bool mask or an (R,) integer index selects, in the order of the index."""
+    user, users = _used(columns.user[rows], columns.users)
+    item, items = _used(columns.item[rows], columns.items)
+    scenario, scenarios = _used(columns.scenario[rows], columns.scenarios)
+    text, texts = _used(columns.text[rows], columns.texts)
+    source, sources = _used(columns.source[rows], columns.sources)
+    return EventColumns(
+        user=user,
+        users=users,
+        item=item,
+        items=items,
+        scenario=scenario,
+        scenarios=scenarios,
+        text=text,
+        texts=texts,
+        time=columns.time[rows],
+        action=columns.action[rows],
+        key=columns.key[rows],
+        source=source,
+        sources=sources,
+        offset=columns.offset[rows],
+    )
+
+
+def concatenate(parts: Sequence[EventColumns]) -> EventColumns:
+    """All events of the parts, in order, over joined tables.
+
+    The dictionaries work on the small tables only; the event columns are re-coded by one numpy take each.
+    """
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return empty()
+    if len(parts) == 1:
+        return parts[0]
+    user, users = _joined([(p.user, p.users) for p in parts])
+    item, items = _joined([(p.item, p.items) for p in parts])
+    scenario, scenarios = _joined([(p.scenario, p.scenarios) for p in parts])
+    text, texts = _joined([(p.text, p.texts) for p in parts])
+    source, sources = _joined([(p.source, p.sources) for p in parts])
+    return EventColumns(
+        user=user,
+        users=users,
+        item=item,
+        items=items,
+        scenario=scenario,
+        scenarios=scenarios,
+        text=text,
+        texts=texts,
+        time=np.concatenate([p.time for p in parts]),
+        action=np.concatenate([p.action for p in parts]),
+        key=np.concatenate([p.key for p in parts]),
+        source=source,
+        sources=sources,
+        offset=np.concatenate([p.offset for p in parts]),
+    )
+
+
+def recode(codes: I32, mapping: I32) -> I32:
+    """`mapping[codes]` where a negative code stays -1. codes (B,), mapping (T,), result (B,) int32."""
+    # One more row at the end, so that the code -1 finds -1 by numpy's own indexing from the end.
+    result: I32 = np.append(mapping, np.int32(NONE))[codes]
+    return result
+
+
+def _joined(parts: list[tuple[I32, list[str]]]) -> tuple[I32, list[str]]:
+    seen: dict[str, int] = {}
+    assign = seen.setdefault
+    codes = [
+        recode(part, np.array([assign(value, len(seen)) for value in table], dtype=np.int32))
+        for part, table in parts
+    ]
+    return np.concatenate(codes), list(seen)
+
+
+def _used(codes: I32, table: list[str]) -> tuple[I32, list[str]]:
+    """The same strings over a table without the entries that no event uses any more."""
+    used = np.zeros(len(table) + 1, dtype=bool)
+    used[codes] = True  # -1 marks the extra last row
+    used = used[:-1]
+    if used.all():
+        return codes, list(table)
+    mapping = np.cumsum(used, dtype=np.int32) - np.int32(1)
+    kept = np.flatnonzero(used).tolist()
+    return recode(codes, mapping), [table[row] for row in kept]

@@ -1,0 +1,271 @@
+"""The daemon: waits for what it needs, runs the app, watches it, and stops in an orderly way within a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from sinks.errors import StoreUnavailable
+from streams.app import Progress, faust_app
+from streams.dead_letters import DeadLetters
+from streams.errors import BrokerUnavailable, DaemonError, ShutdownDeadline
+from streams.http import HttpServer, http_app
+from streams.lane import Lane
+from streams.metrics import Metrics
+from streams.monitor import Monitor
+from streams.settings import Settings
+from streams.topics import cluster_id, describe_topics
+from streams.workspace import Workspace
+
+log = structlog.get_logger(__name__)
+
+POLL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did."""
+
+    events: int
+    applied: int
+    duplicates: int
+    redelivered: int
+    rejected: int
+    seconds: float
+
+
+class Daemon:
+    """Runs until `stop` is set, `drain` finds nothing left, or something is wrong enough to end the process.
+
+    Args:
+        open_workspace: opens the store; called again while the store is unavailable.
+        prepare: called with the workspace before the first event (to load a catalogue, say).
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        open_workspace: Callable[[Metrics], Workspace],
+        *,
+        drain: bool = False,
+        prepare: Callable[[Workspace], None] | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._open_workspace = open_workspace
+        self._drain = drain
+        self._prepare = prepare
+        self._now = now
+        self.metrics = Metrics()
+        self.stop = asyncio.Event()
+        self.ready = asyncio.Event()
+        self.http = HttpServer(
+            http_app(self.metrics, self.not_ready), settings.daemon.host, settings.daemon.port
+        )
+        self._waiting_for: str | None = "starting"
+        self._lane: Lane | None = None
+        self._app: Any = None
+        self._started = time.monotonic()
+
+    def not_ready(self) -> str | None:
+        """Why the daemon can't make progress now, or None."""
+        if self._waiting_for is not None:
+            return self._waiting_for
+        if self._lane is not None and self._lane.trouble is not None:
+            return self._lane.trouble
+        return "rebalancing" if self._app is not None and self._app.rebalancing else None
+
+    async def run(self) -> Summary:
+        """Run to the end.
+
+        Raises:
+            DaemonError: topics missing or unequal, the app crashed, the watchdog saw no progress.
+            ShutdownDeadline: the stop took longer than `daemon.shutdown_s`; what was not committed is read again.
+            StoreError, EncoderError: the store or the model does not fit; says how to mend.
+        """
+        await self.http.start()
+        log.info("listening", host=self.http.host, port=self.http.port)
+        workspace: Workspace | None = None
+        try:
+            workspace = await self._until_there(
+                lambda: self._open_workspace(self.metrics), StoreUnavailable, "store unavailable"
+            )
+            if workspace is not None and self._prepare is not None:
+                self._waiting_for = "loading the catalogue"
+                await asyncio.to_thread(self._prepare, workspace)
+            cluster: str | None = await self._until_there(
+                lambda: cluster_id(self._settings.broker), BrokerUnavailable, "broker unavailable"
+            )
+            if workspace is not None and cluster is not None and not self.stop.is_set():
+                await self._check_topics()
+                await self._consume(workspace, cluster)
+        except ShutdownDeadline:
+            raise  # the lane's thread may still be in a write: the process has to end, the store is not closed
+        except BaseException:
+            await self._close(workspace)
+            raise
+        await self._close(workspace)
+        return self.summary()
+
+    async def _close(self, workspace: Workspace | None) -> None:
+        self._waiting_for = "stopping"
+        if workspace is not None:
+            workspace.close()
+        await self.http.stop()
+
+    async def _until_there(self, call: Callable[[], Any], absent: type[Exception], what: str) -> Any:
+        """Call in a thread until it does not raise `absent`, with jittered backoff; None when told to stop."""
+        backoff_s = 0.2
+        while not self.stop.is_set():
+            try:
+                return await asyncio.to_thread(call)
+            except absent as error:
+                self._waiting_for = f"{what}: {error}"
+                log.warning("waiting", what=what, error=str(error), next_try_s=round(backoff_s, 1))
+                try:
+                    await asyncio.wait_for(self.stop.wait(), backoff_s * random.uniform(0.7, 1.3))
+                except TimeoutError:
+                    backoff_s = min(5.0, 2 * backoff_s)
+        return None
+
+    async def _check_topics(self) -> None:
+        topics = self._settings.topics
+        found = await self._until_there(
+            lambda: describe_topics(self._settings.broker, topics.all_names()),
+            BrokerUnavailable,
+            "broker unavailable",
+        )
+        if found is not None:
+            problem = topic_problem(found, list(topics.by_action().values()))
+            if problem is not None:
+                raise DaemonError(problem)
+
+    async def _consume(self, workspace: Workspace, cluster: str) -> None:
+        from aiokafka import AIOKafkaProducer
+
+        settings = self._settings
+        producer = AIOKafkaProducer(
+            **settings.broker.aiokafka(), acks="all", enable_idempotence=False, max_request_size=2_000_000
+        )
+        await producer.start()
+        self._lane = lane = Lane(
+            workspace,
+            DeadLetters(producer, settings.topics.name("dead_letters"), self.metrics),
+            cluster=cluster,
+            in_flight_events=settings.daemon.in_flight_events,
+            max_future_s=settings.daemon.max_future_s,
+            now=self._now,
+        )
+        progress = Progress()
+        self._app = app = faust_app(settings, lane, progress)
+        monitor = Monitor(app, lane, progress, self.metrics, settings.daemon.watchdog_s, self._now)
+        lane_task = asyncio.create_task(lane.run())
+        self._waiting_for = "joining the group"
+        starting = asyncio.create_task(app.start())
+        failure: BaseException | None = None
+        try:
+            await self._watch(app, monitor, lane_task, starting)
+        except Exception as error:
+            failure = error
+        self.metrics.ready.set(0)
+        self._waiting_for = "stopping"
+
+        async def stop() -> None:
+            if starting.done() and failure is None:
+                await lane.close()
+                await app.consumer.commit()
+            starting.cancel()
+            await app.stop()
+            await producer.stop()
+
+        # Waited for, not cancelled: a stop that hangs may well ignore that too.
+        stopping = asyncio.create_task(stop())
+        await asyncio.wait({stopping}, timeout=settings.daemon.shutdown_s)
+        lane_task.cancel()
+        lane.shutdown()
+        if not stopping.done():
+            raise ShutdownDeadline(
+                f"did not stop within {settings.daemon.shutdown_s:g} s (daemon.shutdown_s); "
+                "what was not committed is read again, nothing is lost"
+            ) from failure
+        if failure is not None:
+            raise failure
+        stopping.result()
+
+    async def _watch(
+        self, app: Any, monitor: Monitor, lane_task: asyncio.Task[None], starting: asyncio.Task[None]
+    ) -> None:
+        while not self.stop.is_set():
+            try:
+                await asyncio.wait_for(self.stop.wait(), POLL_S)
+            except TimeoutError:
+                pass
+            if starting.done() and starting.exception() is not None:
+                raise DaemonError(f"the consumer did not start: {starting.exception()!r}")
+            if lane_task.done():
+                error = lane_task.exception()
+                raise error if isinstance(error, Exception) else DaemonError("the lane ended by itself")
+            if app.crashed:
+                raise DaemonError(f"the consumer crashed: {crash_reason(app)}")
+            if not starting.done():
+                continue
+            monitor.update()
+            if monitor.assigned and not self.ready.is_set():
+                self._waiting_for = None
+                self.ready.set()
+                log.info("ready", partitions=monitor.assigned)
+            self.metrics.ready.set(self.not_ready() is None)
+            if monitor.stalled_s is not None:
+                raise DaemonError(
+                    f"there is lag and no progress for {monitor.stalled_s:.0f} s (daemon.watchdog_s): {monitor.behind()}"
+                )
+            if self._drain and await monitor.drained():
+                log.info("drained")
+                return
+
+    def summary(self) -> Summary:
+        """What was processed so far."""
+        by_outcome: dict[str, int] = {}
+        for family in self.metrics.events.collect():
+            for sample in family.samples:
+                if sample.name.endswith("_total"):
+                    outcome = sample.labels["outcome"]
+                    by_outcome[outcome] = by_outcome.get(outcome, 0) + int(sample.value)
+        return Summary(
+            events=sum(by_outcome.values()),
+            applied=by_outcome.get("applied", 0),
+            duplicates=by_outcome.get("duplicate", 0),
+            redelivered=by_outcome.get("redelivered", 0),
+            rejected=by_outcome.get("rejected", 0),
+            seconds=time.monotonic() - self._started,
+        )
+
+
+def topic_problem(found: dict[str, int | None], event_topics: list[str]) -> str | None:
+    """What is wrong with the topics and how to mend it, or None. found: partition count by name, None if missing."""
+    missing = [name for name, count in found.items() if count is None]
+    if missing:
+        return (
+            f"no such topic: {', '.join(missing)}. The daemon creates none; create them with your broker's tool "
+            "(the three event topics with equal partition counts), or for a trial with: driftline simulate --broker URL"
+        )
+    counts = {name: found[name] for name in event_topics}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
+        return (
+            f"the event topics must have equal partition counts, so that a user's events meet in one worker: {listed}. "
+            "Create them anew with the same count"
+        )
+    return None
+
+
+def crash_reason(service: Any) -> str:
+    """The exception that ended a mode service or one below it."""
+    reason = getattr(service, "crash_reason", None) or getattr(service, "_crash_reason", None)
+    return repr(reason) if reason is not None else "see the log"

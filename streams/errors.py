@@ -1,0 +1,43 @@
+"""Errors of the shell: few, and each says what to do."""
+
+from __future__ import annotations
+
+
+class StreamsError(Exception):
+    """Base of this package's errors; its text is for the person who ran the command."""
+
+
+class SettingsError(StreamsError):
+    """A setting is unknown, wrong or missing."""
+
+
+class MissingExtra(StreamsError):
+    """An optional dependency is not installed; the text names the extra."""
+
+
+class BrokerUnavailable(StreamsError):
+    """The broker did not answer. Retryable."""
+
+
+class BrokerError(StreamsError):
+    """The broker answered and refused: topics, credentials, a record it won't take."""
+
+
+class LogError(StreamsError):
+    """A log or catalogue file that can't be read; the text names the file, and the column or line."""
+
+
+class MappingError(LogError):
+    """A `--map` text that can't be understood."""
+
+
+class DaemonError(StreamsError):
+    """The daemon can't go on; the text says why."""
+
+
+class ShutdownDeadline(DaemonError):
+    """The stop took too long; the process has to be ended."""
+
+
+class UserNotFound(StreamsError):
+    """Nothing is known of this user."""

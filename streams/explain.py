@@ -1,0 +1,103 @@
+"""Why a user's vector is where it is: scenario weights, emergence, masses, recent events, what moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from streams.recommend import read_state
+from streams.workspace import Workspace
+from transfer.config import ACTIONS
+from transfer.emergence import scenario_features
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioLine:
+    """One scenario. `share` is what mass alone would give it; `moved` = weight - share is what emergence moved."""
+
+    name: str
+    weight: float
+    emergence: float
+    mass: float
+    share: float
+    moved: float
+    z: float
+    recency_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecentEvent:
+    """One event of the ring. item_id and title are "" for a text, or an item that left the catalogue."""
+
+    timestamp: float
+    action: str
+    scenario: str
+    item_id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All of it, scenarios by weight and events latest first."""
+
+    user_id: str
+    events: int
+    own_items: int
+    updated_at: float
+    scenarios: Sequence[ScenarioLine]
+    recent: Sequence[RecentEvent]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def explain(workspace: Workspace, user_id: str, recent: int = 20) -> Explanation:
+    """Explain one user from the stored state.
+
+    Raises:
+        UserNotFound: the store has no such user.
+    """
+    states, _ = read_state(workspace, user_id)
+    fusion = workspace.model(states)
+    features = scenario_features(states, workspace.interest, workspace.settings.transfer)
+    names = states.slot_names(0)
+    lines = [
+        ScenarioLine(
+            name=names[slot],
+            weight=float(fusion.weights[slot]),
+            emergence=float(fusion.emergence[slot]),
+            mass=float(fusion.mass[slot]),
+            share=float(features.share[slot]),
+            moved=float(fusion.weights[slot] - features.share[slot]),
+            z=float(features.z[slot]),
+            recency_s=float(features.recency_s[slot]),
+        )
+        for slot in np.argsort(-fusion.weights, kind="stable").tolist()
+    ]
+    rows = range(len(states.ring_time) - 1, max(-1, len(states.ring_time) - 1 - recent), -1)
+    keys = sorted({int(states.ring_item[row]) for row in rows} - {0})
+    items = dict(zip(keys, workspace.store.items.read(keys), strict=True))
+    events = []
+    for row in rows:
+        item = items.get(int(states.ring_item[row]))
+        events.append(
+            RecentEvent(
+                timestamp=float(states.ring_time[row]),
+                action=ACTIONS[states.ring_action[row]],
+                scenario=states.scenario_names[states.ring_scenario[row]],
+                item_id=item.item_id if item else "",
+                title=item.title if item else "",
+            )
+        )
+    return Explanation(
+        user_id=user_id,
+        events=int(states.n_events[0]),
+        own_items=len(states.own_item),
+        updated_at=float(states.t_ref[0]),
+        scenarios=lines,
+        recent=events,
+    )

@@ -1,0 +1,67 @@
+"""Vectors of the items that events name: from memory, else the store, else a deterministic stand-in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from encoders.items import ItemVectors
+from encoders.unseen import unseen_vectors
+from sinks.points import PLACEHOLDER, ItemPoints, item_key
+from sinks.protocols import Store
+from streams.metrics import Metrics
+
+F32 = npt.NDArray[np.float32]
+U64 = npt.NDArray[np.uint64]
+
+
+class ItemSource:
+    """Looks items up in three steps and keeps what it finds.
+
+    An item that nobody has told of yet gets the unit vector that its id determines, and a placeholder point, so that it
+    can be recommended again; when the catalogue brings it, later events use its content.
+    """
+
+    def __init__(self, store: Store, memory: ItemVectors, metrics: Metrics, now: Callable[[], float]) -> None:
+        self._store = store
+        self._memory = memory
+        self._metrics = metrics
+        self._now = now
+
+    def vectors(self, item_ids: Sequence[str], scenarios: Sequence[str]) -> tuple[U64, F32]:
+        """Keys (I,) uint64 and vectors (I, D) float32 of the items; scenarios (I) say where each was met first."""
+        now = self._now()
+        keys = np.array([item_key(item_id) for item_id in item_ids], np.uint64)
+        vectors, known = self._memory.get(keys, now)
+        missing = np.flatnonzero(~known)
+        self._metrics.cache.labels("items", "hit").inc(len(keys) - len(missing))
+        self._metrics.cache.labels("items", "miss").inc(len(missing))
+        if not len(missing):
+            return keys, vectors
+        records = self._store.items.read(keys[missing].tolist(), with_vectors=True)
+        unseen: list[int] = []
+        for row, record in zip(missing.tolist(), records, strict=True):
+            if record is None or record.vector is None:
+                unseen.append(row)
+                continue
+            vectors[row] = record.vector
+            self._memory.put(
+                keys[row : row + 1], vectors[row : row + 1], now, provisional=record.content == PLACEHOLDER
+            )
+        if unseen:
+            ids = [item_ids[row] for row in unseen]
+            vectors[unseen] = unseen_vectors(ids, self._memory.dim)
+            self._store.items.add(
+                ItemPoints(
+                    item_ids=ids,
+                    vectors=vectors[unseen],
+                    titles=[""] * len(ids),
+                    scenarios=[scenarios[row] for row in unseen],
+                    contents=[PLACEHOLDER] * len(ids),
+                )
+            )
+            self._memory.put(keys[unseen], vectors[unseen], now, provisional=True)
+            self._metrics.unseen_items.inc(len(ids))
+        return keys, vectors

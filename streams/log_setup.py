@@ -1,0 +1,98 @@
+"""Structured logs on standard error: for people on a terminal, JSON lines elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+
+import structlog
+
+from streams.settings import LogConfig
+
+NOISY = ("faust", "mode", "aiokafka", "kafka", "stamina", "httpx", "uvicorn")
+"""Libraries that log every failed connection attempt: thousands of lines while a broker is away."""
+
+
+class RepeatLimit(logging.Filter):
+    """Lets one line per logger and message pattern through in `every_s` seconds, and says how many it held back."""
+
+    def __init__(self, every_s: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._every_s = every_s
+        self._clock = clock
+        self._shown: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is shown."""
+        key = (record.name, str(record.msg))
+        at, held = self._shown.get(key, (float("-inf"), 0))
+        now = self._clock()
+        if now - at < self._every_s:
+            self._shown[key] = (at, held + 1)
+            return False
+        if len(self._shown) > 1000:
+            self._shown.clear()
+        self._shown[key] = (now, 0)
+        if held:
+            record.msg = (
+                f"{record.msg} (and {held} more like it)".replace("%", "%%")
+                if not record.args
+                else record.msg
+            )
+        return True
+
+
+def set_up_logs(config: LogConfig) -> None:
+    """Route structlog and the standard library's logging to one handler on standard error."""
+    level = getattr(logging, config.level.upper())
+    console = config.format == "console" or (config.format == "auto" and sys.stderr.isatty())
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: structlog.types.Processor = (
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        if console
+        else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_Noise())
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in NOISY:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+class _Noise(logging.Filter):
+    """The limit, for the noisy libraries only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._limit = RepeatLimit()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return self._limit.filter(record) if record.name.split(".")[0] in NOISY else True

@@ -1,0 +1,145 @@
+"""All metrics of Driftline: names, labels, buckets. Seconds and records are the units; labels are bounded sets."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+STAGES = ("decode", "encode", "read", "update", "transfer", "write", "dead_letter")
+
+_STAGE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_FRESHNESS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+_BATCH_BUCKETS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000)
+
+
+class ArrayHistogram(Collector):
+    """A histogram that takes arrays: one observation a record, without one Python call a record."""
+
+    def __init__(self, name: str, text: str, buckets: Sequence[float], registry: CollectorRegistry) -> None:
+        self._name, self._text = name, text
+        self._bounds = np.array(buckets, np.float64)
+        self._counts = np.zeros(len(buckets) + 1, np.int64)
+        self._sum = 0.0
+        self._lock = threading.Lock()
+        registry.register(self)
+
+    def observe_all(self, values: npt.NDArray[np.float64]) -> None:
+        """Observe each of (N,) values."""
+        places = np.bincount(np.searchsorted(self._bounds, values), minlength=len(self._counts))
+        with self._lock:
+            self._counts += places
+            self._sum += float(values.sum())
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """As Prometheus wants it: cumulative counts by upper bound."""
+        with self._lock:
+            cumulative, total = np.cumsum(self._counts).tolist(), self._sum
+        bounds = [*(str(float(bound)) for bound in self._bounds), "+Inf"]
+        yield HistogramMetricFamily(
+            self._name, self._text, buckets=list(zip(bounds, cumulative, strict=True)), sum_value=total
+        )
+
+
+class Metrics:
+    """One set of metrics in a registry of its own, so that two daemons in a process don't collide."""
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.events = Counter(
+            "driftline_events",
+            "Events by topic and outcome: applied, duplicate (seen before), redelivered (below the user's "
+            "watermark), rejected",
+            ["topic", "outcome"],
+            registry=registry,
+        )
+        self.dead_letters = Counter(
+            "driftline_dead_letters",
+            "Records sent to the dead-letter topic, by source topic and reason",
+            ["topic", "reason"],
+            registry=registry,
+        )
+        self.items = Counter(
+            "driftline_items",
+            "Catalogue items by outcome: encoded, reused (same content known), unchanged, deleted, rejected",
+            ["outcome"],
+            registry=registry,
+        )
+        self.unseen_items = Counter(
+            "driftline_unseen_items",
+            "Items met in events before the catalogue told of them; they get a deterministic vector",
+            registry=registry,
+        )
+        self.users_written = Counter(
+            "driftline_users_written", "User points written to the store", registry=registry
+        )
+        self.scenario_shifts = Counter(
+            "driftline_scenario_shifts", "Times that a user's leading scenario changed", registry=registry
+        )
+        self.cache = Counter(
+            "driftline_cache_requests",
+            "Look-ups in the in-memory caches (users, items, texts)",
+            ["cache", "result"],
+            registry=registry,
+        )
+        self.store_retries = Counter(
+            "driftline_store_retries", "Store calls repeated after a failure", registry=registry
+        )
+        self.batch = Histogram(
+            "driftline_batch_events",
+            "Events in one flush to the store",
+            buckets=_BATCH_BUCKETS,
+            registry=registry,
+        )
+        self.stage = Histogram(
+            "driftline_stage_seconds",
+            "Seconds a flush spends in each stage",
+            ["stage"],
+            buckets=_STAGE_BUCKETS,
+            registry=registry,
+        )
+        self.freshness = ArrayHistogram(
+            "driftline_event_to_searchable_seconds",
+            "Seconds from a record's Kafka timestamp until its user's vector was acknowledged by the store",
+            _FRESHNESS_BUCKETS,
+            registry,
+        )
+        self.lag_records = Gauge(
+            "driftline_consumer_lag_records",
+            "Records between what is processed and the end of the partition",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.lag_seconds = Gauge(
+            "driftline_consumer_lag_seconds",
+            "Age of the newest processed record while there is lag, else 0",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.processed_offset = Gauge(
+            "driftline_processed_offset",
+            "Next offset to be processed",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.ready = Gauge("driftline_ready", "1 when /ready answers 200", registry=registry)
+        self.info = Gauge(
+            "driftline_info",
+            "Constant 1; version and model fingerprints",
+            ["version", "model"],
+            registry=registry,
+        )
+        for stage in STAGES:
+            self.stage.labels(stage)
+
+    def exposition(self) -> bytes:
+        """The text that Prometheus scrapes."""
+        return generate_latest(self.registry)

@@ -1,0 +1,216 @@
+"""All settings: a TOML file, then DRIFTLINE_* in the environment, then what the command line says.
+
+Each package defines its own frozen section; this file composes them and alone reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from encoders.config import EncoderConfig
+from sinks.config import StoreConfig
+from streams.broker_config import BrokerConfig
+from streams.errors import SettingsError
+from transfer.config import InterestConfig, TransferConfig
+
+ENV_PREFIX = "DRIFTLINE_"
+ENV_NESTED = "__"
+CONFIG_VARIABLE = "DRIFTLINE_CONFIG"
+DEFAULT_FILE = Path("driftline.toml")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TopicsConfig(_Section):
+    """Names of the topics; `prefix` stands before each of them."""
+
+    prefix: str = ""
+    clicks: str = "clicks"
+    purchases: str = "purchases"
+    browses: str = "browses"
+    items: str = "items"
+    dead_letters: str = "dead-letters"
+    partitions: int = Field(4, ge=1, description="partition count of topics that Driftline creates")
+    replication: int = Field(1, ge=1)
+
+    def name(self, topic: str) -> str:
+        """Full name of one of the five topics, by its field name."""
+        return self.prefix + str(getattr(self, topic))
+
+    def by_action(self) -> dict[str, str]:
+        """Action -> full topic name."""
+        return {
+            "browse": self.name("browses"),
+            "click": self.name("clicks"),
+            "purchase": self.name("purchases"),
+        }
+
+    def all_names(self) -> list[str]:
+        """The three event topics, the items and the dead letters."""
+        return [*self.by_action().values(), self.name("items"), self.name("dead_letters")]
+
+
+class DaemonConfig(_Section):
+    """The running daemon: group, batches, deadlines, HTTP."""
+
+    group: str = "driftline"
+    host: str = Field("127.0.0.1", description="address of /live, /ready and /metrics")
+    port: int = Field(9464, ge=0, le=65535, description="0 takes a free port")
+    batch_events: int = Field(4000, ge=1, description="most records of one fetch")
+    in_flight_events: int = Field(
+        32000, ge=1, description="most events taken from Kafka and not yet in the store"
+    )
+    fetch_bytes: int = Field(4 << 20, ge=1 << 16)
+    commit_interval_s: float = Field(2.0, gt=0)
+    session_timeout_s: float = Field(30.0, gt=0)
+    heartbeat_s: float = Field(3.0, gt=0)
+    rebalance_timeout_s: float = Field(60.0, gt=0)
+    metadata_age_s: float = Field(60.0, gt=0, description="how soon a new partition is noticed")
+    shutdown_s: float = Field(20.0, gt=0, description="from SIGTERM to the end, at most")
+    watchdog_s: float = Field(300.0, gt=0, description="lag without progress for so long ends the process")
+    max_future_s: float = Field(86400.0, ge=0, description="an event further ahead of the clock is rejected")
+    user_cache: int = Field(100_000, ge=1, description="users whose state a worker keeps in memory")
+
+
+class ReplayConfig(_Section):
+    """Reading logs."""
+
+    batch_events: int = Field(20_000, ge=1)
+
+
+class LogConfig(_Section):
+    """Structured logs on standard error."""
+
+    level: str = Field("info", pattern="^(debug|info|warning|error)$")
+    format: str = Field(
+        "auto", pattern="^(auto|json|console)$", description="auto: console on a terminal, else json"
+    )
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. `Settings.load` is the way to make one."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter=ENV_NESTED, extra="forbid", frozen=True
+    )
+
+    broker: BrokerConfig = BrokerConfig()
+    topics: TopicsConfig = TopicsConfig()
+    store: StoreConfig = StoreConfig()
+    encoder: EncoderConfig = EncoderConfig()
+    interest: InterestConfig = InterestConfig()
+    transfer: TransferConfig = TransferConfig()
+    daemon: DaemonConfig = DaemonConfig()
+    replay: ReplayConfig = ReplayConfig()
+    log: LogConfig = LogConfig()
+
+    @classmethod
+    def load(cls, file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
+        """Settings from `file` (else $DRIFTLINE_CONFIG, else ./driftline.toml if there), environment, flags.
+
+        `flags` is nested like the file, `{"daemon": {"port": 9464}}`; None values are left out.
+
+        Raises:
+            SettingsError: an unknown key, a wrong value, an unreadable file; names each of them, no secret.
+        """
+        file = file or _default_file()
+        if file is not None:
+            _check_file(file)
+
+        class FromFile(cls):  # type: ignore[valid-type, misc]  # the file is known only now
+            @classmethod
+            def settings_customise_sources(
+                cls,
+                settings_cls: type[BaseSettings],
+                init_settings: PydanticBaseSettingsSource,
+                env_settings: PydanticBaseSettingsSource,
+                dotenv_settings: PydanticBaseSettingsSource,
+                file_secret_settings: PydanticBaseSettingsSource,
+            ) -> tuple[PydanticBaseSettingsSource, ...]:
+                return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
+
+        try:
+            unknown = unknown_variables(os.environ)
+            if unknown:
+                raise SettingsError(
+                    f"unknown setting in the environment: {', '.join(unknown)}; "
+                    f"names are {ENV_PREFIX}SECTION{ENV_NESTED}KEY, for example {ENV_PREFIX}DAEMON{ENV_NESTED}PORT"
+                )
+            settings: Settings = FromFile(**_without_none(flags or {}))
+        except ValidationError as error:
+            raise SettingsError(_readable(error)) from None
+        if settings.interest.dim != settings.encoder.dim:
+            raise SettingsError(
+                f"interest.dim ({settings.interest.dim}) and encoder.dim ({settings.encoder.dim}) differ; "
+                "both are the dimension of the vectors, set them alike"
+            )
+        return settings
+
+
+def _default_file() -> Path | None:
+    if CONFIG_VARIABLE in os.environ:
+        return Path(os.environ[CONFIG_VARIABLE])
+    return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """DRIFTLINE_* variables that no setting has: a typing error would otherwise pass in silence."""
+    known = {CONFIG_VARIABLE, *_variables()}
+    return sorted(
+        name
+        for name in environment
+        if name.upper().startswith(ENV_PREFIX)
+        and name.upper() not in known
+        and not name.upper().startswith(f"{ENV_PREFIX}TEST_")
+    )
+
+
+def _variables() -> Iterator[str]:
+    for section, field in Settings.model_fields.items():
+        yield f"{ENV_PREFIX}{section}".upper()
+        model = field.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            for key in model.model_fields:
+                yield f"{ENV_PREFIX}{section}{ENV_NESTED}{key}".upper()
+
+
+def _check_file(file: Path) -> None:
+    try:
+        tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise SettingsError(f"settings file {file}: {error}") from None
+
+
+def _without_none(flags: Mapping[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for key, value in flags.items():
+        if isinstance(value, Mapping):
+            value = _without_none(value)
+            if not value:
+                continue
+        if value is not None:
+            kept[key] = value
+    return kept
+
+
+def _readable(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False):
+        key = ".".join(str(part) for part in problem["loc"])
+        message = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"]
+        lines.append(f"{key}: {message}")
+    return "wrong settings: " + "; ".join(lines)

@@ -1,0 +1,232 @@
+"""Simulated users whose interest moves from one scenario to another, and their events into topics."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from streams.broker_config import BrokerConfig
+from streams.event import Event, ItemRow
+from streams.publisher import Publisher
+from streams.records import event_record, item_record
+from streams.simulated_catalogue import simulated_catalogue
+
+NAMES: Final = (
+    "ada", "ben", "cleo", "dan", "eva", "finn", "gus", "hana", "ivo", "jana", "kai", "lena",
+    "mio", "nora", "otto", "pia", "quin", "rosa", "sam", "tess", "ugo", "vera", "wim", "yara",
+)  # fmt: skip
+TICK_S: Final = 0.05
+_ACTIONS: Final = ("browse",) * 14 + ("click",) * 5 + ("purchase",)
+_SEARCHES: Final = 0.04
+_AGAIN: Final = 0.15
+_ELSEWHERE: Final = 0.06
+_FAVOURITE: Final = 0.7
+_MOVED: Final = 0.88
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedUser:
+    """Someone who starts in the scenario `home` and at a share `moves_at` of the time turns to `new`."""
+
+    user_id: str
+    home: str
+    new: str
+    moves_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """An event and its action's name."""
+
+    action: str
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What `simulate` did: acknowledged events by topic, and the time that it took."""
+
+    sent: dict[str, int]
+    items: int
+    seconds: float
+
+
+def simulated_users(rng: random.Random, count: int, catalogue: Sequence[ItemRow]) -> list[SimulatedUser]:
+    """Users with readable ids ("ada", …, "ada-2", …), each with two different scenarios."""
+    scenarios = list(dict.fromkeys(row.scenario for row in catalogue))
+    users = []
+    for number in range(count):
+        again, name = divmod(number, len(NAMES))
+        home, new = rng.sample(scenarios, 2)
+        user_id = NAMES[name] + (f"-{again + 1}" if again else "")
+        users.append(SimulatedUser(user_id, home, new, rng.uniform(0.4, 0.6)))
+    return users
+
+
+def simulated_events(
+    rng: random.Random,
+    users: Sequence[SimulatedUser],
+    catalogue: Sequence[ItemRow],
+    *,
+    start: float,
+    rate: float,
+    count: int,
+) -> Iterator[Simulated]:
+    """`count` events of the users, at `start + i / rate` unix seconds, the same for the same `rng` state.
+
+    Each user likes some themes of a scenario more than others, comes back to items, now and then looks
+    elsewhere or types a search, and moves from `home` to `new`. `rate` in events a second.
+    """
+    run = f"{rng.getrandbits(32):08x}"
+    shelves: dict[str, list[ItemRow]] = {}
+    for row in catalogue:
+        shelves.setdefault(row.scenario, []).append(row)
+    scenarios = list(shelves)
+    favourites = {
+        (user.user_id, scenario): _theme(rng.choice(shelves[scenario]))
+        for user in users
+        for scenario in (user.home, user.new)
+    }
+    themes: dict[str, list[ItemRow]] = {}
+    for row in catalogue:
+        themes.setdefault(_theme(row), []).append(row)
+    seen: dict[tuple[str, str], list[ItemRow]] = {}
+    for number in range(count):
+        user = rng.choice(users)
+        moved = number >= user.moves_at * count and rng.random() < _MOVED
+        scenario = user.new if moved else user.home
+        if rng.random() < _ELSEWHERE:
+            scenario = rng.choice(scenarios)
+        place = (user.user_id, scenario)
+        before = seen.setdefault(place, [])
+        if before and rng.random() < _AGAIN:
+            item = rng.choice(before)
+        else:
+            liked = place in favourites and rng.random() < _FAVOURITE
+            item = rng.choice(themes[favourites[place]] if liked else shelves[scenario])
+            before.append(item)
+        searches = rng.random() < _SEARCHES
+        action = "browse" if searches else rng.choice(_ACTIONS)
+        yield Simulated(
+            action,
+            Event(
+                user_id=user.user_id,
+                timestamp=start + number / rate,
+                scenario=scenario,
+                item_id=None if searches else item.item_id,
+                text=f"looking for {item.title.lower()}" if searches else None,
+                event_id=f"simulated-{run}-{start:.3f}-{number}",
+            ),
+        )
+
+
+def simulate(
+    broker: BrokerConfig,
+    topics: Mapping[str, str],
+    items_topic: str,
+    *,
+    rate: float,
+    seconds: float,
+    seed: int,
+    start: float,
+    users: int = 50,
+    stop: Callable[[], bool] = lambda: False,
+    progress: Callable[[int], None] | None = None,
+) -> Simulation:
+    """The catalogue into `items_topic`, then events at `rate` a second for so many seconds, acknowledged.
+
+    What is sent depends on `seed`, `start`, `rate`, `seconds` and `users` alone; only its pace follows the
+    clock. A broker that can't keep up gets the events later, not fewer of them.
+
+    Args:
+        topics: action -> name of an existing topic.
+        start: unix time of the first event.
+        stop: asked at each tick; True ends the simulation early.
+        progress: called with the number of events sent so far.
+
+    Raises:
+        BrokerUnavailable, BrokerError: events were not delivered.
+    """
+    catalogue = simulated_catalogue()
+    rng = random.Random(seed)
+    people = simulated_users(rng, users, catalogue)
+    count = round(rate * seconds)
+    events = simulated_events(rng, people, catalogue, start=start, rate=rate, count=count)
+    return asyncio.run(_simulate(broker, topics, items_topic, catalogue, events, rate, count, stop, progress))
+
+
+async def _simulate(
+    broker: BrokerConfig,
+    topics: Mapping[str, str],
+    items_topic: str,
+    catalogue: Sequence[ItemRow],
+    events: Iterator[Simulated],
+    rate: float,
+    count: int,
+    stop: Callable[[], bool],
+    progress: Callable[[int], None] | None,
+) -> Simulation:
+    sent = dict.fromkeys(topics.values(), 0)
+    done = 0
+    async with Publisher(broker) as publisher:
+        await publisher.publish(items_topic, map(item_record, catalogue))
+        await publisher.flush()
+        began = time.monotonic()
+        while done < count and not stop():
+            due = min(count, int((time.monotonic() - began) * rate) + 1)
+            batch = [next(events) for _ in range(due - done)]
+            await publish_events(publisher, topics, batch)
+            await publisher.flush()
+            for simulated in batch:
+                sent[topics[simulated.action]] += 1
+            done = due
+            if progress is not None and batch:
+                progress(done)
+            if done < count:
+                # Until the next event is due, or the next tick for many of them.
+                await asyncio.sleep(max(TICK_S, min(1.0, began + done / rate - time.monotonic())))
+    return Simulation(sent, len(catalogue), time.monotonic() - began)
+
+
+async def publish_events(
+    publisher: Publisher, topics: Mapping[str, str], events: Iterable[Simulated]
+) -> None:
+    """Hand events over to the topics of their actions, in order; `Publisher.flush` acknowledges them."""
+    by_topic: dict[str, list[Event]] = {}
+    for simulated in events:
+        by_topic.setdefault(topics[simulated.action], []).append(simulated.event)
+    for topic, group in by_topic.items():
+        await publisher.publish(topic, map(event_record, group))
+
+
+def send_all(
+    broker: BrokerConfig,
+    topics: Mapping[str, str],
+    events: Iterable[Simulated],
+    items_topic: str | None = None,
+    items: Sequence[ItemRow] = (),
+) -> int:
+    """Items, then events, into existing topics as fast as the broker takes them; the number of events.
+
+    Raises:
+        BrokerUnavailable, BrokerError: something was not delivered.
+    """
+
+    async def send() -> int:
+        batch = list(events)
+        async with Publisher(broker) as publisher:
+            if items_topic is not None:
+                await publisher.publish(items_topic, map(item_record, items))
+            await publish_events(publisher, topics, batch)
+        return len(batch)
+
+    return asyncio.run(send())
+
+
+def _theme(row: ItemRow) -> str:
+    """The item id without its number."""
+    return row.item_id.rpartition("-")[0]

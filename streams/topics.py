@@ -1,0 +1,167 @@
+"""Topic administration and the first contact with a broker."""
+
+from __future__ import annotations
+
+import random
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from streams.broker_config import BrokerConfig
+from streams.errors import BrokerError, BrokerUnavailable
+
+if TYPE_CHECKING:
+    from kafka.admin import KafkaAdminClient
+
+CONTACT_S = 3.0
+REQUEST_S = 15.0
+_TOPIC_EXISTS = 36
+_UNKNOWN_TOPIC = 3
+
+
+def cluster_id(broker: BrokerConfig, contact_s: float = CONTACT_S) -> str:
+    """The cluster's identity, part of the name of each watermark.
+
+    Raises:
+        BrokerUnavailable: no connection within `contact_s`.
+        BrokerError: it answers without an identity, or refuses.
+    """
+    with _admin(broker, contact_s) as admin:
+        found = admin.describe_cluster().get("cluster_id")
+    if not found:
+        raise BrokerError(f"the broker at {broker.url} tells no cluster id; watermarks need one")
+    return str(found)
+
+
+def wait_for_broker(
+    broker: BrokerConfig,
+    deadline_s: float | None,
+    on_wait: Callable[[float, str], None] | None = None,
+    *,
+    sleep: Callable[[float], object] = time.sleep,
+    rng: random.Random | None = None,
+) -> str:
+    """Wait until the broker answers, with backoff from 0.2 to 5 s and jitter; return the cluster id.
+
+    Args:
+        deadline_s: give up after so long; None waits for ever.
+        on_wait: called before each pause with its length in seconds and what went wrong.
+        sleep: how to pause; `threading.Event.wait` makes the wait interruptible (a true result ends it).
+        rng: of the jitter.
+
+    Raises:
+        BrokerUnavailable: not within the deadline, or the pause was interrupted.
+        BrokerError: the broker is there and refuses; waiting would not help.
+    """
+    rng = rng or random.Random()
+    end = None if deadline_s is None else time.monotonic() + deadline_s
+    backoff_s = 0.2
+    while True:
+        left_s = CONTACT_S if end is None else max(0.1, min(CONTACT_S, end - time.monotonic()))
+        try:
+            return cluster_id(broker, left_s)
+        except BrokerUnavailable as error:
+            pause_s = backoff_s * rng.uniform(0.5, 1.0)
+            if end is not None and time.monotonic() + pause_s >= end:
+                raise BrokerUnavailable(f"{error}; gave up after {deadline_s:g} s") from None
+            if on_wait is not None:
+                on_wait(pause_s, str(error))
+            if sleep(pause_s):
+                raise
+            backoff_s = min(5.0, 2 * backoff_s)
+
+
+def describe_topics(broker: BrokerConfig, names: Sequence[str]) -> dict[str, int | None]:
+    """Partition count of each topic, None where it does not exist."""
+    with _admin(broker) as admin:
+        return _partitions(admin, names)
+
+
+def ensure_topics(broker: BrokerConfig, topics: Mapping[str, int], replication: int = 1) -> list[str]:
+    """Create the topics that do not exist, with these partition counts; return what was created.
+
+    A topic that exists is left as it is, whatever its partition count. Two processes may do this at once.
+
+    Raises:
+        BrokerError: the broker refuses one; the text names it.
+    """
+    with _admin(broker) as admin:
+        there = _partitions(admin, list(topics))
+        missing = {name: count for name, count in topics.items() if there[name] is None}
+        if not missing:
+            return []
+        answer = admin.create_topics(
+            {
+                name: {"num_partitions": count, "replication_factor": replication}
+                for name, count in missing.items()
+            },
+            raise_errors=False,
+        )
+        created = []
+        for topic in answer["topics"]:
+            if topic["error_code"] == 0:
+                created.append(topic["name"])
+            elif topic["error_code"] != _TOPIC_EXISTS:
+                raise BrokerError(
+                    f"topic {topic['name']!r} could not be created: "
+                    f"{topic.get('error_message') or _error_name(topic['error_code'])}"
+                )
+        admin.wait_for_topics(list(missing))
+    return created
+
+
+def _partitions(admin: KafkaAdminClient, names: Sequence[str]) -> dict[str, int | None]:
+    if not names:
+        return {}
+    found: dict[str, int | None] = dict.fromkeys(names)
+    for topic in admin.describe_topics(list(names)):
+        if topic["error_code"] == _UNKNOWN_TOPIC:
+            continue
+        if not topic["partitions"]:
+            raise BrokerError(f"topic {topic['name']!r} can't be read: {_error_name(topic['error_code'])}")
+        found[topic["name"]] = len(topic["partitions"])
+    return found
+
+
+def _error_name(code: int) -> str:
+    from kafka import errors
+
+    return str(errors.for_code(code).__name__)
+
+
+def _someone_listens(broker: BrokerConfig, timeout_s: float) -> bool:
+    for address in broker.addresses:
+        host, _, port = address.rpartition(":")
+        with suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), timeout_s):
+            return True
+    return False
+
+
+@contextmanager
+def _admin(broker: BrokerConfig, contact_s: float = CONTACT_S) -> Iterator[KafkaAdminClient]:
+    from kafka import errors
+    from kafka.admin import KafkaAdminClient
+
+    options: dict[str, Any] = {
+        "bootstrap_timeout_ms": int(contact_s * 1000),
+        "request_timeout_ms": int(REQUEST_S * 1000),
+    }
+    # The client tries a refused port until its time is up; we wait with a backoff of our own.
+    if not _someone_listens(broker, contact_s):
+        raise BrokerUnavailable(f"no Kafka broker answers at {broker.url}: nobody listens there")
+    admin = None
+    try:
+        admin = KafkaAdminClient(**broker.kafka_python(), **options)
+        yield admin
+    except (errors.KafkaError, OSError) as error:
+        if isinstance(error, errors.BrokerResponseError) and not isinstance(error, errors.RetriableError):
+            raise BrokerError(f"the broker at {broker.url} refuses: {type(error).__name__}") from None
+        raise BrokerUnavailable(  # a wrong password looks like silence
+            f"{broker.url} accepts connections, but gives no answer as {broker.security_protocol} "
+            f"({type(error).__name__}); if this lasts, check security_protocol and credentials"
+        ) from None
+    finally:
+        if admin is not None:
+            admin.close()

@@ -1,0 +1,166 @@
+"""Everything that reads or writes a store, put together: store, encoder, caches, model; and their agreement checked."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from encoders.content import ContentEncoder
+from encoders.items import ItemVectors
+from encoders.whitening import Whitening
+from sinks.errors import StoreMismatch
+from sinks.open import open_store
+from sinks.protocols import Store
+from streams.catalogue import CatalogueWriter
+from streams.ingest import Ingest
+from streams.item_source import ItemSource
+from streams.metrics import Metrics
+from streams.settings import Settings
+from streams.user_cache import UserCache
+from transfer.analytic import AnalyticTransfer
+from transfer.config import InterestConfig
+from transfer.protocols import TransferModel
+
+INTEREST_BLOB = "interest"
+WHITENING_BLOB = "whitening"
+
+
+class Workspace:
+    """A store opened for use. What the states in it were made with is kept in it and must be the settings' again."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        interest: InterestConfig,
+        metrics: Metrics | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.store = store
+        self.settings = settings
+        self.interest = interest
+        self.metrics = metrics or Metrics()
+        whitening = store.get_blob(WHITENING_BLOB)
+        self._fitted = whitening is not None
+        self.content = ContentEncoder(settings.encoder)
+        if whitening is not None:
+            self.content.use(Whitening.from_bytes(whitening))
+        self.memory = ItemVectors(interest.dim, settings.encoder.cache_rows)
+        self.model: TransferModel = AnalyticTransfer(interest, settings.transfer)
+        self.catalogue = CatalogueWriter(
+            store=store,
+            content=self.content,
+            memory=self.memory,
+            metrics=self.metrics,
+            now=now,
+            save_whitening=self.save_whitening,
+            is_fitted=lambda: self.is_fitted,
+        )
+        self.cache = UserCache(settings.daemon.user_cache)
+        self.ingest = Ingest(
+            store=store,
+            content=self.content,
+            items=ItemSource(store, self.memory, self.metrics, now),
+            cache=self.cache,
+            config=interest,
+            model=self.model,
+            metrics=self.metrics,
+            on_text=self.save_whitening,
+        )
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the store has its whitening: fitted on a catalogue, or the projection that stands for one."""
+        return self._fitted
+
+    def save_whitening(self) -> None:
+        """Keep the whitening in use in the store, once: every vector there is made with it, so it never changes."""
+        if not self._fitted:
+            self.store.put_blob(WHITENING_BLOB, self.content.whitening.to_bytes())
+            self._fitted = True
+
+    def close(self) -> None:
+        """Flush and let go of the store."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_workspace(
+    location: str,
+    settings: Settings,
+    *,
+    create: bool,
+    metrics: Metrics | None = None,
+    now: Callable[[], float] = time.time,
+) -> Workspace:
+    """Open the store to write to it.
+
+    Raises:
+        StoreMismatch: it was made with other half-lives, weights or dimensions, or another model; says which.
+        StoreUnavailable, StoreLocked, StoreNotFound: see `sinks.open.open_store`.
+    """
+    store = open_store(location, settings.store, settings.interest.dim, create)
+    try:
+        kept = store.get_blob(INTEREST_BLOB)
+        if kept is None:
+            store.put_blob(INTEREST_BLOB, settings.interest.model_dump_json().encode())
+        else:
+            _require_same(InterestConfig.model_validate_json(kept), settings.interest, location)
+        return Workspace(store, settings, settings.interest, metrics, now)
+    except BaseException:
+        store.close()
+        raise
+
+
+def open_existing(location: str, settings: Settings) -> Workspace:
+    """Open a store that exists already, and require that it fits the settings; writes nothing.
+
+    Raises:
+        StoreMismatch, StoreNotFound, ...: as `open_workspace`.
+    """
+    store = open_store(location, settings.store, settings.interest.dim, create=False)
+    try:
+        kept = store.get_blob(INTEREST_BLOB)
+        if kept is not None:
+            _require_same(InterestConfig.model_validate_json(kept), settings.interest, location)
+        return Workspace(store, settings, settings.interest)
+    except BaseException:
+        store.close()
+        raise
+
+
+def open_for_reading(location: str, settings: Settings) -> Workspace:
+    """Open the store with the interest settings that it was made with, whatever the file says now."""
+    store = open_store(location, settings.store, settings.interest.dim, create=False)
+    try:
+        kept = store.get_blob(INTEREST_BLOB)
+        interest = settings.interest if kept is None else InterestConfig.model_validate_json(kept)
+        return Workspace(store, settings, interest)
+    except BaseException:
+        store.close()
+        raise
+
+
+def _require_same(kept: InterestConfig, wanted: InterestConfig, location: str) -> None:
+    if kept.fingerprint() == wanted.fingerprint():
+        return
+    before, after = (json.loads(config.model_dump_json()) for config in (kept, wanted))
+    differences = [
+        f"interest.{key} is {before[key]} there and {after[key]} here"
+        for key in before
+        if before[key] != after[key]
+    ]
+    raise StoreMismatch(
+        f"the store {location} was made with other settings: {'; '.join(differences)}. "
+        "Set them as they are there, or replay the log into a new store"
+    )

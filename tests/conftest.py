@@ -1,0 +1,19 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+import os
+
+import hypothesis
+
+from support.brokers import broker, embedded_broker, kafka, topic_prefix
+
+# Nothing loads from a hub, here as at run time. Model libraries read this when a test first imports them.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+# A busy machine is no failure of a property.
+hypothesis.settings.register_profile("driftline", deadline=None)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=3000)
+hypothesis.settings.load_profile("driftline")
+
+__all__ = ["broker", "embedded_broker", "kafka", "topic_prefix"]

@@ -1,0 +1,282 @@
+"""The real daemon on a real broker: what comes out equals a replay, whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaProducer
+
+from streams.broker_config import BrokerConfig
+from streams.settings import Settings
+from streams.topics import ensure_topics
+from streams.workspace import open_for_reading
+from support.daemon_process import DaemonProcess, driftline
+from support.event_columns import event
+from support.states import assert_same_states
+from support.topic_reader import read_topic
+
+pytestmark = pytest.mark.broker
+
+TOPICS = {"browse": "browses", "click": "clicks", "purchase": "purchases"}
+
+
+def rows(count: int, users: int = 40) -> list[dict[str, Any]]:
+    """A log with all three actions, several scenarios, repeats and some texts."""
+    scenarios = ["books", "games", "music", "garden"]
+    log = []
+    for n in range(count):
+        text = f"looking for {n % 5} things" if n % 50 == 0 else None
+        row = event(
+            f"user{n * n % users}",
+            f"item{n * 7 % 90}",
+            at=n * 5.0,
+            scenario=scenarios[(n // 100 + n % 3) % 4],
+            event_id=f"e{n}",
+            text=text,
+        )
+        log.append({**row, "action": ["browse", "click", "purchase"][n % 3]})
+    return log
+
+
+def write_log(path: Path, log: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in log))
+    return path
+
+
+def make_topics(broker: BrokerConfig, prefix: str, partitions: int = 4) -> None:
+    names = [prefix + name for name in (*TOPICS.values(), "items", "dead-letters")]
+    ensure_topics(broker, dict.fromkeys(names, partitions))
+
+
+def send(broker: BrokerConfig, prefix: str, log: list[dict[str, Any]]) -> None:
+    producer = KafkaProducer(**broker.kafka_python(), acks="all", linger_ms=5)
+    futures = [
+        producer.send(
+            prefix + TOPICS[row["action"]],
+            key=row["user_id"].encode(),
+            value=json.dumps({k: v for k, v in row.items() if k != "action"}).encode(),
+        )
+        for row in log
+    ]
+    for future in futures:
+        future.get(20)
+    producer.close()
+
+
+def replayed(folder: Path, log: list[dict[str, Any]]) -> Path:
+    """A store with the same log replayed."""
+    path = write_log(folder / "log.jsonl", log)
+    done = driftline("replay", str(path), "--store", str(folder / "replayed"), "--json")
+    assert done.returncode == 0, done.stderr
+    return folder / "replayed"
+
+
+def assert_equal_stores(a: Path | str, b: Path | str) -> int:
+    settings = Settings.load()
+    with open_for_reading(str(a), settings) as one, open_for_reading(str(b), settings) as other:
+        return assert_same_states(one.store, other.store, one.interest)
+
+
+def test_drained_states_equal_a_replay(broker: BrokerConfig, topic_prefix: str, tmp_path: Path) -> None:
+    """`run --drain` processes what is there, commits, stops; the states are those of a replay of the same log."""
+    log = rows(3000)
+    make_topics(broker, topic_prefix)
+    send(broker, topic_prefix, log)
+    arguments = ["--broker", broker.url, "--store", str(tmp_path / "live"), "--prefix", topic_prefix]
+    arguments += ["--group", topic_prefix, "--drain", "--json", "--metrics-port", "0"]
+    done = driftline("run", *arguments)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["events"], summary["applied"], summary["rejected"]) == (3000, 3000, 0)
+    assert assert_equal_stores(tmp_path / "live", replayed(tmp_path, log)) == len({r["user_id"] for r in log})
+    again = driftline("run", *arguments)
+    assert json.loads(again.stdout)["events"] == 0, "a second drain reads again what was committed"
+
+
+def test_killed_and_stopped_daemons_lose_and_double_nothing(
+    broker: BrokerConfig, topic_prefix: str, tmp_path: Path
+) -> None:
+    """After SIGKILL, then SIGTERM, under load, a third daemon ends with the states of a replay."""
+    log = rows(12_000, users=300)
+    make_topics(broker, topic_prefix)
+    arguments = ["--broker", broker.url, "--store", str(tmp_path / "live"), "--prefix", topic_prefix]
+    arguments += ["--group", topic_prefix]
+    small = {"DRIFTLINE_DAEMON__BATCH_EVENTS": "50"}
+    with DaemonProcess(tmp_path, *arguments, **small) as daemon:
+        daemon.until_ready()
+        send(broker, topic_prefix, log[:6000])
+        daemon.until_events(1000)
+        daemon.kill()
+    with DaemonProcess(tmp_path, *arguments, **small) as daemon:
+        daemon.until_ready()
+        send(broker, topic_prefix, log[6000:])
+        daemon.until_events(1000)
+        begun = time.monotonic()
+        assert daemon.stop() == 0, daemon.log
+        assert time.monotonic() - begun < 20
+    with DaemonProcess(tmp_path, *arguments, "--drain") as daemon:
+        assert daemon.wait() == 0, daemon.log
+    assert_equal_stores(tmp_path / "live", replayed(tmp_path, log))
+
+
+POISON: dict[str, tuple[bytes, str]] = {
+    "not JSON": (b"{nope", "not_json"),
+    "not UTF-8": (b'{"user_id": "\xff"}', "not_json"),
+    "empty": (b"", "empty_record"),
+    "a list": (b"[1]", "wrong_type"),
+    "user_id a number": (b'{"user_id": 1, "timestamp": 1, "scenario": "s", "item_id": "i"}', "wrong_type"),
+    "no scenario": (b'{"user_id": "u", "timestamp": 1, "item_id": "i"}', "missing_field"),
+    "no content": (b'{"user_id": "u", "timestamp": 1, "scenario": "s"}', "no_item_and_no_text"),
+    "empty user": (b'{"user_id": "", "timestamp": 1, "scenario": "s", "item_id": "i"}', "empty_user_id"),
+    "1 MB user": (
+        b'{"user_id": "' + b"u" * 1_000_000 + b'", "timestamp": 1, "scenario": "s", "item_id": "i"}',
+        "user_id_too_long",
+    ),
+    "NaN": (b'{"user_id": "u", "timestamp": NaN, "scenario": "s", "item_id": "i"}', "timestamp_not_finite"),
+    "infinite": (
+        b'{"user_id": "u", "timestamp": 1e999, "scenario": "s", "item_id": "i"}',
+        "timestamp_not_finite",
+    ),
+    "far future": (
+        b'{"user_id": "u", "timestamp": 9e12, "scenario": "s", "item_id": "i"}',
+        "timestamp_in_future",
+    ),
+    "deep": (
+        b'{"user_id": "u", "timestamp": 1, "scenario": "s", "item_id": "i", "x": '
+        + b"[" * 90_000
+        + b"]" * 90_000
+        + b"}",
+        "nested_too_deep",
+    ),
+}
+
+
+def test_poison_becomes_dead_letters_and_its_neighbours_are_applied(
+    broker: BrokerConfig, topic_prefix: str, tmp_path: Path
+) -> None:
+    """Each bad record is found in the dead-letter topic with its bytes, position and reason; the rest is applied."""
+    make_topics(broker, topic_prefix, partitions=1)
+    producer = KafkaProducer(**broker.kafka_python(), acks="all", max_request_size=2_000_000)
+    good = {**event("ada", "a"), "unknown_extra": {"is": ["ignored"]}}
+    for value, _ in POISON.values():
+        producer.send(topic_prefix + "clicks", key=b"k", value=json.dumps(good).encode()).get(20)
+        producer.send(topic_prefix + "clicks", key=b"k", value=value).get(20)
+    producer.close()
+    arguments = ["--broker", broker.url, "--store", str(tmp_path / "live"), "--prefix", topic_prefix]
+    done = driftline("run", *arguments, "--group", topic_prefix, "--drain", "--json", "--metrics-port", "0")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["rejected"] == len(POISON)
+    assert (summary["applied"], summary["duplicates"]) == (1, len(POISON) - 1)
+    letters = read_topic(broker, topic_prefix + "dead-letters", expected=len(POISON))
+    assert len(letters) == len(POISON)
+    for number, (letter, (value, reason)) in enumerate(zip(letters, POISON.values(), strict=True)):
+        headers = dict(letter.headers)
+        assert headers["reason"].decode() == reason
+        assert headers["source-topic"].decode() == topic_prefix + "clicks"
+        assert headers["source-partition"] == b"0"
+        assert headers["source-offset"] == str(2 * number + 1).encode()
+        assert letter.key == b"k"
+        cut = headers.get("truncated")
+        assert (letter.value or b"") == (value if cut is None else value[: len(letter.value or b"")])
+    assert "u" * 100 not in done.stderr, "no user id in the logs"
+
+
+def test_catalogue_changes_are_used_by_later_events(
+    broker: BrokerConfig, topic_prefix: str, tmp_path: Path
+) -> None:
+    """What arrives on `items` is encoded and searchable, and events after it use the content."""
+    make_topics(broker, topic_prefix)
+    store = tmp_path / "live"
+    arguments = [
+        "--broker",
+        broker.url,
+        "--store",
+        str(store),
+        "--prefix",
+        topic_prefix,
+        "--group",
+        topic_prefix,
+    ]
+    producer = KafkaProducer(**broker.kafka_python(), acks="all")
+    with DaemonProcess(tmp_path, *arguments) as daemon:
+        daemon.until_ready()
+        for item, title in (("g", "Red grapes"), ("h", "Green grapes"), ("o", "Motor oil")):
+            row = {"item_id": item, "title": title, "description": "", "scenario": "shop"}
+            producer.send(topic_prefix + "items", key=item.encode(), value=json.dumps(row).encode()).get(20)
+        daemon.until(
+            lambda: daemon.metric("driftline_items_total", outcome="encoded") == 3, 30, "items are encoded"
+        )
+        send(broker, topic_prefix, [{**event("ada", "g"), "action": "purchase"}])
+        daemon.until_events(1)
+        producer.send(topic_prefix + "items", key=b"o", value=None).get(20)
+        daemon.until(
+            lambda: daemon.metric("driftline_items_total", outcome="deleted") == 1, 30, "one is deleted"
+        )
+        assert daemon.stop() == 0
+    producer.close()
+    done = driftline("recommend", "ada", "--store", str(store), "--mode", "new", "--json")
+    assert [item["item_id"] for item in json.loads(done.stdout)["items"]] == ["h"]
+
+
+def test_missing_and_unequal_topics_are_refused_by_name(
+    embedded_broker: Any, topic_prefix: str, tmp_path: Path
+) -> None:
+    """`run` creates no topics; it says which are missing or differ in their partition count."""
+    url = embedded_broker.url
+    arguments = [
+        "--broker",
+        url,
+        "--store",
+        str(tmp_path / "s"),
+        "--prefix",
+        topic_prefix,
+        "--metrics-port",
+        "0",
+    ]
+    done = driftline("run", *arguments)
+    assert done.returncode == 1
+    assert f"no such topic: {topic_prefix}browses" in done.stderr
+    names = {topic_prefix + name: 2 for name in (*TOPICS.values(), "items", "dead-letters")}
+    ensure_topics(embedded_broker.config, {**names, topic_prefix + "clicks": 3})
+    done = driftline("run", *arguments)
+    assert done.returncode == 1
+    assert f"{topic_prefix}clicks has 3" in done.stderr
+
+
+def test_metrics_and_readiness_tell_what_happens(
+    embedded_broker: Any, topic_prefix: str, tmp_path: Path
+) -> None:
+    """Outcomes, stages, freshness and lag are on /metrics; /live and /ready answer, on the loopback only."""
+    broker = embedded_broker.config
+    make_topics(broker, topic_prefix)
+    arguments = ["--broker", broker.url, "--store", str(tmp_path / "s"), "--prefix", topic_prefix]
+    with DaemonProcess(tmp_path, *arguments, "--group", topic_prefix) as daemon:
+        assert daemon.get("/live") == (200, '{"live":true}')
+        daemon.until_ready()
+        send(broker, topic_prefix, rows(600))
+        daemon.until_events(600)
+        assert (
+            daemon.metric("driftline_events_total", topic=topic_prefix + "clicks", outcome="applied") == 200
+        )
+        assert daemon.metric("driftline_event_to_searchable_seconds_count") == 600
+        assert daemon.metric("driftline_stage_seconds_count", stage="write") > 0
+        daemon.until(lambda: daemon.metric("driftline_consumer_lag_records") == 0, 10, "the lag is gone")
+        assert "127.0.0.1" in daemon.url("/")
+        assert daemon.stop() == 0
+        assert daemon.summary["applied"] == 600
+
+
+def test_two_processes_on_one_embedded_store(embedded_broker: Any, topic_prefix: str, tmp_path: Path) -> None:
+    """The second is refused, told which process holds the folder and what to do."""
+    make_topics(embedded_broker.config, topic_prefix)
+    arguments = ["--broker", embedded_broker.url, "--store", str(tmp_path / "s"), "--prefix", topic_prefix]
+    with DaemonProcess(tmp_path, *arguments, "--group", topic_prefix) as daemon:
+        daemon.until_ready()
+        done = driftline("recommend", "ada", "--store", str(tmp_path / "s"))
+        assert done.returncode == 1
+        assert str(daemon.process.pid) in done.stderr

@@ -1,0 +1,115 @@
+"""Simulated events in topics."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from streams.decode import decode_events, decode_items
+from streams.errors import BrokerError
+from streams.simulate import simulate
+from streams.simulated_catalogue import simulated_catalogue
+from streams.topics import ensure_topics
+from support.event_rows import rows_of
+from support.topic_reader import read_topic
+from transfer.config import ACTIONS
+
+pytestmark = pytest.mark.broker
+START = 1_700_000_000.0
+
+
+def names(prefix: str) -> dict[str, str]:
+    return {"browse": prefix + "browses", "click": prefix + "clicks", "purchase": prefix + "purchases"}
+
+
+def run(broker, prefix, **options):
+    topics = names(prefix)
+    ensure_topics(broker, {**dict.fromkeys(topics.values(), 4), prefix + "items": 4})
+    done = simulate(broker, topics, prefix + "items", start=START, **options)
+    events = []
+    for action, topic in topics.items():
+        records = read_topic(broker, topic, done.sent[topic])
+        decoded = decode_events(
+            [record.value for record in records],
+            offsets=[record.offset for record in records],
+            action=ACTIONS.index(action),
+            source=topic,
+            now=START + 1e6,
+        )
+        assert decoded.rejects == []
+        assert len(decoded.columns) == done.sent[topic]
+        events += rows_of(decoded.columns)
+    return done, sorted(events, key=lambda row: (row[4], row))
+
+
+def test_a_simulation_depends_on_its_seed_alone(broker, topic_prefix):
+    """Two runs with one seed and start put the same events and items into the topics, at any pace."""
+    first, one = run(broker, topic_prefix + "a-", rate=4000.0, seconds=0.25, seed=7, users=6)
+    second, two = run(broker, topic_prefix + "b-", rate=4000.0, seconds=0.25, seed=7, users=6)
+    assert sum(first.sent.values()) == sum(second.sent.values()) == 1000
+    assert one == two
+    assert one[0][4] == START
+    assert one[-1][4] == pytest.approx(START + 999 / 4000)
+    items = read_topic(broker, topic_prefix + "a-items", first.items)
+    rows = decode_items([r.value for r in items], keys=[r.key for r in items]).rows
+    assert sorted(rows, key=lambda row: row.item_id) == sorted(
+        simulated_catalogue(), key=lambda row: row.item_id
+    )
+
+
+def test_a_simulation_keeps_its_rate(embedded_broker, topic_prefix):
+    """Events come spread over the time, not all at once, and progress is told."""
+    seen: list[tuple[float, int]] = []
+    began = time.monotonic()
+    topics = names(topic_prefix)
+    ensure_topics(embedded_broker.config, {**dict.fromkeys(topics.values(), 4), topic_prefix + "items": 1})
+    done = simulate(
+        embedded_broker.config,
+        topics,
+        topic_prefix + "items",
+        rate=200.0,
+        seconds=1.0,
+        seed=1,
+        start=START,
+        progress=lambda count: seen.append((time.monotonic() - began, count)),
+    )
+    assert sum(done.sent.values()) == 200
+    assert 0.8 < done.seconds < 5
+    assert len(seen) > 5
+    assert seen[0][1] < 60
+    assert seen[-1][1] == 200
+
+
+def test_a_simulation_can_be_stopped(embedded_broker, topic_prefix):
+    """What was sent until then is acknowledged and counted."""
+    topics = names(topic_prefix)
+    ensure_topics(embedded_broker.config, {**dict.fromkeys(topics.values(), 4), topic_prefix + "items": 1})
+    sent: list[int] = []
+    done = simulate(
+        embedded_broker.config,
+        topics,
+        topic_prefix + "items",
+        rate=100.0,
+        seconds=1000.0,
+        seed=1,
+        start=START,
+        stop=lambda: len(sent) >= 3,
+        progress=sent.append,
+    )
+    assert sum(done.sent.values()) == sent[-1] < 1000
+    assert sum(len(read_topic(embedded_broker.config, t, done.sent[t])) for t in topics.values()) == sent[-1]
+
+
+def test_a_simulation_needs_its_topics(embedded_broker, topic_prefix):
+    """A missing topic is named."""
+    with pytest.raises(BrokerError, match=r"items.* does not exist"):
+        simulate(
+            embedded_broker.config,
+            names(topic_prefix),
+            topic_prefix + "items",
+            rate=1,
+            seconds=1,
+            seed=1,
+            start=START,
+        )
