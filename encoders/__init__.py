@@ -1,0 +1,1 @@
+"""Content encoders: text (later image and audio) to unit vectors, each content once."""

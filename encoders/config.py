@@ -1,0 +1,41 @@
+"""Settings of the content encoder."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PACKAGED_MODEL = "all-MiniLM-L6-v2"
+
+
+class EncoderConfig(BaseModel):
+    """Which model encodes content, how, where, and how much of it stays in memory."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    model: str = Field(
+        default=PACKAGED_MODEL,
+        min_length=1,
+        description="the packaged all-MiniLM-L6-v2, a local folder (config.json, tokenizer.json, "
+        "*.safetensors), or with allow_hub a model name of the Hugging Face hub",
+    )
+    allow_hub: bool = Field(default=False, description="may fetch `model` from the hub (HF_HUB_OFFLINE wins)")
+    pooling: Literal["mean", "cls"] = "mean"
+    max_length: int = Field(default=128, ge=4, le=8192, description="tokens of a text, special ones included")
+    max_chars: int = Field(
+        default=8192, ge=1, description="characters of a text that reach the tokenizer at all"
+    )
+    device: str = Field(
+        default="auto", min_length=1, description="auto (CUDA where there is one), cpu, cuda, cuda:1"
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        default="auto", description="auto: fp32 on the CPU; on CUDA bf16 where the card has it, else fp16"
+    )
+    tokens_per_batch: int | None = Field(
+        default=None,
+        ge=64,
+        description="bound of rows x padded length of one pass of the model; "
+        "none: 2048 on the CPU (fits the caches), 65536 on CUDA",
+    )
+    dim: int = Field(default=128, ge=2, le=4096, description="dimensions after whitening")
+    text_cache: int = Field(default=16_384, ge=0, description="vectors of recent texts kept in memory (rows)")
+    cache_rows: int = Field(default=262_144, ge=1, description="item vectors kept in memory (rows)")

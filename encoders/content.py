@@ -1,0 +1,194 @@
+"""Content to the vectors that are stored: encoder, whitening and a memory of recent texts."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from encoders.config import EncoderConfig
+from encoders.prepare import prepare_text
+from encoders.protocols import Encoder
+from encoders.text import TextEncoder
+from encoders.whitening import Whitening
+
+Progress = Callable[[int], None]
+NO_TEXT = "none"
+_TEXTS_AT_A_TIME = 2048
+
+
+class ContentEncoder:
+    """Texts to (N, dim) float32 unit vectors, each recent text once.
+
+    Without a whitening the fixed projection is used from the first need on. Nothing imports torch before the
+    first text that has to be encoded. Thread-safe.
+
+    Raises:
+        EncoderConfigError: there is no such model.
+        WhiteningMismatch: the whitening belongs to another model or dimension.
+    """
+
+    def __init__(
+        self, config: EncoderConfig, whitening: Whitening | None = None, encoder: Encoder | None = None
+    ) -> None:
+        self._config = config
+        self._encoder: Encoder = encoder if encoder is not None else TextEncoder(config)
+        self._lock = threading.Lock()
+        self._recent: OrderedDict[str, npt.NDArray[np.float32]] = OrderedDict()
+        self._whitening: Whitening | None = None
+        self.encoded = 0
+        """Distinct texts that went through the model."""
+        self.cached = 0
+        """Distinct texts of a call that were in memory, summed over calls."""
+        if whitening is not None:
+            self.use(whitening)
+
+    @property
+    def dim(self) -> int:
+        """Columns of the vectors."""
+        return self._config.dim
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder of raw vectors."""
+        return self._encoder
+
+    @property
+    def truncated(self) -> int:
+        """Texts that the encoder cut to its limits; 0 for encoders that don't count."""
+        return int(getattr(self._encoder, "truncated", 0))
+
+    @property
+    def fingerprint(self) -> str:
+        """Of encoder and whitening together: equal where vectors are comparable. Doesn't load torch."""
+        return xxhash.xxh3_128_hexdigest(
+            f"{self._encoder.fingerprint}\n{self.whitening.fingerprint}".encode()
+        )
+
+    @property
+    def whitening(self) -> Whitening:
+        """The one in use; where none was given, the fixed projection, from now on."""
+        with self._lock:
+            if self._whitening is None:
+                self._whitening = Whitening.projection(
+                    self._encoder.raw_dim, self._config.dim, self._encoder.fingerprint
+                )
+            return self._whitening
+
+    def use(self, whitening: Whitening) -> None:
+        """Goes on with this whitening; vectors of another one are forgotten.
+
+        Raises:
+            WhiteningMismatch: it belongs to another model or dimension; says how to mend.
+        """
+        whitening.require_source(self._encoder.fingerprint, self._config.dim)
+        with self._lock:
+            if self._whitening is None or self._whitening.fingerprint != whitening.fingerprint:
+                self._recent.clear()
+            self._whitening = whitening
+
+    def warm_up(self) -> None:
+        """Loads the model and encodes one text, so that what is wrong shows at start and the first batch is fast.
+
+        Raises:
+            EncoderError: the model can't be loaded or used; says what to change.
+        """
+        self._encoder.encode(["ready"])
+
+    def content_fingerprint(self, text: str) -> str:
+        """Hex over encoder, whitening and text, whichever item has it; "none" for a blank one."""
+        prepared = self._prepare(text)
+        if not prepared:
+            return NO_TEXT
+        return xxhash.xxh3_128_hexdigest(f"{self.fingerprint}\n{prepared}".encode())
+
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> npt.NDArray[np.float32]:
+        """Texts (N) to (N, dim) float32 unit rows, in the order of the input.
+
+        `progress` is told the number of distinct texts done after each part of a long call.
+
+        Raises:
+            EncoderError: the model can't be loaded or gave values that are not finite.
+        """
+        whitening = self.whitening
+        distinct, rows = self._distinct(texts)
+        vectors = np.empty((len(distinct), self.dim), dtype=np.float32)
+        missing: list[int] = []
+        with self._lock:
+            for row, text in enumerate(distinct):
+                vector = self._recent.get(text)
+                if vector is None:
+                    missing.append(row)
+                else:
+                    vectors[row] = vector
+                    self._recent.move_to_end(text)
+            self.cached += len(distinct) - len(missing)
+        if missing:
+            fresh_texts = [distinct[row] for row in missing]
+            fresh = whitening.transform(self._raw(fresh_texts, progress))
+            vectors[missing] = fresh
+            self._remember(whitening, fresh_texts, fresh)
+        return vectors[rows]
+
+    def fit(self, texts: Sequence[str], progress: Progress | None = None) -> Whitening:
+        """Fits a whitening on the texts and goes on with it; `fit_encode` without the vectors."""
+        return self.fit_encode(texts, progress)[0]
+
+    def fit_encode(
+        self, texts: Sequence[str], progress: Progress | None = None
+    ) -> tuple[Whitening, npt.NDArray[np.float32]]:
+        """Fits a whitening on the distinct non-blank texts, goes on with it, and gives all texts' vectors.
+
+        One pass of the model for both. Holds (distinct texts, raw_dim) float32 meanwhile.
+
+        Raises:
+            EncoderError: the model can't be loaded or gave values that are not finite.
+        """
+        distinct, rows = self._distinct(texts)
+        raw = self._raw(distinct, progress)
+        worded = np.fromiter(map(bool, distinct), dtype=np.bool_, count=len(distinct))
+        whitening = Whitening.fit(raw[worded], self._config.dim, self._encoder.fingerprint)
+        self.use(whitening)
+        vectors = whitening.transform(raw)
+        self._remember(whitening, distinct, vectors)
+        return whitening, vectors[rows]
+
+    def _prepare(self, text: str) -> str:
+        return prepare_text(text, self._config.max_chars)
+
+    def _distinct(self, texts: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
+        place: dict[str, int] = {}
+        rows = np.fromiter(
+            (place.setdefault(self._prepare(text), len(place)) for text in texts),
+            dtype=np.int64,
+            count=len(texts),
+        )
+        return list(place), rows
+
+    def _raw(self, texts: list[str], progress: Progress | None) -> npt.NDArray[np.float32]:
+        raw = np.empty((len(texts), self._encoder.raw_dim), dtype=np.float32)
+        for start in range(0, len(texts), _TEXTS_AT_A_TIME):
+            part = texts[start : start + _TEXTS_AT_A_TIME]
+            raw[start : start + len(part)] = self._encoder.encode(part)
+            with self._lock:
+                self.encoded += len(part)
+            if progress is not None:
+                progress(start + len(part))
+        return raw
+
+    def _remember(self, whitening: Whitening, texts: list[str], vectors: npt.NDArray[np.float32]) -> None:
+        keep = self._config.text_cache
+        if not keep:
+            return
+        # A copy: a view would keep the whole call's matrix alive for one text.
+        kept = vectors[-keep:].copy()
+        with self._lock:
+            if self._whitening is not whitening:
+                return
+            for text, vector in zip(texts[-keep:], kept, strict=True):
+                self._recent[text] = vector
+                self._recent.move_to_end(text)
+            while len(self._recent) > keep:
+                self._recent.popitem(last=False)

@@ -1,0 +1,13 @@
+"""Errors of the encoders: few, typed, each says what to do about it."""
+
+
+class EncoderError(Exception):
+    """Base of everything that the encoders raise on purpose."""
+
+
+class EncoderConfigError(EncoderError):
+    """The configuration names a model, device or size that can't be served; fatal, found at start."""
+
+
+class WhiteningMismatch(EncoderError):
+    """A whitening belongs to another model, dimension or format than the one configured; fatal."""

@@ -1,0 +1,20 @@
+"""What a light command needs of the encoders doesn't load torch."""
+
+import subprocess
+import sys
+
+PROGRAM = """
+import sys
+from encoders import config, content, errors, items, prepare, protocols, text, unseen, whitening
+encoder = content.ContentEncoder(config.EncoderConfig())
+assert encoder.encoder.raw_dim == 384
+fingerprint = encoder.content_fingerprint("red grapes")
+assert len(fingerprint) == 32, fingerprint
+loaded = {"torch", "transformers", "tokenizers", "sentence_transformers", "torchvision"} & set(sys.modules)
+assert not loaded, loaded
+"""
+
+
+def test_fingerprints_need_no_torch() -> None:
+    """Importing all modules, opening the encoder and fingerprinting content load neither torch nor transformers."""
+    subprocess.run([sys.executable, "-c", PROGRAM], check=True, timeout=120)
