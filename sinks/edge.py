@@ -1,0 +1,305 @@
+"""The embedded engine: Qdrant in this process (qdrant-edge), one shard a collection, in one folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import qdrant_edge as edge
+from numpy.typing import NDArray
+
+from sinks.collection import Collection, Found, Key, PointBatch, Where
+from sinks.errors import StoreError, StoreMismatch
+from sinks.folder import StoreFolder
+from sinks.layout import CollectionSpec, FoundCollection, FoundVector
+from sinks.store import REPLAY_FIRST
+
+Answer = TypeVar("Answer")
+
+EXACT_UP_TO_KB = 256_000
+"""Items are searched exactly up to this much of vectors (half a million of 128 dimensions, some 15 ms); only
+above it does `optimize` build a graph, which keeps the whole process waiting for minutes."""
+
+FLUSH_EVERY_BYTES = 64 << 20
+"""The write-ahead log is replayed on opening and shortened by a flush; this bounds both."""
+
+
+class EdgeCollection:
+    """See `sinks.collection.Collection`.
+
+    The engine is thread-safe; the lock is there because two writers are slower than one after the other.
+    Acknowledged writes are in the write-ahead log, so a killed process loses none of them.
+    """
+
+    def __init__(self, shard: edge.EdgeShard, name: str) -> None:
+        self._shard = shard
+        self._name = name
+        self._lock = threading.Lock()
+        self._since_flush = 0
+
+    @property
+    def name(self) -> str:
+        """As the engine knows it, for messages."""
+        return self._name
+
+    def upsert(self, batch: PointBatch, where: Where | None = None) -> None:
+        """Replace whole points; returns after they are in the write-ahead log."""
+        operation = edge.UpdateOperation.upsert_points(_points(batch), condition=_filter(where))
+        with self._lock:
+            self._call("write", lambda: self._shard.update(operation))
+            self._since_flush += int(batch.n_bytes.sum())
+            if self._since_flush >= FLUSH_EVERY_BYTES:
+                self._call("flush", self._shard.flush)
+                self._since_flush = 0
+
+    def delete(self, keys: Sequence[Key]) -> None:
+        """Remove points; absent ones are no error."""
+        operation = edge.UpdateOperation.delete_points(list(keys))
+        with self._lock:
+            self._call("delete", lambda: self._shard.update(operation))
+
+    def retrieve(self, keys: Sequence[Key], with_vectors: bool) -> list[Found]:
+        """Those of the points that exist, in any order."""
+        records = self._call("read", lambda: self._shard.retrieve(list(keys), True, with_vectors))
+        return [_found(record) for record in records]
+
+    def scroll(
+        self, limit: int, after: Key | None, where: Where | None, with_vectors: bool
+    ) -> tuple[list[Found], Key | None]:
+        """A page in order of keys, and where the next one begins."""
+        request = edge.ScrollRequest(
+            offset=after,
+            limit=limit,
+            filter=_filter(where),
+            with_payload=True,
+            with_vector=with_vectors,
+        )
+        records, following = self._call("scan", lambda: self._shard.scroll(request))
+        return [_found(record) for record in records], None if following is None else _key(following)
+
+    def search(
+        self, vector_name: str, vector: NDArray[np.float32], k: int, where: Where | None
+    ) -> list[Found]:
+        """The `k` nearest points with their scores, best first."""
+        request = edge.QueryRequest(
+            limit=k,
+            query=edge.Query.Nearest(vector.tolist(), using=vector_name),
+            filter=_filter(where),
+            with_payload=True,
+        )
+        points = self._call("search", lambda: self._shard.query(request))
+        return [Found(_key(point.id), point.payload or {}, score=point.score) for point in points]
+
+    def count(self) -> int:
+        """How many points there are, exactly."""
+        return self._call("count", lambda: self._shard.count(edge.CountRequest(exact=True)))
+
+    def index(self, fields: Sequence[str]) -> None:
+        """Index the payload fields that are not indexed yet, for exact matches."""
+        with self._lock:
+            indexed = self._call("look at", self._shard.info).payload_schema
+            for field in fields:
+                if field not in indexed:
+                    self._call("index", partial(self._shard.update, _index(field)))
+
+    def optimize(self) -> None:
+        """Merge, vacuum and index segments. Holds the interpreter lock all the while."""
+        with self._lock:
+            self._call("optimize", self._shard.optimize)
+
+    def flush(self) -> None:
+        """Put everything on the disk."""
+        with self._lock:
+            self._call("flush", self._shard.flush)
+            self._since_flush = 0
+
+    def close(self) -> None:
+        """Flush and close."""
+        with self._lock:
+            self._call("flush", self._shard.flush)
+            self._call("close", self._shard.close)
+
+    def _call(self, what: str, call: Callable[[], Answer]) -> Answer:
+        try:
+            return call()
+        except Exception as error:  # the engine raises plain Exception for whatever goes wrong
+            if "not initialized" in str(error):
+                raise StoreError("the store is closed") from error
+            raise StoreError(f"cannot {what} the embedded {self._name}: {error}") from error
+
+
+class EdgeEngine:
+    """See `sinks.store.Engine`. Holds the folder's lock from the beginning to `close`."""
+
+    def __init__(self, path: Path, create: bool) -> None:
+        """Claim the folder.
+
+        Raises:
+            StoreLocked, StoreMismatch, StoreNotFound: see `StoreFolder.claim`.
+        """
+        self._folder = StoreFolder.claim(path, create, REPLAY_FIRST)
+        self._open: dict[str, EdgeCollection] = {}
+        self._optimized: list[EdgeCollection] = []
+        self._closing = threading.Lock()
+
+    @property
+    def location(self) -> str:
+        """The folder."""
+        return str(self._folder.path)
+
+    def open(self, spec: CollectionSpec) -> tuple[Collection, FoundCollection] | None:
+        """The collection in its sub-folder, None if there is none that is complete."""
+        path = self._folder.path / spec.name
+        if not self._folder.complete or not path.exists():
+            return None
+        looks = _looks(path)
+        if spec.name not in self._open:
+            try:
+                shard = edge.EdgeShard.load(str(path))
+            except Exception as error:
+                raise StoreError(
+                    f"cannot open {path}: {error}; restore the folder from a backup, or delete it and replay"
+                ) from error
+            self._keep(spec, shard)
+        return self._open[spec.name], looks
+
+    def create(self, spec: CollectionSpec) -> Collection:
+        """Create the collection, over what a creation that was cut off may have left."""
+        path = self._folder.path / spec.name
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir()
+        try:
+            shard = edge.EdgeShard.create(str(path), _config(spec))
+        except Exception as error:
+            raise StoreError(f"cannot create {path}: {error}") from error
+        return self._keep(spec, shard)
+
+    def index(self, spec: CollectionSpec) -> None:
+        """Make the payload indexes that the collection lacks."""
+        self._open[spec.name].index(spec.keywords)
+
+    def finished(self) -> None:
+        """Mark the folder as a complete store, after everything in it is on the disk."""
+        for collection in self._open.values():
+            collection.flush()
+        self._folder.finished()
+
+    def check(self) -> None:
+        """Whether the engine answers: it does, until it is closed."""
+        for collection in self._open.values():
+            collection.count()
+
+    def optimize(self) -> None:
+        """Optimize what is searched by vectors; users that are never searched gain nothing by it."""
+        for collection in self._optimized:
+            collection.optimize()
+
+    def close(self) -> None:
+        """Flush, close and let other processes in; a second call does nothing."""
+        with self._closing:
+            try:
+                while self._open:
+                    self._open.popitem()[1].close()
+            finally:
+                self._folder.release()
+
+    def _keep(self, spec: CollectionSpec, shard: edge.EdgeShard) -> EdgeCollection:
+        collection = self._open[spec.name] = EdgeCollection(shard, spec.name)
+        if spec.indexed:
+            self._optimized.append(collection)
+        return collection
+
+
+def _config(spec: CollectionSpec) -> edge.EdgeConfig:
+    no_graph = edge.HnswIndexConfig(m=0, ef_construct=100, full_scan_threshold=10_000)
+    vectors = {
+        name: edge.EdgeVectorParams(
+            size=vector.dim,
+            distance=edge.Distance.Cosine,
+            multivector_config=edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim)
+            if vector.multi
+            else None,
+            hnsw_config=None if vector.graph else no_graph,
+        )
+        for name, vector in spec.vectors.items()
+    }
+    threshold = EXACT_UP_TO_KB if spec.indexed else 0
+    return edge.EdgeConfig(
+        vectors=vectors, optimizers=edge.EdgeOptimizersConfig(indexing_threshold=threshold)
+    )
+
+
+def _looks(path: Path) -> FoundCollection:
+    """Read from the file that the engine keeps its configuration in: it has no call for it."""
+    file = path / "edge_config.json"
+    try:
+        config = json.loads(file.read_bytes())
+        vectors = {
+            name: FoundVector(
+                int(vector["size"]), str(vector["distance"]), bool(vector.get("multivector_config"))
+            )
+            for name, vector in config["vectors"].items()
+        }
+        optimizers = config.get("optimizers") or {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreMismatch(
+            f"{file} is damaged or of another version of qdrant-edge ({error}); restore the folder from a "
+            "backup, or delete it and replay"
+        ) from error
+    return FoundCollection(
+        vectors,
+        hides_points=bool(optimizers.get("prevent_unoptimized")),
+        how_to_show=f"set optimizers.prevent_unoptimized to false in {file}",
+    )
+
+
+def _points(batch: PointBatch) -> list[edge.Point]:
+    # Rows become Python lists once a batch: converting them point by point takes several times as long.
+    columns: list[tuple[str, list[Any], list[int] | None]] = [
+        (name, named.rows.tolist(), None if named.offsets is None else named.offsets.tolist())
+        for name, named in batch.vectors.items()
+    ]
+    points = []
+    for position, (key, payload) in enumerate(zip(batch.keys, batch.payloads, strict=True)):
+        vectors: dict[str, Any] = {}
+        for name, rows, offsets in columns:
+            if offsets is None:
+                vectors[name] = rows[position]
+            elif offsets[position] < offsets[position + 1]:
+                vectors[name] = rows[offsets[position] : offsets[position + 1]]
+        points.append(edge.Point(key, vectors, payload))
+    return points
+
+
+def _filter(where: Where | None) -> edge.Filter | None:
+    if where is None or not (where.equals or where.without):
+        return None
+    must: list[Any] = [
+        edge.FieldCondition(field, match=edge.MatchAny(list(values)))
+        for field, values in where.equals.items()
+    ]
+    must_not: list[Any] = [edge.HasIdCondition(set(where.without))] if where.without else []
+    return edge.Filter(must=must, must_not=must_not)
+
+
+def _index(field: str) -> edge.UpdateOperation:
+    return edge.UpdateOperation.create_field_index(field, edge.PayloadSchemaType.Keyword)
+
+
+def _found(record: edge.Record) -> Found:
+    vectors: Any = record.vector or {}  # by name, since ours are all named
+    return Found(
+        _key(record.id),
+        record.payload or {},
+        {name: np.array(rows, np.float32) for name, rows in vectors.items()},
+    )
+
+
+def _key(point_id: object) -> Key:
+    return point_id if isinstance(point_id, int) else str(point_id)

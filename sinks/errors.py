@@ -1,0 +1,38 @@
+"""What can go wrong with a store, and who should do what about it."""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """The store refused or failed; trying the same again will not help."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot answer now. Retryable: nothing was acknowledged, so write the same points again.
+
+    `retry_after_s` is what the store asked for, where it did.
+    """
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class StoreMismatch(StoreError):
+    """What is there does not fit the settings (version, dimensions, vector names, hidden points)."""
+
+
+class StoreLocked(StoreError):
+    """Another process holds the folder. `pid` names it where that is known."""
+
+    def __init__(self, message: str, pid: int | None = None) -> None:
+        super().__init__(message)
+        self.pid = pid
+
+
+class StoreNotFound(StoreError):
+    """There is no store at the location."""
+
+
+class PointRefused(StoreError, ValueError):
+    """A point that must not reach the engine (NaN, zero vector, wrong dimensions); nothing was written."""

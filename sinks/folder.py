@@ -1,0 +1,137 @@
+"""The folder of an embedded store: whose it is, and the lock that lets in one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Self
+
+from sinks.errors import StoreError, StoreLocked, StoreMismatch, StoreNotFound
+
+_MARKER = "driftline.json"
+_MARKER_DRAFT = ".driftline.json.new"
+_LOCK = ".driftline.lock"
+
+
+class StoreFolder:
+    """A folder held by this process until `release`, which also happens when the process dies.
+
+    The lock is the kernel's (flock), so a lock file that a dead process left behind blocks nobody.
+    """
+
+    def __init__(self, path: Path, lock: int, complete: bool) -> None:
+        self.path = path
+        self.complete = complete
+        self._lock = lock
+
+    @classmethod
+    def claim(cls, path: Path, create: bool, not_found: str) -> Self:
+        """Take hold of the folder; `create` makes it if it is absent or empty.
+
+        A folder with anything else in it than a store is left as it is.
+
+        Raises:
+            StoreNotFound: there is no complete store and `create` is false; the message ends in `not_found`.
+            StoreMismatch: the folder holds something else.
+            StoreLocked: another process has it.
+        """
+        _check_ours(path, create, not_found)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StoreError(f"cannot use the folder {path} as a store: {error.strerror}") from error
+        try:
+            _lock_or_name_holder(lock, path)
+            # Only now is it certain that nobody else is creating a store here.
+            complete = _read_marker(path) == "complete"
+            if not complete and not create:
+                raise StoreNotFound(f"the store in {path} was never completed; {not_found}")
+            folder = cls(path, lock, complete)
+            if not complete:
+                folder._mark("incomplete")
+        except BaseException:
+            os.close(lock)
+            raise
+        return folder
+
+    def finished(self) -> None:
+        """The store in it is complete."""
+        self._mark("complete")
+        self.complete = True
+
+    def release(self) -> None:
+        """Let others in."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _mark(self, state: str) -> None:
+        draft = self.path / _MARKER_DRAFT
+        with draft.open("w") as file:
+            json.dump({"driftline": "store", "state": state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self.path / _MARKER)
+
+
+def _check_ours(path: Path, create: bool, not_found: str) -> None:
+    try:
+        names = {entry.name for entry in path.iterdir()}
+    except FileNotFoundError:
+        names = set()
+    except NotADirectoryError as error:
+        raise StoreMismatch(f"{path} is a file; an embedded store is a folder") from error
+    except OSError as error:
+        raise StoreError(f"cannot read the folder {path}: {error.strerror}") from error
+    if _MARKER in names:
+        _read_marker(path)
+    elif names - {_LOCK, _MARKER_DRAFT}:
+        raise StoreMismatch(
+            f"the folder {path} is not empty and holds no Driftline store; name a new or an empty folder"
+        )
+    elif not create:
+        raise StoreNotFound(f"no store in {path}; {not_found}")
+
+
+def _read_marker(path: Path) -> str | None:
+    try:
+        marker = json.loads((path / _MARKER).read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        marker = None
+    if not isinstance(marker, dict) or marker.get("driftline") != "store":
+        raise StoreMismatch(f"{path / _MARKER} is not of a Driftline store; name another folder")
+    return str(marker.get("state"))
+
+
+def _lock_or_name_holder(lock: int, path: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        pid, command = _holder(lock)
+        who = "another process" if pid is None else f"process {pid} ({command})"
+        if pid == os.getpid():
+            who = "this very process"
+        raise StoreLocked(
+            f"the store in {path} is in use by {who}; stop that first, or keep the store on a Qdrant server, "
+            "which many processes may use (--store http://host:6333)",
+            pid,
+        ) from error
+    # The program and its subcommand only: further arguments may hold what must not be written down.
+    words = [Path(sys.argv[0]).name, *(word for word in sys.argv[1:2] if word.isalpha())]
+    command = " ".join(words).strip() or "python"
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, json.dumps({"pid": os.getpid(), "command": command}).encode(), 0)
+
+
+def _holder(lock: int) -> tuple[int | None, str]:
+    try:
+        holder = json.loads(os.pread(lock, 4096, 0))
+        return int(holder["pid"]), str(holder["command"])
+    except (ValueError, KeyError, TypeError):
+        return None, ""

@@ -1,0 +1,151 @@
+"""Items' points over any collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sinks.collection import Collection, Found, PointBatch, VectorRows, Where, last_rows
+from sinks.config import StoreConfig
+from sinks.errors import PointRefused, StoreError
+from sinks.layout import CONTENT
+from sinks.points import PLACEHOLDER, WITHOUT_TEXT, ItemPoints, ItemRecord, ScoredItem, item_key
+from sinks.validation import check_length, check_texts, checked_rows
+
+_FINGERPRINTS_A_REQUEST = 256
+
+
+class Items:
+    """The items of one store; see `sinks.protocols.ItemStore`."""
+
+    def __init__(self, collection: Collection, config: StoreConfig, dim: int) -> None:
+        self._collection = collection
+        self._config = config
+        self._dim = dim
+
+    def write(self, points: ItemPoints) -> None:
+        """Write whole points; see `UserStore.write`."""
+        self._write(points, None)
+
+    def add(self, points: ItemPoints) -> None:
+        """Write placeholders: items that are not there, never over what a catalogue wrote.
+
+        One conditional upsert, so that it holds whatever another worker writes at the same time.
+        """
+        self._write(points, Where(equals={"content": (PLACEHOLDER,)}))
+
+    def _write(self, points: ItemPoints, where: Where | None) -> None:
+        n = len(points.item_ids)
+        check_texts(points.item_ids, "item ids")
+        for texts, what in (
+            (points.titles, "titles"),
+            (points.scenarios, "scenarios"),
+            (points.contents, "contents"),
+        ):
+            check_length(texts, n, what)
+            check_texts(texts, what)
+        rows = checked_rows(points.vectors, n, self._dim, "item vectors")
+        columns = (points.item_ids, points.titles, points.scenarios, points.contents)
+        payloads = [
+            {"item_id": item_id, "title": title, "scenario": scenario, "content": content}
+            for item_id, title, scenario, content in zip(*columns, strict=True)
+        ]
+        sizes = [80 + 4 * self._dim + sum(map(len, texts)) for texts in zip(*columns, strict=True)]
+        keys = [item_key(item_id) for item_id in points.item_ids]
+        batch = PointBatch(keys, {CONTENT: VectorRows(rows)}, payloads, np.array(sizes, np.int64))
+        last = last_rows(keys)
+        if last is not None:
+            batch = batch.take(last)
+        for part in batch.split(self._config.batch_points, self._config.batch_bytes):
+            self._collection.upsert(part, where)
+
+    def read(self, keys: Sequence[int], with_vectors: bool = False) -> list[ItemRecord | None]:
+        """The items in the order of `keys`; None for those that are not there."""
+        there: dict[int, ItemRecord] = {}
+        for part in self._batches(keys):
+            for point in self._collection.retrieve(part, with_vectors):
+                record = _record(point, with_vectors)
+                there[record.key] = record
+        return [there.get(int(key)) for key in keys]
+
+    def contents(self, fingerprints: Iterable[str]) -> dict[str, NDArray[np.float32]]:
+        """Per content fingerprint that any item has, the (D,) vector of such an item.
+
+        PLACEHOLDER and WITHOUT_TEXT are not fingerprints of anything and are never found.
+        """
+        wanted = iter(dict.fromkeys(fingerprints))
+        vectors: dict[str, NDArray[np.float32]] = {}
+        while part := list(islice(wanted, _FINGERPRINTS_A_REQUEST)):
+            check_texts(part, "fingerprints")
+            missing = set(part) - {PLACEHOLDER, WITHOUT_TEXT}
+            while missing:
+                # Many items may share one content: a page tells of at least one fingerprint, and what it
+                # told of need not be asked for again.
+                where = Where(equals={"content": tuple(sorted(missing))})
+                page, following = self._collection.scroll(2 * len(missing), None, where, True)
+                for point in page:
+                    vectors[point.payload["content"]] = point.vectors[CONTENT]
+                missing -= vectors.keys()
+                if following is None:
+                    break
+        return vectors
+
+    def search(
+        self,
+        vector: NDArray[np.float32],
+        k: int,
+        scenario: str | None = None,
+        exclude: Iterable[int] = (),
+    ) -> list[ScoredItem]:
+        """The up to `k` items nearest to `vector` (D,), best first, without the keys in `exclude`."""
+        if k <= 0:
+            return []
+        if np.ndim(vector) != 1:
+            raise PointRefused("a search takes one vector")
+        (query,) = checked_rows(np.asarray(vector)[None], 1, self._dim, "search vector")
+        equals: dict[str, tuple[str, ...]] = {}
+        if scenario is not None:
+            check_texts([scenario], "scenario")
+            equals["scenario"] = (scenario,)
+        where = Where(equals, tuple({int(key) for key in exclude}))
+        found = self._collection.search(CONTENT, query, k, where)
+        return [
+            ScoredItem(record.key, record.item_id, record.title, record.scenario, point.score)
+            for point in found
+            for record in (_record(point, with_vectors=False),)
+        ]
+
+    def delete(self, keys: Sequence[int]) -> None:
+        """Remove items; keys that are not there are no error."""
+        for part in self._batches(keys):
+            self._collection.delete(part)
+
+    def count(self) -> int:
+        """How many items there are, exactly."""
+        return self._collection.count()
+
+    def _batches(self, keys: Sequence[int]) -> Iterator[list[int]]:
+        distinct = list(dict.fromkeys(int(key) for key in keys))
+        for start in range(0, len(distinct), self._config.batch_points):
+            yield distinct[start : start + self._config.batch_points]
+
+
+def _record(point: Found, with_vectors: bool) -> ItemRecord:
+    payload = point.payload
+    try:
+        return ItemRecord(
+            key=int(point.key),
+            item_id=payload["item_id"],
+            title=payload["title"],
+            scenario=payload["scenario"],
+            content=payload["content"],
+            vector=point.vectors[CONTENT] if with_vectors else None,
+        )
+    except (KeyError, ValueError) as error:
+        raise StoreError(
+            f"the point {point.key} of the items was not written by Driftline ({type(error).__name__}); "
+            "delete it, or choose another store"
+        ) from error

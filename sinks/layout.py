@@ -1,0 +1,116 @@
+"""How the three collections of a store look, and whether those that are there do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sinks.config import StoreConfig
+from sinks.errors import StoreMismatch
+
+STORE_VERSION = 1
+"""Raised when points written by an older version can no longer be read."""
+
+FUSED = "fused"
+INTERESTS = "interests"
+CONTENT = "content"
+UNUSED = "unused"
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSpec:
+    """A named vector of a collection."""
+
+    dim: int
+    multi: bool = False
+    """a multivector compared by its best row (MaxSim)"""
+    graph: bool = True
+    """whether the engine may build an HNSW graph over it"""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSpec:
+    """A collection as it is created. Distances are cosine."""
+
+    name: str
+    vectors: dict[str, VectorSpec]
+    keywords: tuple[str, ...] = ()
+    """payload fields with an index for exact matches"""
+    indexed: bool = True
+    """False: points are rewritten all the time, so the engine must not index segments behind our back"""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The collections of one store."""
+
+    users: CollectionSpec
+    items: CollectionSpec
+    meta: CollectionSpec
+
+
+@dataclass(frozen=True, slots=True)
+class FoundVector:
+    """A named vector of a collection that exists."""
+
+    dim: int
+    distance: str
+    multi: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCollection:
+    """What an engine says of a collection that exists."""
+
+    vectors: dict[str, FoundVector]
+    hides_points: bool
+    """prevent_unoptimized: new points are kept from reads and searches until they are optimized"""
+    how_to_show: str
+    """what to do against that, for the message"""
+
+
+def store_layout(config: StoreConfig, dim: int) -> Layout:
+    """The collections that a store with these settings is created with."""
+    users = {FUSED: VectorSpec(dim, graph=config.lookalikes)}
+    if config.interests:
+        # MaxSim over a handful of rows; a graph over every row would cost more than it gives.
+        users[INTERESTS] = VectorSpec(dim, multi=True, graph=False)
+    return Layout(
+        users=CollectionSpec("users", users, indexed=config.lookalikes),
+        items=CollectionSpec("items", {CONTENT: VectorSpec(dim)}, keywords=("scenario", "content")),
+        # The meta points have no vectors, but no engine makes a collection without any.
+        meta=CollectionSpec("meta", {UNUSED: VectorSpec(1, graph=False)}, indexed=False),
+    )
+
+
+def check_collection(spec: CollectionSpec, found: FoundCollection, name: str) -> None:
+    """Refuse a collection that does not hold what `spec` says. More vectors than needed are no harm.
+
+    Raises:
+        StoreMismatch: says what differs and how to mend it.
+    """
+    for vector, wanted in spec.vectors.items():
+        there = found.vectors.get(vector)
+        if there is None:
+            names = ", ".join(sorted(found.vectors)) or "none"
+            mend = (
+                "set store.interests = false, or create the store anew"
+                if vector == INTERESTS
+                else "it is not a collection of Driftline's: choose another store.prefix or another store"
+            )
+            raise StoreMismatch(f"collection {name} has no vector named {vector!r} (it has: {names}); {mend}")
+        if there.dim != wanted.dim:
+            raise StoreMismatch(
+                f"vector {vector!r} of collection {name} has {there.dim} dimensions, the settings say "
+                f"{wanted.dim}; set encoder.dim = {there.dim}, or create the store anew"
+            )
+        if there.distance != "Cosine" or there.multi != wanted.multi:
+            kind = "a multivector" if wanted.multi else "a single vector"
+            raise StoreMismatch(
+                f"vector {vector!r} of collection {name} is not {kind} compared by cosine; it is not a "
+                f"collection of Driftline's: choose another store.prefix or another store"
+            )
+    if found.hides_points:
+        raise StoreMismatch(
+            f"collection {name} has prevent_unoptimized set: points just written would be hidden from reads "
+            f"and searches; {found.how_to_show}"
+        )

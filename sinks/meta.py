@@ -1,0 +1,86 @@
+"""What a store says of itself, and a few named blobs, over any collection."""
+
+from __future__ import annotations
+
+from binascii import a2b_base64, b2a_base64
+from dataclasses import dataclass
+
+import numpy as np
+
+from sinks.collection import Collection, Payload, PointBatch
+from sinks.errors import PointRefused, StoreMismatch
+from sinks.points import named_id
+from sinks.validation import check_texts
+
+MOST_BLOB_BYTES = 16 << 20
+"""A blob is one string in one point; this much every engine takes in one request."""
+
+_IDENTITY = named_id("store")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which version of Driftline's layout a store has, and how long its vectors are."""
+
+    version: int
+    dim: int
+
+
+class Meta:
+    """The meta collection of one store."""
+
+    def __init__(self, collection: Collection) -> None:
+        self._collection = collection
+
+    def identity(self) -> Identity | None:
+        """What the store is; None where its creation was never completed.
+
+        Raises:
+            StoreMismatch: the collection is something else.
+        """
+        payload = self._payload(_IDENTITY)
+        if payload is None:
+            return None
+        try:
+            return Identity(int(payload["version"]), int(payload["dim"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreMismatch(
+                f"collection {self._collection.name} holds something else than a Driftline store's version; "
+                "choose another store"
+            ) from error
+
+    def identify(self, identity: Identity) -> None:
+        """Write down what the store is: the last step of its creation."""
+        self._write(_IDENTITY, {"version": identity.version, "dim": identity.dim})
+
+    def get_blob(self, name: str) -> bytes | None:
+        """The blob of that name, None if there is none."""
+        check_texts([name], "blob name")
+        payload = self._payload(_blob_id(name))
+        return None if payload is None else a2b_base64(payload["blob"])
+
+    def put_blob(self, name: str, blob: bytes) -> None:
+        """Keep `blob` under `name`, in place of what was there.
+
+        Raises:
+            PointRefused: it is larger than MOST_BLOB_BYTES.
+        """
+        check_texts([name], "blob name")
+        if len(blob) > MOST_BLOB_BYTES:
+            raise PointRefused(
+                f"blob {name!r} has {len(blob)} bytes, the store keeps at most {MOST_BLOB_BYTES}"
+            )
+        encoded = b2a_base64(blob, newline=False).decode("ascii")
+        self._write(_blob_id(name), {"name": name, "blob": encoded})
+
+    def _payload(self, key: str) -> Payload | None:
+        found = self._collection.retrieve([key], with_vectors=False)
+        return found[0].payload if found else None
+
+    def _write(self, key: str, payload: Payload) -> None:
+        size = sum(len(value) if isinstance(value, str) else 16 for value in payload.values())
+        self._collection.upsert(PointBatch([key], {}, [payload], np.array([size], np.int64)))
+
+
+def _blob_id(name: str) -> str:
+    return named_id(f"blob/{name}")

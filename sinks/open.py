@@ -1,0 +1,43 @@
+"""Which engine a location names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sinks.config import StoreConfig
+from sinks.errors import StoreError
+from sinks.protocols import Store
+from sinks.store import Engine, EngineStore
+
+
+def open_store(location: str, config: StoreConfig, dim: int, create: bool) -> Store:
+    """Open the store at `location`: a folder (embedded) or the http(s) URL of a Qdrant server.
+
+    With `create`, a store that is not there is made, for vectors of `dim` dimensions.
+
+    Raises:
+        StoreNotFound: there is none and `create` is false.
+        StoreMismatch: what is there does not fit the settings; says how to mend that.
+        StoreLocked: another process holds the folder.
+        StoreUnavailable: the server does not answer; try again.
+        StoreError: anything else, such as a refused API key.
+    """
+    engine: Engine
+    # Engines are imported here: a command that needs one should not load the other.
+    if location.startswith(("http://", "https://")):
+        from sinks.server import ServerEngine
+
+        engine = ServerEngine(location, config)
+    elif "://" in location or not location:
+        # Only the scheme is shown: the rest may hold a password.
+        scheme = location.partition("://")[0]
+        raise StoreError(f"no store is known by {scheme!r}; name a folder, or http(s)://host:6333")
+    else:
+        from sinks.edge import EdgeEngine
+
+        engine = EdgeEngine(Path(location).expanduser(), create)
+    try:
+        return EngineStore(engine, config, dim, create)
+    except BaseException:
+        engine.close()
+        raise

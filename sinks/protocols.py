@@ -1,0 +1,122 @@
+"""What the rest of Driftline may ask of a store, whichever engine keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sinks.points import ItemPoints, ItemRecord, ScoredItem, UserPoints, UserRecord
+
+
+class UserStore(Protocol):
+    """Users' points: state, vectors, watermarks."""
+
+    def write(self, points: UserPoints) -> None:
+        """Write whole points; returns only after the engine acknowledged all of them.
+
+        A point is replaced at once: state, vectors and watermarks of one write are never mixed with those of
+        another. Many points go in several requests, so that after an error some may be written and others
+        not: write them all again.
+
+        Raises:
+            PointRefused: before anything is written.
+            StoreUnavailable: try again later.
+        """
+        ...
+
+    def read(self, user_ids: Sequence[str], with_vectors: bool = False) -> list[UserRecord | None]:
+        """The users in the order of `user_ids`; None for those who are not there."""
+        ...
+
+    def scan(self, batch: int, with_vectors: bool = False) -> Iterator[list[UserRecord]]:
+        """All users, at most `batch` at a time, in a stable order; each user once unless points move."""
+        ...
+
+
+class ItemStore(Protocol):
+    """Items' points: content vector, title, scenario. An item is known by its key (`item_key`)."""
+
+    def write(self, points: ItemPoints) -> None:
+        """Write whole points; as `UserStore.write`."""
+        ...
+
+    def add(self, points: ItemPoints) -> None:
+        """Write placeholders: items that are not there, never over what a catalogue wrote."""
+        ...
+
+    def read(self, keys: Sequence[int], with_vectors: bool = False) -> list[ItemRecord | None]:
+        """The items in the order of `keys`; None for those that are not there."""
+        ...
+
+    def contents(self, fingerprints: Iterable[str]) -> dict[str, NDArray[np.float32]]:
+        """Per content fingerprint that any item has, the (D,) vector of such an item."""
+        ...
+
+    def search(
+        self,
+        vector: NDArray[np.float32],
+        k: int,
+        scenario: str | None = None,
+        exclude: Iterable[int] = (),
+    ) -> list[ScoredItem]:
+        """The up to `k` items nearest to `vector` (D,), best first, without the keys in `exclude`."""
+        ...
+
+    def delete(self, keys: Sequence[int]) -> None:
+        """Remove items; keys that are not there are no error."""
+        ...
+
+    def count(self) -> int:
+        """How many items there are, exactly."""
+        ...
+
+
+class Store(Protocol):
+    """A store of users, items and a few named blobs. All calls are synchronous and thread-safe."""
+
+    @property
+    def users(self) -> UserStore: ...
+
+    @property
+    def items(self) -> ItemStore: ...
+
+    def get_blob(self, name: str) -> bytes | None:
+        """The blob of that name, None if there is none."""
+        ...
+
+    def put_blob(self, name: str, blob: bytes) -> None:
+        """Keep `blob` under `name`, in place of what was there."""
+        ...
+
+    def check(self) -> None:
+        """Whether the store answers.
+
+        Raises:
+            StoreUnavailable: it does not.
+        """
+        ...
+
+    def optimize(self) -> None:
+        """Let an embedded engine tidy up; a server does so by itself.
+
+        It may stop all threads of the process for its time, so call it when idle: after a bulk load, before
+        closing.
+        """
+        ...
+
+    def close(self) -> None:
+        """Flush and let go; a second call does nothing."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...

@@ -1,0 +1,296 @@
+"""The server engine: Qdrant by gRPC, through the stubs that qdrant-client generates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+from qdrant_client import grpc as messages
+
+from sinks.channel import ServerChannel, Work
+from sinks.collection import Collection, Found, Key, PointBatch, Where
+from sinks.config import StoreConfig
+from sinks.errors import StoreUnavailable
+from sinks.layout import CollectionSpec, FoundCollection, FoundVector
+from sinks.wire import encode_upsert
+
+_PAYLOAD = messages.WithPayloadSelector(enable=True)
+
+
+class ServerCollection:
+    """See `sinks.collection.Collection`."""
+
+    def __init__(self, channel: ServerChannel, name: str) -> None:
+        self._channel = channel
+        self._name = name
+        self._points = messages.PointsStub(channel.grpc)  # type: ignore[no-untyped-call]
+        self._upsert = channel.grpc.unary_unary(
+            "/qdrant.Points/Upsert",
+            request_serializer=None,
+            response_deserializer=messages.PointsOperationResponse.FromString,
+        )
+
+    @property
+    def name(self) -> str:
+        """As the server knows it."""
+        return self._name
+
+    def upsert(self, batch: PointBatch, where: Where | None = None) -> None:
+        """Replace whole points; returns after the server applied them."""
+        condition = None if where is None else _filter(where).SerializeToString()
+        request = encode_upsert(self._name, batch, condition)
+        work = Work("writing to", self._name, len(batch.keys), len(request))
+        self._applied(self._upsert, request, work)
+
+    def delete(self, keys: Sequence[Key]) -> None:
+        """Remove points; absent ones are no error."""
+        request = messages.DeletePoints(
+            collection_name=self._name,
+            wait=True,
+            points=messages.PointsSelector(points=messages.PointsIdsList(ids=_ids(keys))),
+        )
+        self._applied(self._points.Delete, request, Work("deleting from", self._name, len(keys)))
+
+    def retrieve(self, keys: Sequence[Key], with_vectors: bool) -> list[Found]:
+        """Those of the points that exist, in any order."""
+        request = messages.GetPoints(
+            collection_name=self._name,
+            ids=_ids(keys),
+            with_payload=_PAYLOAD,
+            with_vectors=messages.WithVectorsSelector(enable=with_vectors),
+        )
+        answer = self._answer(self._points.Get, request, Work("reading from", self._name, len(keys)))
+        return [_found(point) for point in answer.result]
+
+    def scroll(
+        self, limit: int, after: Key | None, where: Where | None, with_vectors: bool
+    ) -> tuple[list[Found], Key | None]:
+        """A page in order of keys, and where the next one begins."""
+        request = messages.ScrollPoints(
+            collection_name=self._name,
+            limit=limit,
+            offset=None if after is None else _id(after),
+            filter=_filter(where),
+            with_payload=_PAYLOAD,
+            with_vectors=messages.WithVectorsSelector(enable=with_vectors),
+        )
+        answer = self._answer(self._points.Scroll, request, Work("scanning", self._name, limit))
+        following = _key(answer.next_page_offset) if answer.HasField("next_page_offset") else None
+        return [_found(point) for point in answer.result], following
+
+    def search(
+        self, vector_name: str, vector: NDArray[np.float32], k: int, where: Where | None
+    ) -> list[Found]:
+        """The `k` nearest points with their scores, best first."""
+        nearest = messages.VectorInput(dense=messages.DenseVector(data=vector.tolist()))
+        request = messages.QueryPoints(
+            collection_name=self._name,
+            query=messages.Query(nearest=nearest),
+            using=vector_name,
+            filter=_filter(where),
+            limit=k,
+            with_payload=_PAYLOAD,
+        )
+        answer = self._answer(self._points.Query, request, Work("searching", self._name))
+        return [_found(point, point.score) for point in answer.result]
+
+    def count(self) -> int:
+        """How many points there are, exactly."""
+        request = messages.CountPoints(collection_name=self._name, exact=True)
+        return int(self._answer(self._points.Count, request, Work("counting", self._name)).result.count)
+
+    def index(self, field: str) -> None:
+        """Index a payload field for exact matches; nothing changes if it is indexed."""
+        request = messages.CreateFieldIndexCollection(
+            collection_name=self._name,
+            wait=True,
+            field_name=field,
+            field_type=messages.FieldType.FieldTypeKeyword,
+        )
+        self._applied(self._points.CreateFieldIndex, request, Work(f"indexing {field} of", self._name))
+
+    def _answer(self, method: Callable[..., Any], request: Any, work: Work) -> Any:
+        return self._channel.call(method, request, work)
+
+    def _applied(self, method: Callable[..., Any], request: Any, work: Work) -> None:
+        # A server may answer without an error and yet not have applied the points (WaitTimeout).
+        status = self._answer(method, request, work).result.status
+        if status != messages.UpdateStatus.Completed:
+            name = messages.UpdateStatus.Name(status)
+            raise StoreUnavailable(f"not confirmed ({name}): {work} at {self._channel.location}")
+
+
+class ServerEngine:
+    """See `sinks.store.Engine`."""
+
+    def __init__(self, url: str, config: StoreConfig) -> None:
+        """Prepare the connection; nothing is sent yet.
+
+        Raises:
+            StoreError: the URL or the CA file cannot be used.
+        """
+        self._channel = ServerChannel(url, config)
+        self._prefix = config.prefix
+        self._collections = messages.CollectionsStub(self._channel.grpc)  # type: ignore[no-untyped-call]
+
+    @property
+    def location(self) -> str:
+        """The URL, without secrets."""
+        return self._channel.location
+
+    def open(self, spec: CollectionSpec) -> tuple[Collection, FoundCollection] | None:
+        """The collection and how it looks, None if there is none."""
+        name = self._prefix + spec.name
+        info = self._info(name)
+        if info is None:
+            return None
+        return ServerCollection(self._channel, name), _looks(name, info)
+
+    def create(self, spec: CollectionSpec) -> Collection:
+        """Create the collection, or open it if another process was faster."""
+        name = self._prefix + spec.name
+        request = messages.CreateCollection(
+            collection_name=name,
+            vectors_config=messages.VectorsConfig(
+                params_map=messages.VectorParamsMap(map={key: _params(spec, key) for key in spec.vectors})
+            ),
+        )
+        if not spec.indexed:
+            # Rewritten all the time and read by id: without this the server keeps rebuilding segments.
+            request.optimizers_config.indexing_threshold = 0
+            request.hnsw_config.m = 0
+        self._channel.call(
+            self._collections.Create,
+            request,
+            Work("creating", name),
+            allowed=grpc.StatusCode.ALREADY_EXISTS,
+        )
+        return ServerCollection(self._channel, name)
+
+    def index(self, spec: CollectionSpec) -> None:
+        """Make the payload indexes that the collection lacks."""
+        name = self._prefix + spec.name
+        info = self._info(name)
+        indexed = info.payload_schema if info is not None else {}
+        for field in spec.keywords:
+            if field not in indexed:
+                ServerCollection(self._channel, name).index(field)
+
+    def finished(self) -> None:
+        """Nothing to do: the identity in the meta collection says it."""
+
+    def check(self) -> None:
+        """Whether the server answers, and takes the key."""
+        self._info(f"{self._prefix}meta")
+
+    def optimize(self) -> None:
+        """Nothing to do: a server optimizes by itself."""
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._channel.close()
+
+    def _info(self, name: str) -> Any:
+        request = messages.GetCollectionInfoRequest(collection_name=name)
+        answer = self._channel.call(
+            self._collections.Get, request, Work("looking at", name), allowed=grpc.StatusCode.NOT_FOUND
+        )
+        return None if answer is None else answer.result
+
+
+def _params(spec: CollectionSpec, name: str) -> Any:
+    vector = spec.vectors[name]
+    params = messages.VectorParams(size=vector.dim, distance=messages.Distance.Cosine)
+    if not vector.graph:
+        params.hnsw_config.m = 0
+    if vector.multi:
+        params.multivector_config.comparator = messages.MultiVectorComparator.MaxSim
+    return params
+
+
+def _looks(name: str, info: Any) -> FoundCollection:
+    vectors = {
+        vector: FoundVector(
+            int(params.size),
+            messages.Distance.Name(params.distance),
+            params.HasField("multivector_config"),
+        )
+        for vector, params in info.config.params.vectors_config.params_map.map.items()
+    }
+    return FoundCollection(
+        vectors,
+        hides_points=info.config.optimizer_config.prevent_unoptimized,
+        how_to_show=(
+            f"switch it off: PATCH /collections/{name} with "
+            '{"optimizers_config": {"prevent_unoptimized": false}}'
+        ),
+    )
+
+
+def _id(key: Key) -> Any:
+    return messages.PointId(num=key) if isinstance(key, int) else messages.PointId(uuid=key)
+
+
+def _ids(keys: Sequence[Key]) -> list[Any]:
+    return [_id(key) for key in keys]
+
+
+def _key(point_id: Any) -> Key:
+    return point_id.num if point_id.WhichOneof("point_id_options") == "num" else str(point_id.uuid)
+
+
+def _filter(where: Where | None) -> Any:
+    if where is None or not (where.equals or where.without):
+        return None
+    must = [
+        messages.Condition(field=messages.FieldCondition(key=field, match=_match(values)))
+        for field, values in where.equals.items()
+    ]
+    must_not = []
+    if where.without:
+        must_not.append(messages.Condition(has_id=messages.HasIdCondition(has_id=_ids(where.without))))
+    return messages.Filter(must=must, must_not=must_not)
+
+
+def _match(values: tuple[str, ...]) -> Any:
+    if len(values) == 1:
+        return messages.Match(keyword=values[0])
+    return messages.Match(keywords=messages.RepeatedStrings(strings=values))
+
+
+def _found(point: Any, score: float = 0.0) -> Found:
+    vectors = {name: _rows(vector) for name, vector in point.vectors.vectors.vectors.items()}
+    payload = {name: _json(value) for name, value in point.payload.items()}
+    return Found(_key(point.id), payload, vectors, score)
+
+
+def _rows(vector: Any) -> NDArray[np.float32]:
+    kind = vector.WhichOneof("vector")
+    if kind == "dense":
+        return _floats(vector.dense)
+    if kind == "multi_dense":
+        return np.stack([_floats(row) for row in vector.multi_dense.vectors])
+    # The form of older servers: one flat list, with the number of rows for a multivector.
+    flat = np.fromiter(vector.data, np.float32, len(vector.data))
+    return flat.reshape(vector.vectors_count, -1) if vector.HasField("vectors_count") else flat
+
+
+def _floats(dense: Any) -> NDArray[np.float32]:
+    # A DenseVector's bytes end in its packed floats: one copy instead of one Python float for each.
+    raw = dense.SerializeToString()
+    count = len(dense.data)
+    return np.frombuffer(raw, "<f4", count, offset=len(raw) - 4 * count).astype(np.float32)
+
+
+def _json(value: Any) -> Any:
+    kind = value.WhichOneof("kind")
+    if kind == "struct_value":
+        return {name: _json(item) for name, item in value.struct_value.fields.items()}
+    if kind == "list_value":
+        return [_json(item) for item in value.list_value.values]
+    if kind in (None, "null_value"):
+        return None
+    return getattr(value, kind)

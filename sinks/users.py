@@ -1,0 +1,131 @@
+"""Users' points over any collection."""
+
+from __future__ import annotations
+
+from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sinks.collection import Collection, Found, Key, PointBatch, VectorRows, last_rows
+from sinks.config import StoreConfig
+from sinks.errors import PointRefused, StoreError
+from sinks.layout import FUSED, INTERESTS
+from sinks.points import UserPoints, UserRecord, user_point_id
+from sinks.validation import check_length, check_texts, checked_floats, checked_integers, checked_rows
+
+
+class Users:
+    """The users of one store; see `sinks.protocols.UserStore`."""
+
+    def __init__(self, collection: Collection, config: StoreConfig, dim: int) -> None:
+        self._collection = collection
+        self._config = config
+        self._dim = dim
+
+    def write(self, points: UserPoints) -> None:
+        """Write whole points; see `UserStore.write`."""
+        batch = self._batch(points)
+        for part in batch.split(self._config.batch_points, self._config.batch_bytes):
+            self._collection.upsert(part)
+
+    def read(self, user_ids: Sequence[str], with_vectors: bool = False) -> list[UserRecord | None]:
+        """The users in the order of `user_ids`; None for those who are not there."""
+        check_texts(user_ids, "user ids")
+        keys = [user_point_id(user_id) for user_id in dict.fromkeys(user_ids)]
+        there: dict[str, UserRecord] = {}
+        for start in range(0, len(keys), self._config.batch_points):
+            found = self._collection.retrieve(keys[start : start + self._config.batch_points], with_vectors)
+            there.update((record.user_id, record) for record in self._records(found, with_vectors))
+        return [there.get(user_id) for user_id in user_ids]
+
+    def scan(self, batch: int, with_vectors: bool = False) -> Iterator[list[UserRecord]]:
+        """All users, at most `batch` at a time, in order of point ids."""
+        if batch < 1:
+            raise ValueError("a scan needs batches of at least one user")
+        after: Key | None = None
+        while True:
+            found, after = self._collection.scroll(batch, after, None, with_vectors)
+            if records := self._records(found, with_vectors):
+                yield records
+            if after is None:
+                return
+
+    def _batch(self, points: UserPoints) -> PointBatch:
+        n = len(points.user_ids)
+        check_texts(points.user_ids, "user ids")
+        check_length(points.states, n, "states")
+        check_length(points.watermarks, n, "watermarks")
+        check_length(points.weights, n, "weights")
+        check_length(points.updated_at, n, "times of update")
+        if not np.isfinite(points.updated_at).all():
+            raise PointRefused("a time of update is not finite; nothing was written")
+        fused = checked_rows(points.fused, n, self._dim, "fused vectors")
+        offsets = _checked_offsets(points.interest_offsets, n)
+        interests = checked_rows(points.interests, int(offsets[-1]), self._dim, "interests")
+        watermarks = checked_integers(points.watermarks, "watermarks")
+        weights = checked_floats(points.weights, "weights")
+
+        vectors = {FUSED: VectorRows(fused)}
+        rows = np.ones(n, np.int64)
+        if self._config.interests:
+            vectors[INTERESTS] = VectorRows(interests, offsets)
+            rows += np.diff(offsets)
+        states = [b2a_base64(state, newline=False).decode("ascii") for state in points.states]
+        payloads = [
+            {"user_id": user_id, "state": state, "watermarks": marks, "weights": shares, "updated_at": time}
+            for user_id, state, marks, shares, time in zip(
+                points.user_ids, states, watermarks, weights, points.updated_at.tolist(), strict=True
+            )
+        ]
+        sizes = [
+            160 + len(user_id) + len(state) + 48 * (len(marks) + len(shares))
+            for user_id, state, marks, shares in zip(
+                points.user_ids, states, watermarks, weights, strict=True
+            )
+        ]
+        batch = PointBatch(
+            [user_point_id(user_id) for user_id in points.user_ids],
+            vectors,
+            payloads,
+            np.array(sizes, np.int64) + 4 * self._dim * rows,
+        )
+        last = last_rows(points.user_ids)
+        return batch if last is None else batch.take(last)
+
+    @staticmethod
+    def _records(found: list[Found], with_vectors: bool) -> list[UserRecord]:
+        # Points without a user id are not users: nobody asked for them, so they are passed over.
+        return [_record(point, with_vectors) for point in found if "user_id" in point.payload]
+
+
+def _record(point: Found, with_vectors: bool) -> UserRecord:
+    payload = point.payload
+    fused = interests = None
+    try:
+        if with_vectors:
+            fused = point.vectors[FUSED]
+            interests = point.vectors.get(INTERESTS, np.empty((0, fused.shape[0]), np.float32))
+        return UserRecord(
+            user_id=payload["user_id"],
+            state=a2b_base64(payload["state"]),
+            watermarks={source: int(offset) for source, offset in payload["watermarks"].items()},
+            weights={name: float(weight) for name, weight in payload["weights"].items()},
+            updated_at=float(payload["updated_at"]),
+            fused=fused,
+            interests=interests,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, Base64Error) as error:
+        raise StoreError(
+            f"the point {point.key} of the users was not written by Driftline ({type(error).__name__}); "
+            "delete it, or choose another store"
+        ) from error
+
+
+def _checked_offsets(offsets: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    offsets = np.asarray(offsets, np.int64)
+    if offsets.shape != (n + 1,) or offsets[0] != 0 or (np.diff(offsets) < 0).any():
+        raise PointRefused(f"interest offsets must be {n + 1} ascending numbers from 0; nothing was written")
+    return offsets

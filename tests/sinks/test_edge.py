@@ -1,0 +1,251 @@
+"""What only the embedded store does: its folder, its lock, and what a killed process leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sinks.config import StoreConfig
+from sinks.edge import EdgeEngine
+from sinks.errors import StoreError, StoreLocked, StoreMismatch, StoreNotFound
+from sinks.layout import store_layout
+from sinks.points import item_key
+from sinks.protocols import Store
+from support.store_points import DIM, Place, assert_users_equal, some_items, some_users
+
+PROLOGUE = f"""
+import sys, time
+sys.path[:0] = {[str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]!r}
+from support.store_points import Place, some_items, some_users
+store = Place(sys.argv[-1]).open()
+print("open", flush=True)
+"""
+WAITING = PROLOGUE + "time.sleep(60)"
+WRITING = (
+    PROLOGUE
+    + """
+number = 0
+while True:
+    points = some_users([f"user-{number}-{n}" for n in range(20)], seed=number)
+    store.users.write(points)
+    store.items.write(some_items(number + 1))
+    store.put_blob("number", str(number).encode())
+    print(number, flush=True)
+    number += 1
+"""
+)
+
+
+@contextmanager
+def process(program: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Another Python process that has printed its first line."""
+    command = [sys.executable, "-c", program, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout is not None
+            assert running.stdout.readline() == "open\n"
+            yield running
+        finally:
+            running.kill()
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_second_process_is_refused(folder: Path) -> None:
+    """A folder in use is refused with the pid and command of its holder and what to do; a killed holder
+    blocks nobody."""
+    place = Place(str(folder / "store"))
+    with process(WAITING, "--secret=hush", place.location) as other:
+        for create in (True, False):
+            with pytest.raises(
+                StoreLocked, match=f"process {other.pid} .*stop that.*Qdrant server"
+            ) as refusal:
+                place.open(create=create)
+            assert refusal.value.pid == other.pid
+        other.send_signal(signal.SIGKILL)
+        other.wait()
+        place.open().close()
+
+
+def test_same_process_is_refused_too(folder: Path) -> None:
+    """Opening a folder twice in one process is refused; after closing it is free."""
+    place = Place(str(folder / "store"))
+    with place.open(), pytest.raises(StoreLocked, match="this very process"):
+        place.open()
+    place.open().close()
+
+
+def test_holder_is_named_without_its_arguments(folder: Path) -> None:
+    """The lock file names program and subcommand only: further arguments may be secrets."""
+    place = Place(str(folder / "store"))
+    with process(WAITING, "--token=hush", place.location):
+        assert "hush" not in (folder / "store" / ".driftline.lock").read_text()
+
+
+def test_killed_writer_loses_nothing_acknowledged(folder: Path) -> None:
+    """Everything whose write returned is there after SIGKILL, without any flush."""
+    place = Place(str(folder / "store"))
+    with process(WRITING, place.location) as writer:
+        assert writer.stdout is not None
+        acknowledged = -1
+        while acknowledged < 30:
+            acknowledged = int(writer.stdout.readline())
+        writer.send_signal(signal.SIGKILL)
+        rest = writer.stdout.read().split()
+        acknowledged = int(rest[-1]) if rest else acknowledged
+    with place.open(create=False) as store:
+        for number in range(acknowledged + 1):
+            points = some_users([f"user-{number}-{n}" for n in range(20)], seed=number)
+            assert_users_equal(store.users.read(points.user_ids, True), points, vectors=True)
+        keys = [item_key(item_id) for item_id in some_items(acknowledged + 1).item_ids]
+        assert None not in store.items.read(keys)
+        blob = store.get_blob("number")
+        assert blob is not None and int(blob) >= acknowledged
+
+
+def test_killed_creation_is_completed(folder: Path) -> None:
+    """A creation that was cut off is no store for a reader, and is done again by the next writer."""
+    place = Place(str(folder / "store"))
+    engine = EdgeEngine(folder / "store", create=True)
+    layout = store_layout(StoreConfig(), DIM)
+    engine.create(layout.users)
+    (folder / "store" / "items").mkdir()
+    (folder / "store" / "items" / "half").write_bytes(b"written")
+    engine.close()
+    with pytest.raises(StoreNotFound, match="never completed"):
+        place.open(create=False)
+    with place.open() as store:
+        store.items.write(some_items(3))
+    with place.open(create=False) as store:
+        assert store.items.count() == 3
+
+
+def test_emptied_or_empty_folder_is_taken(folder: Path) -> None:
+    """A folder that exists and is empty becomes a store."""
+    Place(str(folder)).open().close()
+    Place(str(folder)).open(create=False).close()
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_foreign_folder_is_left_alone(folder: Path, create: bool) -> None:
+    """A folder with other things in it is refused and nothing in it is touched or added."""
+    (folder / "photos").mkdir()
+    (folder / "photos" / "cat.jpg").write_bytes(b"meow")
+    before = snapshot(folder)
+    with pytest.raises(StoreMismatch, match="not empty"):
+        Place(str(folder)).open(create=create)
+    assert snapshot(folder) == before
+
+
+@pytest.mark.parametrize("marker", [b"", b"{", b"[]", b'{"driftline": "other"}'])
+def test_foreign_marker_is_refused(folder: Path, marker: bytes) -> None:
+    """A folder whose marker is not ours is refused and kept."""
+    (folder / "driftline.json").write_bytes(marker)
+    before = snapshot(folder)
+    with pytest.raises(StoreMismatch, match=r"driftline\.json"):
+        Place(str(folder)).open()
+    assert snapshot(folder) == before
+
+
+def test_file_is_no_store(folder: Path) -> None:
+    """A file where the folder should be is refused."""
+    (folder / "file").write_text("text")
+    with pytest.raises(StoreMismatch, match="is a file"):
+        Place(str(folder / "file")).open()
+    with pytest.raises(StoreError, match=r"cannot use|is a file"):
+        Place(str(folder / "file" / "below")).open()
+
+
+def test_reader_leaves_no_trace_where_nothing_is(folder: Path) -> None:
+    """Looking for a store that is not there makes no folder and no file."""
+    with pytest.raises(StoreNotFound):
+        Place(str(folder / "absent")).open(create=False)
+    with pytest.raises(StoreNotFound):
+        Place(str(folder)).open(create=False)
+    assert list(folder.iterdir()) == []
+
+
+class TestDamagedStore:
+    """A store that was tampered with."""
+
+    @pytest.fixture
+    def store_folder(self, folder: Path) -> Path:
+        with Place(str(folder / "store")).open() as store:
+            store.users.write(some_users(["a"]))
+        return folder / "store"
+
+    def test_hidden_points_are_refused(self, store_folder: Path) -> None:
+        """A users' collection that would hide new points is refused, with what to change; then it opens."""
+        file = store_folder / "users" / "edge_config.json"
+        config = json.loads(file.read_text())
+        config["optimizers"]["prevent_unoptimized"] = True
+        file.write_text(json.dumps(config))
+        with pytest.raises(StoreMismatch, match=r"prevent_unoptimized to false in .*edge_config"):
+            Place(str(store_folder)).open()
+        config["optimizers"]["prevent_unoptimized"] = False
+        file.write_text(json.dumps(config))
+        with Place(str(store_folder)).open() as store:
+            assert store.users.read(["a"])[0] is not None
+
+    def test_lost_collection_is_refused(self, store_folder: Path) -> None:
+        """A store whose users were taken away is refused: offsets elsewhere count on them."""
+        (store_folder / "users").rename(store_folder.parent / "users")
+        with pytest.raises(StoreMismatch, match=r"lost its collection 'users'.*replay"):
+            Place(str(store_folder)).open()
+
+    def test_unreadable_collection_is_an_error(self, store_folder: Path) -> None:
+        """Damage inside says where and what to do."""
+        (store_folder / "items" / "edge_config.json").write_text("{")
+        with pytest.raises(StoreMismatch, match=r"damaged.*replay"):
+            Place(str(store_folder)).open()
+
+
+@pytest.mark.parametrize("location", ["", "redis://user:hush@host/0", "qdrant://x"])
+def test_other_locations_are_refused(location: str) -> None:
+    """What is neither a folder nor an http URL is refused, without showing what may be a password."""
+    with pytest.raises(StoreError, match="folder") as refusal:
+        Place(location).open()
+    assert "hush" not in str(refusal.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_folder_without_permission_is_an_error(folder: Path) -> None:
+    """A folder that may not be written is an error in our words."""
+    folder.chmod(0o500)
+    with pytest.raises(StoreError, match="cannot use the folder"):
+        Place(str(folder / "store")).open()
+
+
+def test_bulk_load_is_searched_exactly_and_fast(folder: Path) -> None:
+    """Twenty thousand items are found exactly, in milliseconds, before and after `optimize`."""
+    dim = 64
+    points = some_items(20_000, dim=dim)
+
+    def search(store: Store) -> float:
+        times = []
+        for row in range(20):
+            query = points.vectors[row] + points.vectors[row + 1]
+            begun = time.perf_counter()
+            found = store.items.search(query, 10, exclude=[item_key(points.item_ids[row])])
+            times.append(time.perf_counter() - begun)
+            best = [at for at in np.argsort(-(points.vectors @ query))[:11] if at != row]
+            assert {item.item_id for item in found} == {points.item_ids[at] for at in best[:10]}
+        return float(np.median(times))
+
+    with Place(str(folder / "store")).open(dim) as store:
+        store.items.write(points)
+        assert search(store) < 0.1
+        store.optimize()
+        assert search(store) < 0.1

@@ -1,0 +1,230 @@
+"""The test server does what a real Qdrant was seen to do, and refuses what it does not know."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from qdrant_client import grpc as messages
+
+from support import qdrant_server
+from support.qdrant_server import QdrantServer
+from support.quick_folder import quick_folder
+from support.store_points import Place, assert_users_equal, some_users
+
+pytestmark = pytest.mark.server
+
+
+class Client:
+    """Raw stubs, for requests that the product does not send."""
+
+    def __init__(self, server: QdrantServer) -> None:
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{server.port}")
+        self.collections = messages.CollectionsStub(self.channel)
+        self.points = messages.PointsStub(self.channel)
+
+    def upsert(self, *points: Any, condition: Any = None) -> Any:
+        request = messages.UpsertPoints(
+            collection_name="c", wait=True, points=points, update_filter=condition
+        )
+        return self.points.Upsert(request).result.status
+
+    def payloads(self, *ids: int) -> dict[int, dict[str, int]]:
+        request = messages.GetPoints(
+            collection_name="c",
+            ids=[messages.PointId(num=number) for number in ids],
+            with_payload=messages.WithPayloadSelector(enable=True),
+        )
+        return {
+            point.id.num: {name: value.integer_value for name, value in point.payload.items()}
+            for point in self.points.Get(request).result
+        }
+
+
+def point(number: int, vector: list[float] | None = None, name: str = "v", **payload: int) -> Any:
+    message = messages.PointStruct(id=messages.PointId(num=number))
+    message.vectors.vectors.vectors[name].dense.data.extend(vector or [1.0, 0, 0, 0])
+    for key, value in payload.items():
+        message.payload[key].integer_value = value
+    return message
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[QdrantServer]:
+    with quick_folder() as folder, QdrantServer(folder) as server:
+        request = messages.CreateCollection(collection_name="c")
+        params = request.vectors_config.params_map.map["v"]
+        params.size, params.distance = 4, messages.Distance.Cosine
+        Client(server).collections.Create(request)
+        yield server
+
+
+@pytest.fixture
+def client(server: QdrantServer) -> Iterator[Client]:
+    client = Client(server)
+    yield client
+    client.channel.close()
+
+
+def fails(code: grpc.StatusCode, call: Any, request: Any) -> None:
+    with pytest.raises(grpc.RpcError) as error:
+        call(request)
+    assert error.value.code() is code, error.value.details()
+
+
+def test_other_calls_are_refused(client: Client) -> None:
+    """Calls that the product does not make are UNIMPLEMENTED."""
+    refused = [
+        (client.points.UpdateBatch, messages.UpdateBatchPoints(collection_name="c")),
+        (client.points.SetPayload, messages.SetPayloadPoints(collection_name="c")),
+        (client.points.Search, messages.SearchPoints(collection_name="c")),
+        (client.points.Facet, messages.FacetCounts(collection_name="c")),
+        (client.points.QueryBatch, messages.QueryBatchPoints(collection_name="c")),
+        (client.collections.Delete, messages.DeleteCollection(collection_name="c")),
+        (client.collections.Update, messages.UpdateCollection(collection_name="c")),
+        (client.collections.List, messages.ListCollectionsRequest()),
+        (messages.QdrantStub(client.channel).HealthCheck, messages.HealthCheckRequest()),
+        (messages.SnapshotsStub(client.channel).Create, messages.CreateSnapshotRequest()),
+    ]
+    for call, request in refused:
+        fails(grpc.StatusCode.UNIMPLEMENTED, call, request)
+
+
+def test_other_fields_are_refused(client: Client) -> None:
+    """A field that is not served is UNIMPLEMENTED, however deep, even one that the protocol does not have."""
+    deep = messages.ScrollPoints(
+        collection_name="c", limit=1, with_payload=messages.WithPayloadSelector(enable=True)
+    )
+    deep.filter.must.add().nested.key = "k"
+    unknown = messages.CountPoints.FromString(
+        messages.CountPoints(collection_name="c", exact=True).SerializeToString() + b"\xfa\x3e\x01x"
+    )
+    unknown_in_point = messages.PointStruct.FromString(point(1).SerializeToString() + b"\xfa\x3e\x01x")
+    refused = [
+        (client.points.Scroll, deep),
+        (client.points.Count, unknown),
+        (client.points.Count, messages.CountPoints(collection_name="c")),
+        (
+            client.points.Upsert,
+            messages.UpsertPoints(collection_name="c", wait=True, points=[unknown_in_point]),
+        ),
+        (client.points.Upsert, messages.UpsertPoints(collection_name="c", points=[point(1)])),
+        (client.points.Upsert, messages.UpsertPoints(collection_name="c", wait=True, timeout=3)),
+        (client.points.Get, messages.GetPoints(collection_name="c")),
+        (client.points.Query, messages.QueryPoints(collection_name="c", score_threshold=0.5)),
+        (client.collections.Create, messages.CreateCollection(collection_name="d", shard_number=2)),
+    ]
+    for call, request in refused:
+        fails(grpc.StatusCode.UNIMPLEMENTED, call, request)
+
+
+def test_wrong_dimension_writes_nothing(client: Client) -> None:
+    """A point of another dimension refuses the whole request."""
+    with pytest.raises(grpc.RpcError, match="expected dim: 4, got 2") as error:
+        client.upsert(point(10), point(11, [1.0, 2.0]))
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert client.payloads(10, 11) == {}
+
+
+def test_wrong_vector_name_writes_a_part(client: Client) -> None:
+    """A vector name that is not there is refused when the points before it are written."""
+    with pytest.raises(grpc.RpcError, match="vector name") as error:
+        client.upsert(point(20), point(21, name="other"), point(22))
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert client.payloads(20, 21, 22) == {20: {}}
+
+
+def test_missing_collection_is_not_found(client: Client) -> None:
+    """Any call about a collection that is not there is NOT_FOUND; making one twice is ALREADY_EXISTS."""
+    fails(
+        grpc.StatusCode.NOT_FOUND, client.points.Upsert, messages.UpsertPoints(collection_name="d", wait=True)
+    )
+    fails(
+        grpc.StatusCode.NOT_FOUND,
+        client.collections.Get,
+        messages.GetCollectionInfoRequest(collection_name="d"),
+    )
+    fails(
+        grpc.StatusCode.ALREADY_EXISTS,
+        client.collections.Create,
+        messages.CreateCollection(collection_name="c"),
+    )
+
+
+def test_nan_is_accepted(client: Client) -> None:
+    """The server does not look at numbers: that is the client's to do."""
+    assert client.upsert(point(30, [math.nan] * 4)) == messages.UpdateStatus.Completed
+
+
+def test_point_without_vectors_is_refused(client: Client) -> None:
+    """A point must bring vectors, if only an empty set of named ones."""
+    bare = messages.PointStruct(id=messages.PointId(num=40))
+    with pytest.raises(grpc.RpcError) as error:
+        client.upsert(bare)
+    assert error.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    bare.vectors.vectors.SetInParent()
+    assert client.upsert(bare) == messages.UpdateStatus.Completed
+
+
+def test_missing_points_are_left_out(client: Client) -> None:
+    """A read answers in order and leaves out what is not there."""
+    client.upsert(point(52), point(51))
+    assert list(client.payloads(52, 59, 51)) == [52, 51]
+
+
+def test_conditional_upsert(client: Client) -> None:
+    """A condition keeps points that do not meet it, inserts missing ones, and answers Completed anyway."""
+    client.upsert(point(60, fence=7), point(61, fence=3), point(62))
+    condition = messages.Filter()
+    reached = condition.should.add().field
+    reached.key, reached.range.lte = "fence", 5
+    condition.should.add().is_empty.key = "fence"
+    written = [point(number, fence=5) for number in (60, 61, 62, 63)]
+    assert client.upsert(*written, condition=condition) == messages.UpdateStatus.Completed
+    fences = {number: payload["fence"] for number, payload in client.payloads(60, 61, 62, 63).items()}
+    assert fences == {60: 7, 61: 5, 62: 5, 63: 5}
+
+
+def test_share_of_requests_fails(folder: Path) -> None:
+    """With a share of failures some requests fail, and those that are retried get through."""
+    with QdrantServer(folder) as server, Place(server.url).open() as store:
+        server.fail_share = 0.5
+        failed = 0
+        for _ in range(40):
+            try:
+                store.check()
+            except Exception:
+                failed += 1
+        assert 8 <= failed <= 32
+
+
+def test_runs_as_a_program(folder: Path) -> None:
+    """The server runs as a process of its own, on the port asked for; killed, it loses nothing it answered."""
+    command = [sys.executable, qdrant_server.__file__, "--folder", str(folder), "--api-key", "k"]
+    points = some_users(["a", "b"])
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout is not None
+            ready = json.loads(running.stdout.readline())
+            with Place(ready["url"], {"api_key": "k"}).open() as store:
+                store.users.write(points)
+        finally:
+            running.send_signal(signal.SIGKILL)
+    again = [*command, "--port", str(ready["port"])]
+    with subprocess.Popen(again, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout is not None
+            assert json.loads(running.stdout.readline()) == ready
+            with Place(ready["url"], {"api_key": "k"}).open(create=False) as store:
+                assert_users_equal(store.users.read(["a", "b"]), points)
+        finally:
+            running.terminate()
+            assert running.wait(10) == 0

@@ -1,0 +1,117 @@
+"""The request encoded by hand is the one that the generated classes would send."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from qdrant_client import grpc as messages
+
+from sinks.collection import PointBatch, VectorRows
+from sinks.wire import encode_upsert
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def value_message(value: Any) -> Any:
+    if value is None:
+        return messages.Value(null_value=0)
+    if isinstance(value, bool):
+        return messages.Value(bool_value=value)
+    if isinstance(value, int):
+        return messages.Value(integer_value=value)
+    if isinstance(value, float):
+        return messages.Value(double_value=value)
+    if isinstance(value, str):
+        return messages.Value(string_value=value)
+    if isinstance(value, list):
+        return messages.Value(list_value=messages.ListValue(values=map(value_message, value)))
+    fields = {name: value_message(item) for name, item in value.items()}
+    return messages.Value(struct_value=messages.Struct(fields=fields))
+
+
+def reference(collection: str, batch: PointBatch) -> Any:
+    """The same request from the generated classes."""
+    request = messages.UpsertPoints(collection_name=collection, wait=True)
+    for position, (key, payload) in enumerate(zip(batch.keys, batch.payloads, strict=True)):
+        point = request.points.add()
+        point.id.CopyFrom(messages.PointId(num=key) if isinstance(key, int) else messages.PointId(uuid=key))
+        point.vectors.vectors.SetInParent()
+        for name, value in payload.items():
+            point.payload[name].CopyFrom(value_message(value))
+        for name, named in batch.vectors.items():
+            vectors = point.vectors.vectors.vectors
+            if named.offsets is None:
+                vectors[name].dense.data.extend(named.rows[position].tolist())
+                continue
+            rows = named.rows[named.offsets[position] : named.offsets[position + 1]]
+            for row in rows:
+                vectors[name].multi_dense.vectors.add().data.extend(row.tolist())
+    return request
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> PointBatch:
+    n, dim = draw(st.integers(0, 5)), draw(st.sampled_from([1, 2, 31, 32, 33, 128, 5000]))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    counts = draw(st.lists(st.integers(0, 6), min_size=n, max_size=n))
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    vectors = {
+        draw(texts): VectorRows(rng.normal(size=(n, dim)).astype(np.float32)),
+        "interests": VectorRows(rng.normal(size=(int(offsets[-1]), dim)).astype(np.float32), offsets),
+    }
+    keys = st.integers(0, 2**64 - 1) | st.uuids().map(str)
+    return PointBatch(
+        draw(st.lists(keys, min_size=n, max_size=n)),
+        draw(st.sampled_from([vectors, {}])),
+        draw(st.lists(st.dictionaries(texts, values, max_size=5), min_size=n, max_size=n)),
+        np.ones(n, np.int64),
+    )
+
+
+@settings(deadline=None, max_examples=60)
+@given(texts, batches())
+def test_request_is_what_the_generated_classes_send(collection: str, batch: PointBatch) -> None:
+    """For any points, the bytes parse to the message that the generated classes build."""
+    encoded = encode_upsert(collection, batch)
+    assert messages.UpsertPoints.FromString(encoded) == reference(collection, batch)
+
+
+def test_large_strings_and_slices_of_a_matrix() -> None:
+    """States of any size, and rows that are a view of a larger matrix, are encoded right."""
+    rows = np.arange(64, dtype=np.float64).reshape(4, 16)[:, ::2].astype(np.float32)
+    batch = PointBatch(
+        [str(uuid.uuid4()) for _ in range(2)],
+        {"fused": VectorRows(rows[2:])},
+        [{"state": "x" * size} for size in (127, 3_000_000)],
+        np.ones(2, np.int64),
+    )
+    assert messages.UpsertPoints.FromString(encode_upsert("c", batch)) == reference("c", batch)
+
+
+def test_values_that_are_not_json_are_refused() -> None:
+    """A payload value that JSON does not know is an error, not a guess."""
+    batch = PointBatch([1], {}, [{"when": object()}], np.ones(1, np.int64))
+    with pytest.raises(TypeError, match="JSON"):
+        encode_upsert("c", batch)
+
+
+def test_a_condition_is_sent_as_the_update_filter() -> None:
+    """Points that are there and don't match the condition are left alone by the server: it must get it."""
+    batch = PointBatch([7], {}, [{"content": ""}], np.ones(1, np.int64))
+    match = messages.Match(keyword="")
+    condition = messages.Filter(
+        must=[messages.Condition(field=messages.FieldCondition(key="content", match=match))]
+    )
+    sent = messages.UpsertPoints.FromString(encode_upsert("c", batch, condition.SerializeToString()))
+    assert sent.update_filter == condition
+    assert len(sent.points) == 1

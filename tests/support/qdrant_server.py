@@ -1,0 +1,185 @@
+"""A small Qdrant server for tests: the gRPC calls that Driftline makes, over qdrant-edge.
+
+It does what a real Qdrant was seen to do, for exactly the requests that the product sends, and refuses
+everything else: other calls, and other fields in the calls it knows, are UNIMPLEMENTED rather than ignored.
+
+    python tests/support/qdrant_server.py --folder DIR [--port N] [--api-key KEY]
+
+prints one JSON line {"url", "port"} when it is ready and stops on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Self
+
+import grpc
+from qdrant_client import grpc as messages
+
+if not __package__:  # run as a program, not imported by a test
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from support.qdrant_requests import Refused, check_understood
+from support.qdrant_service import CollectionsOnly, Service
+
+
+class QdrantServer:
+    """A server on a loopback port, in threads of this process; `url`, `port`, `calls` (count by method).
+
+    Faults: `delay_s` before each answer, `fail_share` of requests failing, `fail_next(n)`, `update_status` (from
+    the next start) other than Completed.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        api_key: str | None = None,
+        port: int = 0,
+        certificate: tuple[bytes, bytes] | None = None,
+        seed: int = 0,
+    ) -> None:
+        """`certificate` is (private key, certificate chain) in PEM; with it the server speaks TLS only."""
+        self.folder = Path(folder)
+        self._api_key = api_key
+        self._certificate = certificate
+        self._random = random.Random(seed)
+        self._failures: list[tuple[grpc.StatusCode, bool]] = []
+        self._lock = threading.Lock()
+        self._server: grpc.Server | None = None
+        self.port = port
+        self.delay_s = 0.0
+        self.fail_share = 0.0
+        self.update_status = messages.UpdateStatus.Completed
+        self.calls: Counter[str] = Counter()
+
+    @property
+    def url(self) -> str:
+        """As a user would name it: the HTTP port, which by custom is one below the gRPC port."""
+        return f"{'https' if self._certificate else 'http'}://127.0.0.1:{self.port - 1}"
+
+    def fail_next(
+        self,
+        requests: int,
+        code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE,
+        applied: bool = False,
+    ) -> None:
+        """Let the next requests fail; with `applied` each is carried out and only its answer is lost."""
+        with self._lock:
+            self._failures += [(code, applied)] * requests
+
+    def start(self) -> Self:
+        """Listen, on the same port as before after a `stop`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._service = Service(self.folder)
+        self._service.update_status = self.update_status
+        self._stopping = threading.Event()
+        self._pool = ThreadPoolExecutor(8, thread_name_prefix="qdrant-test")
+        options = [
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", -1),
+            ("grpc.max_send_message_length", -1),
+        ]
+        server = grpc.server(self._pool, interceptors=[Gate(self)], options=options)
+        messages.add_CollectionsServicer_to_server(CollectionsOnly(self._service), server)
+        messages.add_PointsServicer_to_server(self._service, server)
+        address = f"127.0.0.1:{self.port}"
+        if self._certificate:
+            credentials = grpc.ssl_server_credentials([self._certificate])
+            self.port = server.add_secure_port(address, credentials)
+        else:
+            self.port = server.add_insecure_port(address)
+        server.start()
+        self._server = server
+        return self
+
+    def stop(self) -> None:
+        """Cut all connections and free the port."""
+        if self._server is None:
+            return
+        self._stopping.set()
+        self._server.stop(grace=None).wait()
+        self._pool.shutdown()
+        self._service.close()
+        self._server = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def answer(self, method: str, call: Callable[[Any, Any], Any], request: Any, context: Any) -> Any:
+        """One request, through the key check and the faults asked for."""
+        with self._lock:
+            self.calls[method.rpartition("/")[2]] += 1
+        if self._api_key is not None:
+            given = dict(context.invocation_metadata()).get("api-key")
+            if given != self._api_key:
+                reason = "Invalid API key or JWT" if given else "Must provide an API key"
+                context.abort(grpc.StatusCode.UNAUTHENTICATED, reason)
+        if self.delay_s:
+            self._stopping.wait(self.delay_s)
+        with self._lock:
+            failure = self._failures.pop(0) if self._failures else None
+            if failure is None and self._random.random() < self.fail_share:
+                failure = (grpc.StatusCode.UNAVAILABLE, False)
+        if failure and not failure[1]:
+            context.abort(failure[0], "asked to fail")
+        try:
+            check_understood(request)
+            answer = call(request, context)
+        except Refused as refusal:
+            context.abort(refusal.code, str(refusal))
+        except NotImplementedError:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the test server does not know {method}")
+        except Exception as error:
+            context.abort(grpc.StatusCode.INTERNAL, f"Service internal error: {error}")
+        if failure:
+            context.abort(failure[0], "applied, then asked to fail")
+        return answer
+
+
+class Gate(grpc.ServerInterceptor):
+    """Leads every request through `QdrantServer.answer`."""
+
+    def __init__(self, server: QdrantServer) -> None:
+        self._server = server
+
+    def intercept_service(self, continuation: Any, details: Any) -> Any:
+        handler = continuation(details)
+        if handler is None:
+            return None
+
+        def answer(request: Any, context: Any) -> Any:
+            return self._server.answer(details.method, handler.unary_unary, request, context)
+
+        return grpc.unary_unary_rpc_method_handler(
+            answer, handler.request_deserializer, handler.response_serializer
+        )
+
+
+def main(arguments: Iterable[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--folder", required=True)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--api-key")
+    options = parser.parse_args(None if arguments is None else list(arguments))
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with QdrantServer(options.folder, options.api_key, options.port) as server:
+        print(json.dumps({"url": server.url, "port": server.port}), flush=True)
+        stop.wait()
+
+
+if __name__ == "__main__":
+    main()

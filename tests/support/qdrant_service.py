@@ -1,0 +1,225 @@
+"""Collections and points as the test server serves them, over qdrant-edge."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import grpc
+import qdrant_edge as edge
+from qdrant_client import grpc as messages
+
+from support.qdrant_requests import (
+    Refused,
+    found,
+    from_key,
+    invalid,
+    optional_filter,
+    to_json,
+    to_key,
+    unimplemented,
+)
+
+
+class ServedCollection:
+    """A shard and the request that it was created by."""
+
+    def __init__(self, folder: Path, created: Any | None = None) -> None:
+        described = folder / "created.bin"
+        shard = folder / "shard"
+        if created is None:
+            self.created = messages.CreateCollection.FromString(described.read_bytes())
+            self.shard = edge.EdgeShard.load(str(shard))
+        else:
+            self.created = created
+            shutil.rmtree(folder, ignore_errors=True)
+            shard.mkdir(parents=True)
+            self.shard = edge.EdgeShard.create(str(shard), self._config())
+            described.write_bytes(created.SerializeToString())
+        self.params = dict(self.created.vectors_config.params_map.map)
+
+    def _config(self) -> edge.EdgeConfig:
+        def graph(message: Any) -> edge.HnswIndexConfig | None:
+            if not message.HasField("hnsw_config"):
+                return None
+            return edge.HnswIndexConfig(message.hnsw_config.m, 100, 10_000)
+
+        maxsim = edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim)
+        vectors = {
+            name: edge.EdgeVectorParams(
+                params.size,
+                getattr(edge.Distance, messages.Distance.Name(params.distance)),
+                multivector_config=maxsim if params.HasField("multivector_config") else None,
+                hnsw_config=graph(params),
+            )
+            for name, params in self.created.vectors_config.params_map.map.items()
+        }
+        given = {field.name: value for field, value in self.created.optimizers_config.ListFields()}
+        return edge.EdgeConfig(
+            vectors, hnsw_config=graph(self.created), optimizers=edge.EdgeOptimizersConfig(**given)
+        )
+
+    def point(self, message: Any) -> tuple[edge.Point, bool]:
+        """The engine's point, and whether its vector names exist; a wrong dimension is refused."""
+        if not message.HasField("vectors"):
+            raise invalid("Expected some vectors")
+        vectors: dict[str, Any] = {}
+        known = True
+        for name, vector in message.vectors.vectors.vectors.items():
+            params = self.params.get(name)
+            if params is None:
+                known = False
+                continue
+            multi = params.HasField("multivector_config")
+            if multi != (vector.WhichOneof("vector") == "multi_dense"):
+                raise unimplemented("single vectors for multivectors, or the other way round")
+            rows = (
+                [list(row.data) for row in vector.multi_dense.vectors] if multi else [list(vector.dense.data)]
+            )
+            for row in rows:
+                if len(row) != params.size:
+                    raise invalid(f"Vector dimension error: expected dim: {params.size}, got {len(row)}")
+            if not rows:
+                raise invalid("Vector dimension error: a multivector without rows")
+            vectors[name] = rows if multi else rows[0]
+        payload = {name: to_json(value) for name, value in message.payload.items()}
+        return edge.Point(to_key(message.id), vectors, payload), known
+
+
+class Service(messages.PointsServicer):
+    """The points' service, and what the collections' one needs."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.update_status = messages.UpdateStatus.Completed
+        self._creating = threading.Lock()
+        self._collections = {
+            path.parent.name: ServedCollection(path.parent) for path in folder.glob("*/created.bin")
+        }
+
+    def close(self) -> None:
+        for collection in self._collections.values():
+            collection.shard.close()
+
+    def _named(self, request: Any) -> ServedCollection:
+        name = request.collection_name
+        if name not in self._collections:
+            raise Refused(grpc.StatusCode.NOT_FOUND, f"Not found: Collection `{name}` doesn't exist!")
+        return self._collections[name]
+
+    def Create(self, request: Any, context: Any) -> Any:
+        name = request.collection_name
+        with self._creating:
+            if name in self._collections:
+                message = f"Wrong input: Collection `{name}` already exists!"
+                raise Refused(grpc.StatusCode.ALREADY_EXISTS, message)
+            self._collections[name] = ServedCollection(self._folder / name, request)
+        return messages.CollectionOperationResponse(result=True)
+
+    def info(self, request: Any, context: Any) -> Any:
+        collection = self._named(request)
+        info = messages.CollectionInfo(status=messages.CollectionStatus.Green)
+        info.config.params.vectors_config.CopyFrom(collection.created.vectors_config)
+        info.config.optimizer_config.CopyFrom(collection.created.optimizers_config)
+        shard = collection.shard.info()
+        info.points_count = shard.points_count
+        for name in shard.payload_schema:
+            info.payload_schema[name].data_type = messages.PayloadSchemaType.Keyword
+        return messages.GetCollectionInfoResponse(result=info)
+
+    def CreateFieldIndex(self, request: Any, context: Any) -> Any:
+        if request.field_type != messages.FieldType.FieldTypeKeyword or not request.HasField("field_type"):
+            raise unimplemented("indexes of other types than keyword")
+        operation = edge.UpdateOperation.create_field_index(
+            request.field_name, edge.PayloadSchemaType.Keyword
+        )
+        return self._updated(request, operation)
+
+    def Upsert(self, request: Any, context: Any) -> Any:
+        collection = self._named(request)
+        # Dimensions are looked at before anything is written, names only on the way.
+        points = [collection.point(message) for message in request.points]
+        known = [point for point, names_exist in points if names_exist]
+        before_unknown = next((at for at, (_, exist) in enumerate(points) if not exist), len(points))
+        condition = optional_filter(request, "update_filter")
+        operation = edge.UpdateOperation.upsert_points(known[:before_unknown], condition)
+        answer = self._updated(request, operation)
+        if before_unknown < len(points):
+            raise invalid("Not existing vector name error")
+        return answer
+
+    def Delete(self, request: Any, context: Any) -> Any:
+        keys = [to_key(point_id) for point_id in request.points.points.ids]
+        return self._updated(request, edge.UpdateOperation.delete_points(keys))
+
+    def _updated(self, request: Any, operation: edge.UpdateOperation) -> Any:
+        if not request.wait:
+            raise unimplemented("updates without wait")
+        self._named(request).shard.update(operation)
+        result = messages.UpdateResult(operation_id=1, status=self.update_status)
+        return messages.PointsOperationResponse(result=result)
+
+    def Get(self, request: Any, context: Any) -> Any:
+        keys = list(dict.fromkeys(to_key(point_id) for point_id in request.ids))
+        records = self._named(request).shard.retrieve(keys, *selectors(request))
+        by_key = {record.id: record for record in records}
+        return messages.GetResponse(
+            result=[found(messages.RetrievedPoint, by_key[key]) for key in keys if key in by_key]
+        )
+
+    def Scroll(self, request: Any, context: Any) -> Any:
+        with_payload, with_vectors = selectors(request)
+        scroll = edge.ScrollRequest(
+            to_key(request.offset) if request.HasField("offset") else None,
+            request.limit if request.HasField("limit") else 10,
+            optional_filter(request),
+            with_payload,
+            with_vectors,
+        )
+        records, following = self._named(request).shard.scroll(scroll)
+        answer = messages.ScrollResponse(
+            result=[found(messages.RetrievedPoint, record) for record in records]
+        )
+        if following is not None:
+            answer.next_page_offset.CopyFrom(from_key(following))
+        return answer
+
+    def Query(self, request: Any, context: Any) -> Any:
+        collection = self._named(request)
+        if request.using not in collection.params:
+            raise invalid(f"Not existing vector name error: {request.using}")
+        vector = list(request.query.nearest.dense.data)
+        if len(vector) != (size := collection.params[request.using].size):
+            raise invalid(f"Vector dimension error: expected dim: {size}, got {len(vector)}")
+        query = edge.QueryRequest(
+            request.limit if request.HasField("limit") else 10,
+            query=edge.Query.Nearest(vector, using=request.using),
+            filter=optional_filter(request),
+            with_payload=request.with_payload.enable,
+        )
+        points = collection.shard.query(query)
+        return messages.QueryResponse(
+            result=[found(messages.ScoredPoint, point, score=point.score) for point in points]
+        )
+
+    def Count(self, request: Any, context: Any) -> Any:
+        if not request.exact:
+            raise unimplemented("counts that are not exact")
+        count = self._named(request).shard.count(edge.CountRequest(True, optional_filter(request)))
+        return messages.CountResponse(result=messages.CountResult(count=count))
+
+
+def selectors(request: Any) -> tuple[bool, bool]:
+    if not request.HasField("with_payload"):
+        raise unimplemented("reads that leave with_payload to the server")
+    return request.with_payload.enable, request.with_vectors.enable
+
+
+class CollectionsOnly(messages.CollectionsServicer):
+    """The collections' service: both have a method `Get`, so they are two objects."""
+
+    def __init__(self, service: Service) -> None:
+        self.Get = service.info
+        self.Create = service.Create
