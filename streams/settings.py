@@ -76,7 +76,7 @@ class DaemonConfig(_Section):
     )
     fetch_bytes: int = Field(4 << 20, ge=1 << 16)
     commit_interval_s: float = Field(2.0, gt=0)
-    session_timeout_s: float = Field(30.0, gt=0)
+    session_timeout_s: float = Field(15.0, gt=0)
     heartbeat_s: float = Field(3.0, gt=0)
     rebalance_timeout_s: float = Field(60.0, gt=0)
     metadata_age_s: float = Field(60.0, gt=0, description="how soon a new partition is noticed")

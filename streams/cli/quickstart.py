@@ -34,7 +34,9 @@ def quickstart(
 
     with reported():
         location = store or str(Path(tempfile.mkdtemp(prefix="driftline-quickstart-")) / "store")
-        base = {"log": {"level": "warning"}, "daemon": {"port": 0}}
+        # A group join on the embedded broker takes half the session's time-out.
+        quick = {"session_timeout_s": 6.0, "heartbeat_s": 1.0, "rebalance_timeout_s": 6.0}
+        base = {"log": {"level": "warning"}, "daemon": {"port": 0, **quick}}
         load(config, base)
         console.print("starting the embedded broker ...")
         with EmbeddedBroker() as broker:
