@@ -62,10 +62,10 @@ async def drain(settings: Settings, folder: Path, events: int) -> dict[str, Any]
         drain=True,
     )
     running = asyncio.create_task(daemon.run())
-    while daemon.summary().events == 0 and not running.done():
+    while daemon.summary().events == 0 and not running.done():  # noqa: ASYNC110  # counters, not an event
         await asyncio.sleep(0.001)
     first, began, cpu = daemon.summary().events, time.perf_counter(), time.process_time()
-    while daemon.summary().events < events and not running.done():
+    while daemon.summary().events < events and not running.done():  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     await running

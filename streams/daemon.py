@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import structlog
@@ -96,6 +97,8 @@ class Daemon:
             workspace = await self._until_there(
                 lambda: self._open_workspace(self.metrics), StoreUnavailable, "store unavailable"
             )
+            if workspace is not None:
+                self.metrics.info.labels(version("driftline"), workspace.model.fingerprint).set(1)
             if workspace is not None and self._prepare is not None:
                 self._waiting_for = "loading the catalogue"
                 await asyncio.to_thread(self._prepare, workspace)

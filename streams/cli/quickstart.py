@@ -14,6 +14,11 @@ from streams.cli import options
 from streams.cli.session import console, load, print_json, reported, show
 
 
+def say(line: str) -> None:
+    """One line of progress."""
+    console.print(line, markup=False, soft_wrap=True)
+
+
 def quickstart(
     store: Annotated[
         str | None,
@@ -41,15 +46,15 @@ def quickstart(
         console.print("starting the embedded broker ...")
         with EmbeddedBroker() as broker:
             settings = load(config, {**base, "broker": {"url": broker.url}})
-            console.print(f"broker at {broker.url}; starting the daemon (the text model takes a moment) ...")
+            say(f"broker at {broker.url}; starting the daemon (the text model takes a moment) ...")
 
             def on_moment(moment: Moment) -> None:
                 if not json_:
                     weights = ", ".join(f"{name} {weight:.2f}" for name, weight in moment.weights.items())
-                    console.print(f"  after {moment.label}: {weights}", markup=False)
+                    say(f"  after {moment.label}: {weights}")
 
             story = asyncio.run(
-                follow(settings, location, seed=seed, now=time.time(), say=console.print, on_moment=on_moment)
+                follow(settings, location, seed=seed, now=time.time(), say=say, on_moment=on_moment)
             )
         if json_:
             print_json({**story.as_dict(), "store": location})
