@@ -7,8 +7,9 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -23,6 +24,9 @@ from streams.monitor import Monitor
 from streams.settings import Settings
 from streams.topics import cluster_id, describe_topics
 from streams.workspace import Workspace
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaProducer
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +94,13 @@ class Daemon:
             ShutdownDeadline: the stop took longer than `daemon.shutdown_s`; what was not committed is read again.
             StoreError, EncoderError: the store or the model does not fit; says how to mend.
         """
-        await self.http.start()
+        try:
+            await self.http.start()
+        except OSError as error:
+            raise DaemonError(
+                f"can't listen on {self.http.host}:{self.http.port}: {error.strerror or error}; "
+                "choose another daemon.port (--metrics-port), 0 for a free one"
+            ) from None
         log.info("listening", host=self.http.host, port=self.http.port)
         workspace: Workspace | None = None
         try:
@@ -100,8 +110,7 @@ class Daemon:
             if workspace is not None:
                 self.metrics.info.labels(version("driftline"), workspace.model.fingerprint).set(1)
             if workspace is not None and self._prepare is not None:
-                self._waiting_for = "loading the catalogue"
-                await asyncio.to_thread(self._prepare, workspace)
+                await self._until_there(partial(self._load, workspace), StoreUnavailable, "store unavailable")
             cluster: str | None = await self._until_there(
                 lambda: cluster_id(self._settings.broker), BrokerUnavailable, "broker unavailable"
             )
@@ -116,6 +125,11 @@ class Daemon:
         await self._close(workspace)
         return self.summary()
 
+    def _load(self, workspace: Workspace) -> None:
+        self._waiting_for = "loading the catalogue"
+        assert self._prepare is not None
+        self._prepare(workspace)
+
     async def _close(self, workspace: Workspace | None) -> None:
         self._waiting_for = "stopping"
         if workspace is not None:
@@ -127,7 +141,7 @@ class Daemon:
         backoff_s = 0.2
         while not self.stop.is_set():
             try:
-                return await asyncio.to_thread(call)
+                return await self._in_thread(call)
             except absent as error:
                 self._waiting_for = f"{what}: {error}"
                 log.warning("waiting", what=what, error=str(error), next_try_s=round(backoff_s, 1))
@@ -136,6 +150,24 @@ class Daemon:
                 except TimeoutError:
                     backoff_s = min(5.0, 2 * backoff_s)
         return None
+
+    async def _in_thread(self, call: Callable[[], Any]) -> Any:
+        """Call in a thread; once told to stop, wait for it no longer than the deadline."""
+        calling = asyncio.create_task(asyncio.to_thread(call))
+        told = asyncio.create_task(self.stop.wait())
+        await asyncio.wait({calling, told}, return_when=asyncio.FIRST_COMPLETED)
+        told.cancel()
+        if not calling.done():
+            await asyncio.wait({calling}, timeout=self._settings.daemon.shutdown_s)
+        if not calling.done():
+            raise self._deadline()
+        return calling.result()
+
+    def _deadline(self) -> ShutdownDeadline:
+        return ShutdownDeadline(
+            f"did not stop within {self._settings.daemon.shutdown_s:g} s (daemon.shutdown_s); "
+            "what was not committed is read again, nothing is lost"
+        )
 
     async def _check_topics(self) -> None:
         topics = self._settings.topics
@@ -150,13 +182,10 @@ class Daemon:
                 raise DaemonError(problem)
 
     async def _consume(self, workspace: Workspace, cluster: str) -> None:
-        from aiokafka import AIOKafkaProducer
-
         settings = self._settings
-        producer = AIOKafkaProducer(
-            **settings.broker.aiokafka(), acks="all", enable_idempotence=False, max_request_size=2_000_000
-        )
-        await producer.start()
+        producer = await self._start_producer()
+        if producer is None:
+            return
         self._lane = lane = Lane(
             workspace,
             DeadLetters(producer, settings.topics.name("dead_letters"), self.metrics),
@@ -193,13 +222,28 @@ class Daemon:
         lane_task.cancel()
         lane.shutdown()
         if not stopping.done():
-            raise ShutdownDeadline(
-                f"did not stop within {settings.daemon.shutdown_s:g} s (daemon.shutdown_s); "
-                "what was not committed is read again, nothing is lost"
-            ) from failure
+            raise self._deadline() from failure
         if failure is not None:
             raise failure
         stopping.result()
+
+    async def _start_producer(self) -> AIOKafkaProducer | None:
+        """The producer of dead letters; None when told to stop while the broker is away again."""
+        from aiokafka import AIOKafkaProducer
+        from aiokafka.errors import KafkaError
+
+        while not self.stop.is_set():
+            producer = AIOKafkaProducer(
+                **self._settings.broker.aiokafka(), acks="all", max_request_size=2_000_000
+            )
+            try:
+                await producer.start()
+                return producer
+            except KafkaError as error:
+                await producer.stop()
+                self._waiting_for = f"broker unavailable: {type(error).__name__}"
+                await asyncio.sleep(random.uniform(0.5, 1.5))
+        return None
 
     async def _watch(
         self, app: Any, monitor: Monitor, lane_task: asyncio.Task[None], starting: asyncio.Task[None]

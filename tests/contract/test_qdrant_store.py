@@ -17,9 +17,11 @@ from support.store_points import Place
 URL = os.environ.get("DRIFTLINE_TEST_QDRANT", "")
 API_KEY = os.environ.get("DRIFTLINE_TEST_QDRANT_API_KEY")
 
+if not URL:
+    pytest.skip("DRIFTLINE_TEST_QDRANT names no server", allow_module_level=True)
+
 
 @pytest.mark.server
-@pytest.mark.skipif(not URL, reason="DRIFTLINE_TEST_QDRANT names no server")
 class TestQdrantStore(StoreContract):
     @pytest.fixture(scope="class")
     @classmethod
