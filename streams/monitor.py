@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from faust.types import TP
@@ -44,7 +45,8 @@ class Monitor:
     def update(self) -> None:
         """Take a look. Time in which the store is known to be away does not count as a stall: the lane is retrying."""
         consumer = self._app.consumer
-        self._lag = consumer.lag()
+        before, self._lag = self._lag.keys(), consumer.lag()
+        self._forget(before - self._lag.keys())
         self.assigned = len(self._lag)
         processed = consumer.processed()
         now = self._now()
@@ -67,6 +69,14 @@ class Monitor:
             self._moved_at = clock
         stalled = clock - self._moved_at
         self.stalled_s = stalled if stalled > self._watchdog_s else None
+
+    def _forget(self, gone: set[TP]) -> None:
+        """Another worker tells of these partitions now."""
+        for tp in gone:
+            labels = (tp.topic, str(tp.partition))
+            for gauge in (self._metrics.lag_records, self._metrics.lag_seconds, self._metrics.processed_offset):
+                with suppress(KeyError):
+                    gauge.remove(*labels)
 
     def behind(self) -> str:
         """The partitions with lag, for an error message."""

@@ -42,7 +42,11 @@ PRIVATE_NAMES: dict[str, tuple[str, ...]] = {
         "_should_commit",
         "_commit",
     ),
-    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread": ("_ensure_consumer",),
+    "faust.transport.drivers.aiokafka:Consumer": ("_new_consumer_thread",),
+    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread": (
+        "_create_worker_consumer",
+        "_ensure_consumer",
+    ),
     "faust.app.base:App": ("_new_transport",),
     "aiokafka.consumer.group_coordinator:GroupCoordinator": ("generation",),
 }
@@ -61,6 +65,24 @@ class _Raw(codecs.Codec):
 codecs.register(RAW_CODEC, _Raw())
 
 
+FETCH_WAIT_MS = 200
+"""How long the broker may hold a fetch back for want of records. Faust says 1.5 s; but a fetch that waits on idle partitions
+holds up the next one of a busy partition on the same broker, and the embedded broker sits out half of it."""
+
+
+class BatchConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's consumer thread with a shorter wait of its fetches."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        if not hasattr(consumer, "_fetch_max_wait_ms"):
+            raise AttributeError(
+                "aiokafka's consumer has no _fetch_max_wait_ms any more; see streams/transport.py"
+            )
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+
 class BatchConsumer(driver.Consumer):
     """Hands over whole fetched lists and commits one processed-offset mark per partition.
 
@@ -73,6 +95,9 @@ class BatchConsumer(driver.Consumer):
         self._processed: dict[TP, int] = {}  # next offset after the last batch marked done
         self._confirmed: dict[TP, int] = {}  # what the broker acknowledged of it
         super().__init__(*args, **kwargs)
+
+    def _new_consumer_thread(self) -> BatchConsumerThread:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         consumer_stops, fetcher_stops = self._stopped.is_set, fetcher._stopped.is_set
