@@ -36,11 +36,7 @@ class RepeatLimit(logging.Filter):
             self._shown.clear()
         self._shown[key] = (now, 0)
         if held:
-            record.msg = (
-                f"{record.msg} (and {held} more like it)".replace("%", "%%")
-                if not record.args
-                else record.msg
-            )
+            record.msg = f"{record.msg} (and {held} more like it)"
         return True
 
 

@@ -74,7 +74,11 @@ class Monitor:
         """Another worker tells of these partitions now."""
         for tp in gone:
             labels = (tp.topic, str(tp.partition))
-            for gauge in (self._metrics.lag_records, self._metrics.lag_seconds, self._metrics.processed_offset):
+            for gauge in (
+                self._metrics.lag_records,
+                self._metrics.lag_seconds,
+                self._metrics.processed_offset,
+            ):
                 with suppress(KeyError):
                     gauge.remove(*labels)
 

@@ -58,7 +58,8 @@ def recommend(
     """The best `k` items for the user, best first.
 
     With `scenario` the query is that scenario's slot blended with the user's global interest, and both sources are
-    limited to items of that scenario. `exclude_seen` leaves out whatever the state still knows the user to have met, in
+    limited to items of that scenario, where items belong to it; a scenario without items of its own (an entry page,
+    say) takes all items. `exclude_seen` leaves out whatever the state still knows the user to have met, in
     the own items and in the ring.
 
     Raises:
@@ -69,11 +70,12 @@ def recommend(
     again: list[Recommendation] = []
     new: list[Recommendation] = []
     gate = float(repeat_share(states, workspace.settings.transfer)[0])
+    within = scenario if scenario is None or workspace.store.items.search(query, 1, scenario) else None
     if mode != "new" and not exclude_seen:
-        again = _again(workspace, states, scenario)
+        again = _again(workspace, states, within)
     if mode != "again":
         known = {*states.own_item.tolist(), *states.ring_item.tolist()} - {0}
-        found = workspace.store.items.search(query, max(k, CANDIDATES), scenario, sorted(known))
+        found = workspace.store.items.search(query, max(k, CANDIDATES), within, sorted(known))
         new = _new(found)
     if mode == "mixed" and again and new:
         again = [_scaled(item, gate) for item in again]
@@ -116,6 +118,8 @@ def _again(workspace: Workspace, states: InterestStates, scenario: str | None) -
 def _new(found: Sequence[ScoredItem]) -> list[Recommendation]:
     if not found:
         return []
+    # Items of one content have one vector: in a list of ten they would be one choice ten times.
+    found = list({(item.title, item.scenario, item.score): item for item in reversed(found)}.values())[::-1]
     logits = np.array([item.score for item in found]) / NEW_TEMPERATURE
     share = np.exp(logits - logits.max())
     share /= share.sum()

@@ -48,6 +48,7 @@ PRIVATE_NAMES: dict[str, tuple[str, ...]] = {
         "_ensure_consumer",
     ),
     "faust.app.base:App": ("_new_transport",),
+    "aiokafka.consumer.consumer:AIOKafkaConsumer": ("_fetch_max_wait_ms", "_coordinator", "_subscription"),
     "aiokafka.consumer.group_coordinator:GroupCoordinator": ("generation",),
 }
 

@@ -11,6 +11,7 @@ import typer
 
 from streams.cli import options
 from streams.cli.session import console, load, print_json, progress_bar, reported, show, store_location
+from streams.errors import LogError
 
 if TYPE_CHECKING:
     from streams.event import Reject
@@ -94,7 +95,10 @@ class RejectFile:
         self._shown = 0
 
     def __enter__(self) -> RejectFile:
-        self._file = self._path.open("w", encoding="utf-8") if self._path else None
+        try:
+            self._file = self._path.open("w", encoding="utf-8") if self._path else None
+        except OSError as error:
+            raise LogError(f"can't write {self._path}: {error.strerror}") from None
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -104,19 +108,14 @@ class RejectFile:
     def write(self, batch: LogBatch, rejects: list[Reject]) -> None:
         """Take the rejects of one batch."""
         for reject in rejects:
+            row = reject.position - batch.first_row + batch.file_row  # the position counts over all files
             if self._file is not None:
-                line = {
-                    "file": str(batch.path),
-                    "row": reject.position,
-                    "reason": reject.reason,
-                    "detail": reject.detail,
-                }
+                line = {"file": str(batch.path), "row": row, "reason": reject.reason, "detail": reject.detail}
                 self._file.write(json.dumps(line) + "\n")
             if self._shown < self.SHOWN:
                 self._shown += 1
-                console.print(
-                    f"{batch.path} row {reject.position}: {reject.reason}: {reject.detail}", markup=False
-                )
+                message = f"{batch.path} row {row}: {reject.reason}: {reject.detail}"
+                console.print(message, markup=False, soft_wrap=True)
                 if self._shown == self.SHOWN:
                     console.print(
                         "further rejects are counted" + ("" if self._file else "; see --rejects FILE")

@@ -1,0 +1,17 @@
+"""A record as aiokafka fetches it, as far as it is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from support.event_columns import NOW
+
+
+@dataclass(frozen=True)
+class Fetched:
+    value: bytes | None
+    offset: int
+    key: bytes | None = b"k"
+    topic: str = "clicks"
+    partition: int = 0
+    timestamp: int = int(NOW * 1000)
