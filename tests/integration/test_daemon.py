@@ -10,80 +10,24 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
+from streams.broker import free_port
 from streams.broker_config import BrokerConfig
-from streams.settings import Settings
 from streams.topics import ensure_topics
-from streams.workspace import open_for_reading
 from support.daemon_process import DaemonProcess, driftline
 from support.event_columns import event
-from support.states import assert_same_states
+from support.streamed_logs import TOPICS, assert_equal_stores, make_topics, replayed, rows, send
 from support.topic_reader import read_topic
 
 pytestmark = pytest.mark.broker
 
-TOPICS = {"browse": "browses", "click": "clicks", "purchase": "purchases"}
 
-
-def rows(count: int, users: int = 40) -> list[dict[str, Any]]:
-    """A log with all three actions, several scenarios, repeats and some texts."""
-    scenarios = ["books", "games", "music", "garden"]
-    log = []
-    for n in range(count):
-        text = f"looking for {n % 5} things" if n % 50 == 0 else None
-        row = event(
-            f"user{n * n % users}",
-            f"item{n * 7 % 90}",
-            at=n * 5.0,
-            scenario=scenarios[(n // 100 + n % 3) % 4],
-            event_id=f"e{n}",
-            text=text,
-        )
-        log.append({**row, "action": ["browse", "click", "purchase"][n % 3]})
-    return log
-
-
-def write_log(path: Path, log: list[dict[str, Any]]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in log))
-    return path
-
-
-def make_topics(broker: BrokerConfig, prefix: str, partitions: int = 4) -> None:
-    names = [prefix + name for name in (*TOPICS.values(), "items", "dead-letters")]
-    ensure_topics(broker, dict.fromkeys(names, partitions))
-
-
-def send(broker: BrokerConfig, prefix: str, log: list[dict[str, Any]]) -> None:
-    producer = KafkaProducer(**broker.kafka_python(), acks="all", linger_ms=5)
-    futures = [
-        producer.send(
-            prefix + TOPICS[row["action"]],
-            key=row["user_id"].encode(),
-            value=json.dumps({k: v for k, v in row.items() if k != "action"}).encode(),
-        )
-        for row in log
-    ]
-    for future in futures:
-        future.get(20)
-    producer.close()
-
-
-def replayed(folder: Path, log: list[dict[str, Any]]) -> Path:
-    """A store with the same log replayed."""
-    path = write_log(folder / "log.jsonl", log)
-    done = driftline("replay", str(path), "--store", str(folder / "replayed"), "--json")
-    assert done.returncode == 0, done.stderr
-    return folder / "replayed"
-
-
-def assert_equal_stores(a: Path | str, b: Path | str) -> int:
-    settings = Settings.load()
-    with open_for_reading(str(a), settings) as one, open_for_reading(str(b), settings) as other:
-        return assert_same_states(one.store, other.store, one.interest)
-
-
-def test_drained_states_equal_a_replay(broker: BrokerConfig, topic_prefix: str, tmp_path: Path) -> None:
+def test_drained_states_equal_a_replay(
+    broker: BrokerConfig, topic_prefix: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """`run --drain` processes what is there, commits, stops; the states are those of a replay of the same log."""
-    log = rows(3000)
+    log = rows(
+        2000, texts=request.node.callspec.params["broker"] == "embedded"
+    )  # texts take a model: once is enough
     make_topics(broker, topic_prefix)
     send(broker, topic_prefix, log)
     arguments = ["--broker", broker.url, "--store", str(tmp_path / "live"), "--prefix", topic_prefix]
@@ -91,30 +35,31 @@ def test_drained_states_equal_a_replay(broker: BrokerConfig, topic_prefix: str, 
     done = driftline("run", *arguments)
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
-    assert (summary["events"], summary["applied"], summary["rejected"]) == (3000, 3000, 0)
+    assert (summary["events"], summary["applied"], summary["rejected"]) == (2000, 2000, 0)
     assert assert_equal_stores(tmp_path / "live", replayed(tmp_path, log)) == len({r["user_id"] for r in log})
     again = driftline("run", *arguments)
     assert json.loads(again.stdout)["events"] == 0, "a second drain reads again what was committed"
+    assert not Path(f"{topic_prefix}-data").exists(), "Faust leaves a folder where the daemon was started"
 
 
 def test_killed_and_stopped_daemons_lose_and_double_nothing(
     broker: BrokerConfig, topic_prefix: str, tmp_path: Path
 ) -> None:
     """After SIGKILL, then SIGTERM, under load, a third daemon ends with the states of a replay."""
-    log = rows(12_000, users=300)
+    log = rows(6000, users=300)
     make_topics(broker, topic_prefix)
     arguments = ["--broker", broker.url, "--store", str(tmp_path / "live"), "--prefix", topic_prefix]
     arguments += ["--group", topic_prefix]
     small = {"DRIFTLINE_DAEMON__BATCH_EVENTS": "50"}
     with DaemonProcess(tmp_path, *arguments, **small) as daemon:
         daemon.until_ready()
-        send(broker, topic_prefix, log[:6000])
-        daemon.until_events(1000)
+        send(broker, topic_prefix, log[:3000])
+        daemon.until_events(500)
         daemon.kill()
     with DaemonProcess(tmp_path, *arguments, **small) as daemon:
         daemon.until_ready()
-        send(broker, topic_prefix, log[6000:])
-        daemon.until_events(1000)
+        send(broker, topic_prefix, log[3000:])
+        daemon.until_events(500)
         begun = time.monotonic()
         assert daemon.stop() == 0, daemon.log
         assert time.monotonic() - begun < 20
@@ -187,9 +132,10 @@ def test_poison_becomes_dead_letters_and_its_neighbours_are_applied(
 
 
 def test_catalogue_changes_are_used_by_later_events(
-    broker: BrokerConfig, topic_prefix: str, tmp_path: Path
+    embedded_broker: Any, topic_prefix: str, tmp_path: Path
 ) -> None:
     """What arrives on `items` is encoded and searchable, and events after it use the content."""
+    broker = embedded_broker.config
     make_topics(broker, topic_prefix)
     store = tmp_path / "live"
     arguments = [
@@ -271,12 +217,11 @@ def test_metrics_and_readiness_tell_what_happens(
         assert daemon.summary["applied"] == 600
 
 
-def test_two_processes_on_one_embedded_store(embedded_broker: Any, topic_prefix: str, tmp_path: Path) -> None:
+def test_two_processes_on_one_embedded_store(tmp_path: Path) -> None:
     """The second is refused, told which process holds the folder and what to do."""
-    make_topics(embedded_broker.config, topic_prefix)
-    arguments = ["--broker", embedded_broker.url, "--store", str(tmp_path / "s"), "--prefix", topic_prefix]
-    with DaemonProcess(tmp_path, *arguments, "--group", topic_prefix) as daemon:
-        daemon.until_ready()
-        done = driftline("recommend", "ada", "--store", str(tmp_path / "s"))
+    store = str(tmp_path / "s")
+    with DaemonProcess(tmp_path, "--broker", f"127.0.0.1:{free_port()}", "--store", store) as daemon:
+        daemon.until(lambda: "broker unavailable" in daemon.get("/ready")[1], 30, "it has the store")
+        done = driftline("recommend", "ada", "--store", store)
         assert done.returncode == 1
         assert str(daemon.process.pid) in done.stderr

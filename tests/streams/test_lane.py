@@ -182,6 +182,29 @@ def test_an_unexpected_error_reaches_the_agents_and_ends_the_lane(workspace: Wor
     in_lane(workspace, story, run=False)
 
 
+def test_the_series_do_not_grow_with_users_items_and_scenarios(workspace: Workspace) -> None:
+    """Labels are bounded sets: more users, items and kinds of garbage add no series, and no id is in any of them."""
+
+    def series() -> set[str]:
+        text = workspace.metrics.exposition().decode()
+        return {line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")}
+
+    async def story(lane: Lane, producer: Producer) -> None:
+        producer.gate.set()
+        seen: list[set[str]] = []
+        for part in range(2):
+            mixed = [
+                event(f"ada{part}{n}", f"sku{n}", scenario=f"shelf{part}{n}", text="red") for n in range(50)
+            ]
+            await lane.submit(batch(*mixed, b"{nope%d" % part, first=100 * part))
+            await lane.submit(batch({"item_id": f"sku{part}", "title": "Red"}, kind=ITEMS))
+            seen.append(series())
+        assert seen[0] == seen[1]
+        assert not any(word in line for line in seen[1] for word in ("ada", "sku", "shelf", "nope"))
+
+    in_lane(workspace, story)
+
+
 def test_a_store_that_is_away_is_waited_for_and_said_so(tmp_path: Path) -> None:
     """Writes are retried until the store is back; meanwhile `trouble` has the reason and retries are counted."""
     with (

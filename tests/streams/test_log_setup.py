@@ -29,11 +29,20 @@ def test_repeats_are_held_back_and_counted() -> None:
     now = [0.0]
     limit = RepeatLimit(10.0, lambda: now[0])
 
+    said: list[str] = []
+
     def shown(message: str, *args: object) -> bool:
         record = logging.LogRecord("aiokafka", logging.ERROR, "", 0, message, args, None)
-        return limit.filter(record)
+        through = limit.filter(record)
+        said.append(record.getMessage())
+        return through
 
     assert [shown("no broker at %s", n) for n in range(50)] == [True] + [False] * 49
     assert shown("something else")
     now[0] = 11.0
     assert shown("no broker at %s", 1)
+    assert said[-1] == "no broker at 1 (and 49 more like it)"
+    assert shown("100% busy") and not shown("100% busy")
+    now[0] = 22.0
+    assert shown("100% busy")
+    assert said[-1] == "100% busy (and 1 more like it)"

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.event_columns import columns_of, event
-from support.qdrant_server import QdrantServer
 
 from streams.errors import UserNotFound
 from streams.event import ItemRow
@@ -15,6 +13,8 @@ from streams.explain import explain
 from streams.recommend import recommend
 from streams.settings import Settings
 from streams.workspace import Workspace, open_for_reading, open_workspace
+from support.event_columns import columns_of, event
+from support.qdrant_server import QdrantServer
 
 FRUIT = ["Red grapes", "Green grapes", "Apples", "Pears", "Oranges", "Ripe plums", "Sweet cherries", "Melon"]
 CAR = [

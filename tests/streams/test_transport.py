@@ -42,8 +42,8 @@ def consumed(broker: EmbeddedBroker, topic: str, marked: int, wanted: int) -> li
             web_enabled=False,
             topic_disable_leader=True,
             topic_allow_declare=False,
-            broker_session_timeout=4.0,
-            broker_heartbeat_interval=1.0,
+            broker_session_timeout=2.0,
+            broker_heartbeat_interval=0.5,
             broker_max_poll_records=100,
         )
         enough = asyncio.Event()

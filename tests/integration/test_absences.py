@@ -1,0 +1,162 @@
+"""Broker or store away, at the start or later: the daemon waits, says why, and loses nothing."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.broker import EmbeddedBroker, free_port
+from support.brokers import RealKafka, kafka_parts
+from support.daemon_process import DaemonProcess, driftline
+from support.qdrant_server import QdrantServer
+from support.streamed_logs import assert_equal_stores, make_topics, replayed, rows, send
+
+pytestmark = pytest.mark.broker
+
+
+@pytest.fixture(scope="module")
+def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafka]:
+    """A real Kafka that these tests may stop."""
+    kafka_parts()
+    broker = RealKafka(tmp_path_factory.mktemp("own-kafka"))
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+def reason(daemon: DaemonProcess) -> str:
+    """What /ready says is in the way; "" when ready."""
+    status, body = daemon.get("/ready")
+    assert status in (200, 503)
+    return "" if status == 200 else str(json.loads(body)["reason"])
+
+
+def test_a_broker_that_comes_later_is_waited_for(tmp_path: Path) -> None:
+    """Started before its broker, the daemon says so on /ready, and goes on when the broker is there."""
+    port = free_port()
+    arguments = ["--broker", f"127.0.0.1:{port}", "--store", str(tmp_path / "s")]
+    with DaemonProcess(tmp_path, *arguments) as daemon:
+        daemon.until(lambda: "broker unavailable" in reason(daemon), 20, "it waits for the broker")
+        assert daemon.get("/live")[0] == 200
+        with EmbeddedBroker(port) as broker:
+            make_topics(broker.config, "")
+            daemon.until_ready()
+            send(broker.config, "", rows(30))
+            daemon.until_events(30)
+            assert daemon.stop() == 0
+            assert daemon.summary["applied"] == 30
+
+
+def test_sigterm_while_waiting_ends_at_once(tmp_path: Path) -> None:
+    """Nothing was taken, so nothing is drained: the daemon just ends."""
+    arguments = ["--broker", f"127.0.0.1:{free_port()}", "--store", str(tmp_path / "s")]
+    with DaemonProcess(tmp_path, *arguments) as daemon:
+        daemon.until(lambda: "broker unavailable" in reason(daemon), 20, "it waits for the broker")
+        began = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - began < 8
+
+
+def test_a_broker_stopped_under_load_loses_nothing(
+    own_kafka: RealKafka, topic_prefix: str, tmp_path: Path
+) -> None:
+    """Kafka stops for some seconds and comes back: /ready tells, and the states are those of a replay."""
+    log = rows(6000, users=200)
+    make_topics(own_kafka.config, topic_prefix)
+    store = tmp_path / "live"
+    arguments = [
+        "--broker",
+        own_kafka.url,
+        "--store",
+        str(store),
+        "--prefix",
+        topic_prefix,
+        "--group",
+        topic_prefix,
+    ]
+    with DaemonProcess(tmp_path, *arguments, DRIFTLINE_DAEMON__BATCH_EVENTS="50") as daemon:
+        daemon.until_ready()
+        send(own_kafka.config, topic_prefix, log[:3000])
+        daemon.until_events(100)
+        own_kafka.stop()
+        daemon.until(lambda: "broker unavailable" in reason(daemon), 15, "it says that the broker is away")
+        time.sleep(5)
+        own_kafka.start()
+        send(own_kafka.config, topic_prefix, log[3000:])
+        daemon.until_events(6000, 90)
+        daemon.until(lambda: reason(daemon) == "", 10, "it is ready again")
+        assert daemon.stop() == 0, daemon.log
+    assert_equal_stores(store, replayed(tmp_path, log))
+
+
+def test_a_store_that_is_away_is_waited_for(embedded_broker: Any, topic_prefix: str, tmp_path: Path) -> None:
+    """Not there at the start, then gone for seconds under load: /ready has the reason, nothing is lost."""
+    log = rows(3000, users=100)
+    make_topics(embedded_broker.config, topic_prefix)
+    send(embedded_broker.config, topic_prefix, log[:1500])
+    server = QdrantServer(tmp_path / "q")
+    server.start()
+    server.stop()  # the port is known now, and nobody listens there
+    arguments = ["--broker", embedded_broker.url, "--store", server.url, "--prefix", topic_prefix]
+    with DaemonProcess(tmp_path, *arguments, DRIFTLINE_DAEMON__BATCH_EVENTS="100") as daemon:
+        daemon.until(lambda: "store unavailable" in reason(daemon), 20, "it waits for the store")
+        server.start()
+        daemon.until_events(300)
+        server.stop()
+        send(embedded_broker.config, topic_prefix, log[1500:])
+        daemon.until(lambda: "store unavailable" in reason(daemon), 20, "it says that the store is away")
+        time.sleep(3)
+        server.start()
+        daemon.until_events(3000)
+        assert daemon.metric("driftline_store_retries_total") > 0
+        daemon.until(lambda: reason(daemon) == "", 10, "it is ready again")
+        assert daemon.stop() == 0, daemon.log
+    assert_equal_stores(server.url, replayed(tmp_path, log))
+    server.stop()
+
+
+def test_the_stop_deadline_holds_while_the_store_is_away(
+    embedded_broker: Any, topic_prefix: str, tmp_path: Path
+) -> None:
+    """SIGTERM with writes that can't be done ends within daemon.shutdown_s, with 1; the next run does them."""
+    log = rows(600)
+    make_topics(embedded_broker.config, topic_prefix)
+    with QdrantServer(tmp_path / "q") as server:
+        arguments = ["--broker", embedded_broker.url, "--store", server.url, "--prefix", topic_prefix]
+        with DaemonProcess(tmp_path, *arguments, DRIFTLINE_DAEMON__SHUTDOWN_S="3") as daemon:
+            daemon.until_ready()
+            server.stop()
+            send(embedded_broker.config, topic_prefix, log)
+            daemon.until(lambda: "store unavailable" in reason(daemon), 20, "it says that the store is away")
+            began = time.monotonic()
+            assert daemon.stop() == 1
+            assert 2.5 < time.monotonic() - began < 5
+            assert "daemon.shutdown_s" in daemon.log
+        server.start()
+        done = driftline("run", *arguments, "--drain", "--json", "--metrics-port", "0")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["applied"] == 600
+        assert_equal_stores(server.url, replayed(tmp_path, log))
+
+
+def test_the_watchdog_ends_a_daemon_that_makes_no_progress(
+    embedded_broker: Any, topic_prefix: str, tmp_path: Path
+) -> None:
+    """A store that takes requests and never answers: lag and no progress for daemon.watchdog_s end it with an error."""
+    make_topics(embedded_broker.config, topic_prefix)
+    with QdrantServer(tmp_path / "q") as server:
+        arguments = ["--broker", embedded_broker.url, "--store", server.url, "--prefix", topic_prefix]
+        limits = {"DRIFTLINE_DAEMON__WATCHDOG_S": "3", "DRIFTLINE_DAEMON__SHUTDOWN_S": "1"}
+        with DaemonProcess(tmp_path, *arguments, DRIFTLINE_STORE__TIMEOUT_S="120", **limits) as daemon:
+            daemon.until_ready()
+            server.delay_s = 60.0
+            send(embedded_broker.config, topic_prefix, rows(30))
+            daemon.until(lambda: daemon.metric("driftline_consumer_lag_records") == 30, 3, "all is lag")
+            assert daemon.metric("driftline_consumer_lag_seconds") > 0
+            assert daemon.wait(20) == 1
+            assert "no progress for 3 s (daemon.watchdog_s)" in daemon.log and "-clicks/0 by " in daemon.log
