@@ -15,7 +15,8 @@ from streams.transport import BatchApp
 
 
 class Progress:
-    """What the monitor needs to know of each partition: when the newest processed record was sent."""
+    """What the monitor needs to know of each partition: when the newest processed record was sent, or else the first one
+    that waits."""
 
     def __init__(self) -> None:
         self.sent_at: dict[TP, float] = {}
@@ -67,6 +68,7 @@ def _agent(app: BatchApp, kind: str, lane: Lane, progress: Progress) -> Any:
             message = stream.current_event.message
             if not consumer.is_current(message):
                 continue  # handed over before a rebalance: whoever holds the partition now reads it again
+            progress.sent_at.setdefault(message.tp, records[0].timestamp / 1000)
             if await lane.submit(Batch(kind, message.topic, message.partition, records)):
                 consumer.mark_done(message)
                 progress.sent_at[message.tp] = records[-1].timestamp / 1000

@@ -84,6 +84,8 @@ class Daemon:
             return self._waiting_for
         if self._lane is not None and self._lane.trouble is not None:
             return self._lane.trouble
+        if self._app is not None and not self._app.consumer.has_coordinator:
+            return f"broker unavailable: {self._settings.broker.url} does not answer, or knows no coordinator of the group"
         return "rebalancing" if self._app is not None and self._app.rebalancing else None
 
     async def run(self) -> Summary:
@@ -163,8 +165,9 @@ class Daemon:
             raise self._deadline()
         return calling.result()
 
-    def _deadline(self) -> ShutdownDeadline:
+    def _deadline(self, failure: BaseException | None = None) -> ShutdownDeadline:
         return ShutdownDeadline(
+            f"{f'{failure}; and then ' if failure else ''}"
             f"did not stop within {self._settings.daemon.shutdown_s:g} s (daemon.shutdown_s); "
             "what was not committed is read again, nothing is lost"
         )
@@ -222,7 +225,7 @@ class Daemon:
         lane_task.cancel()
         lane.shutdown()
         if not stopping.done():
-            raise self._deadline() from failure
+            raise self._deadline(failure) from failure
         if failure is not None:
             raise failure
         stopping.result()

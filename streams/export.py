@@ -24,6 +24,8 @@ def export_users(workspace: Workspace, out: Path, progress: Callable[[int], None
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    if out.is_dir():
+        raise StreamsError(f"can't write {out}: it is a folder; name a file in it")
     dim = workspace.interest.dim
     weight = pa.struct([("scenario", pa.string()), ("weight", pa.float32())])
     schema = pa.schema(

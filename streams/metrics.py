@@ -120,7 +120,7 @@ class Metrics:
         )
         self.lag_seconds = Gauge(
             "driftline_consumer_lag_seconds",
-            "Age of the newest processed record while there is lag, else 0",
+            "Age of the newest processed record (before any: of the first that waits) while there is lag, else 0",
             ["topic", "partition"],
             registry=registry,
         )

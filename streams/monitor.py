@@ -73,6 +73,7 @@ class Monitor:
     def _forget(self, gone: set[TP]) -> None:
         """Another worker tells of these partitions now."""
         for tp in gone:
+            self._progress.sent_at.pop(tp, None)
             labels = (tp.topic, str(tp.partition))
             for gauge in (
                 self._metrics.lag_records,

@@ -47,9 +47,9 @@ PRIVATE_NAMES: dict[str, tuple[str, ...]] = {
         "_create_worker_consumer",
         "_ensure_consumer",
     ),
-    "faust.app.base:App": ("_new_transport",),
+    "faust.app.base:App": ("_new_transport", "_create_directories"),
     "aiokafka.consumer.consumer:AIOKafkaConsumer": ("_fetch_max_wait_ms", "_coordinator", "_subscription"),
-    "aiokafka.consumer.group_coordinator:GroupCoordinator": ("generation",),
+    "aiokafka.consumer.group_coordinator:GroupCoordinator": ("generation", "coordinator_id"),
 }
 
 
@@ -92,7 +92,7 @@ class BatchConsumer(driver.Consumer):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._delivered: dict[TP, int] = {}  # next offset after the last batch handed to an agent
+        self._begun: dict[TP, int] = {}  # offset of the first record taken from the client
         self._processed: dict[TP, int] = {}  # next offset after the last batch marked done
         self._confirmed: dict[TP, int] = {}  # what the broker acknowledged of it
         super().__init__(*args, **kwargs)
@@ -122,6 +122,9 @@ class BatchConsumer(driver.Consumer):
 
     async def _hand_over(self, records: Mapping[Any, list[Any]], active: set[TP] | None) -> None:
         generation = self.app.consumer_generation_id
+        # Of all partitions before the first of them is waited for: they are taken, and count as lag.
+        for fetched_tp, batch in records.items():
+            self._begun.setdefault(TP(fetched_tp.topic, fetched_tp.partition), batch[0].offset)
         for fetched_tp, batch in records.items():
             tp = TP(fetched_tp.topic, fetched_tp.partition)
             if not self.flow_active or generation != self.app.consumer_generation_id:
@@ -152,7 +155,6 @@ class BatchConsumer(driver.Consumer):
             # Raced against suspend_flow as in Faust's own loop: a rebalance must not wait for a full queue.
             await self.wait_first(self.callback(message), self.suspend_flow.wait())
             self._read_offset[tp] = last.offset
-            self._delivered[tp] = last.offset + 1
 
     # -- what an agent calls
 
@@ -169,6 +171,11 @@ class BatchConsumer(driver.Consumer):
         """Whether the batch's generation is still the group's: the client knows it seconds before the Faust app does."""
         coordinator = self._thread._ensure_consumer()._coordinator
         return bool(message.generation_id == self.app.consumer_generation_id == coordinator.generation)
+
+    @property
+    def has_coordinator(self) -> bool:
+        """Whether the group's broker answers: the client forgets it upon the first heartbeat that fails."""
+        return self._thread._ensure_consumer()._coordinator.coordinator_id is not None
 
     def processed(self) -> dict[TP, int]:
         """Next offset to be processed, for each partition that had a batch."""
@@ -189,11 +196,9 @@ class BatchConsumer(driver.Consumer):
         return lags
 
     def _position(self, tp: TP) -> int | None:
-        """Where the next fetch starts, for a partition that has not delivered anything yet."""
-        if tp in self._delivered:
-            return self._confirmed.get(
-                tp
-            )  # a batch is in hand and nothing was finished: the last known mark, if any
+        """Where a partition began of which nothing was finished yet: the first record taken, else the next fetch."""
+        if tp in self._begun:
+            return self._begun[tp]
         client = self._thread._ensure_consumer()
         assignment = client._subscription.subscription and client._subscription.subscription.assignment
         state = assignment and assignment.state_value(driver.ensure_aiokafka_TP(tp))
@@ -220,7 +225,7 @@ class BatchConsumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: Iterable[TP]) -> None:
         await super().on_partitions_revoked(revoked)  # stops the flow, waits for batches in flight, commits
-        for marks in (self._delivered, self._processed, self._confirmed):
+        for marks in (self._begun, self._processed, self._confirmed):
             for tp in revoked:
                 marks.pop(tp, None)
 
@@ -236,6 +241,12 @@ class BatchApp(faust.App):
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self, loop=self.loop)
+
+    def _create_directories(self) -> None:
+        """Faust makes a folder beside the process for every app; tables in memory, or none, need no such thing, and the
+        folder that the process was started in may not be writable."""
+        if self.conf.store.scheme != "memory":
+            super()._create_directories()
 
     def batch_topic(self, *names: str) -> Any:
         """A topic whose stream yields lists of raw aiokafka records."""

