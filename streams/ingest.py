@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from encoders.content import ContentEncoder
 from sinks.protocols import Store
-from streams.columns import NONE, EventColumns, take
+from streams.columns import EventColumns, take
 from streams.item_source import ItemSource
 from streams.metrics import Metrics
 from streams.pipeline import advance, user_points
@@ -93,7 +93,7 @@ class Ingest:
 
     def _advance(self, columns: EventColumns, held: list[HeldUser]) -> npt.NDArray[np.bool_]:
         with self._stage("encode"):
-            keys, item_vectors = self._items.vectors(columns.items, first_scenarios(columns))
+            keys, item_vectors = self._items.vectors(columns.items)
             text_vectors = self._encode(columns.texts)
         with self._stage("update"):
             states = unpack([user.state for user in held], self._config)
@@ -144,10 +144,3 @@ class Ingest:
         start = perf_counter()
         yield
         self._metrics.stage.labels(name).observe(perf_counter() - start)
-
-
-def first_scenarios(columns: EventColumns) -> list[str]:
-    """The scenario in which each item of `columns.items` was met first in this batch."""
-    rows = np.flatnonzero(columns.item != NONE)
-    _, first = np.unique(columns.item[rows], return_index=True)  # items are all used: row i is item i
-    return [columns.scenarios[code] for code in columns.scenario[rows[first]].tolist()]

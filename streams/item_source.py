@@ -30,8 +30,8 @@ class ItemSource:
         self._metrics = metrics
         self._now = now
 
-    def vectors(self, item_ids: Sequence[str], scenarios: Sequence[str]) -> tuple[U64, F32]:
-        """Keys (I,) uint64 and vectors (I, D) float32 of the items; scenarios (I) say where each was met first."""
+    def vectors(self, item_ids: Sequence[str]) -> tuple[U64, F32]:
+        """Keys (I,) uint64 and vectors (I, D) float32 of the items."""
         now = self._now()
         keys = np.array([item_key(item_id) for item_id in item_ids], np.uint64)
         vectors, known = self._memory.get(keys, now)
@@ -58,7 +58,8 @@ class ItemSource:
                     item_ids=ids,
                     vectors=vectors[unseen],
                     titles=[""] * len(ids),
-                    scenarios=[scenarios[row] for row in unseen],
+                    # Not where it was met: that may be a page, to which no item belongs.
+                    scenarios=[""] * len(ids),
                     contents=[PLACEHOLDER] * len(ids),
                 )
             )

@@ -79,7 +79,7 @@ def set_up_logs(config: LogConfig) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in NOISY:
+    for name in (*NOISY, "streams.transport"):  # Faust's services log under the module of their class
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
 
 
