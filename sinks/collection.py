@@ -36,6 +36,8 @@ class PointBatch:
     payloads: list[Payload]
     n_bytes: NDArray[np.int64]
     """(N,) about how many bytes each point takes on the way"""
+    shared: Payload = field(default_factory=dict)
+    """fields that are the same for all, beside those in `payloads`"""
 
     def slice(self, start: int, stop: int) -> PointBatch:
         """The points start:stop."""
@@ -46,7 +48,13 @@ class PointBatch:
             else:
                 offsets = named.offsets[start : stop + 1]
                 vectors[name] = VectorRows(named.rows[offsets[0] : offsets[-1]], offsets - offsets[0])
-        return PointBatch(self.keys[start:stop], vectors, self.payloads[start:stop], self.n_bytes[start:stop])
+        return PointBatch(
+            self.keys[start:stop],
+            vectors,
+            self.payloads[start:stop],
+            self.n_bytes[start:stop],
+            self.shared,
+        )
 
     def take(self, at: NDArray[np.int64]) -> PointBatch:
         """The points at these positions, in their order."""
@@ -65,6 +73,7 @@ class PointBatch:
             vectors,
             [self.payloads[position] for position in positions],
             self.n_bytes[at],
+            self.shared,
         )
 
     def split(self, most_points: int, most_bytes: int) -> Iterator[PointBatch]:
@@ -104,10 +113,17 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """A filter: each field in `equals` has one of its values, and the key is not in `without`."""
+    """A filter: each field in `equals` has one of its values, each in `at_most` is absent or an integer no
+    greater than the given one, and the key is not in `without`."""
 
     equals: dict[str, tuple[str, ...]] = field(default_factory=dict)
     without: tuple[Key, ...] = ()
+    at_most: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def everything(self) -> bool:
+        """Whether every point matches."""
+        return not (self.equals or self.without or self.at_most)
 
 
 class Collection(Protocol):
@@ -118,10 +134,11 @@ class Collection(Protocol):
         """As the engine knows it, for messages."""
         ...
 
-    def upsert(self, batch: PointBatch, where: Where | None = None) -> None:
+    def upsert(self, *batches: PointBatch, where: Where | None = None) -> None:
         """Replace whole points in one request; returns after the engine acknowledged it.
 
         With `where` only points that match are replaced; points that are not there are inserted all the same.
+        That some were left alone is not told.
         """
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -48,12 +48,13 @@ class EdgeCollection:
         """As the engine knows it, for messages."""
         return self._name
 
-    def upsert(self, batch: PointBatch, where: Where | None = None) -> None:
+    def upsert(self, *batches: PointBatch, where: Where | None = None) -> None:
         """Replace whole points; returns after they are in the write-ahead log."""
-        operation = edge.UpdateOperation.upsert_points(_points(batch), condition=_filter(where))
+        points = [point for batch in batches for point in _points(batch)]
+        operation = edge.UpdateOperation.upsert_points(points, condition=_filter(where))
         with self._lock:
             self._call("write", lambda: self._shard.update(operation))
-            self._since_flush += int(batch.n_bytes.sum())
+            self._since_flush += sum(int(batch.n_bytes.sum()) for batch in batches)
             if self._since_flush >= FLUSH_EVERY_BYTES:
                 self._call("flush", self._shard.flush)
                 self._since_flush = 0
@@ -100,13 +101,14 @@ class EdgeCollection:
         """How many points there are, exactly."""
         return self._call("count", lambda: self._shard.count(edge.CountRequest(exact=True)))
 
-    def index(self, fields: Sequence[str]) -> None:
-        """Index the payload fields that are not indexed yet, for exact matches."""
+    def index(self, fields: Mapping[str, edge.PayloadSchemaType]) -> None:
+        """Index the payload fields that are not indexed yet."""
         with self._lock:
             indexed = self._call("look at", self._shard.info).payload_schema
-            for field in fields:
+            for field, kind in fields.items():
                 if field not in indexed:
-                    self._call("index", partial(self._shard.update, _index(field)))
+                    operation = edge.UpdateOperation.create_field_index(field, kind)
+                    self._call("index", partial(self._shard.update, operation))
 
     def optimize(self) -> None:
         """Merge, vacuum and index segments. Holds the interpreter lock all the while."""
@@ -153,6 +155,11 @@ class EdgeEngine:
         """The folder."""
         return str(self._folder.path)
 
+    @property
+    def exclusive(self) -> bool:
+        """The folder's lock lets in one process."""
+        return True
+
     def open(self, spec: CollectionSpec) -> tuple[Collection, FoundCollection] | None:
         """The collection in its sub-folder, None if there is none that is complete."""
         path = self._folder.path / spec.name
@@ -182,7 +189,9 @@ class EdgeEngine:
 
     def index(self, spec: CollectionSpec) -> None:
         """Make the payload indexes that the collection lacks."""
-        self._open[spec.name].index(spec.keywords)
+        kinds = dict.fromkeys(spec.keywords, edge.PayloadSchemaType.Keyword)
+        kinds |= dict.fromkeys(spec.integers, edge.PayloadSchemaType.Integer)
+        self._open[spec.name].index(kinds)
 
     def finished(self) -> None:
         """Mark the folder as a complete store, after everything in it is on the disk."""
@@ -273,23 +282,28 @@ def _points(batch: PointBatch) -> list[edge.Point]:
                 vectors[name] = rows[position]
             elif offsets[position] < offsets[position + 1]:
                 vectors[name] = rows[offsets[position] : offsets[position + 1]]
-        points.append(edge.Point(key, vectors, payload))
+        points.append(edge.Point(key, vectors, payload | batch.shared))
     return points
 
 
 def _filter(where: Where | None) -> edge.Filter | None:
-    if where is None or not (where.equals or where.without):
+    if where is None or where.everything:
         return None
     must: list[Any] = [
         edge.FieldCondition(field, match=edge.MatchAny(list(values)))
         for field, values in where.equals.items()
     ]
+    must += [
+        edge.Filter(
+            should=[
+                edge.FieldCondition(field, range=edge.RangeFloat(lte=limit)),
+                edge.IsEmptyCondition(field),
+            ]
+        )
+        for field, limit in where.at_most.items()
+    ]
     must_not: list[Any] = [edge.HasIdCondition(set(where.without))] if where.without else []
     return edge.Filter(must=must, must_not=must_not)
-
-
-def _index(field: str) -> edge.UpdateOperation:
-    return edge.UpdateOperation.create_field_index(field, edge.PayloadSchemaType.Keyword)
 
 
 def _found(record: edge.Record) -> Found:

@@ -18,6 +18,11 @@ class StoreUnavailable(StoreError):
         self.retry_after_s = retry_after_s
 
 
+class FenceRefused(StoreError):
+    """Another worker has taken the lane since. What was written under the fence may be there in part; none of it
+    is acknowledged, and writing it again cannot help: the lane's events are the other worker's now."""
+
+
 class StoreMismatch(StoreError):
     """What is there does not fit the settings (version, dimensions, vector names, hidden points)."""
 

@@ -60,7 +60,7 @@ class Items:
         if last is not None:
             batch = batch.take(last)
         for part in batch.split(self._config.batch_points, self._config.batch_bytes):
-            self._collection.upsert(part, where)
+            self._collection.upsert(part, where=where)
 
     def read(self, keys: Sequence[int], with_vectors: bool = False) -> list[ItemRecord | None]:
         """The items in the order of `keys`; None for those that are not there."""

@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sinks.fence import Fence
 from sinks.points import ItemPoints, ItemRecord, ScoredItem, UserPoints, UserRecord
 
 
 class UserStore(Protocol):
     """Users' points: state, vectors, watermarks."""
 
-    def write(self, points: UserPoints) -> None:
+    def write(
+        self,
+        points: UserPoints,
+        fence: Fence | None = None,
+        before: Callable[[], None] | None = None,
+    ) -> None:
         """Write whole points; returns only after the engine acknowledged all of them.
 
         A point is replaced at once: state, vectors and watermarks of one write are never mixed with those of
         another. Many points go in several requests, so that after an error some may be written and others
         not: write them all again.
 
+        With a `fence` it returns only if the fence still held when all of that had happened. Without one, points
+        are written whatever token they carry, and carry none afterwards: whoever writes so must be alone, such as
+        a replay while no daemon runs.
+
+        `before` is called right before each request, and may raise to stop.
+
         Raises:
             PointRefused: before anything is written.
             StoreUnavailable: try again later.
+            FenceRefused: the lane has been taken by another worker.
+        """
+        ...
+
+    def check(self, points: UserPoints) -> None:
+        """Whether the points may be written; writes nothing.
+
+        Raises:
+            PointRefused: as `write` would.
         """
         ...
 
@@ -83,6 +104,17 @@ class Store(Protocol):
 
     @property
     def items(self) -> ItemStore: ...
+
+    def take_fences(self, lanes: Sequence[int]) -> dict[int, Fence] | None:
+        """Take lanes, from whoever has them: a write under an earlier fence of theirs is refused from now on.
+
+        None where no fence is needed, because the store is held by this process alone. Read the lanes' users
+        anew after taking; see `sinks.fence`.
+
+        Raises:
+            StoreUnavailable: try again, with all lanes.
+        """
+        ...
 
     def get_blob(self, name: str) -> bytes | None:
         """The blob of that name, None if there is none."""

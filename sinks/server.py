@@ -38,11 +38,12 @@ class ServerCollection:
         """As the server knows it."""
         return self._name
 
-    def upsert(self, batch: PointBatch, where: Where | None = None) -> None:
+    def upsert(self, *batches: PointBatch, where: Where | None = None) -> None:
         """Replace whole points; returns after the server applied them."""
         condition = None if where is None else _filter(where).SerializeToString()
-        request = encode_upsert(self._name, batch, condition)
-        work = Work("writing to", self._name, len(batch.keys), len(request))
+        request = encode_upsert(self._name, batches, condition)
+        points = sum(len(batch.keys) for batch in batches)
+        work = Work("writing to", self._name, points, len(request))
         self._applied(self._upsert, request, work)
 
     def delete(self, keys: Sequence[Key]) -> None:
@@ -102,13 +103,13 @@ class ServerCollection:
         request = messages.CountPoints(collection_name=self._name, exact=True)
         return int(self._answer(self._points.Count, request, Work("counting", self._name)).result.count)
 
-    def index(self, field: str) -> None:
-        """Index a payload field for exact matches; nothing changes if it is indexed."""
+    def index(self, field: str, kind: Any) -> None:
+        """Index a payload field; nothing changes if it is indexed."""
         request = messages.CreateFieldIndexCollection(
             collection_name=self._name,
             wait=True,
             field_name=field,
-            field_type=messages.FieldType.FieldTypeKeyword,
+            field_type=kind,
         )
         self._applied(self._points.CreateFieldIndex, request, Work(f"indexing {field} of", self._name))
 
@@ -140,6 +141,11 @@ class ServerEngine:
     def location(self) -> str:
         """The URL, without secrets."""
         return self._channel.location
+
+    @property
+    def exclusive(self) -> bool:
+        """A server takes anybody with the key."""
+        return False
 
     def open(self, spec: CollectionSpec) -> tuple[Collection, FoundCollection] | None:
         """The collection and how it looks, None if there is none."""
@@ -175,9 +181,11 @@ class ServerEngine:
         name = self._prefix + spec.name
         info = self._info(name)
         indexed = info.payload_schema if info is not None else {}
-        for field in spec.keywords:
+        kinds = dict.fromkeys(spec.keywords, messages.FieldType.FieldTypeKeyword)
+        kinds |= dict.fromkeys(spec.integers, messages.FieldType.FieldTypeInteger)
+        for field, kind in kinds.items():
             if field not in indexed:
-                ServerCollection(self._channel, name).index(field)
+                ServerCollection(self._channel, name).index(field, kind)
 
     def finished(self) -> None:
         """Nothing to do: the identity in the meta collection says it."""
@@ -243,16 +251,24 @@ def _key(point_id: Any) -> Key:
 
 
 def _filter(where: Where | None) -> Any:
-    if where is None or not (where.equals or where.without):
+    if where is None or where.everything:
         return None
     must = [
         messages.Condition(field=messages.FieldCondition(key=field, match=_match(values)))
         for field, values in where.equals.items()
     ]
+    must += [_at_most(field, limit) for field, limit in where.at_most.items()]
     must_not = []
     if where.without:
         must_not.append(messages.Condition(has_id=messages.HasIdCondition(has_id=_ids(where.without))))
     return messages.Filter(must=must, must_not=must_not)
+
+
+def _at_most(field: str, limit: int) -> Any:
+    low = messages.FieldCondition(key=field, range=messages.Range(lte=limit))
+    absent = messages.IsEmptyCondition(key=field)
+    either = [messages.Condition(field=low), messages.Condition(is_empty=absent)]
+    return messages.Condition(filter=messages.Filter(should=either))
 
 
 def _match(values: tuple[str, ...]) -> Any:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
 from sinks.collection import Collection
 from sinks.config import StoreConfig
 from sinks.errors import StoreMismatch, StoreNotFound
+from sinks.fence import Fence, Fences
+from sinks.fence_counter import FenceCounter
 from sinks.items import Items
 from sinks.layout import (
     STORE_VERSION,
@@ -29,6 +32,11 @@ class Engine(Protocol):
     @property
     def location(self) -> str:
         """For messages; without secrets."""
+        ...
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether no other process can have the collections open."""
         ...
 
     def open(self, spec: CollectionSpec) -> tuple[Collection, FoundCollection] | None:
@@ -71,11 +79,21 @@ class EngineStore:
             StoreMismatch: what is there does not fit `config` and `dim`; nothing was changed.
             StoreUnavailable: the engine does not answer.
         """
-        users, items, meta = _collections(engine, store_layout(config, dim), dim, create)
+        self._layout = store_layout(config, dim)
+        users, items, meta = _collections(engine, self._layout, dim, create)
         self._engine = engine
         self._meta = Meta(meta)
-        self.users = Users(users, config, dim)
+        self._fences = Fences(users, FenceCounter(meta))
+        self.users = Users(users, self._fences, config, dim)
         self.items = Items(items, config, dim)
+
+    def take_fences(self, lanes: Sequence[int]) -> dict[int, Fence] | None:
+        """Take lanes, from whoever has them; see `sinks.protocols.Store.take_fences`."""
+        if self._engine.exclusive:
+            return None
+        # A store from before there were fences lacks the index; those who only read need not have it.
+        self._engine.index(self._layout.users)
+        return self._fences.take(lanes)
 
     def get_blob(self, name: str) -> bytes | None:
         """The blob of that name, None if there is none."""
@@ -133,6 +151,7 @@ def _collections(
         meta = meta or engine.create(layout.meta)
         users = users or engine.create(layout.users)
         items = items or engine.create(layout.items)
+        engine.index(layout.users)
         engine.index(layout.items)
         Meta(meta).identify(Identity(STORE_VERSION, dim))
         engine.finished()

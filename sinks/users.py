@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sinks.collection import Collection, Found, Key, PointBatch, VectorRows, last_rows
+from sinks.collection import Collection, Found, Key, PointBatch, VectorRows, Where, last_rows
 from sinks.config import StoreConfig
 from sinks.errors import PointRefused, StoreError
+from sinks.fence import FENCE, Fence, Fences
 from sinks.layout import FUSED, INTERESTS
 from sinks.points import UserPoints, UserRecord, user_point_id
 from sinks.validation import check_length, check_texts, checked_floats, checked_integers, checked_rows
@@ -20,16 +22,31 @@ from sinks.validation import check_length, check_texts, checked_floats, checked_
 class Users:
     """The users of one store; see `sinks.protocols.UserStore`."""
 
-    def __init__(self, collection: Collection, config: StoreConfig, dim: int) -> None:
+    def __init__(self, collection: Collection, fences: Fences, config: StoreConfig, dim: int) -> None:
         self._collection = collection
+        self._fences = fences
         self._config = config
         self._dim = dim
 
-    def write(self, points: UserPoints) -> None:
+    def write(
+        self,
+        points: UserPoints,
+        fence: Fence | None = None,
+        before: Callable[[], None] | None = None,
+    ) -> None:
         """Write whole points; see `UserStore.write`."""
         batch = self._batch(points)
-        for part in batch.split(self._config.batch_points, self._config.batch_bytes):
-            self._collection.upsert(part)
+        if fence is None:
+            self._send(batch, before)
+        elif batch.keys:
+            with self._fences.held(fence) as held:
+                # The lane's own point goes along, so that it is there again where a restored backup lacks it.
+                fenced = replace(batch, shared={FENCE: held.token})
+                self._send(fenced, before, self._fences.point(held), where=self._fences.condition(held))
+
+    def check(self, points: UserPoints) -> None:
+        """Whether the points may be written; see `UserStore.check`."""
+        self._batch(points)
 
     def read(self, user_ids: Sequence[str], with_vectors: bool = False) -> list[UserRecord | None]:
         """The users in the order of `user_ids`; None for those who are not there."""
@@ -52,6 +69,18 @@ class Users:
                 yield records
             if after is None:
                 return
+
+    def _send(
+        self,
+        batch: PointBatch,
+        before: Callable[[], None] | None,
+        *beside: PointBatch,
+        where: Where | None = None,
+    ) -> None:
+        for part in batch.split(self._config.batch_points, self._config.batch_bytes):
+            if before is not None:
+                before()
+            self._collection.upsert(part, *beside, where=where)
 
     def _batch(self, points: UserPoints) -> PointBatch:
         n = len(points.user_ids)

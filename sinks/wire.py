@@ -16,7 +16,7 @@ A map is a repeated message { 1 key, 2 value }.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -27,19 +27,21 @@ from sinks.collection import Key, Payload, PointBatch, VectorRows
 _DOUBLE = struct.Struct("<d").pack
 
 
-def encode_upsert(collection: str, batch: PointBatch, condition: bytes | None = None) -> bytes:
-    """The bytes of an UpsertPoints message that waits for the points to be applied.
+def encode_upsert(collection: str, batches: Iterable[PointBatch], condition: bytes | None = None) -> bytes:
+    """The bytes of an UpsertPoints message with all the points, that waits for them to be applied.
 
     `condition` is an encoded Filter: points that are there and don't match it are left alone.
 
     Strings must be encodable as UTF-8 and payloads hold JSON values; see `sinks.validation`.
     """
-    vectors = [_vector_encoder(name, named) for name, named in batch.vectors.items()]
     parts = [_message(1, collection.encode()), b"\x10\x01"]
-    for position, (key, payload) in enumerate(zip(batch.keys, batch.payloads, strict=True)):
-        named = b"".join([encode(position) for encode in vectors])
-        point = _key(key) + _payload(payload) + _message(4, _message(2, named))
-        parts += (b"\x1a", _varint(len(point)), point)
+    for batch in batches:
+        shared = _payload(batch.shared)
+        vectors = [_vector_encoder(name, named) for name, named in batch.vectors.items()]
+        for position, (key, payload) in enumerate(zip(batch.keys, batch.payloads, strict=True)):
+            named = b"".join([encode(position) for encode in vectors])
+            point = _key(key) + _payload(payload) + shared + _message(4, _message(2, named))
+            parts += (b"\x1a", _varint(len(point)), point)
     if condition is not None:
         parts.append(_message(6, condition))
     return b"".join(parts)

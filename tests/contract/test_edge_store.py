@@ -7,12 +7,13 @@ from itertools import count
 
 import pytest
 
+from contract.fence_contract import FenceContract
 from contract.store_contract import StoreContract
 from support.quick_folder import quick_folder
 from support.store_points import Place
 
 
-class TestEdgeStore(StoreContract):
+class TestEdgeStore(StoreContract, FenceContract):
     @pytest.fixture(scope="class")
     @classmethod
     def places(cls) -> Iterator[Callable[[], Place]]:

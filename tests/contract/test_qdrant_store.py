@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from qdrant_client import grpc as messages
 
+from contract.fence_contract import FenceContract
 from contract.store_contract import StoreContract
 from sinks.channel import ServerChannel, Work
 from sinks.config import StoreConfig
@@ -22,7 +23,7 @@ if not URL:
 
 
 @pytest.mark.server
-class TestQdrantStore(StoreContract):
+class TestQdrantStore(StoreContract, FenceContract):
     @pytest.fixture(scope="class")
     @classmethod
     def places(cls) -> Iterator[Callable[[], Place]]:

@@ -7,6 +7,7 @@ from itertools import count
 
 import pytest
 
+from contract.fence_contract import FenceContract
 from contract.store_contract import StoreContract
 from support.qdrant_server import QdrantServer
 from support.quick_folder import quick_folder
@@ -14,7 +15,7 @@ from support.store_points import Place
 
 
 @pytest.mark.server
-class TestServerStore(StoreContract):
+class TestServerStore(StoreContract, FenceContract):
     @pytest.fixture(scope="class")
     @classmethod
     def places(cls) -> Iterator[Callable[[], Place]]:

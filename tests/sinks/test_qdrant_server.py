@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +11,8 @@ import grpc
 import pytest
 from qdrant_client import grpc as messages
 
-from support import qdrant_server
+from sinks.errors import StoreUnavailable
+from support.qdrant_process import QdrantProcess
 from support.qdrant_server import QdrantServer
 from support.quick_folder import quick_folder
 from support.store_points import Place, assert_users_equal, some_users
@@ -55,6 +52,15 @@ def point(number: int, vector: list[float] | None = None, name: str = "v", **pay
     for key, value in payload.items():
         message.payload[key].integer_value = value
     return message
+
+
+def reached(key: str, limit: int) -> Any:
+    """The field is at most that, or not there."""
+    condition = messages.Filter()
+    low = condition.should.add().field
+    low.key, low.range.lte = key, limit
+    condition.should.add().is_empty.key = key
+    return condition
 
 
 @pytest.fixture(scope="module")
@@ -183,10 +189,7 @@ def test_missing_points_are_left_out(client: Client) -> None:
 def test_conditional_upsert(client: Client) -> None:
     """A condition keeps points that do not meet it, inserts missing ones, and answers Completed anyway."""
     client.upsert(point(60, fence=7), point(61, fence=3), point(62))
-    condition = messages.Filter()
-    reached = condition.should.add().field
-    reached.key, reached.range.lte = "fence", 5
-    condition.should.add().is_empty.key = "fence"
+    condition = reached("fence", 5)
     written = [point(number, fence=5) for number in (60, 61, 62, 63)]
     assert client.upsert(*written, condition=condition) == messages.UpdateStatus.Completed
     fences = {number: payload["fence"] for number, payload in client.payloads(60, 61, 62, 63).items()}
@@ -206,25 +209,75 @@ def test_share_of_requests_fails(folder: Path) -> None:
         assert 8 <= failed <= 32
 
 
+def test_indexes_tell_their_type(client: Client) -> None:
+    """Indexes of keywords and of integers can be made, again too; other types are refused."""
+    kinds = {
+        "word": messages.FieldType.FieldTypeKeyword,
+        "number": messages.FieldType.FieldTypeInteger,
+    }
+    for name, kind in [*kinds.items(), *kinds.items()]:
+        request = messages.CreateFieldIndexCollection(
+            collection_name="c", wait=True, field_name=name, field_type=kind
+        )
+        assert client.points.CreateFieldIndex(request).result.status == messages.UpdateStatus.Completed
+    answer = client.collections.Get(messages.GetCollectionInfoRequest(collection_name="c"))
+    types = {name: field.data_type for name, field in answer.result.payload_schema.items()}
+    assert types == {"word": messages.PayloadSchemaType.Keyword, "number": messages.PayloadSchemaType.Integer}
+    for kind in (messages.FieldType.FieldTypeFloat, None):
+        request = messages.CreateFieldIndexCollection(
+            collection_name="c", wait=True, field_name="other", field_type=kind
+        )
+        fails(grpc.StatusCode.UNIMPLEMENTED, client.points.CreateFieldIndex, request)
+
+
+def test_last_of_one_id_wins(client: Client) -> None:
+    """Of several points with one id in a request the last is kept, under a condition too."""
+    condition = messages.Filter(must=[messages.Condition(is_empty=messages.IsEmptyCondition(key="fence"))])
+    client.upsert(point(70, n=1), point(71, n=5), point(70, n=2), condition=condition)
+    assert client.payloads(70, 71) == {70: {"n": 2}, 71: {"n": 5}}
+
+
+def test_null_counts_as_missing_and_text_is_never_low(client: Client) -> None:
+    """A fence that is null lets a write in; one that is text keeps every write out."""
+    for number, value in ((80, messages.Value(null_value=0)), (81, messages.Value(string_value="3"))):
+        odd = point(number)
+        odd.payload["fence"].CopyFrom(value)
+        client.upsert(odd)
+    client.upsert(point(80, fence=5), point(81, fence=5), condition=reached("fence", 5))
+    assert client.payloads(80, 81) == {80: {"fence": 5}, 81: {"fence": 0}}
+
+
 def test_runs_as_a_program(folder: Path) -> None:
     """The server runs as a process of its own, on the port asked for; killed, it loses nothing it answered."""
-    command = [sys.executable, qdrant_server.__file__, "--folder", str(folder), "--api-key", "k"]
     points = some_users(["a", "b"])
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
-        try:
-            assert running.stdout is not None
-            ready = json.loads(running.stdout.readline())
-            with Place(ready["url"], {"api_key": "k"}).open() as store:
-                store.users.write(points)
-        finally:
-            running.send_signal(signal.SIGKILL)
-    again = [*command, "--port", str(ready["port"])]
-    with subprocess.Popen(again, stdout=subprocess.PIPE, text=True) as running:
-        try:
-            assert running.stdout is not None
-            assert json.loads(running.stdout.readline()) == ready
-            with Place(ready["url"], {"api_key": "k"}).open(create=False) as store:
-                assert_users_equal(store.users.read(["a", "b"]), points)
-        finally:
-            running.terminate()
-            assert running.wait(10) == 0
+    with QdrantProcess(folder, "k") as process:
+        first = process.url
+        with Place(process.url, {"api_key": "k"}).open() as store:
+            store.users.write(points)
+        process.kill()
+        assert process.start().url == first
+        with Place(process.url, {"api_key": "k"}).open(create=False) as store:
+            assert_users_equal(store.users.read(["a", "b"]), points)
+
+
+def test_faults_of_a_program(folder: Path) -> None:
+    """A running program can be told to fail, to be slow, and be frozen; what it does not know it refuses."""
+    with QdrantProcess(folder) as process, Place(process.url, {"timeout_s": 0.5}).open() as store:
+        process.faults(fail_next=1, code="INTERNAL")
+        with pytest.raises(StoreUnavailable, match="INTERNAL"):
+            store.check()
+        process.faults(fail_share=1.0)
+        with pytest.raises(StoreUnavailable, match="asked to fail"):
+            store.check()
+        process.faults(fail_share=0, delay_s=2)
+        with pytest.raises(StoreUnavailable, match="no answer"):
+            store.check()
+        process.faults(delay_s=0)
+        process.freeze()
+        with pytest.raises(StoreUnavailable, match="no answer"):
+            store.check()
+        process.thaw()
+        with pytest.raises(ValueError, match="speed"):
+            process.faults(speed=1)
+        store.check()
+        assert process.faults()["calls"]["Upsert"] >= 1

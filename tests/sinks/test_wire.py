@@ -46,7 +46,7 @@ def reference(collection: str, batch: PointBatch) -> Any:
         point = request.points.add()
         point.id.CopyFrom(messages.PointId(num=key) if isinstance(key, int) else messages.PointId(uuid=key))
         point.vectors.vectors.SetInParent()
-        for name, value in payload.items():
+        for name, value in (payload | batch.shared).items():
             point.payload[name].CopyFrom(value_message(value))
         for name, named in batch.vectors.items():
             vectors = point.vectors.vectors.vectors
@@ -82,7 +82,7 @@ def batches(draw: st.DrawFn) -> PointBatch:
 @given(texts, batches())
 def test_request_is_what_the_generated_classes_send(collection: str, batch: PointBatch) -> None:
     """For any points, the bytes parse to the message that the generated classes build."""
-    encoded = encode_upsert(collection, batch)
+    encoded = encode_upsert(collection, [batch])
     assert messages.UpsertPoints.FromString(encoded) == reference(collection, batch)
 
 
@@ -95,14 +95,14 @@ def test_large_strings_and_slices_of_a_matrix() -> None:
         [{"state": "x" * size} for size in (127, 3_000_000)],
         np.ones(2, np.int64),
     )
-    assert messages.UpsertPoints.FromString(encode_upsert("c", batch)) == reference("c", batch)
+    assert messages.UpsertPoints.FromString(encode_upsert("c", [batch])) == reference("c", batch)
 
 
 def test_values_that_are_not_json_are_refused() -> None:
     """A payload value that JSON does not know is an error, not a guess."""
     batch = PointBatch([1], {}, [{"when": object()}], np.ones(1, np.int64))
     with pytest.raises(TypeError, match="JSON"):
-        encode_upsert("c", batch)
+        encode_upsert("c", [batch])
 
 
 def test_a_condition_is_sent_as_the_update_filter() -> None:
@@ -112,6 +112,6 @@ def test_a_condition_is_sent_as_the_update_filter() -> None:
     condition = messages.Filter(
         must=[messages.Condition(field=messages.FieldCondition(key="content", match=match))]
     )
-    sent = messages.UpsertPoints.FromString(encode_upsert("c", batch, condition.SerializeToString()))
+    sent = messages.UpsertPoints.FromString(encode_upsert("c", [batch], condition.SerializeToString()))
     assert sent.update_filter == condition
     assert len(sent.points) == 1

@@ -5,7 +5,8 @@ everything else: other calls, and other fields in the calls it knows, are UNIMPL
 
     python tests/support/qdrant_server.py --folder DIR [--port N] [--api-key KEY]
 
-prints one JSON line {"url", "port"} when it is ready and stops on SIGTERM.
+prints one JSON line {"url", "port"} when it is ready and stops on SIGTERM. Each JSON line on its standard input
+sets faults, and is answered by one; see `support.qdrant_faults`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from qdrant_client import grpc as messages
 if not __package__:  # run as a program, not imported by a test
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from support.qdrant_faults import follow
 from support.qdrant_requests import Refused, check_understood
 from support.qdrant_service import CollectionsOnly, Service
 
@@ -178,6 +180,7 @@ def main(arguments: Iterable[str] | None = None) -> None:
         signal.signal(number, lambda *_: stop.set())
     with QdrantServer(options.folder, options.api_key, options.port) as server:
         print(json.dumps({"url": server.url, "port": server.port}), flush=True)
+        threading.Thread(target=follow, args=(server, sys.stdin), daemon=True).start()
         stop.wait()
 
 

@@ -22,6 +22,15 @@ from support.qdrant_requests import (
     unimplemented,
 )
 
+INDEXES = {
+    messages.FieldType.FieldTypeKeyword: edge.PayloadSchemaType.Keyword,
+    messages.FieldType.FieldTypeInteger: edge.PayloadSchemaType.Integer,
+}
+
+
+def served_type(kind: edge.PayloadSchemaType) -> Any:
+    return messages.PayloadSchemaType.Value(str(kind).rpartition(".")[2])
+
 
 class ServedCollection:
     """A shard and the request that it was created by."""
@@ -38,6 +47,7 @@ class ServedCollection:
             shard.mkdir(parents=True)
             self.shard = edge.EdgeShard.create(str(shard), self._config())
             described.write_bytes(created.SerializeToString())
+        self.updating = threading.Lock()
         self.params = dict(self.created.vectors_config.params_map.map)
 
     def _config(self) -> edge.EdgeConfig:
@@ -125,17 +135,15 @@ class Service(messages.PointsServicer):
         info.config.optimizer_config.CopyFrom(collection.created.optimizers_config)
         shard = collection.shard.info()
         info.points_count = shard.points_count
-        for name in shard.payload_schema:
-            info.payload_schema[name].data_type = messages.PayloadSchemaType.Keyword
+        for name, field in shard.payload_schema.items():
+            info.payload_schema[name].data_type = served_type(field.data_type)
         return messages.GetCollectionInfoResponse(result=info)
 
     def CreateFieldIndex(self, request: Any, context: Any) -> Any:
-        if request.field_type != messages.FieldType.FieldTypeKeyword or not request.HasField("field_type"):
-            raise unimplemented("indexes of other types than keyword")
-        operation = edge.UpdateOperation.create_field_index(
-            request.field_name, edge.PayloadSchemaType.Keyword
-        )
-        return self._updated(request, operation)
+        kind = INDEXES.get(request.field_type) if request.HasField("field_type") else None
+        if kind is None:
+            raise unimplemented("indexes of other types than keyword and integer")
+        return self._updated(request, edge.UpdateOperation.create_field_index(request.field_name, kind))
 
     def Upsert(self, request: Any, context: Any) -> Any:
         collection = self._named(request)
@@ -157,7 +165,10 @@ class Service(messages.PointsServicer):
     def _updated(self, request: Any, operation: edge.UpdateOperation) -> Any:
         if not request.wait:
             raise unimplemented("updates without wait")
-        self._named(request).shard.update(operation)
+        collection = self._named(request)
+        # A condition is looked at and the points are written as one step, as under the real server's lock.
+        with collection.updating:
+            collection.shard.update(operation)
         result = messages.UpdateResult(operation_id=1, status=self.update_status)
         return messages.PointsOperationResponse(result=result)
 
