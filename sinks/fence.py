@@ -91,7 +91,7 @@ class Fences:
                 break
             token = self._counter.draw(owner, floor)
             mine = {lane: Fence(lane, token, owner) for lane in wanted}
-            self._users.upsert(_points(list(mine.values())), where=Where(at_most={FENCE: token - 1}))
+            self._users.upsert(lane_points(list(mine.values())), where=Where(at_most={FENCE: token - 1}))
             seen = self._read(wanted)
             taken |= {lane: fence for lane, fence in mine.items() if fence == seen.get(lane)}
             wanted = [lane for lane in wanted if lane not in taken]
@@ -126,19 +126,11 @@ class Fences:
         if renewed is None:
             renewed = replace(fence, token=self._counter.draw(secrets.token_hex(8), fence.token))
             still_mine = Where(equals={"owner": (fence.owner,)}, at_most={FENCE: renewed.token - 1})
-            self._users.upsert(self.point(renewed), where=still_mine)
+            self._users.upsert(lane_points([renewed]), where=still_mine)
             self._confirm(renewed)
             with self._lock:
                 self._renewed[fence.lane, fence.owner] = renewed
         return renewed
-
-    def condition(self, fence: Fence) -> Where:
-        """What must hold of a point for a write under the fence to replace it."""
-        return Where(at_most={FENCE: fence.token})
-
-    def point(self, fence: Fence) -> PointBatch:
-        """The lane's own point."""
-        return _points([fence])
 
     def _confirm(self, fence: Fence) -> None:
         there = self._read([fence.lane]).get(fence.lane)
@@ -155,7 +147,13 @@ class Fences:
         return {fence.lane: fence for fence in fences if fence is not None}
 
 
-def _points(fences: Sequence[Fence]) -> PointBatch:
+def under(fence: Fence) -> Where:
+    """What must hold of a point for a write under the fence to replace it."""
+    return Where(at_most={FENCE: fence.token})
+
+
+def lane_points(fences: Sequence[Fence]) -> PointBatch:
+    """The lanes' own points."""
     return PointBatch(
         [_lane_id(fence.lane) for fence in fences],
         {},

@@ -40,8 +40,7 @@ class ServerCollection:
 
     def upsert(self, *batches: PointBatch, where: Where | None = None) -> None:
         """Replace whole points; returns after the server applied them."""
-        condition = None if where is None else _filter(where).SerializeToString()
-        request = encode_upsert(self._name, batches, condition)
+        request = encode_upsert(self._name, batches, encode_condition(where))
         points = sum(len(batch.keys) for batch in batches)
         work = Work("writing to", self._name, points, len(request))
         self._applied(self._upsert, request, work)
@@ -262,6 +261,12 @@ def _filter(where: Where | None) -> Any:
     if where.without:
         must_not.append(messages.Condition(has_id=messages.HasIdCondition(has_id=_ids(where.without))))
     return messages.Filter(must=must, must_not=must_not)
+
+
+def encode_condition(where: Where | None) -> bytes | None:
+    """The bytes of the Filter message; None where every point matches."""
+    condition = _filter(where)
+    return None if condition is None else condition.SerializeToString()
 
 
 def _at_most(field: str, limit: int) -> Any:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sinks.collection import Collection, Found, Key, PointBatch, VectorRows, Where, last_rows
 from sinks.config import StoreConfig
 from sinks.errors import PointRefused, StoreError
-from sinks.fence import FENCE, Fence, Fences
+from sinks.fence import FENCE, Fence, Fences, lane_points, under
 from sinks.layout import FUSED, INTERESTS
 from sinks.points import UserPoints, UserRecord, user_point_id
 from sinks.validation import check_length, check_texts, checked_floats, checked_integers, checked_rows
@@ -42,7 +42,7 @@ class Users:
             with self._fences.held(fence) as held:
                 # The lane's own point goes along, so that it is there again where a restored backup lacks it.
                 fenced = replace(batch, shared={FENCE: held.token})
-                self._send(fenced, before, self._fences.point(held), where=self._fences.condition(held))
+                self._send(fenced, before, lane_points([held]), where=under(held))
 
     def check(self, points: UserPoints) -> None:
         """Whether the points may be written; see `UserStore.check`."""

@@ -102,6 +102,25 @@ def test_racing_takers_get_different_rising_tokens(server: QdrantServer) -> None
         store.users.write(some_users(NAMES), last[0])
 
 
+def test_racing_draws_give_different_rising_numbers(server: QdrantServer) -> None:
+    """No number is drawn twice, and one that is drawn later is higher, however many draw at once."""
+    draws: list[tuple[float, float, int]] = []
+
+    def work(name: str) -> None:
+        with Place(server.url).open() as store:
+            assert isinstance(store, EngineStore)
+            for n in range(15):
+                begun = time.monotonic()
+                number = store._fences._counter.draw(f"{name}-{n}")
+                draws.append((begun, time.monotonic(), number))
+
+    together(*[lambda name=name: work(name) for name in "abcdef"])
+    numbers = [number for _, _, number in draws]
+    assert len(numbers) == len(set(numbers)) == 90
+    for _, done, number in draws:
+        assert all(later > number for begun, _, later in draws if begun > done)
+
+
 def test_no_user_goes_below_an_acknowledged_fence(server: QdrantServer) -> None:
     """However writers of one lane race, a user never carries a lower token than an acknowledged write gave."""
     acknowledged, done, refused = [0], threading.Event(), list[int]()

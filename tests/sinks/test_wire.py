@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from hypothesis import strategies as st
 from qdrant_client import grpc as messages
 
 from sinks.collection import PointBatch, VectorRows
+from sinks.fence import FENCE, Fence, lane_points, under
+from sinks.points import named_id
+from sinks.server import encode_condition
 from sinks.wire import encode_upsert
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
@@ -39,9 +43,20 @@ def value_message(value: Any) -> Any:
     return messages.Value(struct_value=messages.Struct(fields=fields))
 
 
-def reference(collection: str, batch: PointBatch) -> Any:
+def reference(collection: str, *batches: PointBatch, fence: int | None = None) -> Any:
     """The same request from the generated classes."""
     request = messages.UpsertPoints(collection_name=collection, wait=True)
+    for batch in batches:
+        add_points(request, batch)
+    if fence is not None:
+        either = request.update_filter.must.add().filter.should
+        low = either.add().field
+        low.key, low.range.lte = "fence", fence
+        either.add().is_empty.key = "fence"
+    return request
+
+
+def add_points(request: Any, batch: PointBatch) -> None:
     for position, (key, payload) in enumerate(zip(batch.keys, batch.payloads, strict=True)):
         point = request.points.add()
         point.id.CopyFrom(messages.PointId(num=key) if isinstance(key, int) else messages.PointId(uuid=key))
@@ -56,7 +71,6 @@ def reference(collection: str, batch: PointBatch) -> Any:
             rows = named.rows[named.offsets[position] : named.offsets[position + 1]]
             for row in rows:
                 vectors[name].multi_dense.vectors.add().data.extend(row.tolist())
-    return request
 
 
 @st.composite
@@ -75,15 +89,37 @@ def batches(draw: st.DrawFn) -> PointBatch:
         draw(st.sampled_from([vectors, {}])),
         draw(st.lists(st.dictionaries(texts, values, max_size=5), min_size=n, max_size=n)),
         np.ones(n, np.int64),
+        draw(st.just({}) | st.dictionaries(texts, values, max_size=2)),
     )
 
 
 @settings(deadline=None, max_examples=60)
-@given(texts, batches())
-def test_request_is_what_the_generated_classes_send(collection: str, batch: PointBatch) -> None:
+@given(texts, st.lists(batches(), max_size=2))
+def test_request_is_what_the_generated_classes_send(collection: str, several: list[PointBatch]) -> None:
     """For any points, the bytes parse to the message that the generated classes build."""
-    encoded = encode_upsert(collection, [batch])
-    assert messages.UpsertPoints.FromString(encoded) == reference(collection, batch)
+    encoded = encode_upsert(collection, several)
+    assert messages.UpsertPoints.FromString(encoded) == reference(collection, *several)
+
+
+@settings(deadline=None, max_examples=60)
+@given(batches(), st.integers(0, 10**6), st.integers(1, 2**53), st.text("0123456789abcdef"))
+def test_fenced_request_is_what_the_generated_classes_send(
+    batch: PointBatch, lane: int, token: int, owner: str
+) -> None:
+    """Under a fence each point carries the token, the lane's own point goes along, and the condition lets in
+    what carries no higher token or none."""
+    fence = Fence(lane, token, owner)
+    fenced = replace(batch, shared={FENCE: token})
+    encoded = encode_upsert("users", [fenced, lane_points([fence])], encode_condition(under(fence)))
+    sent = messages.UpsertPoints.FromString(encoded)
+    own = PointBatch(
+        [named_id(f"lane/{lane}")],
+        {},
+        [{"lane": lane, "fence": token, "owner": owner}],
+        np.ones(1, np.int64),
+    )
+    assert sent == reference("users", fenced, own, fence=token)
+    assert all(point.payload["fence"].integer_value == token for point in sent.points)
 
 
 def test_large_strings_and_slices_of_a_matrix() -> None:
