@@ -1,0 +1,255 @@
+"""What does writing users to a server store cost the client? Baseline: qdrant-client's own upsert, in the same call.
+
+    python benchmarks/server_sink.py [--points 4096] [--rounds 7] [--state-bytes 4096]
+
+Ours is `Users.write` under a fence, from the arrays of `UserPoints` to the acknowledgement: checks, payloads, base64,
+encoding, sending, and reading the lane's own point back. The baseline makes `PointStruct`s with the same vectors and
+payloads from the same arrays (base64 and ids included, checks and fence not) and calls
+`QdrantClient.upsert(..., wait=True)` with `prefer_grpc=True`, in batches of the same size. Rounds of both alternate;
+processor time is that of this process alone, all its threads; the figures are medians.
+
+The server is another process: a sink that takes the raw bytes of a request, decodes nothing, and acknowledges. So the
+points/s are what the client could send, not what a Qdrant could take. Where DRIFTLINE_TEST_QDRANT names a real one
+(and DRIFTLINE_TEST_QDRANT_API_KEY its key), both write to that instead. One JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+import uuid
+from binascii import b2a_base64
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+
+import grpc
+import numpy as np
+from qdrant_client import QdrantClient
+from qdrant_client import grpc as messages
+from qdrant_client.models import PointStruct
+
+from sinks.channel import ServerChannel
+from sinks.config import StoreConfig
+from sinks.fence import Fence, Fences, lane_points
+from sinks.fence_counter import FenceCounter
+from sinks.open import open_store
+from sinks.points import UserPoints, user_point_id
+from sinks.protocols import UserStore
+from sinks.server import ServerCollection
+from sinks.users import Users
+
+DIM = 128
+FENCE = Fence(lane=3, token=1, owner="benchmark")
+REAL = os.environ.get("DRIFTLINE_TEST_QDRANT", "")
+API_KEY = os.environ.get("DRIFTLINE_TEST_QDRANT_API_KEY")
+
+
+def sample(n: int, state_bytes: int) -> UserPoints:
+    """Users as the daemon writes them: four interests, three topics, three scenarios."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(5 * n, DIM)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    sources = [f"f3Kx9Qw2R7uT1zAbCdEfGh/{topic}/3" for topic in ("clicks", "purchases", "browses")]
+    offsets = rng.integers(0, 10**9, (n, 3)).tolist()
+    shares = rng.dirichlet(np.ones(3), n).tolist()
+    return UserPoints(
+        user_ids=[f"user-{number:08d}" for number in range(n)],
+        fused=rows[:n],
+        interests=rows[n:],
+        interest_offsets=np.arange(0, 4 * n + 1, 4),
+        states=[rng.bytes(state_bytes) for _ in range(n)],
+        watermarks=[dict(zip(sources, row, strict=True)) for row in offsets],
+        weights=[dict(zip(("groceries", "toys", "garden"), row, strict=True)) for row in shares],
+        updated_at=rng.uniform(1.7e9, 1.8e9, n),
+    )
+
+
+def upsert_by_client(client: QdrantClient, collection: str, points: UserPoints, batch: int) -> None:
+    """The same points as qdrant-client's documentation writes them."""
+    offsets = points.interest_offsets.tolist()
+    for start in range(0, len(points.user_ids), batch):
+        structs = [
+            PointStruct(
+                id=user_point_id(points.user_ids[row]),
+                vector={
+                    "fused": points.fused[row].tolist(),
+                    "interests": points.interests[offsets[row] : offsets[row + 1]].tolist(),
+                },
+                payload={
+                    "user_id": points.user_ids[row],
+                    "state": b2a_base64(points.states[row], newline=False).decode(),
+                    "watermarks": points.watermarks[row],
+                    "weights": points.weights[row],
+                    "updated_at": float(points.updated_at[row]),
+                },
+            )
+            for row in range(start, min(start + batch, len(points.user_ids)))
+        ]
+        client.upsert(collection, structs, wait=True)
+
+
+def serve() -> None:
+    """The sink: acknowledges every update and answers every read with the lane's point."""
+    update = messages.UpdateResult(operation_id=1, status=messages.UpdateStatus.Completed)
+    acknowledged = messages.PointsOperationResponse(result=update).SerializeToString()
+    (batch,) = [lane_points([FENCE])]
+    lane = messages.RetrievedPoint(id=messages.PointId(uuid=str(batch.keys[0])))
+    for name, value in batch.payloads[0].items():
+        kind = "string_value" if isinstance(value, str) else "integer_value"
+        setattr(lane.payload[name], kind, value)
+    found = messages.GetResponse(result=[lane]).SerializeToString()
+    received = 0
+
+    def upsert(request: bytes, context: Any) -> bytes:
+        nonlocal received
+        received += len(request)
+        return acknowledged
+
+    answers: dict[str, Callable[[bytes, Any], bytes]] = {
+        "/qdrant.Points/Upsert": upsert,
+        "/qdrant.Points/Get": lambda request, context: found,
+        "/sink/Received": lambda request, context: str(received).encode(),
+    }
+
+    class Sink(grpc.GenericRpcHandler):
+        def service(self, details: Any) -> Any:
+            answer = answers.get(details.method)
+            return None if answer is None else grpc.unary_unary_rpc_method_handler(answer)
+
+    server = grpc.server(
+        ThreadPoolExecutor(2), handlers=[Sink()], options=[("grpc.max_receive_message_length", -1)]
+    )
+    print(server.add_insecure_port("127.0.0.1:0"), flush=True)
+    server.start()
+    sys.stdin.read()
+    server.stop(None)
+
+
+@contextmanager
+def sink() -> Iterator[tuple[UserStore, Fence, QdrantClient, str, Callable[[], int]]]:
+    """Both clients of a sink, and how many bytes it has received."""
+    command = [sys.executable, __file__, "--serve"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdin is not None
+        port = int(process.stdout.readline())
+        config = StoreConfig(grpc_port=port)
+        channel = ServerChannel("http://127.0.0.1", config)
+        users, meta = (ServerCollection(channel, name) for name in ("users", "meta"))
+        client = QdrantClient(
+            host="127.0.0.1", grpc_port=port, prefer_grpc=True, https=False, check_compatibility=False
+        )
+        received = channel.grpc.unary_unary("/sink/Received")
+        yield (
+            Users(users, Fences(users, FenceCounter(meta)), config, DIM),
+            FENCE,
+            client,
+            "users",
+            lambda: int(received(b"")),
+        )
+        channel.close()
+        client.close()
+        process.stdin.close()
+
+
+@contextmanager
+def real() -> Iterator[tuple[UserStore, Fence, QdrantClient, str, None]]:
+    """Both clients of a real Qdrant, over one new store that is deleted afterwards."""
+    prefix = f"driftline-bench-{uuid.uuid4().hex[:8]}-"
+    client = QdrantClient(url=REAL, api_key=API_KEY, prefer_grpc=True)
+    try:
+        with open_store(REAL, StoreConfig(prefix=prefix, api_key=API_KEY), DIM, create=True) as store:
+            fences = store.take_fences([FENCE.lane])
+            assert fences is not None
+            yield store.users, fences[FENCE.lane], client, f"{prefix}users", None
+    finally:
+        for name in ("users", "items", "meta"):
+            client.delete_collection(prefix + name)
+        client.close()
+
+
+def timed(write: Callable[[], None], received: Callable[[], int] | None, n: int) -> dict[str, float]:
+    """CPU milliseconds per 1,000 points, points per second, bytes per point."""
+    bytes_before = received() if received else 0
+    began, cpu = time.perf_counter(), time.process_time()
+    write()
+    cpu, seconds = time.process_time() - cpu, time.perf_counter() - began
+    figures = {"cpu_ms_per_1000": 1e6 * cpu / n, "points_per_s": n / seconds}
+    if received:
+        figures["bytes_per_point"] = (received() - bytes_before) / n
+    return figures
+
+
+def measure(n: int, rounds: int, state_bytes: int) -> dict[str, Any]:
+    """Alternating rounds, medians."""
+    points, batch = sample(n, state_bytes), StoreConfig().batch_points
+    runs: dict[str, list[dict[str, float]]] = {"driftline": [], "qdrant_client": []}
+    with real() if REAL else sink() as (users, fence, client, collection, received):
+        writes: dict[str, Callable[[], None]] = {
+            "driftline": lambda: users.write(points, fence),
+            "qdrant_client": lambda: upsert_by_client(client, collection, points, batch),
+        }
+        for number in range(rounds + 1):
+            for name in sorted(writes, reverse=bool(number % 2)):
+                figures = timed(writes[name], received, n)
+                if number:  # the first round connects and warms up
+                    runs[name].append(figures)
+    medians = {
+        name: {key: round(statistics.median(run[key] for run in figures), 1) for key in figures[0]}
+        for name, figures in runs.items()
+    }
+    ratios = [
+        ours["cpu_ms_per_1000"] / theirs["cpu_ms_per_1000"]
+        for ours, theirs in zip(runs["driftline"], runs["qdrant_client"], strict=True)
+    ]
+    return {
+        **medians,
+        "cpu_ratio_to_qdrant_client": round(statistics.median(ratios), 3),
+        "cpu_ratios": [round(ratio, 3) for ratio in ratios],
+        "batch_points": batch,
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--points", type=int, default=4096)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--state-bytes", type=int, default=4096)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve()
+        return
+    figures = measure(options.points, options.rounds, options.state_bytes)
+    print(
+        json.dumps(
+            {
+                "benchmark": "server_sink",
+                "points": options.points,
+                "rounds": options.rounds,
+                "dim": DIM,
+                "state_bytes": options.state_bytes,
+                **figures,
+                "server": "Qdrant" if REAL else "sink that acknowledges",
+                "device": platform.processor() or platform.machine(),
+                "python": platform.python_version(),
+                "qdrant_client_version": version("qdrant-client"),
+                "grpcio_version": version("grpcio"),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
