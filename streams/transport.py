@@ -13,6 +13,10 @@ handed over as lists a record costs about two. Usable with any Faust app:
             ...                                            # make the work durable
             app.consumer.mark_done(batch)                  # only now may its offset be committed
 
+An agent may also hand the batch on and take the next one at once: what is marked, and when, is its own affair, as long as
+the batches of one partition are finished in order. Before partitions are taken away `app.before_revoke` is awaited, so that
+what is under way can be finished and marked.
+
 What Faust does with offsets does not suit batches: it wants every single offset acked, acks in a `finally` whatever
 happened, and forgets acked offsets in a rebalance before it commits them. So one processed-offset mark per partition is
 kept here, moved by `mark_done` alone, and what was confirmed of it; everything else (assignment, rebalance, heartbeat,
@@ -21,7 +25,7 @@ flow control) stays Faust's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import faust
@@ -84,6 +88,9 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         return consumer
 
 
+_EPOCH = "driftline-epoch"
+
+
 class BatchConsumer(driver.Consumer):
     """Hands over whole fetched lists and commits one processed-offset mark per partition.
 
@@ -95,6 +102,8 @@ class BatchConsumer(driver.Consumer):
         self._begun: dict[TP, int] = {}  # offset of the first record taken from the client
         self._processed: dict[TP, int] = {}  # next offset after the last batch marked done
         self._confirmed: dict[TP, int] = {}  # what the broker acknowledged of it
+        self._epoch = 0  # counts assignments; a generation can come again after the broker lost the group
+        self._settling = False
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
@@ -143,7 +152,7 @@ class BatchConsumer(driver.Consumer):
                 last.offset,
                 last.timestamp / 1000,
                 last.timestamp_type,
-                [],
+                [(_EPOCH, self._epoch)],  # type: ignore[list-item]  # no record's headers: each record has its own
                 b"",
                 batch,  # type: ignore[arg-type]  # a list of records where Faust has one record's bytes
                 None,
@@ -162,13 +171,24 @@ class BatchConsumer(driver.Consumer):
         """Note that a batch is durable, so that its offset may be committed.
 
         Not done in `ack`: Faust's compiled streams never call it, and Faust acks a batch that raised as well. A batch of an
-        older generation is ignored: another worker may hold the partition, and a commit could go backwards.
+        earlier assignment is ignored: another worker may hold the partition, and a commit could go backwards.
         """
-        if message.generation_id == self.app.consumer_generation_id:
+        settled = self._settling and _epoch(message) == self._epoch - 1
+        if self.owns(message) and (settled or _epoch(message) == self._epoch):
             self._processed[message.tp] = max(self._processed.get(message.tp, 0), message.offset + 1)
 
     def is_current(self, message: Message) -> bool:
-        """Whether the batch's generation is still the group's: the client knows it seconds before the Faust app does."""
+        """Whether the batch is of the present assignment. If not, drop it: whoever holds the partition reads it again.
+
+        Once false for a batch it stays so, and is so for every later batch of its partition and assignment.
+        """
+        return not self._settling and _epoch(message) == self._epoch and self.owns(message)
+
+    def owns(self, message: Message) -> bool:
+        """Whether the batch's generation is still the group's: the client knows it seconds before the Faust app does.
+
+        Also true while a rebalance waits in `before_revoke` for what is under way. May be called from any thread.
+        """
         coordinator = self._thread._ensure_consumer()._coordinator
         return bool(message.generation_id == self.app.consumer_generation_id == coordinator.generation)
 
@@ -224,10 +244,23 @@ class BatchConsumer(driver.Consumer):
         return committed
 
     async def on_partitions_revoked(self, revoked: Iterable[TP]) -> None:
-        await super().on_partitions_revoked(revoked)  # stops the flow, waits for batches in flight, commits
+        self._epoch += 1  # what was handed over so far and is not under way yet is read again
+        self._settling = True  # as is what is handed over until the flow stops
+        try:
+            before_revoke = getattr(self.app, "before_revoke", None)
+            if before_revoke is not None:
+                await before_revoke()
+            await super().on_partitions_revoked(revoked)  # stops the flow, waits for agents at work, commits
+        finally:
+            self._settling = False
+            self._epoch += 1
         for marks in (self._begun, self._processed, self._confirmed):
             for tp in revoked:
                 marks.pop(tp, None)
+
+
+def _epoch(message: Message) -> Any:
+    return dict(message.headers or ()).get(_EPOCH)
 
 
 class BatchTransport(driver.Transport):
@@ -237,7 +270,13 @@ class BatchTransport(driver.Transport):
 
 
 class BatchApp(faust.App):
-    """A Faust app on the batch transport."""
+    """A Faust app on the batch transport.
+
+    `before_revoke`, if set, is awaited before partitions are taken away: finish and mark what is under way, within the
+    rebalance time-out.
+    """
+
+    before_revoke: Callable[[], Awaitable[None]] | None = None
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self, loop=self.loop)
