@@ -41,3 +41,7 @@ class StoreNotFound(StoreError):
 
 class PointRefused(StoreError, ValueError):
     """A point that must not reach the engine (NaN, zero vector, wrong dimensions); nothing was written."""
+
+
+class PointUnreadable(StoreError):
+    """A point that is there and can't be understood; the others are not concerned."""

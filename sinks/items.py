@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sinks.collection import Collection, Found, PointBatch, VectorRows, Where, last_rows
 from sinks.config import StoreConfig
-from sinks.errors import PointRefused, StoreError
+from sinks.errors import PointRefused, PointUnreadable
 from sinks.layout import CONTENT
 from sinks.points import PLACEHOLDER, WITHOUT_TEXT, ItemPoints, ItemRecord, ScoredItem, item_key
 from sinks.validation import check_length, check_texts, checked_rows
@@ -145,7 +145,7 @@ def _record(point: Found, with_vectors: bool) -> ItemRecord:
             vector=point.vectors[CONTENT] if with_vectors else None,
         )
     except (KeyError, ValueError) as error:
-        raise StoreError(
+        raise PointUnreadable(
             f"the point {point.key} of the items was not written by Driftline ({type(error).__name__}); "
             "delete it, or choose another store"
         ) from error

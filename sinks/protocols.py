@@ -105,6 +105,11 @@ class Store(Protocol):
     @property
     def items(self) -> ItemStore: ...
 
+    @property
+    def exclusive(self) -> bool:
+        """Whether no other process can have the store open."""
+        ...
+
     def take_fences(self, lanes: Sequence[int]) -> dict[int, Fence] | None:
         """Take lanes, from whoever has them: a write under an earlier fence of theirs is refused from now on.
 

@@ -87,6 +87,11 @@ class EngineStore:
         self.users = Users(users, self._fences, config, dim)
         self.items = Items(items, config, dim)
 
+    @property
+    def exclusive(self) -> bool:
+        """Whether no other process can have the store open."""
+        return self._engine.exclusive
+
     def take_fences(self, lanes: Sequence[int]) -> dict[int, Fence] | None:
         """Take lanes, from whoever has them; see `sinks.protocols.Store.take_fences`."""
         if self._engine.exclusive:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sinks.collection import Collection, Found, Key, PointBatch, VectorRows, Where, last_rows
 from sinks.config import StoreConfig
-from sinks.errors import PointRefused, StoreError
+from sinks.errors import PointRefused, PointUnreadable
 from sinks.fence import FENCE, Fence, Fences, lane_points, under
 from sinks.layout import FUSED, INTERESTS
 from sinks.points import UserPoints, UserRecord, user_point_id
@@ -147,7 +147,7 @@ def _record(point: Found, with_vectors: bool) -> UserRecord:
             interests=interests,
         )
     except (KeyError, TypeError, ValueError, AttributeError, Base64Error) as error:
-        raise StoreError(
+        raise PointUnreadable(
             f"the point {point.key} of the users was not written by Driftline ({type(error).__name__}); "
             "delete it, or choose another store"
         ) from error
