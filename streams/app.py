@@ -1,17 +1,20 @@
-"""The Faust app: four topics, four agents, all of them into one lane."""
+"""The Faust app: four topics, four agents, into the lanes."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from faust.types import TP
 from mode import CrashingSupervisor
 
+from streams.batch import ITEMS, Batch
 from streams.broker_config import BrokerConfig
-from streams.lane import ITEMS, Batch, Lane
+from streams.copartition import assignment_problem
+from streams.lanes import Lanes
 from streams.settings import Settings
-from streams.transport import BatchApp
+from streams.transport import BatchApp, BatchConsumer
 
 
 class Progress:
@@ -23,10 +26,37 @@ class Progress:
         self.batches = 0
 
 
-def faust_app(settings: Settings, lane: Lane, progress: Progress) -> BatchApp:
-    """An app bound to the running event loop, not started yet."""
+class GroupMembership:
+    """What the app's consumer says of batches; see `streams.lane.Membership`."""
+
+    def __init__(self, app: BatchApp, progress: Progress) -> None:
+        self._app = app
+        self._progress = progress
+
+    @property
+    def _consumer(self) -> BatchConsumer:
+        consumer: BatchConsumer = self._app.consumer  # type: ignore[assignment]
+        return consumer
+
+    def is_current(self, batch: Batch) -> bool:
+        """Whether the batch is of the present assignment."""
+        return self._consumer.is_current(batch.message)
+
+    def owns(self, batch: Batch) -> bool:
+        """Whether the group still says that the batch's partition is ours."""
+        return self._consumer.owns(batch.message)
+
+    def done(self, batch: Batch) -> None:
+        """Let the batch's offset be committed."""
+        self._consumer.mark_done(batch.message)
+        self._progress.sent_at[batch.message.tp] = batch.records[-1].timestamp / 1000
+        self._progress.batches += 1
+
+
+def faust_app(settings: Settings) -> BatchApp:
+    """An app bound to the running event loop, without agents, not started yet."""
     daemon, broker = settings.daemon, settings.broker
-    app = BatchApp(
+    return BatchApp(
         daemon.group,
         broker=";".join(broker.faust_urls),
         broker_credentials=credentials(broker),
@@ -49,30 +79,43 @@ def faust_app(settings: Settings, lane: Lane, progress: Progress) -> BatchApp:
         broker_rebalance_timeout=daemon.rebalance_timeout_s,
         broker_request_timeout=max(90.0, daemon.session_timeout_s + 10.0),
     )
+
+
+def connect(
+    app: BatchApp,
+    settings: Settings,
+    lanes: Lanes,
+    progress: Progress,
+    counts_at_start: Mapping[str, int | None],
+    on_problem: Callable[[str], None],
+) -> None:
+    """Let the app's agents feed the lanes, and the lanes follow the assignment.
+
+    on_problem: told when the assigned partitions of the event topics don't belong together.
+    """
+    event_topics = list(settings.topics.by_action().values())
     topics = {**settings.topics.by_action(), ITEMS: settings.topics.name("items")}
     for kind, topic in topics.items():
-        app.agent(app.batch_topic(topic), name=f"driftline-{kind}")(_agent(app, kind, lane, progress))
+        app.agent(app.batch_topic(topic), name=f"driftline-{kind}")(_agent(kind, lanes, progress))
+    app.before_revoke = lanes.revoke
 
-    async def on_assigned(sender: Any, *partitions: Any, **kwargs: Any) -> None:
-        lane.forget_users()
+    async def on_assigned(sender: Any, assigned: set[TP], **kwargs: Any) -> None:
+        counts = {name: app.consumer.topic_partitions(name) for name in event_topics}
+        problem = assignment_problem(assigned, event_topics, counts, counts_at_start)
+        if problem is not None:
+            on_problem(problem)
+        else:
+            lanes.assign({tp.partition for tp in assigned if tp.topic in event_topics})
 
     app.on_partitions_assigned.connect(on_assigned, weak=False)  # type: ignore[arg-type]  # coroutines may connect
 
-    return app
 
-
-def _agent(app: BatchApp, kind: str, lane: Lane, progress: Progress) -> Any:
+def _agent(kind: str, lanes: Lanes, progress: Progress) -> Any:
     async def consume(stream: Any) -> None:
         async for records in stream:
-            consumer: Any = app.consumer
             message = stream.current_event.message
-            if not consumer.is_current(message):
-                continue  # handed over before a rebalance: whoever holds the partition now reads it again
             progress.sent_at.setdefault(message.tp, records[0].timestamp / 1000)
-            if await lane.submit(Batch(kind, message.topic, message.partition, records)):
-                consumer.mark_done(message)
-                progress.sent_at[message.tp] = records[-1].timestamp / 1000
-                progress.batches += 1
+            await lanes.submit(Batch(kind, message.topic, message.partition, records, message))
 
     return consume
 

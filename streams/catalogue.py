@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,7 @@ class CatalogueWriter:
         now: Callable[[], float],
         save_whitening: Callable[[], None],
         is_fitted: Callable[[], bool],
+        lock: AbstractContextManager[object],
     ) -> None:
         self._store = store
         self._content = content
@@ -56,6 +58,7 @@ class CatalogueWriter:
         self._now = now
         self._save_whitening = save_whitening
         self._is_fitted = is_fitted
+        self._lock = lock
 
     def fit(self, rows: Sequence[ItemRow], progress: Progress | None = None) -> bool:
         """Fit the whitening on a whole catalogue, unless the store has one. False where there was nothing to do."""
@@ -77,7 +80,8 @@ class CatalogueWriter:
         counts = CatalogueCounts()
         for start in range(0, len(rows), ROWS_AT_A_TIME):
             part = rows[start : start + ROWS_AT_A_TIME]
-            self._upsert_part(part, counts)
+            with self._lock:
+                self._upsert_part(part, counts)
             if progress is not None:
                 progress(len(part))
         return counts
@@ -86,8 +90,9 @@ class CatalogueWriter:
         """Take items out of the catalogue; users' states keep what they learned from them."""
         if item_ids:
             keys = [item_key(item_id) for item_id in item_ids]
-            self._store.items.delete(keys)
-            self._memory.discard(keys)
+            with self._lock:
+                self._store.items.delete(keys)
+                self._memory.discard(keys)
             self._metrics.items.labels("deleted").inc(len(keys))
 
     def _upsert_part(self, rows: Sequence[ItemRow], counts: CatalogueCounts) -> None:

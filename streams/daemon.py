@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from sinks.errors import StoreUnavailable
-from streams.app import Progress, faust_app
+from streams.app import GroupMembership, Progress, connect, faust_app
+from streams.copartition import topic_problem
 from streams.dead_letters import DeadLetters
 from streams.errors import BrokerUnavailable, DaemonError, ShutdownDeadline
 from streams.http import HttpServer, http_app
-from streams.lane import Lane
+from streams.lanes import Lanes
 from streams.metrics import Metrics
 from streams.monitor import Monitor
 from streams.settings import Settings
@@ -74,7 +75,8 @@ class Daemon:
             http_app(self.metrics, self.not_ready), settings.daemon.host, settings.daemon.port
         )
         self._waiting_for: str | None = "starting"
-        self._lane: Lane | None = None
+        self._lanes: Lanes | None = None
+        self._problem: str | None = None
         self._app: Any = None
         self._started = time.monotonic()
 
@@ -82,8 +84,8 @@ class Daemon:
         """Why the daemon can't make progress now, or None."""
         if self._waiting_for is not None:
             return self._waiting_for
-        if self._lane is not None and self._lane.trouble is not None:
-            return self._lane.trouble
+        if self._lanes is not None and self._lanes.trouble is not None:
+            return self._lanes.trouble
         if self._app is not None and not self._app.consumer.has_coordinator:
             return f"broker unavailable: {self._settings.broker.url} does not answer, or knows no coordinator of the group"
         return "rebalancing" if self._app is not None and self._app.rebalancing else None
@@ -121,8 +123,8 @@ class Daemon:
                 lambda: cluster_id(self._settings.broker), BrokerUnavailable, "broker unavailable"
             )
             if workspace is not None and cluster is not None and not self.stop.is_set():
-                await self._check_topics()
-                await self._consume(workspace, cluster)
+                counts = await self._check_topics()
+                await self._consume(workspace, cluster, counts)
         except ShutdownDeadline:
             raise  # the lane's thread may still be in a write: the process has to end, the store is not closed
         except BaseException:
@@ -176,40 +178,42 @@ class Daemon:
             "what was not committed is read again, nothing is lost"
         )
 
-    async def _check_topics(self) -> None:
+    async def _check_topics(self) -> dict[str, int | None]:
         topics = self._settings.topics
-        found = await self._until_there(
+        found: dict[str, int | None] | None = await self._until_there(
             lambda: describe_topics(self._settings.broker, topics.all_names()),
             BrokerUnavailable,
             "broker unavailable",
         )
-        if found is not None:
-            problem = topic_problem(found, list(topics.by_action().values()))
-            if problem is not None:
-                raise DaemonError(problem)
+        if found is None:
+            return {}
+        problem = topic_problem(found, list(topics.by_action().values()))
+        if problem is not None:
+            raise DaemonError(problem)
+        return found
 
-    async def _consume(self, workspace: Workspace, cluster: str) -> None:
+    async def _consume(self, workspace: Workspace, cluster: str, counts: dict[str, int | None]) -> None:
         settings = self._settings
         producer = await self._start_producer()
         if producer is None:
             return
-        self._lane = lane = Lane(
+        progress = Progress()
+        self._app = app = faust_app(settings)
+        self._lanes = lanes = Lanes(
             workspace,
             DeadLetters(producer, settings.topics.name("dead_letters"), self.metrics),
+            GroupMembership(app, progress),
+            config=settings.daemon,
             cluster=cluster,
-            in_flight_events=settings.daemon.in_flight_events,
-            max_future_s=settings.daemon.max_future_s,
             now=self._now,
         )
-        progress = Progress()
-        self._app = app = faust_app(settings, lane, progress)
-        monitor = Monitor(app, lane, progress, self.metrics, settings.daemon.watchdog_s, self._now)
-        lane_task = asyncio.create_task(lane.run())
+        connect(app, settings, lanes, progress, counts, on_problem=self._note_problem)
+        monitor = Monitor(app, lanes, progress, self.metrics, settings.daemon.watchdog_s, self._now)
         self._waiting_for = "joining the group"
         starting = asyncio.create_task(app.start())
         failure: BaseException | None = None
         try:
-            await self._watch(app, monitor, lane_task, starting)
+            await self._watch(app, monitor, lanes, starting)
         except Exception as error:
             failure = error
         self.metrics.ready.set(0)
@@ -217,7 +221,7 @@ class Daemon:
 
         async def stop() -> None:
             if starting.done() and failure is None:
-                await lane.close()
+                await lanes.close()
                 await app.consumer.commit()
             starting.cancel()
             await app.stop()
@@ -226,13 +230,15 @@ class Daemon:
         # Waited for, not cancelled: a stop that hangs may well ignore that too.
         stopping = asyncio.create_task(stop())
         await asyncio.wait({stopping}, timeout=settings.daemon.shutdown_s)
-        lane_task.cancel()
-        lane.shutdown()
+        lanes.shutdown()
         if not stopping.done():
             raise self._deadline(failure) from failure
         if failure is not None:
             raise failure
         stopping.result()
+
+    def _note_problem(self, problem: str) -> None:
+        self._problem = problem
 
     async def _start_producer(self) -> AIOKafkaProducer | None:
         """The producer of dead letters; None when told to stop while the broker is away again."""
@@ -252,9 +258,7 @@ class Daemon:
                 await asyncio.sleep(random.uniform(0.5, 1.5))
         return None
 
-    async def _watch(
-        self, app: Any, monitor: Monitor, lane_task: asyncio.Task[None], starting: asyncio.Task[None]
-    ) -> None:
+    async def _watch(self, app: Any, monitor: Monitor, lanes: Lanes, starting: asyncio.Task[None]) -> None:
         while not self.stop.is_set():
             try:
                 await asyncio.wait_for(self.stop.wait(), POLL_S)
@@ -262,9 +266,10 @@ class Daemon:
                 pass
             if starting.done() and starting.exception() is not None:
                 raise DaemonError(f"the consumer did not start: {starting.exception()!r}")
-            if lane_task.done():
-                error = lane_task.exception()
-                raise error if isinstance(error, Exception) else DaemonError("the lane ended by itself")
+            if lanes.failure is not None:
+                raise lanes.failure
+            if self._problem is not None:
+                raise DaemonError(self._problem)
             if app.crashed:
                 raise DaemonError(f"the consumer crashed: {crash_reason(app)}")
             if not starting.done():
@@ -299,24 +304,6 @@ class Daemon:
             rejected=by_outcome.get("rejected", 0),
             seconds=time.monotonic() - self._started,
         )
-
-
-def topic_problem(found: dict[str, int | None], event_topics: list[str]) -> str | None:
-    """What is wrong with the topics and how to mend it, or None. found: partition count by name, None if missing."""
-    missing = [name for name, count in found.items() if count is None]
-    if missing:
-        return (
-            f"no such topic: {', '.join(missing)}. The daemon creates none; create them with your broker's tool "
-            "(the three event topics with equal partition counts), or for a trial with: driftline simulate --broker URL"
-        )
-    counts = {name: found[name] for name in event_topics}
-    if len(set(counts.values())) > 1:
-        listed = ", ".join(f"{name} has {count}" for name, count in counts.items())
-        return (
-            f"the event topics must have equal partition counts, so that a user's events meet in one worker: {listed}. "
-            "Create them anew with the same count"
-        )
-    return None
 
 
 def crash_reason(service: Any) -> str:

@@ -106,6 +106,8 @@ class DecodedItems:
     rows: list[ItemRow]
     deletes: list[str]
     rejects: list[Reject]
+    positions: list[int]
+    """of each row's record in the batch"""
 
 
 class _ItemRecord(msgspec.Struct, frozen=True):
@@ -124,7 +126,7 @@ def decode_items(values: Sequence[bytes | None], *, keys: Sequence[bytes | None]
     A record without a value deletes the item that its key names (a compacted topic's tombstone).
     """
     rejects: list[Reject] = []
-    state: dict[str, ItemRow | None] = {}
+    state: dict[str, tuple[int, ItemRow | None]] = {}
     for position, (value, key) in enumerate(zip(values, keys, strict=True)):
         try:
             if value is None:
@@ -146,11 +148,12 @@ def decode_items(values: Sequence[bytes | None], *, keys: Sequence[bytes | None]
             rejects.append(Reject(position, *found))
             continue
         state.pop(item_id, None)  # so that the order is that of the last word on each item
-        state[item_id] = row
+        state[item_id] = position, row
     return DecodedItems(
-        rows=[row for row in state.values() if row is not None],
-        deletes=[item_id for item_id, row in state.items() if row is None],
+        rows=[row for _, row in state.values() if row is not None],
+        deletes=[item_id for item_id, (_, row) in state.items() if row is None],
         rejects=rejects,
+        positions=[position for position, row in state.values() if row is not None],
     )
 
 

@@ -41,3 +41,7 @@ class ShutdownDeadline(DaemonError):
 
 class UserNotFound(StreamsError):
     """Nothing is known of this user."""
+
+
+class LaneLost(StreamsError):
+    """The partition is another worker's now, or is read again from the committed offset; what is in hand is dropped."""

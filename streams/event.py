@@ -40,6 +40,7 @@ Reason = Literal[
     "timestamp_in_future",
     "timestamp_out_of_range",
     "unknown_action",
+    "processing_failed",
 ]
 """Why a record was rejected: a stable, bounded set, used as a metric label."""
 REASONS: Final[tuple[str, ...]] = get_args(Reason)

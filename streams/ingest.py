@@ -1,17 +1,17 @@
 """Events into the store: what the daemon does with a flush and replay with a chunk; the same code, so the same states.
 
-Order within `apply`, so that a crash or a failed call at any point loses and doubles nothing:
+Order, so that a crash or a failed call at any point loses and doubles nothing:
 
 1. read the users' states and watermarks (memory, else the store);
-2. drop what is at or below a watermark, update, transfer, fuse;
-3. write vector, state and watermark of each user in one upsert, and wait for the answer;
+2. drop what is at or below a watermark, update, transfer, fuse: `prepare`, which changes nothing outside;
+3. write vector, state and watermark of each user in one upsert, and wait for the answer: `write`;
 4. only then take the new states into memory. The caller commits offsets after that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -19,13 +19,15 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.content import ContentEncoder
+from sinks.fence import Fence
+from sinks.points import UserPoints
 from sinks.protocols import Store
 from streams.columns import EventColumns, take
 from streams.item_source import ItemSource
 from streams.metrics import Metrics
 from streams.pipeline import advance, user_points
 from streams.user_cache import NOBODY, HeldUser, UserCache
-from streams.watermarks import advanced, redelivered
+from streams.watermarks import Watermark, advanced, redelivered
 from transfer.config import InterestConfig
 from transfer.packing import unpack
 from transfer.protocols import TransferModel
@@ -40,13 +42,34 @@ class Outcome:
 
     code: npt.NDArray[np.uint8]
 
+    @classmethod
+    def none(cls) -> Outcome:
+        """Of no events."""
+        return cls(np.empty(0, np.uint8))
+
     def count(self, code: int) -> int:
         """Number of events with that outcome."""
         return int((self.code == code).sum())
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Users' points that are ready to be written, and what becomes of the events when they are."""
+
+    outcome: Outcome
+    points: UserPoints | None = None
+    """None: there is nothing new in the events"""
+    held: Sequence[HeldUser] = ()
+    """the users as they were"""
+    watermarks: Sequence[Watermark] = ()
+    events: int = 0
+
+
 class Ingest:
-    """Applies event columns to a store. One thread at a time."""
+    """Applies event columns to a store. Thread-safe as far as no two threads have the same user.
+
+    `lock` guards the encoder and the item vectors, which all threads share.
+    """
 
     def __init__(
         self,
@@ -54,7 +77,7 @@ class Ingest:
         store: Store,
         content: ContentEncoder,
         items: ItemSource,
-        cache: UserCache,
+        lock: AbstractContextManager[object],
         config: InterestConfig,
         model: TransferModel,
         metrics: Metrics,
@@ -63,36 +86,42 @@ class Ingest:
         self._store = store
         self._content = content
         self._items = items
-        self._cache = cache
+        self._lock = lock
         self._config = config
         self._model = model
         self._metrics = metrics
         self._on_text = on_text
 
-    def apply(self, columns: EventColumns) -> Outcome:
-        """Apply the events and return after the store acknowledged them.
+    def apply(self, columns: EventColumns, cache: UserCache | None = None) -> Outcome:
+        """Prepare and write, for a process that has the store to itself. Without a cache states are read from the store.
 
         Raises:
             StoreUnavailable: nothing of memory changed; call again with the same columns.
         """
+        cache = UserCache(0) if cache is None else cache
+        prepared = self.prepare(columns, cache)
+        self.write(prepared, cache)
+        return prepared.outcome
+
+    def prepare(self, columns: EventColumns, cache: UserCache) -> Prepared:
+        """Everything up to the write. May be repeated: but for item placeholders it has no effect.
+
+        Raises:
+            StoreUnavailable: call again.
+        """
         code = np.full(len(columns), REDELIVERED, np.uint8)
         if not len(columns):
-            return Outcome(code)
+            return Prepared(Outcome(code))
         with self._stage("read"):
-            held = self._read(columns.users)
+            held = self._read(columns.users, cache)
         fresh = ~redelivered(columns, [user.watermark for user in held])
         if not fresh.any():
-            return Outcome(code)
+            return Prepared(Outcome(code))
         if not fresh.all():
             by_name = dict(zip(columns.users, held, strict=True))
             columns = take(columns, fresh)
             held = [by_name[name] for name in columns.users]
-        applied = self._advance(columns, held)
-        code[fresh] = np.where(applied, APPLIED, DUPLICATE)
-        return Outcome(code)
-
-    def _advance(self, columns: EventColumns, held: list[HeldUser]) -> npt.NDArray[np.bool_]:
-        with self._stage("encode"):
+        with self._stage("encode"), self._lock:
             keys, item_vectors = self._items.vectors(columns.items)
             text_vectors = self._encode(columns.texts)
         with self._stage("update"):
@@ -101,20 +130,40 @@ class Ingest:
         with self._stage("transfer"):
             watermarks = advanced(columns, [user.watermark for user in held])
             points = user_points(columns.users, result, watermarks, self._config)
-        with self._stage("write"):
-            self._store.users.write(points)
-        shifts = 0
-        for row, name in enumerate(columns.users):
-            leader = next(iter(points.weights[row]), "")
-            shifts += held[row].leader not in ("", leader)
-            self._cache.put(name, HeldUser(points.states[row], watermarks[row], leader))
-        self._metrics.scenario_shifts.inc(shifts)
-        self._metrics.users_written.inc(len(columns.users))
-        self._metrics.batch.observe(len(columns))
-        return result.applied
+        code[fresh] = np.where(result.applied, APPLIED, DUPLICATE)
+        return Prepared(Outcome(code), points, held, watermarks, len(columns))
 
-    def _read(self, users: list[str]) -> list[HeldUser]:
-        found = [self._cache.get(user) for user in users]
+    def write(
+        self,
+        prepared: Prepared,
+        cache: UserCache,
+        fence: Fence | None = None,
+        before: Callable[[], None] | None = None,
+    ) -> None:
+        """Write what was prepared and return after the store acknowledged it; then the cache knows it too.
+
+        fence, before: see `sinks.protocols.UserStore.write`.
+
+        Raises:
+            StoreUnavailable: call again with the same.
+            FenceRefused: another worker has the lane; the cache did not change, and what it holds is of no use any more.
+        """
+        points = prepared.points
+        if points is None:
+            return
+        with self._stage("write"):
+            self._store.users.write(points, fence, before)
+        shifts = 0
+        for row, name in enumerate(points.user_ids):
+            leader = next(iter(points.weights[row]), "")
+            shifts += prepared.held[row].leader not in ("", leader)
+            cache.put(name, HeldUser(points.states[row], prepared.watermarks[row], leader))
+        self._metrics.scenario_shifts.inc(shifts)
+        self._metrics.users_written.inc(len(points.user_ids))
+        self._metrics.batch.observe(prepared.events)
+
+    def _read(self, users: list[str], cache: UserCache) -> list[HeldUser]:
+        found = [cache.get(user) for user in users]
         missing = [user for user, held in zip(users, found, strict=True) if held is None]
         self._metrics.cache.labels("users", "hit").inc(len(users) - len(missing))
         self._metrics.cache.labels("users", "miss").inc(len(missing))

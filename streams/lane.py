@@ -1,229 +1,336 @@
-"""One lane: batches from the agents, into the store, in an order that loses nothing and applies nothing twice.
+"""One lane: all batches of one partition number, into the store, in an order that loses nothing and applies nothing twice.
 
-Per flush, which joins all batches at hand:
+Per flush, which joins all batches that wait:
 
 1. decode; what can't be decoded becomes a dead letter, sent and awaited;
-2. catalogue changes first, so that the events beside them use the new content;
-3. read states, drop what is below the users' watermarks, update, transfer, fuse (`streams.ingest`);
-4. write users' points and wait for the store's answer;
-5. return from `submit`, upon which the agent marks the batch done and its offset may be committed.
+2. catalogue changes, so that the events beside them use the new content;
+3. read states, drop what is at or below the users' watermarks, update, transfer, fuse (`streams.ingest`). Should that fail
+   in a way that nobody foresaw, the events at fault are found by halving and become dead letters too, sent and awaited;
+4. before each request see whether the group still says that the partition is ours; write the users' points on the condition
+   of the lane's fencing token, wait for the answer, and see whether the token still holds;
+5. mark the batches as done, in order, upon which their offsets may be committed.
 
-A store that is away is retried for ever with jittered backoff; meanwhile `submit` does not return, agents stand still,
-and fetching pauses. Memory is bounded by `in_flight_events` and the consumer's own buffers.
+A crash anywhere reads again what was not committed, and step 3 drops what was applied. A worker that lost the partition
+without knowing it is stopped by step 4: its late writes are refused, or come before its successor reads.
+
+A store that is away is retried with jittered backoff for `store_patience_s`; meanwhile the batches keep their room, so that
+fetching pauses and memory stays bounded. A refused token ends the lane's ownership: its memory of users is dropped, and only
+if the group still names this worker after `reclaim_s`, by when a worker cut off from it has been told, is a new token taken.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from time import perf_counter
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from time import monotonic, perf_counter
+from typing import Protocol, TypeVar
 
-import numpy as np
 import stamina
 import structlog
 
-from sinks.errors import StoreUnavailable
-from streams.columns import EventColumns, concatenate
+from sinks.errors import FenceRefused, StoreUnavailable
+from sinks.fence import Fence
+from streams.batch import Batch
 from streams.dead_letters import DeadLetters
-from streams.decode import DecodedItems, decode_events, decode_items
-from streams.event import Reject
-from streams.ingest import OUTCOMES, Outcome
-from streams.watermarks import kafka_source
+from streams.errors import DaemonError, LaneLost
+from streams.flush import Flush, is_poison
+from streams.ingest import Outcome
+from streams.room import Room
+from streams.tolerance import Tolerance
+from streams.user_cache import UserCache
 from streams.workspace import Workspace
-from transfer.config import ACTIONS
 
 log = structlog.get_logger(__name__)
+Result = TypeVar("Result")
 
-ITEMS = "items"
+
+class Membership(Protocol):
+    """What the consumer group says of batches."""
+
+    def is_current(self, batch: Batch) -> bool:
+        """Whether the batch is of the present assignment; else it is read again by whoever has the partition."""
+        ...
+
+    def owns(self, batch: Batch) -> bool:
+        """Whether the group still says that the batch's partition is ours. Asked from the lanes' threads."""
+        ...
+
+    def done(self, batch: Batch) -> None:
+        """The batch is durable."""
+        ...
 
 
-@dataclass(eq=False, slots=True)
-class Batch:
-    """Records of one partition and fetch, on their way. kind: an action, or ITEMS."""
+@dataclass(frozen=True, slots=True)
+class LaneLimits:
+    """Times in seconds."""
 
-    kind: str
-    topic: str
-    partition: int
-    records: Sequence[Any]
-    done: asyncio.Future[None] = field(init=False)
-    columns: EventColumns | None = None
-    items: DecodedItems | None = None
-    rejects: list[Reject] = field(default_factory=list)
+    linger_s: float
+    """a flush begins at most so long after its first batch came, if the store keeps up"""
+    flush_s: float
+    """a flush takes no more events than can be processed in about so long"""
+    store_patience_s: float
+    """a store that is away for longer ends the lane"""
+    reclaim_s: float
+    """from a refused token to asking the group whether the partition is ours all the same"""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneWork:
+    """What the lanes of a worker share."""
+
+    workspace: Workspace
+    dead_letters: DeadLetters
+    membership: Membership
+    limits: LaneLimits
+    executor: Executor
+    turn: asyncio.Semaphore
+    """one for each thread of the executor: what waits for a thread can still grow"""
+    room: Room
+    tolerance: Tolerance
+    cluster: str
+    max_future_s: float
+    now: Callable[[], float]
 
 
 class Lane:
-    """Takes batches from several agents and applies them in flushes, one at a time."""
+    """Takes batches of one partition number and applies them in flushes, one at a time."""
 
-    def __init__(
-        self,
-        workspace: Workspace,
-        dead_letters: DeadLetters,
-        *,
-        cluster: str,
-        in_flight_events: int,
-        max_future_s: float,
-        now: Callable[[], float],
-    ) -> None:
-        self._workspace = workspace
-        self._dead_letters = dead_letters
-        self._metrics = workspace.metrics
-        self._cluster = cluster
-        self._room = in_flight_events
-        self._limit = in_flight_events
-        self._max_future_s = max_future_s
-        self._now = now
+    def __init__(self, number: int, work: LaneWork, cache: UserCache) -> None:
+        self.number = number
+        self.cache = cache
+        self._work = work
+        self._metrics = work.workspace.metrics
         self._waiting: list[Batch] = []
-        self._changed = asyncio.Condition()
-        self._closing = False
-        self._busy = False
-        self._forget = False
-        # One thread: the model and the store take turns, and the event loop stays free for heartbeats.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="lane")
+        self._waits_since = 0.0
+        self._arrived = asyncio.Event()
+        self._leaving = False
+        self._owned = False
+        self._fence: Fence | None = None  # None although owned: the store is under an exclusive lock
+        self._s_per_event = 0.0
+        self.task: asyncio.Task[None] | None = None
+        self.busy = False
         self.trouble: str | None = None
         """Why nothing can be written at the moment, for /ready."""
 
-    async def submit(self, batch: Batch) -> bool:
-        """True when the batch is durable; False if the lane closed before it was taken: then it must not be marked."""
-        batch.done = asyncio.get_running_loop().create_future()
-        size = min(len(batch.records), self._limit)
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._room >= size or self._closing)
-            if self._closing:
-                return False
-            self._room -= size
-            self._waiting.append(batch)
-            self._changed.notify_all()
-        try:
-            await batch.done
-            return True
-        finally:
-            async with self._changed:
-                self._room += size
-                self._changed.notify_all()
-
-    async def run(self) -> None:
-        """Flush until `close`; an error that is not the store's absence ends it, and with it the daemon."""
-        while True:
-            async with self._changed:
-                await self._changed.wait_for(lambda: self._waiting or self._closing)
-                if not self._waiting:
-                    return
-                flush, self._waiting = self._waiting, []
-                self._busy = True
-            try:
-                await self._flush(flush)
-            except BaseException as error:
-                for batch in flush:
-                    if not batch.done.done():
-                        batch.done.set_exception(
-                            error if isinstance(error, Exception) else RuntimeError("lane ended")
-                        )
-                        batch.done.exception()  # seen: the agent may be gone already
-                raise
-            finally:
-                async with self._changed:
-                    self._busy = False
-                    self._changed.notify_all()
-            for batch in flush:
-                if not batch.done.done():
-                    batch.done.set_result(None)
-
-    async def close(self) -> None:
-        """Take nothing new and return when what was taken is durable."""
-        async with self._changed:
-            self._closing = True
-            self._changed.notify_all()
-            await self._changed.wait_for(lambda: self.idle)
-
-    def shutdown(self) -> None:
-        """Let go of the thread; a call that still waits for the store is left to the end of the process."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
-    def forget_users(self) -> None:
-        """Before the next flush read states from the store again: after a rebalance others may have written them."""
-        self._forget = True
-
     @property
     def idle(self) -> bool:
-        """Nothing taken and not yet durable."""
-        return not self._waiting and not self._busy
+        """Nothing taken that is not durable."""
+        return not self._waiting and not self.busy
 
-    async def _flush(self, flush: list[Batch]) -> None:
-        await self._in_thread(self._decode, flush)
-        rejected = [batch for batch in flush if batch.rejects]
-        if rejected:
-            start = perf_counter()
-            for batch in rejected:
-                await self._dead_letters.send(batch.records, batch.rejects)
-                self._metrics.events.labels(batch.topic, "rejected").inc(len(batch.rejects))
-            self._metrics.stage.labels("dead_letter").observe(perf_counter() - start)
-        async for attempt in stamina.retry_context(
-            on=StoreUnavailable, attempts=None, timeout=None, wait_initial=0.1, wait_max=5.0, wait_jitter=1.0
-        ):
-            with attempt:
-                try:
-                    await self._in_thread(self._apply, flush)
-                except StoreUnavailable as error:
-                    self._metrics.store_retries.inc()
-                    if self.trouble is None:
-                        log.warning("store unavailable, waiting", error=str(error))
-                    self.trouble = f"store unavailable: {error}"
-                    raise
-        if self.trouble is not None:
-            log.info("store is back")
+    def start(self, *, own: bool) -> asyncio.Task[None]:
+        """Begin to work; with `own` the fencing token is taken now, else with the first events."""
+        self.task = asyncio.create_task(self._run(own), name=f"lane {self.number}")
+        return self.task
+
+    def add(self, batch: Batch) -> None:
+        """Take a batch that has its room already; the lane gives the room back."""
+        if not self._waiting:
+            self._waits_since = monotonic()
+        self._waiting.append(batch)
+        self._arrived.set()
+
+    def leave(self) -> None:
+        """Finish the flush in hand and no other; the rest is read again by whoever has the partition."""
+        self._drop()
+        self.close()
+
+    def close(self) -> None:
+        """Finish everything that was taken, then end; `task` tells when."""
+        self._leaving = True
+        self._arrived.set()
+
+    async def _run(self, own: bool) -> None:
+        try:
+            if own:
+                await self._own(None)
+            while await self._some_wait():
+                if not self._leaving:
+                    await asyncio.sleep(self._waits_since + self._work.limits.linger_s - monotonic())
+                async with self._work.turn:
+                    batches = self._take()
+                    if batches:
+                        await self._finish(batches)
+        except LaneLost:
+            log.info("lane lost", partition=self.number)
+        finally:
+            self._leaving = True
+            self._drop()
             self.trouble = None
 
-    def _decode(self, flush: list[Batch]) -> None:
-        start, now = perf_counter(), self._now()
-        for batch in flush:
-            values = [record.value for record in batch.records]
-            if batch.kind == ITEMS:
-                batch.items = decode_items(values, keys=[record.key for record in batch.records])
-                batch.rejects = batch.items.rejects
-                continue
-            decoded = decode_events(
-                values,
-                offsets=np.array([record.offset for record in batch.records], np.int64),
-                action=ACTIONS.index(batch.kind),
-                source=kafka_source(self._cluster, batch.topic, batch.partition),
-                now=now,
-                max_future_s=self._max_future_s,
-            )
-            batch.columns, batch.rejects = decoded.columns, decoded.rejects
-        self._metrics.stage.labels("decode").observe(perf_counter() - start)
+    async def _some_wait(self) -> bool:
+        while not self._waiting:
+            if self._leaving:
+                return False
+            self._arrived.clear()
+            await self._arrived.wait()
+        return True
 
-    def _apply(self, flush: list[Batch]) -> None:
-        if self._forget:
-            self._forget = False
-            self._workspace.cache.clear()
-        for batch in flush:
-            if batch.items is not None:
-                self._workspace.catalogue.upsert(batch.items.rows)
-                self._workspace.catalogue.delete(batch.items.deletes)
-        events = [batch for batch in flush if batch.columns is not None and len(batch.columns)]
-        if not events:
-            return
-        outcome = self._workspace.ingest.apply(
-            concatenate([b.columns for b in events if b.columns is not None])
+    def _take(self) -> list[Batch]:
+        """What waits, up to about `flush_s` of work, and at least one batch."""
+        most = self._work.limits.flush_s / self._s_per_event if self._s_per_event else float("inf")
+        count = events = 0
+        for batch in self._waiting:
+            events += len(batch.records)
+            if count and events > most:
+                break
+            count += 1
+        taken, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._waits_since = monotonic()
+        return taken
+
+    def _drop(self) -> None:
+        stale, self._waiting = self._waiting, []
+        self._give_back(stale)
+        self._metrics.stale_events.inc(sum(len(batch.records) for batch in stale))
+
+    def _give_back(self, batches: list[Batch]) -> None:
+        for batch in batches:
+            self._work.room.give(len(batch.records), batch.n_bytes)
+
+    async def _finish(self, batches: list[Batch]) -> None:
+        self.busy = True
+        began, events = perf_counter(), sum(len(batch.records) for batch in batches)
+        flush = Flush(
+            batches, self._work.workspace, self._work.cluster, self._work.max_future_s, self._work.now
         )
-        self._count(events, outcome)
+        try:
+            await self._apply(flush)
+            for batch in batches:
+                self._work.membership.done(batch)
+        except LaneLost:
+            self._metrics.stale_events.inc(events)
+            raise
+        finally:
+            self.busy = False
+            self._give_back(batches)
+        self._work.tolerance.earn(events)
+        taken_s = (perf_counter() - began) / events
+        self._s_per_event = (self._s_per_event + taken_s) / 2 if self._s_per_event else taken_s
 
-    def _count(self, events: list[Batch], outcome: Outcome) -> None:
-        now, start = self._now(), 0
-        for batch in events:
-            assert batch.columns is not None
-            code = outcome.code[start : start + len(batch.columns)]
-            start += len(batch.columns)
-            for name, count in zip(
-                OUTCOMES, np.bincount(code, minlength=len(OUTCOMES)).tolist(), strict=True
+    async def _apply(self, flush: Flush) -> None:
+        await self._in_thread(flush.decode)
+        await self._send_dead_letters(flush)
+        while True:
+            try:
+                outcome = await self._apply_decoded(flush)
+            except FenceRefused:
+                await self._disown(flush)
+            except Exception as error:
+                if not is_poison(error):
+                    raise
+                await self._sift(flush, error)
+            else:
+                flush.count(outcome)
+                return
+
+    async def _apply_decoded(self, flush: Flush) -> Outcome:
+        await self._retrying(flush, flush.apply_catalogue)
+        if not flush.events:
+            return Outcome.none()
+        await self._own(flush)
+        fence = self._fence
+        prepared = await self._retrying(flush, lambda: flush.prepare(self.cache))
+        await self._retrying(
+            flush, lambda: flush.write(prepared, self.cache, fence, before=lambda: self._require(flush))
+        )
+        return prepared.outcome
+
+    async def _sift(self, flush: Flush, error: Exception) -> None:
+        """Take the events at fault out of the flush and send them as dead letters; raises `error` if there are none."""
+        log.warning(
+            "a flush fails, looking for the events at fault", partition=self.number, error=repr(error)
+        )
+        tolerance = self._work.tolerance
+        found = await self._retrying(flush, lambda: flush.sift(self.cache, most=tolerance.left))
+        if not found:
+            raise error
+        tolerance.spend(found)
+        await self._send_dead_letters(flush)
+
+    async def _send_dead_letters(self, flush: Flush) -> None:
+        start = perf_counter()
+        for batch, rejects in flush.new_rejects():
+            await self._work.dead_letters.send(batch.records, rejects)
+            self._metrics.events.labels(batch.topic, "rejected").inc(len(rejects))
+            self._metrics.stage.labels("dead_letter").observe(perf_counter() - start)
+
+    async def _own(self, flush: Flush | None) -> None:
+        """Take the lane's fencing token, unless it is taken; what was remembered of users before is void."""
+        if not self._owned:
+            store = self._work.workspace.store
+            fences = await self._retrying(flush, lambda: store.take_fences([self.number]))
+            self.cache.clear()
+            self._fence = None if fences is None else fences[self.number]
+            self._owned = True
+
+    async def _disown(self, flush: Flush) -> None:
+        self._metrics.fence_refusals.inc()
+        log.warning("another worker has taken the partition in the store", partition=self.number)
+        self._owned = False
+        self.cache.clear()
+        async with self._others_turn():
+            await asyncio.sleep(self._work.limits.reclaim_s)
+        self._require(flush)
+
+    def _require(self, flush: Flush) -> None:
+        if not self._work.membership.owns(flush.last):
+            raise LaneLost
+
+    async def _retrying(self, flush: Flush | None, call: Callable[[], Result]) -> Result:
+        """Call in a thread, again while the store is unavailable, with jittered backoff or after what the store asks for."""
+        patience_s = self._work.limits.store_patience_s
+        try:
+            async for attempt in stamina.retry_context(
+                on=_backoff,
+                attempts=None,
+                timeout=patience_s,
+                wait_initial=0.1,
+                wait_max=5.0,
+                wait_jitter=1.0,
             ):
-                if count:
-                    self._metrics.events.labels(batch.topic, name).inc(count)
-            sent = np.array([record.timestamp for record in batch.records]) / 1000
-            self._metrics.freshness.observe_all(np.maximum(0.0, now - sent))
+                with attempt:
+                    result = await self._try(flush, call, again=attempt.num > 1)
+        except StoreUnavailable as error:
+            raise DaemonError(
+                f"store unavailable for {patience_s:g} s (daemon.store_patience_s): {error}"
+            ) from error
+        return result
 
-    async def _in_thread(self, call: Callable[[list[Batch]], None], flush: list[Batch]) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, call, flush)
+    async def _try(self, flush: Flush | None, call: Callable[[], Result], *, again: bool) -> Result:
+        if flush is not None:
+            self._require(flush)
+        elif again and self._leaving:
+            raise LaneLost
+        try:
+            result = await self._in_thread(call)
+        except StoreUnavailable as error:
+            self._metrics.store_retries.inc()
+            if self.trouble is None:
+                log.warning("store unavailable, waiting", partition=self.number, error=str(error))
+            self.trouble = f"store unavailable: {error}"
+            raise
+        if self.trouble is not None:
+            log.info("store is back", partition=self.number)
+            self.trouble = None
+        return result
+
+    async def _in_thread(self, call: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._work.executor, call)
+
+    @asynccontextmanager
+    async def _others_turn(self) -> AsyncIterator[None]:
+        self._work.turn.release()
+        try:
+            yield
+        finally:
+            await self._work.turn.acquire()
+
+
+def _backoff(error: Exception) -> bool | float:
+    """Whether to try again, and after how many seconds where the store says."""
+    if not isinstance(error, StoreUnavailable):
+        return False
+    return True if error.retry_after_s is None else min(error.retry_after_s, 30.0)

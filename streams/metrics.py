@@ -93,6 +93,23 @@ class Metrics:
         self.store_retries = Counter(
             "driftline_store_retries", "Store calls repeated after a failure", registry=registry
         )
+        self.fence_refusals = Counter(
+            "driftline_fence_refusals",
+            "Flushes whose fencing token another worker has passed; they were done again or dropped",
+            registry=registry,
+        )
+        self.stale_events = Counter(
+            "driftline_stale_events",
+            "Records fetched and then dropped since the partition was taken away; its holder reads them again",
+            registry=registry,
+        )
+        self.in_flight_events = Gauge(
+            "driftline_in_flight_events", "Records taken from Kafka and not yet finished", registry=registry
+        )
+        self.in_flight_bytes = Gauge(
+            "driftline_in_flight_bytes", "Bytes of the records in flight", registry=registry
+        )
+        self.lanes = Gauge("driftline_lanes", "Partition numbers that this worker holds", registry=registry)
         self.batch = Histogram(
             "driftline_batch_events",
             "Events in one flush to the store",

@@ -10,7 +10,7 @@ from typing import Any
 from faust.types import TP
 
 from streams.app import Progress
-from streams.lane import Lane
+from streams.lanes import Lanes
 from streams.metrics import Metrics
 
 
@@ -20,7 +20,7 @@ class Monitor:
     def __init__(
         self,
         app: Any,
-        lane: Lane,
+        lanes: Lanes,
         progress: Progress,
         metrics: Metrics,
         watchdog_s: float,
@@ -28,7 +28,7 @@ class Monitor:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
-        self._lane = lane
+        self._lanes = lanes
         self._progress = progress
         self._metrics = metrics
         self._watchdog_s = watchdog_s
@@ -43,7 +43,7 @@ class Monitor:
         """How long there has been lag without progress, once it is longer than allowed."""
 
     def update(self) -> None:
-        """Take a look. Time in which the store is known to be away does not count as a stall: the lane is retrying."""
+        """Take a look. Time in which the store is known to be away does not count as a stall: the lanes are retrying."""
         consumer = self._app.consumer
         before, self._lag = self._lag.keys(), consumer.lag()
         self._forget(before - self._lag.keys())
@@ -63,7 +63,7 @@ class Monitor:
         if (
             self._progress.batches != self._seen
             or not any(self._lag.values())
-            or self._lane.trouble is not None
+            or self._lanes.trouble is not None
         ):
             self._seen = self._progress.batches
             self._moved_at = clock
@@ -96,6 +96,6 @@ class Monitor:
         if self._target is None or self._target.keys() != self._lag.keys():
             self._target = {tp: self._app.consumer.highwater(tp) for tp in self._lag}
             return False
-        return self._lane.idle and all(
+        return self._lanes.idle and all(
             self._app.consumer.highwater(tp) - (lag or 0) >= self._target[tp] for tp, lag in self._lag.items()
         )

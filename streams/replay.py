@@ -14,6 +14,7 @@ from sinks.errors import StoreUnavailable
 from streams.event import Reject
 from streams.ingest import APPLIED
 from streams.logs import Log, LogBatch
+from streams.user_cache import UserCache
 from streams.workspace import Workspace
 
 log = structlog.get_logger(__name__)
@@ -58,6 +59,7 @@ def replay(
     """
     start = clock()
     summary = ReplaySummary()
+    cache = UserCache(workspace.settings.daemon.user_cache)
     users: set[str] = set()
     items: set[str] = set()
     for batch in events:
@@ -70,7 +72,7 @@ def replay(
                 if attempt.num > 1:
                     workspace.metrics.store_retries.inc()
                     log.warning("store unavailable, trying again", attempt=attempt.num)
-                outcome = workspace.ingest.apply(batch.columns)
+                outcome = workspace.ingest.apply(batch.columns, cache)
         applied = outcome.count(APPLIED)
         summary.events += batch.rows
         summary.applied += applied

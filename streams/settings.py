@@ -74,6 +74,19 @@ class DaemonConfig(_Section):
     in_flight_events: int = Field(
         32000, ge=1, description="most events taken from Kafka and not yet in the store"
     )
+    in_flight_bytes: int = Field(64 << 20, ge=1 << 16, description="and most bytes of them")
+    linger_s: float = Field(
+        0.02,
+        ge=0,
+        description="latency budget: how long a record may wait to be written together with others",
+    )
+    flush_s: float = Field(
+        1.0, gt=0, description="a flush takes about as many events as can be processed in this time"
+    )
+    lane_threads: int = Field(
+        0, ge=0, description="threads of the lanes; 0: two for a server, one for a folder"
+    )
+    store_patience_s: float = Field(600.0, gt=0, description="a store away for longer ends the process")
     fetch_bytes: int = Field(4 << 20, ge=1 << 16)
     commit_interval_s: float = Field(2.0, gt=0)
     session_timeout_s: float = Field(15.0, gt=0)

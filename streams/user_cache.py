@@ -24,7 +24,8 @@ class UserCache:
     """Least recently used out first. Not thread-safe: one lane owns it."""
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
+        self.capacity = capacity
+        """users held at most; a lower one takes effect with the next `put`"""
         self._held: OrderedDict[str, HeldUser] = OrderedDict()
 
     def __len__(self) -> int:
@@ -41,7 +42,7 @@ class UserCache:
         """Hold what was just acknowledged by the store."""
         self._held[user_id] = held
         self._held.move_to_end(user_id)
-        if len(self._held) > self._capacity:
+        while len(self._held) > self.capacity:
             self._held.popitem(last=False)
 
     def clear(self) -> None:

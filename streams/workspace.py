@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -19,7 +20,6 @@ from streams.ingest import Ingest
 from streams.item_source import ItemSource
 from streams.metrics import Metrics
 from streams.settings import Settings
-from streams.user_cache import UserCache
 from transfer.analytic import AnalyticTransfer
 from transfer.config import InterestConfig
 from transfer.protocols import TransferModel
@@ -43,6 +43,8 @@ class Workspace:
         self.settings = settings
         self.interest = interest
         self.metrics = metrics or Metrics()
+        # Lanes work in several threads; the encoder and the item vectors are used by one at a time.
+        self._lock = threading.RLock()
         whitening = store.get_blob(WHITENING_BLOB)
         self._fitted = whitening is not None
         self.content = ContentEncoder(settings.encoder)
@@ -58,13 +60,13 @@ class Workspace:
             now=now,
             save_whitening=self.save_whitening,
             is_fitted=lambda: self.is_fitted,
+            lock=self._lock,
         )
-        self.cache = UserCache(settings.daemon.user_cache)
         self.ingest = Ingest(
             store=store,
             content=self.content,
             items=ItemSource(store, self.memory, self.metrics, now),
-            cache=self.cache,
+            lock=self._lock,
             config=interest,
             model=self.model,
             metrics=self.metrics,

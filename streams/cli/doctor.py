@@ -75,7 +75,7 @@ def checked(name: str, check: Callable[[], list[Check]]) -> list[Check]:
 
 def check_broker(settings: Settings) -> list[Check]:
     """The broker answers; the topics exist, the event topics with equal partition counts."""
-    from streams.daemon import topic_problem
+    from streams.copartition import topic_problem
     from streams.topics import cluster_id, describe_topics
 
     found = [Check("broker", True, f"{settings.broker.url}, cluster {cluster_id(settings.broker)}")]

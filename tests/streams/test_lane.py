@@ -1,75 +1,22 @@
-"""The lane: joined flushes, dead letters before the write, backpressure, retries, an orderly end."""
+"""A lane: joined flushes, dead letters before the write, retries, poison, an orderly end."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from sinks.points import item_key
-from streams.dead_letters import DeadLetters
-from streams.lane import ITEMS, Batch, Lane
+from sinks.points import UserPoints, item_key
+from streams.batch import ITEMS
+from streams.errors import DaemonError
 from streams.settings import Settings
 from streams.workspace import Workspace, open_workspace
-from support.event_columns import NOW, event
-from support.fetched import Fetched
+from support.event_columns import event
+from support.lane_story import Worker, batch, in_lanes
 from support.qdrant_server import QdrantServer
-
-
-@dataclass
-class Producer:
-    """Takes dead letters in the place of aiokafka; `gate` holds the broker's answer back."""
-
-    sent: list[dict[str, Any]] = field(default_factory=list)
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def send(self, topic: str, **record: Any) -> Any:
-        self.sent.append({"topic": topic, **record})
-        return asyncio.ensure_future(self.gate.wait())
-
-    async def send_and_wait(self, topic: str, **record: Any) -> Any:
-        await (await self.send(topic, **record))
-
-
-def batch(*events: dict[str, Any] | bytes, first: int = 0, kind: str = "click") -> Batch:
-    values = [entry if isinstance(entry, bytes) else json.dumps(entry).encode() for entry in events]
-    records = [Fetched(value, first + n, topic=f"{kind}s") for n, value in enumerate(values)]
-    return Batch(kind, f"{kind}s", 0, records)
-
-
-def in_lane(
-    workspace: Workspace,
-    story: Callable[[Lane, Producer], Awaitable[None]],
-    in_flight: int = 1000,
-    run: bool = True,
-) -> None:
-    """Tell a story with a running lane."""
-
-    async def main() -> None:
-        producer = Producer()
-        lane = Lane(
-            workspace,
-            DeadLetters(producer, "dead-letters", workspace.metrics),
-            cluster="test",
-            in_flight_events=in_flight,
-            max_future_s=86400.0,
-            now=lambda: NOW,
-        )
-        running = asyncio.create_task(lane.run()) if run else None
-        try:
-            async with asyncio.timeout(30):
-                await story(lane, producer)
-        finally:
-            if running is not None:
-                running.cancel()
-            lane.shutdown()
-
-    asyncio.run(main())
 
 
 @pytest.fixture
@@ -78,108 +25,170 @@ def workspace(tmp_path: Path) -> Any:
         yield opened
 
 
-def test_submit_returns_after_the_user_is_in_the_store(workspace: Workspace) -> None:
-    """What submit returned from may be committed."""
+def test_a_batch_is_marked_after_its_user_is_in_the_store(workspace: Workspace) -> None:
+    """What is marked may be committed."""
 
-    async def story(lane: Lane, producer: Producer) -> None:
-        assert await lane.submit(batch(event("ada", "a")))
+    async def story(worker: Worker) -> None:
+        await worker.through(batch(event("ada", "a")))
         assert workspace.store.users.read(["ada"])[0] is not None
 
-    in_lane(workspace, story)
+    in_lanes(workspace, story)
 
 
-def test_batches_at_hand_are_one_flush_and_a_user_is_written_once(workspace: Workspace) -> None:
-    """At load several fetches join, so a hot user costs one write."""
+def test_batches_that_wait_are_one_flush_and_a_user_is_written_once(workspace: Workspace) -> None:
+    """Within the latency budget several fetches join, so a hot user costs one write."""
 
-    async def story(lane: Lane, producer: Producer) -> None:
-        batches = [batch(event("ada", f"i{n}"), first=n) for n in range(5)]
-        waiting = [asyncio.create_task(lane.submit(b)) for b in batches]
-        await asyncio.sleep(0.05)
-        running = asyncio.create_task(lane.run())
-        assert await asyncio.gather(*waiting) == [True] * 5
-        running.cancel()
+    async def story(worker: Worker) -> None:
+        await worker.through(*[batch(event("ada", f"i{n}"), first=n) for n in range(5)])
 
-    in_lane(workspace, story, run=False)
+    in_lanes(workspace, story, linger_s=0.3)
     assert workspace.metrics.users_written._value.get() == 1
+
+
+def test_batches_are_marked_in_order(workspace: Workspace) -> None:
+    """An offset is never marked before those below it."""
+
+    async def story(worker: Worker) -> None:
+        batches = [batch(event("ada", f"i{n}"), first=n) for n in range(30)]
+        await worker.through(*batches)
+        assert worker.group.marked == batches
+
+    in_lanes(workspace, story, linger_s=0.0)
+
+
+def test_a_record_waits_no_longer_than_the_latency_budget(workspace: Workspace) -> None:
+    """Without company a flush begins after `linger_s`, not before, and not much later."""
+
+    async def story(worker: Worker) -> None:
+        await worker.through(batch(event("ada", "a")))  # the first loads what is needed
+        began = asyncio.get_running_loop().time()
+        await worker.through(batch(event("ada", "b"), first=1))
+        assert 0.2 <= asyncio.get_running_loop().time() - began < 2.0
+
+    in_lanes(workspace, story, linger_s=0.2)
+
+
+def test_flushes_are_sized_by_time(workspace: Workspace) -> None:
+    """What waits is cut so that a flush takes about `flush_s`, however many events that are."""
+
+    async def story(worker: Worker) -> None:
+        await worker.through(
+            batch(*[event(f"u{n}", "a") for n in range(500)])
+        )  # teaches the time of an event
+        await worker.through(
+            *[batch(*[event(f"u{n}", "b") for n in range(500)], first=500 * k) for k in range(1, 5)]
+        )
+
+    in_lanes(workspace, story, linger_s=0.05, flush_s=1e-3)
+    flushes = workspace.metrics.registry.get_sample_value("driftline_batch_events_count")
+    assert flushes == 5, "a flush of more than one batch takes longer than flush_s"
 
 
 def test_a_dead_letter_is_acknowledged_before_anything_is_written(workspace: Workspace) -> None:
     """The offset can't move past a bad record that the dead-letter topic does not have."""
 
-    async def story(lane: Lane, producer: Producer) -> None:
-        waiting = asyncio.create_task(lane.submit(batch(b"{nope", event("ada", "a"))))
-        while not producer.sent:
-            await asyncio.sleep(0.01)
+    async def story(worker: Worker) -> None:
+        mixed = batch(b"{nope", event("ada", "a"))
+        assert await worker.lanes.submit(mixed)
+        await worker.until(lambda: worker.producer.sent)
         await asyncio.sleep(0.1)
-        assert not waiting.done() and workspace.store.users.read(["ada"]) == [None]
-        producer.gate.set()
-        assert await waiting
+        assert not worker.group.marked and workspace.store.users.read(["ada"]) == [None]
+        worker.producer.gate.set()
+        await worker.until(lambda: worker.group.marked)
         assert workspace.store.users.read(["ada"])[0] is not None
-        assert producer.sent[0]["value"] == b"{nope"
+        assert worker.producer.sent[0]["value"] == b"{nope"
 
-    in_lane(workspace, story)
+    in_lanes(workspace, story, open_gate=False)
 
 
 def test_items_are_applied_before_the_events_beside_them(workspace: Workspace) -> None:
     """An event that is flushed with its item's arrival uses the item's content."""
 
-    async def story(lane: Lane, producer: Producer) -> None:
+    async def story(worker: Worker) -> None:
         row = {"item_id": "g", "title": "Red grapes", "scenario": "fruit"}
-        events = asyncio.create_task(lane.submit(batch(event("ada", "g"))))
-        items = asyncio.create_task(lane.submit(batch(row, kind=ITEMS)))
-        await asyncio.sleep(0.05)
-        running = asyncio.create_task(lane.run())
-        await asyncio.gather(events, items)
-        running.cancel()
+        await worker.through(batch(event("ada", "g")), batch(row, kind=ITEMS))
         (ada,) = workspace.store.users.read(["ada"], with_vectors=True)
         (grapes,) = workspace.store.items.read([item_key("g")], with_vectors=True)
         assert ada is not None and grapes is not None and ada.fused is not None and grapes.vector is not None
         assert float(ada.fused @ grapes.vector) > 0.999
 
-    in_lane(workspace, story, run=False)
+    in_lanes(workspace, story, linger_s=0.3)
 
 
-def test_the_in_flight_bound_holds(workspace: Workspace) -> None:
-    """No more events than the bound are taken from the agents before the store has them."""
-
-    async def story(lane: Lane, producer: Producer) -> None:
-        first = asyncio.create_task(lane.submit(batch(*[event("ada", "a")] * 6)))
-        second = asyncio.create_task(lane.submit(batch(*[event("ben", "a")] * 6, first=6)))
-        await asyncio.sleep(0.05)
-        assert len(lane._waiting) == 1
-        running = asyncio.create_task(lane.run())
-        assert await asyncio.gather(first, second) == [True, True]
-        running.cancel()
-
-    in_lane(workspace, story, in_flight=10, run=False)
-
-
-def test_close_finishes_what_was_taken_and_takes_nothing_more(workspace: Workspace) -> None:
-    """After close the taken batches are durable; later ones are refused, so that nobody marks them."""
-
-    async def story(lane: Lane, producer: Producer) -> None:
-        taken = asyncio.create_task(lane.submit(batch(event("ada", "a"))))
-        await asyncio.sleep(0)
-        await lane.close()
-        assert await taken
-        assert not await lane.submit(batch(event("ben", "a"), first=1))
-        assert workspace.store.users.read(["ben"]) == [None]
-
-    in_lane(workspace, story)
+def damage(workspace: Workspace, *users: str) -> None:
+    """Make the stored states of these users unreadable, as a disk or a bad restore might."""
+    for record in workspace.store.users.read(list(users), with_vectors=True):
+        assert record is not None and record.fused is not None and record.interests is not None
+        workspace.store.users.write(
+            UserPoints(
+                user_ids=[record.user_id],
+                fused=record.fused[None],
+                interests=record.interests,
+                interest_offsets=np.array([0, len(record.interests)]),
+                states=[b"\x01damaged"],
+                watermarks=[record.watermarks],
+                weights=[record.weights],
+                updated_at=np.array([record.updated_at]),
+            )
+        )
 
 
-def test_an_unexpected_error_reaches_the_agents_and_ends_the_lane(workspace: Workspace) -> None:
+def test_an_event_that_fails_unexpectedly_is_a_dead_letter_and_its_neighbours_are_applied(
+    tmp_path: Path,
+) -> None:
+    """A user whose stored state is damaged costs his own events, with their bytes and positions, and nobody else's."""
+    with open_workspace(str(tmp_path / "s"), Settings(), create=True) as workspace:
+
+        async def before(worker: Worker) -> None:
+            await worker.through(batch(*[event(f"u{n}", "a") for n in range(40)]))
+
+        in_lanes(workspace, before)
+        damage(workspace, "u7", "u23")
+
+        async def story(worker: Worker) -> None:
+            await worker.through(batch(*[event(f"u{n}", "b", at=1) for n in range(40)], first=40))
+            letters = {dict(sent["headers"])["source-offset"]: sent for sent in worker.producer.sent}
+            assert sorted(letters) == [b"47", b"63"]
+            assert all(dict(sent["headers"])["reason"] == b"processing_failed" for sent in letters.values())
+            assert b'"u23"' in letters[b"63"]["value"]
+            assert not any(b"u23" in value for _, value in letters[b"63"]["headers"])
+
+        in_lanes(workspace, story)
+        for n in (0, 6, 8, 22, 24, 39):
+            (record,) = workspace.store.users.read([f"u{n}"])
+            assert record is not None and record.watermarks == {"test/clicks/0": 40 + n}
+        rejected = workspace.metrics.events.labels("clicks", "rejected")._value.get()
+        applied = workspace.metrics.events.labels("clicks", "applied")._value.get()
+        assert (rejected, applied) == (2, 78)
+
+
+def test_what_fails_for_everybody_ends_the_lane_instead_of_filling_the_dead_letters(
+    workspace: Workspace,
+) -> None:
+    """If more fails than bad events could explain, nothing is sent away and nothing is marked."""
+
+    async def story(worker: Worker) -> None:
+        users = [f"u{n}" for n in range(300)]
+        await worker.through(batch(*[event(user, "a") for user in users]))
+        damage(workspace, *users)
+        await worker.lanes.revoke()  # a rebalance: states are read from the store again
+        with pytest.raises(Exception, match="of 300 fail"):
+            await worker.through(batch(*[event(user, "b") for user in users], first=300))
+        assert not worker.producer.sent and len(worker.group.marked) == 1
+
+    in_lanes(workspace, story)
+
+
+def test_an_error_of_the_store_ends_the_lane(workspace: Workspace) -> None:
     """What the lane can't handle is not skipped: it ends the daemon, and nothing is marked."""
 
-    async def story(lane: Lane, producer: Producer) -> None:
+    async def story(worker: Worker) -> None:
         workspace.store.close()
-        running = asyncio.create_task(lane.run())
         with pytest.raises(Exception, match="closed"):
-            await lane.submit(batch(event("ada", "a")))
-        with pytest.raises(Exception, match="closed"):
-            await running
+            await worker.through(batch(event("ada", "a")))
+        assert not worker.group.marked
 
-    in_lane(workspace, story, run=False)
+    in_lanes(workspace, story)
 
 
 def test_the_series_do_not_grow_with_users_items_and_scenarios(workspace: Workspace) -> None:
@@ -189,20 +198,19 @@ def test_the_series_do_not_grow_with_users_items_and_scenarios(workspace: Worksp
         text = workspace.metrics.exposition().decode()
         return {line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")}
 
-    async def story(lane: Lane, producer: Producer) -> None:
-        producer.gate.set()
+    async def story(worker: Worker) -> None:
         seen: list[set[str]] = []
         for part in range(2):
             mixed = [
                 event(f"ada{part}{n}", f"sku{n}", scenario=f"shelf{part}{n}", text="red") for n in range(50)
             ]
-            await lane.submit(batch(*mixed, b"{nope%d" % part, first=100 * part))
-            await lane.submit(batch({"item_id": f"sku{part}", "title": "Red"}, kind=ITEMS))
+            await worker.through(batch(*mixed, b"{nope%d" % part, first=100 * part))
+            await worker.through(batch({"item_id": f"sku{part}", "title": "Red"}, kind=ITEMS))
             seen.append(series())
         assert seen[0] == seen[1]
         assert not any(word in line for line in seen[1] for word in ("ada", "sku", "shelf", "nope"))
 
-    in_lane(workspace, story)
+    in_lanes(workspace, story)
 
 
 def test_a_store_that_is_away_is_waited_for_and_said_so(tmp_path: Path) -> None:
@@ -212,18 +220,33 @@ def test_a_store_that_is_away_is_waited_for_and_said_so(tmp_path: Path) -> None:
         open_workspace(server.url, Settings(), create=True) as workspace,
     ):
 
-        async def story(lane: Lane, producer: Producer) -> None:
-            await lane.submit(batch(event("ada", "a")))
+        async def story(worker: Worker) -> None:
+            await worker.through(batch(event("ada", "a")))
             await asyncio.to_thread(server.stop)
-            waiting = asyncio.create_task(lane.submit(batch(event("ada", "b"), first=1)))
-            while lane.trouble is None:
-                await asyncio.sleep(0.02)
-            assert "unavailable" in lane.trouble and not waiting.done()
+            assert await worker.lanes.submit(batch(event("ada", "b"), first=1))
+            await worker.until(lambda: worker.lanes.trouble)
+            assert "unavailable" in str(worker.lanes.trouble) and len(worker.group.marked) == 1
             await asyncio.to_thread(server.start)
-            assert await waiting
-            assert lane.trouble is None
+            await worker.until(lambda: len(worker.group.marked) == 2)
+            assert worker.lanes.trouble is None
 
-        in_lane(workspace, story)
+        in_lanes(workspace, story)
         assert workspace.metrics.store_retries._value.get() > 0
         (record,) = workspace.store.users.read(["ada"])
         assert record is not None and record.watermarks == {"test/clicks/0": 1}
+
+
+def test_a_store_that_stays_away_ends_the_lane(tmp_path: Path) -> None:
+    """After `store_patience_s` the daemon ends and says so; nothing was marked."""
+    with (
+        QdrantServer(tmp_path / "q") as server,
+        open_workspace(server.url, Settings(), create=True) as workspace,
+    ):
+
+        async def story(worker: Worker) -> None:
+            await asyncio.to_thread(server.stop)
+            with pytest.raises(DaemonError, match=r"store unavailable for 1 s \(daemon.store_patience_s\)"):
+                await worker.through(batch(event("ada", "a")))
+            assert not worker.group.marked
+
+        in_lanes(workspace, story, store_patience_s=1.0)

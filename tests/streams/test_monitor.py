@@ -39,7 +39,7 @@ class App:
 
 @dataclass
 class Waiting:
-    """The lane, as far as it is looked at."""
+    """The lanes, as far as they are looked at."""
 
     trouble: str | None = None
     idle: bool = True

@@ -1,0 +1,35 @@
+"""A batch on its way through a lane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from streams.columns import EventColumns
+from streams.decode import DecodedItems
+from streams.event import Reject
+
+ITEMS = "items"
+"""The kind of a batch of catalogue records; the other kinds are the actions."""
+
+
+@dataclass(eq=False, slots=True)
+class Batch:
+    """Records of one partition and fetch, in order. kind: an action, or ITEMS.
+
+    `message` is what the transport handed over, for asking whether the batch is still ours and for marking it done.
+    """
+
+    kind: str
+    topic: str
+    partition: int
+    records: Sequence[Any]
+    message: Any = None
+    n_bytes: int = field(init=False)
+    columns: EventColumns | None = None
+    items: DecodedItems | None = None
+    rejects: list[Reject] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.n_bytes = sum(len(record.value or b"") for record in self.records)

@@ -1,0 +1,184 @@
+"""The batches of one flush: decoded, their catalogue changes and events applied, their rejects collected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter
+
+import numpy as np
+import numpy.typing as npt
+
+from encoders.errors import EncoderError
+from sinks.errors import PointRefused, PointUnreadable, StoreError
+from sinks.fence import Fence
+from streams.batch import ITEMS, Batch
+from streams.columns import concatenate, empty, take
+from streams.culprits import TooManyCulprits, culprits
+from streams.decode import DecodedItems, decode_events, decode_items
+from streams.errors import StreamsError
+from streams.event import Reject
+from streams.ingest import OUTCOMES, Outcome, Prepared
+from streams.user_cache import UserCache
+from streams.watermarks import kafka_source
+from streams.workspace import Workspace
+from transfer.config import ACTIONS
+
+
+def is_poison(error: Exception) -> bool:
+    """Whether an error may be the fault of single events, rather than of the store, the model or the machine."""
+    if isinstance(error, PointRefused | PointUnreadable):
+        return True
+    return not isinstance(
+        error, StoreError | EncoderError | StreamsError | OSError | MemoryError | TooManyCulprits
+    )
+
+
+class Flush:
+    """What a lane does in its thread; each step may be repeated until the write is acknowledged."""
+
+    def __init__(
+        self,
+        batches: Sequence[Batch],
+        workspace: Workspace,
+        cluster: str,
+        max_future_s: float,
+        now: Callable[[], float],
+    ) -> None:
+        self._batches = batches
+        self._workspace = workspace
+        self._metrics = workspace.metrics
+        self._cluster = cluster
+        self._max_future_s = max_future_s
+        self._now = now
+        self._rejects: list[tuple[Batch, list[Reject]]] = []
+        self.events = empty()
+        """those to be applied, in order of batches"""
+        self._batch = np.empty(0, np.int64)  # (B,) of each event
+
+    @property
+    def last(self) -> Batch:
+        """The batch that was handed over last."""
+        return self._batches[-1]
+
+    def decode(self) -> None:
+        """Bytes to columns and rows; what can't be decoded is rejected."""
+        start, now = perf_counter(), self._now()
+        for batch in self._batches:
+            values = [record.value for record in batch.records]
+            if batch.kind == ITEMS:
+                batch.items = decode_items(values, keys=[record.key for record in batch.records])
+                rejects = batch.items.rejects
+            else:
+                decoded = decode_events(
+                    values,
+                    offsets=_offsets(batch),
+                    action=ACTIONS.index(batch.kind),
+                    source=kafka_source(self._cluster, batch.topic, batch.partition),
+                    now=now,
+                    max_future_s=self._max_future_s,
+                )
+                batch.columns, rejects = decoded.columns, decoded.rejects
+            if rejects:
+                self._rejects.append((batch, rejects))
+        decoded_events = [batch.columns or empty() for batch in self._batches]
+        self.events = concatenate(decoded_events)
+        self._batch = np.repeat(np.arange(len(self._batches)), [len(events) for events in decoded_events])
+        self._metrics.stage.labels("decode").observe(perf_counter() - start)
+
+    def new_rejects(self) -> Iterator[tuple[Batch, list[Reject]]]:
+        """What was rejected since the last call."""
+        rejects, self._rejects = self._rejects, []
+        return iter(rejects)
+
+    def apply_catalogue(self) -> None:
+        """Item rows and deletions into the store; a second call has nothing to do."""
+        for batch in self._batches:
+            if batch.items is not None:
+                self._workspace.catalogue.upsert(batch.items.rows)
+                self._workspace.catalogue.delete(batch.items.deletes)
+                batch.items = None
+
+    def prepare(self, cache: UserCache) -> Prepared:
+        """The users' points after these events; see `Ingest.prepare`."""
+        return self._workspace.ingest.prepare(self.events, cache)
+
+    def write(
+        self, prepared: Prepared, cache: UserCache, fence: Fence | None, before: Callable[[], None]
+    ) -> None:
+        """Write what was prepared; see `Ingest.write`."""
+        self._workspace.ingest.write(prepared, cache, fence, before)
+
+    def sift(self, cache: UserCache, most: int) -> int:
+        """Reject the rows and events that fail on their own, writing no user; how many they are.
+
+        Raises:
+            TooManyCulprits: more than `most`.
+        """
+        return self._sift_catalogue(most) + self._sift_events(cache, most)
+
+    def count(self, outcome: Outcome) -> None:
+        """Count outcomes and freshness, by topic."""
+        now, kinds = self._now(), len(OUTCOMES)
+        counts = np.bincount(self._batch * kinds + outcome.code, minlength=kinds * len(self._batches))
+        for batch, row in zip(self._batches, counts.reshape(-1, kinds).tolist(), strict=True):
+            for name, count in zip(OUTCOMES, row, strict=True):
+                if count:
+                    self._metrics.events.labels(batch.topic, name).inc(count)
+            if any(row):
+                sent = np.array([record.timestamp for record in batch.records]) / 1000
+                self._metrics.freshness.observe_all(np.maximum(0.0, now - sent))
+
+    def _sift_catalogue(self, most: int) -> int:
+        total = 0
+        for batch in self._batches:
+            items = batch.items
+            if items is None:
+                continue
+
+            def attempt(start: int, stop: int, items: DecodedItems = items) -> None:
+                # Stays written: the good rows are to be written anyway.
+                self._workspace.catalogue.upsert(items.rows[start:stop])
+
+            found = culprits(len(items.rows), attempt, most=most - total, is_culpable=is_poison)
+            if found:
+                total += len(found)
+                self._rejects.append((batch, [_reject(items.positions[at], error) for at, error in found]))
+                kept = sorted(set(range(len(items.rows))) - {at for at, _ in found})
+                batch.items = DecodedItems(
+                    [items.rows[at] for at in kept],
+                    items.deletes,
+                    items.rejects,
+                    [items.positions[at] for at in kept],
+                )
+        return total
+
+    def _sift_events(self, cache: UserCache, most: int) -> int:
+        ingest, users = self._workspace.ingest, self._workspace.store.users
+
+        def attempt(start: int, stop: int) -> None:
+            prepared = ingest.prepare(take(self.events, np.arange(start, stop)), cache)
+            if prepared.points is not None:
+                users.check(prepared.points)
+
+        found = culprits(len(self.events), attempt, most=most, is_culpable=is_poison)
+        if not found:
+            return 0
+        by_batch: dict[int, list[Reject]] = {}
+        for at, error in found:
+            number = int(self._batch[at])
+            position = int(np.searchsorted(_offsets(self._batches[number]), self.events.offset[at]))
+            by_batch.setdefault(number, []).append(_reject(position, error))
+        self._rejects += [(self._batches[number], rejects) for number, rejects in by_batch.items()]
+        kept = np.ones(len(self.events), bool)
+        kept[[at for at, _ in found]] = False
+        self.events, self._batch = take(self.events, kept), self._batch[kept]
+        return len(found)
+
+
+def _offsets(batch: Batch) -> npt.NDArray[np.int64]:
+    return np.array([record.offset for record in batch.records], np.int64)
+
+
+def _reject(position: int, error: Exception) -> Reject:
+    # By its kind only: the text of an error that nobody foresaw may quote the event.
+    return Reject(position, "processing_failed", f"processing fails with {type(error).__name__}")

@@ -1,0 +1,137 @@
+"""The lanes of one worker: one for each partition number that it holds, of all topics."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from streams.batch import ITEMS, Batch
+from streams.dead_letters import DeadLetters
+from streams.lane import Lane, LaneLimits, LaneWork, Membership
+from streams.room import Room
+from streams.settings import DaemonConfig
+from streams.tolerance import Tolerance
+from streams.user_cache import UserCache
+from streams.workspace import Workspace
+
+
+class Lanes:
+    """Leads batches to their lanes; makes lanes for an assignment and ends them when it is revoked.
+
+    What is taken and not yet durable is bounded by `in_flight_events` and `in_flight_bytes`, over all lanes.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        dead_letters: DeadLetters,
+        membership: Membership,
+        *,
+        config: DaemonConfig,
+        cluster: str,
+        now: Callable[[], float],
+    ) -> None:
+        # A server has two requests in flight; the embedded engine gets slower with a second thread.
+        threads = config.lane_threads or (1 if workspace.store.exclusive else 2)
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="lane")
+        self._membership = membership
+        self._metrics = workspace.metrics
+        self._room = Room(config.in_flight_events, config.in_flight_bytes)
+        self._metrics.in_flight_events.set_function(lambda: self._room.events)
+        self._metrics.in_flight_bytes.set_function(lambda: self._room.n_bytes)
+        self._user_cache = config.user_cache
+        self._settle_s = config.rebalance_timeout_s / 2
+        self._work = LaneWork(
+            workspace,
+            dead_letters,
+            membership,
+            LaneLimits(
+                linger_s=config.linger_s,
+                flush_s=config.flush_s,
+                store_patience_s=config.store_patience_s,
+                # By then a worker that was cut off has sent a heartbeat and was told.
+                reclaim_s=2 * config.heartbeat_s,
+            ),
+            self._executor,
+            asyncio.Semaphore(threads),
+            self._room,
+            Tolerance(),
+            cluster,
+            config.max_future_s,
+            now,
+        )
+        self._lanes: dict[int, Lane] = {}
+        self._left: set[Lane] = set()
+        self.failure: BaseException | None = None
+        """What ended a lane; the daemon can't go on."""
+
+    async def submit(self, batch: Batch) -> bool:
+        """Take a batch as soon as there is room. False: it was not taken and must not be marked."""
+        events, n_bytes = len(batch.records), batch.n_bytes
+        if self._membership.is_current(batch) and await self._room.take(events, n_bytes):
+            # Asked again: the assignment may have changed while it waited.
+            if self._membership.is_current(batch) and self.failure is None:
+                self._lane(batch.partition, own=batch.kind != ITEMS).add(batch)
+                return True
+            self._room.give(events, n_bytes)
+        self._metrics.stale_events.inc(events)
+        return False
+
+    def assign(self, numbers: Iterable[int]) -> None:
+        """Begin the lanes of these partition numbers of the event topics; each takes its fencing token."""
+        for number in numbers:
+            self._lane(number, own=True)
+
+    async def revoke(self) -> None:
+        """End all lanes: what is in a flush is finished, as far as the time allows, the rest is read again."""
+        lanes, self._lanes = list(self._lanes.values()), {}
+        self._metrics.lanes.set(0)
+        self._left.update(lanes)
+        self._room.turn_away()
+        for lane in lanes:
+            lane.leave()
+        tasks = {lane.task for lane in lanes if lane.task is not None}
+        if tasks:
+            await asyncio.wait(tasks, timeout=self._settle_s)
+
+    async def close(self) -> None:
+        """Take nothing new and return when what was taken is durable."""
+        self._room.close()
+        lanes = [*self._lanes.values(), *self._left]
+        for lane in lanes:
+            lane.close()
+        tasks = {lane.task for lane in lanes if lane.task is not None}
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def shutdown(self) -> None:
+        """Let go of the threads; a call that still waits for the store is left to the end of the process."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing taken and not yet durable."""
+        return not self._room.events
+
+    @property
+    def trouble(self) -> str | None:
+        """Why a lane can't write at the moment, for /ready."""
+        return next((lane.trouble for lane in self._lanes.values() if lane.trouble), None)
+
+    def _lane(self, number: int, *, own: bool) -> Lane:
+        lane = self._lanes.get(number)
+        if lane is None:
+            lane = self._lanes[number] = Lane(number, self._work, UserCache(self._user_cache))
+            for each in self._lanes.values():
+                each.cache.capacity = max(1, self._user_cache // len(self._lanes))
+            self._metrics.lanes.set(len(self._lanes))
+            lane.start(own=own).add_done_callback(lambda task: self._ended(lane, task))
+        return lane
+
+    def _ended(self, lane: Lane, task: asyncio.Task[None]) -> None:
+        self._left.discard(lane)
+        if self._lanes.get(lane.number) is lane:
+            del self._lanes[lane.number]
+        if not task.cancelled() and task.exception() is not None and self.failure is None:
+            self.failure = task.exception()
