@@ -223,6 +223,8 @@ class Daemon:
             if starting.done() and failure is None:
                 await lanes.close()
                 await app.consumer.commit()
+            else:
+                lanes.abandon()
             starting.cancel()
             await app.stop()
             await producer.stop()

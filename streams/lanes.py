@@ -105,6 +105,12 @@ class Lanes:
         if tasks:
             await asyncio.wait(tasks)
 
+    def abandon(self) -> None:
+        """Take nothing new and begin nothing new; what waits is read again after the next start."""
+        self._room.close()
+        for lane in self._lanes.values():
+            lane.leave()
+
     def shutdown(self) -> None:
         """Let go of the threads; a call that still waits for the store is left to the end of the process."""
         self._executor.shutdown(wait=False, cancel_futures=True)

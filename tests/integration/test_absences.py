@@ -94,6 +94,32 @@ def test_a_broker_stopped_under_load_loses_nothing(
     assert_equal_stores(store, replayed(tmp_path, log))
 
 
+def test_sigterm_while_the_broker_is_away_ends_within_the_deadline(
+    own_kafka: RealKafka, topic_prefix: str, tmp_path: Path
+) -> None:
+    """A stop that can't commit ends all the same; what was applied and not committed is recognised by the next run."""
+    log = rows(1500, users=100)
+    make_topics(own_kafka.config, topic_prefix)
+    send(own_kafka.config, topic_prefix, log)
+    store = tmp_path / "live"
+    arguments = ["--broker", own_kafka.url, "--store", str(store), "--prefix", topic_prefix]
+    arguments += ["--group", topic_prefix]
+    limits = {"DRIFTLINE_DAEMON__SHUTDOWN_S": "4", "DRIFTLINE_DAEMON__COMMIT_INTERVAL_S": "600"}
+    with DaemonProcess(tmp_path, *arguments, **limits, DRIFTLINE_DAEMON__BATCH_EVENTS="100") as daemon:
+        daemon.until_events(300)
+        own_kafka.stop()
+        try:
+            began = time.monotonic()
+            daemon.stop()
+            assert time.monotonic() - began < 6
+        finally:
+            own_kafka.start()
+    done = driftline("run", *arguments, "--drain", "--json", "--metrics-port", "0")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["redelivered"] >= 300
+    assert_equal_stores(store, replayed(tmp_path, log))
+
+
 def test_a_store_that_is_away_is_waited_for(embedded_broker: Any, topic_prefix: str, tmp_path: Path) -> None:
     """Not there at the start, then gone for seconds under load: /ready has the reason, nothing is lost."""
     log = rows(3000, users=100)
@@ -118,6 +144,44 @@ def test_a_store_that_is_away_is_waited_for(embedded_broker: Any, topic_prefix: 
         assert daemon.stop() == 0, daemon.log
     assert_equal_stores(server.url, replayed(tmp_path, log))
     server.stop()
+
+
+def resident_mib(daemon: DaemonProcess) -> float:
+    """Memory that is the process's own, without what it maps of files."""
+    lines = Path(f"/proc/{daemon.process.pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Anonymous:")) / 1024
+
+
+def test_memory_is_bounded_while_the_store_is_away(
+    embedded_broker: Any, topic_prefix: str, tmp_path: Path
+) -> None:
+    """A backlog many times larger than the bound waits in Kafka, not in the worker: 64 MB there, about 15 here."""
+    make_topics(embedded_broker.config, topic_prefix)
+    large = [{**row, "note": "x" * 16_000} for row in rows(4000, users=500)]
+    bounds = {"IN_FLIGHT_BYTES": str(4 << 20), "FETCH_BYTES": str(1 << 17), "BATCH_EVENTS": "50"}
+    settings = {f"DRIFTLINE_DAEMON__{name}": value for name, value in bounds.items()}
+    with QdrantServer(tmp_path / "q") as server:
+        arguments = ["--broker", embedded_broker.url, "--store", server.url, "--prefix", topic_prefix]
+        with DaemonProcess(tmp_path, *arguments, **settings) as daemon:
+            daemon.until_ready()
+            send(embedded_broker.config, topic_prefix, large[:300])
+            daemon.until_events(300)
+            before = resident_mib(daemon)
+            server.stop()
+            send(embedded_broker.config, topic_prefix, large[300:])
+            daemon.until(lambda: "store unavailable" in reason(daemon), 20, "it says that the store is away")
+            time.sleep(3)
+            assert 2 << 20 < daemon.metric("driftline_in_flight_bytes") <= 4 << 20
+            # In flight, read ahead by the client (12 partitions), and waiting before the lanes (4 topics, 3 batches each).
+            bound = (4 << 20) + (1 << 17) * 12 + 50 * 16_100 * 4 * 3
+            assert bound == pytest.approx(15 << 20, rel=0.1)
+            assert resident_mib(daemon) - before < 2 * (bound >> 20), (
+                "the bytes of the bound, and what Python adds"
+            )
+            server.start()
+            daemon.until_events(4000, wait_s=120)
+            assert daemon.stop() == 0, daemon.log
+    assert daemon.summary["applied"] == 4000
 
 
 def test_the_stop_deadline_holds_while_the_store_is_away(
