@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -11,10 +12,12 @@ from typing import Any
 import pytest
 
 from streams.broker import EmbeddedBroker, free_port
+from streams.broker_config import BrokerConfig
+from streams.publisher import Publisher
 from support.brokers import RealKafka, kafka_parts
 from support.daemon_process import DaemonProcess, driftline
 from support.qdrant_server import QdrantServer
-from support.streamed_logs import assert_equal_stores, make_topics, replayed, rows, send
+from support.streamed_logs import TOPICS, Row, assert_equal_stores, make_topics, replayed, rows, send
 
 pytestmark = pytest.mark.broker
 
@@ -146,6 +149,16 @@ def test_a_store_that_is_away_is_waited_for(embedded_broker: Any, topic_prefix: 
     server.stop()
 
 
+async def published(broker: BrokerConfig, prefix: str, log: list[Row]) -> None:
+    """As `send`, which would take a minute for so many bytes."""
+    async with Publisher(broker) as publisher:
+        for action, topic in TOPICS.items():
+            records = [
+                (row["user_id"].encode(), json.dumps(row).encode()) for row in log if row["action"] == action
+            ]
+            await publisher.publish(prefix + topic, records)
+
+
 def resident_mib(daemon: DaemonProcess) -> float:
     """Memory that is the process's own, without what it maps of files."""
     lines = Path(f"/proc/{daemon.process.pid}/smaps_rollup").read_text().splitlines()
@@ -164,11 +177,11 @@ def test_memory_is_bounded_while_the_store_is_away(
         arguments = ["--broker", embedded_broker.url, "--store", server.url, "--prefix", topic_prefix]
         with DaemonProcess(tmp_path, *arguments, **settings) as daemon:
             daemon.until_ready()
-            send(embedded_broker.config, topic_prefix, large[:300])
+            asyncio.run(published(embedded_broker.config, topic_prefix, large[:300]))
             daemon.until_events(300)
             before = resident_mib(daemon)
             server.stop()
-            send(embedded_broker.config, topic_prefix, large[300:])
+            asyncio.run(published(embedded_broker.config, topic_prefix, large[300:]))
             daemon.until(lambda: "store unavailable" in reason(daemon), 20, "it says that the store is away")
             time.sleep(3)
             assert 2 << 20 < daemon.metric("driftline_in_flight_bytes") <= 4 << 20
