@@ -75,6 +75,10 @@ def test_every_dashboard_query_is_answered_from_the_scraped_daemon(
         daemon.until_ready()
         with prometheus(tmp_path, urllib.parse.urlsplit(daemon.url("/metrics")).netloc) as api:
             until(lambda: value(api, "driftline_ready") == 1, "the daemon is scraped")
+            load_the_model(broker, topics)  # else the traffic may be over before the first flush
+            daemon.until(
+                lambda: daemon.metric("driftline_items_total", outcome="encoded"), 60, "the model is loaded"
+            )
             with traffic(broker, topics):
                 missing = until_answered(api)
             assert not missing, f"no numbers for {missing}\n{daemon.log[-2000:]}"
@@ -127,6 +131,13 @@ def _config(folder: Path, target: str) -> Path:
     file = folder / "prometheus.yml"
     file.write_text(yaml.safe_dump(config), encoding="utf-8")
     return file
+
+
+def load_the_model(broker: BrokerConfig, topics: TopicsConfig) -> None:
+    """An item with a text to encode."""
+    producer = KafkaProducer(**broker.kafka_python(), acks="all")
+    producer.send(topics.name("items"), key=b"w", value=b'{"item_id": "w", "title": "Red grapes"}').get(20)
+    producer.close()
 
 
 @contextmanager
