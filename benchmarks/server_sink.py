@@ -1,6 +1,6 @@
 """What does writing users to a server store cost the client? Baseline: qdrant-client's own upsert, in the same call.
 
-    python benchmarks/server_sink.py [--points 4096] [--rounds 7] [--state-bytes 4096]
+    python benchmarks/server_sink.py [--points 2048] [--rounds 15] [--state-bytes 4096]
 
 Ours is `Users.write` under a fence, from the arrays of `UserPoints` to the acknowledgement: checks, payloads, base64,
 encoding, sending, and reading the lane's own point back. The baseline makes `PointStruct`s with the same vectors and
@@ -223,8 +223,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--points", type=int, default=4096)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--points", type=int, default=2048)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--state-bytes", type=int, default=4096)
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -33,7 +33,7 @@ class PointBatch:
 
     keys: Sequence[Key]
     vectors: dict[str, VectorRows]
-    payloads: list[Payload]
+    payloads: Sequence[Payload]
     n_bytes: NDArray[np.int64]
     """(N,) about how many bytes each point takes on the way"""
     shared: Payload = field(default_factory=dict)

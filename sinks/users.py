@@ -3,20 +3,60 @@
 from __future__ import annotations
 
 from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from binascii import a2b_base64
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from dataclasses import dataclass, replace
+from itertools import starmap
+from typing import overload
 
 import numpy as np
+from msgspec import to_builtins
 from numpy.typing import NDArray
 
-from sinks.collection import Collection, Found, Key, PointBatch, VectorRows, Where, last_rows
+from sinks.collection import Collection, Found, Key, Payload, PointBatch, VectorRows, Where, last_rows
 from sinks.config import StoreConfig
 from sinks.errors import PointRefused, PointUnreadable
 from sinks.fence import FENCE, Fence, Fences, lane_points, under
 from sinks.layout import FUSED, INTERESTS
 from sinks.points import UserPoints, UserRecord, user_point_id
 from sinks.validation import check_length, check_texts, checked_floats, checked_integers, checked_rows
+
+
+@dataclass(frozen=True, slots=True)
+class UserPayloads(Sequence[Payload]):
+    """Users' payloads, each made when it is asked for: a large write holds the text of few states at a time."""
+
+    rows: list[tuple[str, bytes, Mapping[str, int], Mapping[str, float], float]]
+    """user id, state, watermarks, weights and time of update"""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, at: int) -> Payload: ...
+    @overload
+    def __getitem__(self, at: slice) -> UserPayloads: ...
+    def __getitem__(self, at: int | slice) -> Payload | UserPayloads:
+        return UserPayloads(self.rows[at]) if isinstance(at, slice) else _payload(*self.rows[at])
+
+    def __iter__(self) -> Iterator[Payload]:
+        return starmap(_payload, self.rows)
+
+
+def _payload(
+    user_id: str,
+    state: bytes,
+    watermarks: Mapping[str, int],
+    weights: Mapping[str, float],
+    updated_at: float,
+) -> Payload:
+    return {
+        "user_id": user_id,
+        "state": to_builtins(state),  # base64 text, by the fastest way at hand
+        "watermarks": watermarks,
+        "weights": weights,
+        "updated_at": updated_at,
+    }
 
 
 class Users:
@@ -102,24 +142,22 @@ class Users:
         if self._config.interests:
             vectors[INTERESTS] = VectorRows(interests, offsets)
             rows += np.diff(offsets)
-        states = [b2a_base64(state, newline=False).decode("ascii") for state in points.states]
-        payloads = [
-            {"user_id": user_id, "state": state, "watermarks": marks, "weights": shares, "updated_at": time}
-            for user_id, state, marks, shares, time in zip(
-                points.user_ids, states, watermarks, weights, points.updated_at.tolist(), strict=True
-            )
-        ]
-        sizes = [
-            160 + len(user_id) + len(state) + 48 * (len(marks) + len(shares))
-            for user_id, state, marks, shares in zip(
-                points.user_ids, states, watermarks, weights, strict=True
-            )
-        ]
+        rows_of = zip(
+            points.user_ids, points.states, watermarks, weights, points.updated_at.tolist(), strict=True
+        )
+        payloads = UserPayloads(list(rows_of))
+        sizes = (
+            160
+            + _lengths(points.user_ids)
+            + 4 * _lengths(points.states) // 3
+            + 48 * (_lengths(watermarks) + _lengths(weights))
+            + 4 * self._dim * rows
+        )
         batch = PointBatch(
             [user_point_id(user_id) for user_id in points.user_ids],
             vectors,
             payloads,
-            np.array(sizes, np.int64) + 4 * self._dim * rows,
+            sizes,
         )
         last = last_rows(points.user_ids)
         return batch if last is None else batch.take(last)
@@ -151,6 +189,10 @@ def _record(point: Found, with_vectors: bool) -> UserRecord:
             f"the point {point.key} of the users was not written by Driftline ({type(error).__name__}); "
             "delete it, or choose another store"
         ) from error
+
+
+def _lengths(values: Sequence[Sized]) -> NDArray[np.int64]:
+    return np.fromiter(map(len, values), np.int64, len(values))
 
 
 def _checked_offsets(offsets: NDArray[np.int64], n: int) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from math import isfinite
 from typing import Any
 
@@ -68,38 +69,58 @@ def check_texts(texts: Sequence[str], what: str) -> None:
         raise
 
 
-def checked_integers(rows: Sequence[Mapping[str, Any]], what: str) -> list[dict[str, int]]:
-    """Copies of the mappings with plain integers of 64 bits.
+def checked_integers(rows: Sequence[Mapping[str, Any]], what: str) -> Sequence[Mapping[str, int]]:
+    """The mappings with plain integers of 64 bits: `rows` itself where they are that already.
 
     Raises:
         PointRefused: a value is no such integer.
     """
-    try:
-        plain = [{key: value.__index__() for key, value in row.items()} for row in rows]
-    except AttributeError as error:
-        raise PointRefused(f"{what} must be integers") from error
-    for row, values in enumerate(plain):
-        if not all(value in _INT64 for value in values.values()):
-            raise PointRefused(f"{what}: row {row} has an integer beyond 64 bits")
-    check_texts([key for row in plain for key in row], f"keys of {what}")
-    return plain
+    values = _values(rows, what)
+    if not set(map(type, values)) <= {int}:
+        try:
+            rows = [{key: value.__index__() for key, value in row.items()} for row in rows]
+        except AttributeError as error:
+            raise PointRefused(f"{what} must be integers") from error
+        values = _values(rows, what)
+    if values and not (min(values) >= -(2**63) and max(values) < 2**63):
+        row = next(
+            row for row, held in enumerate(rows) if not all(value in _INT64 for value in held.values())
+        )
+        raise PointRefused(f"{what}: row {row} has an integer beyond 64 bits")
+    _check_keys(rows, what)
+    return rows
 
 
-def checked_floats(rows: Sequence[Mapping[str, Any]], what: str) -> list[dict[str, float]]:
-    """Copies of the mappings with plain finite floats.
+def checked_floats(rows: Sequence[Mapping[str, Any]], what: str) -> Sequence[Mapping[str, float]]:
+    """The mappings with plain finite floats: `rows` itself where they are that already.
 
     Raises:
         PointRefused: a value is not finite or no number.
     """
+    values = _values(rows, what)
+    if not set(map(type, values)) <= {float}:
+        try:
+            rows = [{key: float(value) for key, value in row.items()} for row in rows]
+        except (TypeError, ValueError) as error:
+            raise PointRefused(f"{what} must be numbers") from error
+        values = _values(rows, what)
+    if not all(map(isfinite, values)):
+        row = next(row for row, held in enumerate(rows) if not all(map(isfinite, held.values())))
+        raise PointRefused(f"{what}: row {row} has a number that is not finite")
+    _check_keys(rows, what)
+    return rows
+
+
+def _values(rows: Sequence[Mapping[str, Any]], what: str) -> list[Any]:
     try:
-        plain = [{key: float(value) for key, value in row.items()} for row in rows]
-    except (TypeError, ValueError) as error:
-        raise PointRefused(f"{what} must be numbers") from error
-    for row, values in enumerate(plain):
-        if not all(map(isfinite, values.values())):
-            raise PointRefused(f"{what}: row {row} has a number that is not finite")
-    check_texts([key for row in plain for key in row], f"keys of {what}")
-    return plain
+        return list(chain.from_iterable([row.values() for row in rows]))
+    except AttributeError as error:
+        raise PointRefused(f"{what} must be mappings") from error
+
+
+def _check_keys(rows: Sequence[Mapping[str, Any]], what: str) -> None:
+    # The same few names come with every row: each is looked at once.
+    check_texts(list(set(chain.from_iterable(rows))), f"keys of {what}")
 
 
 def _encodes(text: str) -> bool:
