@@ -16,11 +16,12 @@ A map is a repeated message { 1 key, 2 value }.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sinks.collection import Key, Payload, PointBatch, VectorRows
 
@@ -42,15 +43,11 @@ def encode_upsert(collection: str, batches: Iterable[PointBatch], condition: byt
     for batch in batches:
         shared: list[Piece] = []
         _add_entries(shared, _PAYLOAD, batch.shared)
-        vectors = [_vector_encoder(name, named) for name, named in batch.vectors.items()]
-        for position, (key, payload) in enumerate(zip(batch.keys, batch.payloads, strict=True)):
+        for key, payload, vectors in zip(batch.keys, batch.payloads, _vectors(batch), strict=True):
             point: list[Piece] = [_key(key)]
             _add_entries(point, _PAYLOAD, payload)
             point += shared
-            named = [piece for encode in vectors for piece in encode(position)]
-            size = sum(map(len, named))
-            inner = _head(2, size)
-            point += (_head(4, len(inner) + size), inner, *named)
+            point.append(vectors)
             parts.append(_head(3, sum(map(len, point))))
             parts += point
     if condition is not None:
@@ -58,43 +55,65 @@ def encode_upsert(collection: str, batches: Iterable[PointBatch], condition: byt
     return b"".join(parts)
 
 
-def _vector_encoder(name: str, named: VectorRows) -> Callable[[int], tuple[Piece, ...]]:
-    """A function from a point's position to its entry in the map of named vectors."""
-    key = _message(1, name.encode())
-    rows = np.ascontiguousarray(named.rows, dtype="<f4")
-    size = 4 * rows.shape[1]
-    dense_head = _head(1, size)
+def _vectors(batch: PointBatch) -> list[Piece]:
+    """The field 4 of each point.
 
-    if named.offsets is None:
-        raw = memoryview(rows.view(np.uint8).reshape(-1).data)
-        vector_head = _head(101, len(dense_head) + size) + dense_head
-        value_head = _head(2, len(vector_head) + size) + vector_head
-        head = _head(1, len(key) + len(value_head) + size) + key + value_head
-        return lambda position: (head, raw[position * size : (position + 1) * size])
+    Points with the same number of rows in each multivector have it in the same form, so that those of one form are
+    filled in together, column by column.
+    """
+    counts = [_counts(named, len(batch.keys)) for named in batch.vectors.values()]
+    if not counts:
+        return [_message(4, _message(2, b""))] * len(batch.keys)
+    forms, form_of = np.unique(np.stack(counts), axis=1, return_inverse=True)
+    pieces: list[Piece] = [b""] * len(batch.keys)
+    for number, form in enumerate(forms.T.tolist()):
+        at = np.flatnonzero(form_of.reshape(-1) == number)
+        columns: list[Column] = []
+        for (name, named), count in zip(batch.vectors.items(), form, strict=True):
+            columns += _entry(name, named, at, count)
+        columns = _framed(4, _framed(2, columns))
+        size = _size(columns)
+        block = np.empty((len(at), size), np.uint8)
+        start = 0
+        for column in columns:
+            filled = np.frombuffer(column, np.uint8) if isinstance(column, bytes) else column
+            block[:, start : start + filled.shape[-1]] = filled
+            start += filled.shape[-1]
+        raw = block.reshape(-1).data
+        for row, position in enumerate(at.tolist()):
+            pieces[position] = raw[row * size : (row + 1) * size]
+    return pieces
 
-    # Every row with its two heads in front, made by one copy: a point's rows are then one slice.
-    row_head = _head(1, len(dense_head) + size) + dense_head
-    stride = len(row_head) + size
-    framed = np.empty((len(rows), stride), np.uint8)
-    framed[:, : len(row_head)] = np.frombuffer(row_head, np.uint8)
-    framed[:, len(row_head) :] = rows.view(np.uint8).reshape(len(rows), size)
-    framed_raw = memoryview(framed.reshape(-1).data)
-    offsets = named.offsets.tolist()
 
-    @lru_cache
-    def multi_head(count: int) -> bytes:
-        length = count * stride
-        vector_head = _head(103, length)
-        value_head = _head(2, len(vector_head) + length) + vector_head
-        return _head(1, len(key) + len(value_head) + length) + key + value_head
+Column = bytes | NDArray[np.uint8]
+"""What is the same for all points of a form, or (N, bytes) what is not."""
 
-    def encode(position: int) -> tuple[Piece, ...]:
-        first, last = offsets[position], offsets[position + 1]
-        if first == last:
-            return ()
-        return multi_head(last - first), framed_raw[first * stride : last * stride]
 
-    return encode
+def _counts(named: VectorRows, n: int) -> NDArray[np.int64]:
+    return np.ones(n, np.int64) if named.offsets is None else np.diff(named.offsets)
+
+
+def _entry(name: str, named: VectorRows, at: NDArray[np.int64], count: int) -> list[Column]:
+    """The entry in the map of named vectors for the points `at`, each with `count` rows."""
+    if not count:
+        return []
+    first = at if named.offsets is None else named.offsets[at]
+    number = 101 if named.offsets is None else 103
+    rows = [np.ascontiguousarray(named.rows[first + row], dtype="<f4").view(np.uint8) for row in range(count)]
+    dense = [_framed(1, [row]) for row in rows]
+    if named.offsets is not None:
+        dense = [_framed(1, row) for row in dense]
+    vector = _framed(number, [column for row in dense for column in row])
+    return _framed(1, [_message(1, name.encode()), *_framed(2, vector)])
+
+
+def _framed(number: int, columns: list[Column]) -> list[Column]:
+    """A field with what the columns hold."""
+    return [_head(number, _size(columns)), *columns]
+
+
+def _size(columns: list[Column]) -> int:
+    return sum(len(column) if isinstance(column, bytes) else column.shape[1] for column in columns)
 
 
 def _key(key: Key) -> bytes:
@@ -112,8 +131,8 @@ def _uuid_head(size: int) -> bytes:
 
 _PAYLOAD, _FIELDS = 3, 1
 """The numbers of the two maps of values: a point's payload, and the fields of a struct."""
-_DOUBLE, _INTEGER, _STRING = 2 << 3 | 1, 3 << 3, 4 << 3 | 2
-"""The tags of three kinds of value."""
+_DOUBLE, _INTEGER, _STRING, _STRUCT = 2 << 3 | 1, 3 << 3, 4 << 3 | 2, 6 << 3 | 2
+"""The tags of four kinds of value."""
 
 
 def _add_entries(pieces: list[Piece], number: int, values: Payload) -> None:
@@ -129,6 +148,9 @@ def _add_entries(pieces: list[Piece], number: int, values: Payload) -> None:
         elif kind is int:
             varint = _varint(value & _INT64)
             pieces += (_entry_head(number, name, _INTEGER, len(varint)), varint)
+        elif kind is dict:
+            fields = _fields(value)
+            pieces += (_entry_head(number, name, _STRUCT, len(fields)), fields)
         else:
             pieces.append(_message(number, _message(1, name.encode()) + _message(2, _value(value))))
 
@@ -136,16 +158,20 @@ def _add_entries(pieces: list[Piece], number: int, values: Payload) -> None:
 @lru_cache(maxsize=1 << 14)
 def _entry_head(number: int, name: str, tag: int, size: int) -> bytes:
     """All of a map's entry { 1 key, 2 value { tag ... } } but the last `size` bytes."""
-    inner = bytes((tag,)) + (_varint(size) if tag == _STRING else b"")
+    inner = bytes((tag,)) + (_varint(size) if tag & 7 == 2 else b"")
     head = _message(1, name.encode()) + _head(2, len(inner) + size) + inner
     return _head(number, len(head) + size) + head
 
 
+def _fields(values: Payload) -> bytes:
+    pieces: list[Piece] = []
+    _add_entries(pieces, _FIELDS, values)
+    return b"".join(pieces)
+
+
 def _value(value: Any) -> bytes:
     if isinstance(value, dict):
-        pieces: list[Piece] = []
-        _add_entries(pieces, _FIELDS, value)
-        return _message(6, b"".join(pieces))
+        return _message(6, _fields(value))
     if isinstance(value, list):
         return _message(7, b"".join([_message(1, _value(item)) for item in value]))
     if isinstance(value, str):
@@ -173,14 +199,13 @@ def _head(number: int, size: int) -> bytes:
 
 def _varint(number: int) -> bytes:
     if number < 0x4000:
-        return _SHORT[number]
-    encoded = bytearray()
-    while number > 0x7F:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)
+        return _LAST[number]
+    if number < 0x1000_0000:
+        return _FIRST[number & 0x3FFF] + _LAST[number >> 14]
+    return _FIRST[number & 0x3FFF] + _FIRST[number >> 14 & 0x3FFF] + _varint(number >> 28)
 
 
-_SHORT = [bytes((low | 0x80, high) if high else (low,)) for high in range(0x80) for low in range(0x80)]
-"""All of one or two bytes, made once: nearly all sizes and tags."""
+_FIRST = [bytes((low | 0x80, high | 0x80)) for high in range(0x80) for low in range(0x80)]
+"""Two bytes of a longer number, by their 14 bits."""
+_LAST = [bytes((low | 0x80, high) if high else (low,)) for high in range(0x80) for low in range(0x80)]
+"""The one or two bytes that end a number; nearly all sizes and tags are no more than that."""
