@@ -126,6 +126,8 @@ class Users:
         n = len(points.user_ids)
         check_texts(points.user_ids, "user ids")
         check_length(points.states, n, "states")
+        if not set(map(type, points.states)) <= {bytes}:
+            raise PointRefused("states must be bytes; nothing was written")
         check_length(points.watermarks, n, "watermarks")
         check_length(points.weights, n, "weights")
         check_length(points.updated_at, n, "times of update")

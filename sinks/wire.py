@@ -29,6 +29,8 @@ _double = struct.Struct("<d").pack
 _INT64 = 0xFFFFFFFFFFFFFFFF
 
 Piece = bytes | memoryview
+Column = bytes | NDArray[np.uint8]
+"""Bytes that are the same for all points of a form, or (N, size) those that are not."""
 
 
 def encode_upsert(collection: str, batches: Iterable[PointBatch], condition: bytes | None = None) -> bytes:
@@ -83,10 +85,6 @@ def _vectors(batch: PointBatch) -> list[Piece]:
         for row, position in enumerate(at.tolist()):
             pieces[position] = raw[row * size : (row + 1) * size]
     return pieces
-
-
-Column = bytes | NDArray[np.uint8]
-"""What is the same for all points of a form, or (N, bytes) what is not."""
 
 
 def _counts(named: VectorRows, n: int) -> NDArray[np.int64]:

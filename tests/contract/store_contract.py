@@ -43,9 +43,12 @@ REFUSED_USERS: dict[str, Callable[[UserPoints], UserPoints]] = {
     "interests cut off": lambda p: replace(p, interests=p.interests[:-1]),
     "offsets that go back": lambda p: replace(p, interest_offsets=p.interest_offsets[::-1].copy()),
     "a state missing": lambda p: replace(p, states=p.states[:-1]),
+    "a state that is text": lambda p: replace(p, states=["YQ==", *p.states[1:]]),  # type: ignore[list-item]
     "a watermark missing": lambda p: replace(p, watermarks=p.watermarks[:-1]),
     "a watermark of 65 bits": lambda p: replace(p, watermarks=[{"a": 2**64}] * 3),
     "a watermark that is no integer": lambda p: replace(p, watermarks=[{"a": 1.5}] * 3),
+    "a watermark of 65 bits below zero": lambda p: replace(p, watermarks=[{}, {"a": -(2**63) - 1}, {}]),
+    "a weight that is text": lambda p: replace(p, weights=[{}, {"a": 0.5}, {"a": "half"}]),  # type: ignore[dict-item]
     "a weight that is not finite": lambda p: replace(p, weights=[{"a": float("nan")}] * 3),
     "a time that is not finite": lambda p: replace(p, updated_at=np.array([1, np.nan, 2])),
     "a lone surrogate in an id": lambda p: replace(p, user_ids=["a", "\ud800", "b"]),

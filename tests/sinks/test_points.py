@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import uuid
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from sinks.points import item_key, named_id, user_point_id
 
 
@@ -24,3 +27,11 @@ def test_users_and_names_do_not_collide() -> None:
     """No user id can name the point of something else in the store."""
     assert user_point_id("store") != named_id("store")
     assert user_point_id("x") != named_id("blob/x")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_point_ids_are_uuids_of_version_5(name: str) -> None:
+    """Anybody can find a user's point: its id is the UUIDv5 of the name in one fixed namespace."""
+    namespace = uuid.UUID("6f1b2f0e-5d1c-5b8a-9a57-8f6a4c1d2e30")
+    assert named_id(name) == str(uuid.uuid5(namespace, name))
+    assert user_point_id(name) == named_id(f"user/{name}")
