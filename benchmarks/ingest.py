@@ -85,7 +85,9 @@ def run_program(python: str, name: str, broker: BrokerConfig, topic: str, events
     }
 
 
-def race(pythons: dict[str, str], broker: BrokerConfig, topic: str, events: int, repeat: int) -> dict[str, Any]:
+def race(
+    pythons: dict[str, str], broker: BrokerConfig, topic: str, events: int, repeat: int
+) -> dict[str, Any]:
     """Rounds of all programs; medians of each, and of the ratios within a round."""
     names = list(pythons)
     rounds: list[dict[str, dict[str, float]]] = []
@@ -151,7 +153,9 @@ def main() -> None:
                 "broker": kind,
                 **figures,
                 "missing": missing,
-                "versions": {name: version(name) for name in ("aiokafka", "faust-streaming", "msgspec", "orjson")}
+                "versions": {
+                    name: version(name) for name in ("aiokafka", "faust-streaming", "msgspec", "orjson")
+                }
                 | ({} if missing else dict(line.split("==") for line in pinned if "==" in line)),
                 "device": platform.processor() or platform.machine(),
                 "cores": os.cpu_count(),

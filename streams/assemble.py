@@ -108,15 +108,18 @@ def _suspicious(raw: RawEvents, now: float, max_future_s: float) -> npt.NDArray[
     suspicious: npt.NDArray[np.bool_] = ~((raw.time >= 0) & (raw.time <= now + max_future_s))
     suspicious[list(raw.faults)] = True
     suspicious |= raw.action == UNKNOWN_ACTION
-    suspicious |= _bad(raw.users, MAX_USER_ID_BYTES, blank_is_bad=True, absent_is_bad=True)[raw.user]
-    suspicious |= _bad(raw.scenarios, MAX_SCENARIO_BYTES, blank_is_bad=True, absent_is_bad=True)[raw.scenario]
-    suspicious |= _bad(raw.items, MAX_ITEM_ID_BYTES, blank_is_bad=False, absent_is_bad=False)[raw.item]
-    has_no_text = np.array([is_blank(text) for text in raw.texts] + [True])
-    suspicious |= (raw.item == NONE) & has_no_text[raw.text]
+    suspicious |= _judged(raw.users, MAX_USER_ID_BYTES, blank_is_bad=True, absent_is_bad=True)[raw.user]
+    suspicious |= _judged(raw.scenarios, MAX_SCENARIO_BYTES, blank_is_bad=True, absent_is_bad=True)[
+        raw.scenario
+    ]
+    suspicious |= _judged(raw.items, MAX_ITEM_ID_BYTES, blank_is_bad=False, absent_is_bad=False)[raw.item]
+    no_item = np.flatnonzero(raw.item == NONE)
+    if len(no_item):
+        has_no_text = np.array([is_blank(text) for text in raw.texts] + [True])
+        suspicious[no_item] |= has_no_text[raw.text[no_item]]
     if raw.event_ids is not None:
-        suspicious |= np.array(
-            [e is not None and not fits(e, MAX_EVENT_ID_BYTES) for e in raw.event_ids], bool
-        )
+        event_ids = [event_id or "" for event_id in raw.event_ids]
+        suspicious |= _judged(event_ids, MAX_EVENT_ID_BYTES, blank_is_bad=False, absent_is_bad=False)[:-1]
     return suspicious
 
 
@@ -151,7 +154,15 @@ def _with_normal_texts(columns: EventColumns) -> EventColumns:
     return replace(columns, text=recode(columns.text, mapping), texts=texts)
 
 
-def _bad(table: list[str], limit: int, *, blank_is_bad: bool, absent_is_bad: bool) -> npt.NDArray[np.bool_]:
+def _judged(
+    table: Sequence[str], limit: int, *, blank_is_bad: bool, absent_is_bad: bool
+) -> npt.NDArray[np.bool_]:
     """(T + 1,) whether a table's strings are too long, or blank where that is bad; the last is code -1."""
-    judged = [not fits(value, limit) or (blank_is_bad and is_blank(value)) for value in table]
-    return np.array(judged + [absent_is_bad], bool)
+    bad = np.zeros(len(table) + 1, bool)
+    bad[-1] = absent_is_bad
+    # Only what may be too long is measured in bytes: 4 of them are the most that a character has.
+    if 4 * max(map(len, table), default=0) > limit:
+        bad[:-1] = [not fits(value, limit) for value in table]
+    if blank_is_bad and (not all(table) or any(map(str.isspace, table))):
+        bad[:-1] |= [is_blank(value) for value in table]
+    return bad

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
@@ -57,25 +57,42 @@ def decode_events(
         now: unix seconds, against which "far in the future" is judged.
         max_future_s: how far ahead of `now` an event may lie.
     """
-    rejects: list[Reject] = []
-    events: list[Event] = []
-    kept: list[int] = []
-    # Each record on its own: records joined into one document would decode a little faster, but then one
-    # that is not closed could swallow its neighbour. `try` costs nothing until it catches.
-    for position, value in enumerate(values):
-        try:
-            event = _DECODE_EVENT(value)  # type: ignore[arg-type]  # None: a TypeError, caught with the rest
-        except Exception as error:
-            rejects.append(Reject(position, *undecodable(error, value)))
-        else:
-            events.append(event)
-            kept.append(position)
-    raw = _raw_events(events, np.asarray(offsets, np.int64)[np.array(kept, np.intp)], action)
-    columns, invalid = assemble(raw, source=source, now=now, max_future_s=max_future_s)
+    events, rejects = _decoded(values)
+    offset = np.asarray(offsets, np.int64)
+    kept: list[int] | None = None
+    if rejects:
+        kept = np.delete(np.arange(len(values)), [reject.position for reject in rejects]).tolist()
+        offset = offset[kept]
+    columns, invalid = assemble(
+        _raw_events(events, offset, action), source=source, now=now, max_future_s=max_future_s
+    )
     if invalid:
-        rejects += [Reject(kept[found.position], found.reason, found.detail) for found in invalid]
+        rejects += (
+            found if kept is None else replace(found, position=kept[found.position]) for found in invalid
+        )
         rejects.sort(key=lambda reject: reject.position)
     return Decoded(columns, rejects)
+
+
+def _decoded(values: Sequence[bytes | None]) -> tuple[list[Event], list[Reject]]:
+    """The structs of those records that have one, in order, and a reject for each other record.
+
+    Each record on its own: records joined into one document would decode a little faster, but then one that is not
+    closed could swallow its neighbour. `map` keeps the loop out of the interpreter; it has taken the record that
+    raises, and goes on with the next one.
+    """
+    events: list[Event] = []
+    rejects: list[Reject] = []
+    append = events.append
+    decoding: Iterator[Event] = map(_DECODE_EVENT, values)  # type: ignore[arg-type]  # None: a TypeError
+    while True:
+        try:
+            for event in decoding:
+                append(event)
+            return events, rejects
+        except Exception as error:
+            position = len(events) + len(rejects)
+            rejects.append(Reject(position, *undecodable(error, values[position])))
 
 
 def _raw_events(events: Sequence[Event], offset: I64, action: int) -> RawEvents:

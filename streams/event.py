@@ -174,6 +174,10 @@ def event_keys(
     `event_ids` is None where no event has one; "" counts as none. Code columns and tables as in
     EventColumns; texts already truncated.
     """
+    if event_ids is not None and all(event_ids):
+        keys = _hashes(event_ids)[:-1]  # type: ignore[arg-type]  # no None among them
+        keys[keys == 0] = 1
+        return keys
     keys = np.zeros(len(time), np.uint64)
     keys = _mix(keys ^ _hashes(items)[item])
     keys = _mix(keys ^ _hashes(texts)[text])
@@ -181,8 +185,8 @@ def event_keys(
     keys = _mix(keys ^ (time + 0.0).view(np.uint64))  # + 0.0: minus zero is the same moment as zero
     keys = _mix(keys ^ action.astype(np.uint64))
     if event_ids is not None:
-        known = [(row, event_id.encode()) for row, event_id in enumerate(event_ids) if event_id]
-        keys[[row for row, _ in known]] = [xxhash.xxh3_64_intdigest(event_id) for _, event_id in known]
+        known = [row for row, event_id in enumerate(event_ids) if event_id]
+        keys[known] = _hashes([event_id for event_id in event_ids if event_id])[:-1]
     keys[keys == 0] = 1
     return keys
 
@@ -212,7 +216,9 @@ def event_key(event: Event, action: int) -> int:
 
 def _hashes(table: Sequence[str]) -> U64:
     """(T + 1,) XXH3-64 of each string; the last row is what the code -1 finds."""
-    return np.array([xxhash.xxh3_64_intdigest(value.encode()) for value in table] + [0], dtype=np.uint64)
+    # Joined digests, not their integers: no Python integer is made of each. A digest is big-endian.
+    digests = b"".join(map(xxhash.xxh3_64_digest, map(str.encode, table))) + bytes(8)
+    return np.frombuffer(digests, ">u8").astype(np.uint64)
 
 
 def _mix(state: U64) -> U64:
