@@ -8,7 +8,7 @@ handed over as lists a record costs about two. Usable with any Faust app:
 
     @app.agent(topic)
     async def clicks(stream):
-        async for records in stream:                       # list of aiokafka ConsumerRecord, one partition, in order
+        async for records in stream:                       # list of FetchedRecord, one partition, in order
             batch = stream.current_event.message
             ...                                            # make the work durable
             app.consumer.mark_done(batch)                  # only now may its offset be committed
@@ -34,6 +34,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage, Message
 
+from streams.fetched_record import unpack_cheaply
+
 RAW_CODEC = "driftline-raw"
 
 #: The private names of Faust (and of aiokafka below it) that this file relies on; a test checks that they still exist.
@@ -50,9 +52,20 @@ PRIVATE_NAMES: dict[str, tuple[str, ...]] = {
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread": (
         "_create_worker_consumer",
         "_ensure_consumer",
+        "_fetch_records",
     ),
     "faust.app.base:App": ("_new_transport", "_create_directories"),
-    "aiokafka.consumer.consumer:AIOKafkaConsumer": ("_fetch_max_wait_ms", "_coordinator", "_subscription"),
+    "aiokafka.consumer.consumer:AIOKafkaConsumer": (
+        "_fetch_max_wait_ms",
+        "_coordinator",
+        "_fetcher",
+        "_subscription",
+    ),
+    "aiokafka.consumer.fetcher:Fetcher": (
+        "_records",
+    ),  # this one and the next two: streams/fetched_record.py
+    "aiokafka.consumer.fetcher:FetchResult": ("_partition_records",),
+    "aiokafka.consumer.fetcher:PartitionRecords": ("_consumer_record",),
     "aiokafka.consumer.group_coordinator:GroupCoordinator": ("generation", "coordinator_id"),
 }
 
@@ -76,7 +89,7 @@ holds up the next one of a busy partition on the same broker, and the embedded b
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
-    """Faust's consumer thread with a shorter wait of its fetches."""
+    """Faust's consumer thread with a shorter wait of its fetches and cheaper records."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -86,6 +99,10 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
             )
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
+
+    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
+        unpack_cheaply(consumer._fetcher)
+        return await super()._fetch_records(consumer, *args, **kwargs)
 
 
 _EPOCH = "driftline-epoch"
@@ -288,7 +305,7 @@ class BatchApp(faust.App):
             super()._create_directories()
 
     def batch_topic(self, *names: str) -> Any:
-        """A topic whose stream yields lists of raw aiokafka records."""
+        """A topic whose stream yields lists of raw records (`streams.fetched_record`)."""
         return self.topic(
             *names, value_type=None, value_serializer=RAW_CODEC, key_type=None, key_serializer=RAW_CODEC
         )
