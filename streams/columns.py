@@ -81,6 +81,36 @@ def empty() -> EventColumns:
     )
 
 
+class Coder:
+    """Gives strings their codes, some at a time, in order of first appearance.
+
+    >>> coder = Coder()
+    >>> coder.add(["b", "a"])
+    >>> coder.add_optional(["b", None])
+    >>> codes, table = coder.result()
+    >>> codes.tolist(), table
+    ([0, 1, 0, -1], ['b', 'a'])
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, int] = {}
+        self._codes: list[int] = []
+
+    def add(self, values: Iterable[str]) -> None:
+        """Any string has a code, "" too."""
+        seen, assign = self._seen, self._seen.setdefault
+        self._codes += [assign(value, len(seen)) for value in values]
+
+    def add_optional(self, values: Iterable[str | None]) -> None:
+        """None and "" get the code -1."""
+        seen, assign = self._seen, self._seen.setdefault
+        self._codes += [assign(value, len(seen)) if value else NONE for value in values]
+
+    def result(self) -> tuple[I32, list[str]]:
+        """Codes (B,) int32 of all strings added, and the table of distinct ones."""
+        return np.array(self._codes, np.int32), list(self._seen)
+
+
 def factorise(values: Iterable[str]) -> tuple[I32, list[str]]:
     """Codes (B,) int32 and the table of distinct values, in order of first appearance.
 
@@ -88,10 +118,9 @@ def factorise(values: Iterable[str]) -> tuple[I32, list[str]]:
     >>> codes.tolist(), table
     ([0, 1, 0], ['b', 'a'])
     """
-    seen: dict[str, int] = {}
-    assign = seen.setdefault
-    codes = np.array([assign(value, len(seen)) for value in values], dtype=np.int32)
-    return codes, list(seen)
+    coder = Coder()
+    coder.add(values)
+    return coder.result()
 
 
 def factorise_optional(values: Iterable[str | None]) -> tuple[I32, list[str]]:
@@ -101,10 +130,9 @@ def factorise_optional(values: Iterable[str | None]) -> tuple[I32, list[str]]:
     >>> codes.tolist(), table
     ([0, -1, -1, 0], ['b'])
     """
-    seen: dict[str, int] = {}
-    assign = seen.setdefault
-    codes = np.array([assign(value, len(seen)) if value else NONE for value in values], dtype=np.int32)
-    return codes, list(seen)
+    coder = Coder()
+    coder.add_optional(values)
+    return coder.result()
 
 
 def take(columns: EventColumns, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> EventColumns:

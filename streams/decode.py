@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.assemble import RawEvents, assemble
-from streams.columns import I64, EventColumns, factorise, factorise_optional
+from streams.columns import I64, Coder, EventColumns
 from streams.event import (
     MAX_FUTURE_S,
     MAX_ITEM_ID_BYTES,
@@ -28,6 +28,9 @@ from streams.json_reasons import undecodable
 # msgspec, not orjson: 2.3 times as many events a second into the same columns (benchmarks/decode.py), since it
 # checks the types itself and builds no dictionary of fields that nobody asked for.
 _DECODE_EVENT = msgspec.json.Decoder(Event).decode
+
+CHUNK = 512
+"""Records whose structs exist at once: few enough to stay in a core's cache while their fields are read out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,63 +60,69 @@ def decode_events(
         now: unix seconds, against which "far in the future" is judged.
         max_future_s: how far ahead of `now` an event may lie.
     """
-    events, rejects = _decoded(values)
-    offset = np.asarray(offsets, np.int64)
-    kept: list[int] | None = None
-    if rejects:
-        kept = np.delete(np.arange(len(values)), [reject.position for reject in rejects]).tolist()
-        offset = offset[kept]
-    columns, invalid = assemble(
-        _raw_events(events, offset, action), source=source, now=now, max_future_s=max_future_s
-    )
+    raw, rejects = _raw_events(values, np.asarray(offsets, np.int64), action)
+    columns, invalid = assemble(raw, source=source, now=now, max_future_s=max_future_s)
     if invalid:
-        rejects += (
-            found if kept is None else replace(found, position=kept[found.position]) for found in invalid
-        )
+        kept = np.delete(np.arange(len(values)), [reject.position for reject in rejects]).tolist()
+        rejects += [replace(found, position=kept[found.position]) for found in invalid]
         rejects.sort(key=lambda reject: reject.position)
     return Decoded(columns, rejects)
 
 
-def _decoded(values: Sequence[bytes | None]) -> tuple[list[Event], list[Reject]]:
-    """The structs of those records that have one, in order, and a reject for each other record.
+def _raw_events(values: Sequence[bytes | None], offset: I64, action: int) -> tuple[RawEvents, list[Reject]]:
+    """The fields of those records that can be decoded, in order, and a reject for each other record."""
+    rejects: list[Reject] = []
+    user, item, scenario, text = Coder(), Coder(), Coder(), Coder()
+    times: list[float] = []
+    event_ids: list[str | None] = []
+    for start in range(0, len(values), CHUNK):
+        events = _decoded(values[start : start + CHUNK], start, rejects)
+        user.add([event.user_id for event in events])
+        item.add_optional([event.item_id for event in events])
+        scenario.add([event.scenario for event in events])
+        text.add_optional([event.text for event in events])
+        times += [event.timestamp for event in events]
+        event_ids += [event.event_id for event in events]
+    if rejects:
+        offset = np.delete(offset, [reject.position for reject in rejects])
+    (user_code, users), (item_code, items) = user.result(), item.result()
+    (scenario_code, scenarios), (text_code, texts) = scenario.result(), text.result()
+    raw = RawEvents(
+        user=user_code,
+        users=users,
+        item=item_code,
+        items=items,
+        scenario=scenario_code,
+        scenarios=scenarios,
+        text=text_code,
+        texts=texts,
+        time=np.array(times, np.float64),
+        action=np.full(len(times), action, np.uint8),
+        offset=offset,
+        event_ids=event_ids,
+    )
+    return raw, rejects
+
+
+def _decoded(values: Sequence[bytes | None], start: int, rejects: list[Reject]) -> list[Event]:
+    """The structs of those records that have one; each other record is added to `rejects`, positions from `start`.
 
     Each record on its own: records joined into one document would decode a little faster, but then one that is not
-    closed could swallow its neighbour. `map` keeps the loop out of the interpreter; it has taken the record that
+    closed could swallow its neighbour. `map` keeps the call out of the interpreter; it has taken the record that
     raises, and goes on with the next one.
     """
     events: list[Event] = []
-    rejects: list[Reject] = []
     append = events.append
+    first, start = start, start - len(rejects)
     decoding: Iterator[Event] = map(_DECODE_EVENT, values)  # type: ignore[arg-type]  # None: a TypeError
     while True:
         try:
             for event in decoding:
                 append(event)
-            return events, rejects
+            return events
         except Exception as error:
-            position = len(events) + len(rejects)
-            rejects.append(Reject(position, *undecodable(error, values[position])))
-
-
-def _raw_events(events: Sequence[Event], offset: I64, action: int) -> RawEvents:
-    user, users = factorise([event.user_id for event in events])
-    item, items = factorise_optional([event.item_id for event in events])
-    scenario, scenarios = factorise([event.scenario for event in events])
-    text, texts = factorise_optional([event.text for event in events])
-    return RawEvents(
-        user=user,
-        users=users,
-        item=item,
-        items=items,
-        scenario=scenario,
-        scenarios=scenarios,
-        text=text,
-        texts=texts,
-        time=np.array([event.timestamp for event in events], np.float64),
-        action=np.full(len(events), action, np.uint8),
-        offset=offset,
-        event_ids=[event.event_id for event in events],
-    )
+            position = start + len(events) + len(rejects)
+            rejects.append(Reject(position, *undecodable(error, values[position - first])))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
