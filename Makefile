@@ -11,7 +11,7 @@ TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup quickstart test check bench clean
+.PHONY: help setup quickstart test check bench rivals clean
 
 help:
 	@sed -n '1,5s/^# \{0,1\}//p' Makefile
@@ -50,5 +50,13 @@ test: check
 bench: setup
 	@for program in benchmarks/*.py; do echo "==> $$program" >&2; $(BIN)/python $$program || exit 1; done
 
+# Bytewax and Quix Streams for benchmarks/ingest.py, which leaves them out without this.
+rivals: .venv-rivals/ready
+
+.venv-rivals/ready: benchmarks/rivals/requirements.txt
+	@test -x .venv-rivals/bin/python || $(PYTHON) -m venv .venv-rivals
+	@.venv-rivals/bin/pip install --quiet -r $<
+	@touch $@
+
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-rivals .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

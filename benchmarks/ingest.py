@@ -102,8 +102,13 @@ def race(
     def median(name: str, figure: str) -> float:
         return statistics.median(found[name][figure] for found in rounds)
 
-    def ratio(name: str, figure: str = "events_per_s") -> float:
-        return round(statistics.median(found[OURS][figure] / found[name][figure] for found in rounds), 3)
+    def ratios(name: str, figure: str) -> dict[str, float]:
+        found = sorted(done[OURS][figure] / done[name][figure] for done in rounds)
+        return {
+            "median": round(statistics.median(found), 3),
+            "least": round(found[0], 3),
+            "most": round(found[-1], 3),
+        }
 
     return {
         "programs": {
@@ -114,8 +119,8 @@ def race(
             }
             for name in names
         },
-        "ratio_to": {name: ratio(name) for name in names if name != OURS},
-        "cpu_ratio_to": {name: ratio(name, "cpu_us_per_event") for name in names if name != OURS},
+        "ratio_to": {name: ratios(name, "events_per_s") for name in names if name != OURS},
+        "cpu_ratio_to": {name: ratios(name, "cpu_us_per_event") for name in names if name != OURS},
     }
 
 

@@ -1,47 +1,28 @@
-"""The program under test: the daemon's transport and decoder, with nothing behind them.
+"""The program under test: the daemon's own app and decoder, with nothing behind them.
 
-The app is set as the daemon sets it (`streams.app.faust_app`); each fetch becomes validated columns in which strings are
-coded and every event has its key for duplicates, and is then marked done.
+Each fetch becomes validated columns in which strings are coded and every event has its key for duplicates, and is then
+marked done.
 """
 
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from typing import Any
 
 from stopwatch import Stopwatch, arguments
 
+from streams.app import faust_app
 from streams.decode import decode_events
-from streams.settings import DaemonConfig
-from streams.transport import BatchApp
+from streams.settings import Settings
 from streams.watermarks import kafka_source
 
 
-async def run(folder: str) -> None:
+async def run() -> None:
     """Read the topic to its end."""
     broker, topic, group, events = arguments()
-    watch, over, daemon = Stopwatch(events), asyncio.Event(), DaemonConfig()
-    app = BatchApp(
-        group,
-        broker=f"kafka://{broker}",
-        loop=asyncio.get_running_loop(),
-        store="memory://",
-        datadir=folder,
-        web_enabled=False,
-        topic_disable_leader=True,
-        topic_allow_declare=False,
-        stream_buffer_maxsize=2,
-        broker_max_poll_records=daemon.batch_events,
-        consumer_max_fetch_size=daemon.fetch_bytes,
-        consumer_auto_offset_reset="earliest",
-        broker_commit_interval=daemon.commit_interval_s,
-        broker_session_timeout=daemon.session_timeout_s,
-        broker_heartbeat_interval=daemon.heartbeat_s,
-        broker_rebalance_timeout=daemon.rebalance_timeout_s,
-        broker_request_timeout=90.0,
-    )
+    settings = Settings.load(None, {"broker": {"url": broker}, "daemon": {"group": group}})
+    watch, over, app = Stopwatch(events), asyncio.Event(), faust_app(settings)
 
     async def agent(stream: Any) -> None:
         async for records in stream:
@@ -53,7 +34,7 @@ async def run(folder: str) -> None:
                 action=1,
                 source=kafka_source("benchmark", message.topic, message.partition),
                 now=time.time(),
-                max_future_s=daemon.max_future_s,
+                max_future_s=settings.daemon.max_future_s,
             )
             app.consumer.mark_done(message)  # type: ignore[attr-defined]
             if watch.add(len(records), len(decoded.columns)):
@@ -67,5 +48,4 @@ async def run(folder: str) -> None:
     await app.stop()
 
 
-with tempfile.TemporaryDirectory() as name:
-    asyncio.run(run(name))
+asyncio.run(run())

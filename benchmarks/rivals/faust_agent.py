@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from typing import Any
 
 import faust
 from stopwatch import Stopwatch, arguments
 
 
-async def run() -> None:
+async def run(folder: str) -> None:
     """Read so many events of the topic."""
     broker, topic, group, events = arguments()
     watch, over = Stopwatch(events), asyncio.Event()
@@ -18,6 +19,7 @@ async def run() -> None:
         broker=f"kafka://{broker}",
         loop=asyncio.get_running_loop(),
         store="memory://",
+        datadir=folder,
         web_enabled=False,
         topic_disable_leader=True,
         topic_allow_declare=False,
@@ -40,4 +42,5 @@ async def run() -> None:
     await app.stop()
 
 
-asyncio.run(run())
+with tempfile.TemporaryDirectory() as name:
+    asyncio.run(run(name))
