@@ -15,6 +15,7 @@ from streams.broker_config import BrokerConfig
 from streams.topics import ensure_topics
 from support.daemon_process import DaemonProcess, driftline
 from support.event_columns import event
+from support.poison import POISON
 from support.streamed_logs import TOPICS, assert_equal_stores, make_topics, replayed, rows, send
 from support.topic_reader import read_topic
 
@@ -66,38 +67,6 @@ def test_killed_and_stopped_daemons_lose_and_double_nothing(
     with DaemonProcess(tmp_path, *arguments, "--drain") as daemon:
         assert daemon.wait() == 0, daemon.log
     assert_equal_stores(tmp_path / "live", replayed(tmp_path, log))
-
-
-POISON: dict[str, tuple[bytes, str]] = {
-    "not JSON": (b"{nope", "not_json"),
-    "not UTF-8": (b'{"user_id": "\xff"}', "not_json"),
-    "empty": (b"", "empty_record"),
-    "a list": (b"[1]", "wrong_type"),
-    "user_id a number": (b'{"user_id": 1, "timestamp": 1, "scenario": "s", "item_id": "i"}', "wrong_type"),
-    "no scenario": (b'{"user_id": "u", "timestamp": 1, "item_id": "i"}', "missing_field"),
-    "no content": (b'{"user_id": "u", "timestamp": 1, "scenario": "s"}', "no_item_and_no_text"),
-    "empty user": (b'{"user_id": "", "timestamp": 1, "scenario": "s", "item_id": "i"}', "empty_user_id"),
-    "1 MB user": (
-        b'{"user_id": "' + b"u" * 1_000_000 + b'", "timestamp": 1, "scenario": "s", "item_id": "i"}',
-        "user_id_too_long",
-    ),
-    "NaN": (b'{"user_id": "u", "timestamp": NaN, "scenario": "s", "item_id": "i"}', "timestamp_not_finite"),
-    "infinite": (
-        b'{"user_id": "u", "timestamp": 1e999, "scenario": "s", "item_id": "i"}',
-        "timestamp_not_finite",
-    ),
-    "far future": (
-        b'{"user_id": "u", "timestamp": 9e12, "scenario": "s", "item_id": "i"}',
-        "timestamp_in_future",
-    ),
-    "deep": (
-        b'{"user_id": "u", "timestamp": 1, "scenario": "s", "item_id": "i", "x": '
-        + b"[" * 90_000
-        + b"]" * 90_000
-        + b"}",
-        "nested_too_deep",
-    ),
-}
 
 
 def test_poison_becomes_dead_letters_and_its_neighbours_are_applied(

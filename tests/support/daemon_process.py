@@ -74,9 +74,14 @@ class DaemonProcess:
         found: dict[str, Any] = json.loads(self._out.read_text())
         return found
 
+    @property
+    def listens(self) -> bool:
+        """Whether the HTTP part is there."""
+        return '"event": "listening"' in self.log
+
     def url(self, path: str, wait_s: float = 30.0) -> str:
         """Address of its HTTP part, once it listens."""
-        self.until(lambda: '"event": "listening"' in self.log, wait_s, "the HTTP part listens")
+        self.until(lambda: self.listens, wait_s, "the HTTP part listens")
         port = re.search(r'"port": (\d+)', self.log)
         assert port is not None
         return f"http://127.0.0.1:{port[1]}{path}"

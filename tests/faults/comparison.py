@@ -1,0 +1,75 @@
+"""What a faulted run left in the store, against an offline replay of the same log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sinks.protocols import Store
+from streams.settings import Settings
+from streams.workspace import open_for_reading
+from support.daemon_process import driftline
+from support.event_log import EventLog
+from support.reference_state import max_relative_error
+from support.states import states_of
+from transfer.config import InterestConfig
+
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Of every user. lost, doubled: events that a state has too few or too many of; errors are relative maxima."""
+
+    users: int
+    lost: int
+    doubled: int
+    state_error: float
+    fused_error: float
+    problem: str = ""
+
+    @property
+    def problems(self) -> list[str]:
+        """Why the run failed; empty if it did not."""
+        found = [self.problem] if self.problem else []
+        if self.lost or self.doubled:
+            found.append(f"{self.lost} events lost, {self.doubled} counted twice")
+        if not max(self.state_error, self.fused_error) <= TOLERANCE:
+            found.append(f"relative error: states {self.state_error:.2g}, fused {self.fused_error:.2g}")
+        return found
+
+
+def compare_with_replay(folder: Path, live: str, log: EventLog) -> Comparison:
+    """Replay the log into a store of its own in `folder` and compare every user of both."""
+    path = log.write(folder / "log.parquet")
+    replayed = str(folder / "replayed")
+    done = driftline("replay", str(path), "--store", replayed, "--json", timeout=600)
+    assert done.returncode == 0, done.stderr
+    settings = Settings.load()
+    with open_for_reading(live, settings) as one, open_for_reading(replayed, settings) as other:
+        return compare(one.store, other.store, one.interest, log.counts())
+
+
+def compare(live: Store, truth: Store, config: InterestConfig, expected: Mapping[str, int]) -> Comparison:
+    """Compare two stores; `expected` holds the events that each user has in the log."""
+    users, states, fused = states_of(live, config)
+    true_users, true_states, true_fused = states_of(truth, config)
+    true_counts = dict(zip(true_users, true_states.n_events.tolist(), strict=True))
+    assert true_counts == expected, "the replay itself is wrong"
+    counts = dict(zip(users, states.n_events.tolist(), strict=True))
+    excess = [counts.get(user, 0) - count for user, count in expected.items()]
+    excess += [count for user, count in counts.items() if user not in expected]
+    lost, doubled = -sum(n for n in excess if n < 0), sum(n for n in excess if n > 0)
+    if users != true_users:
+        problem = f"{len(users)} users where there should be {len(true_users)}"
+        return Comparison(len(users), lost, doubled, np.inf, np.inf, problem)
+    scale = np.abs(true_fused).max(axis=1, keepdims=True)
+    fused_error = float((np.abs(fused - true_fused) / scale).max())
+    try:
+        state_error, problem = max_relative_error(states, true_states), ""
+    except AssertionError as error:
+        state_error, problem = np.inf, f"states differ: {' '.join(str(error).split())[:200]}"
+    return Comparison(len(users), lost, doubled, state_error, fused_error, problem)

@@ -1,0 +1,82 @@
+"""Fault 4: the store server is unreachable, slow, fails some requests, and loses answers of writes that it did."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from faults.trial import Broker, Result, Trial, not_ready
+from support.daemon_process import DaemonProcess
+from support.qdrant_server import QdrantServer
+
+RECOVERY_S = 20.0
+
+
+@dataclass(frozen=True)
+class Sizes:
+    events: int
+    users: int
+    outage_s: float
+    trouble_s: float
+    rate: float
+    delay_s: float = 0.3
+    fail_share: float = 0.3
+    lost_answers: int = 10
+
+
+SHORT = Sizes(events=8000, users=300, outage_s=3.0, trouble_s=2.0, rate=150.0)
+LONG = Sizes(events=200_000, users=2000, outage_s=30.0, trouble_s=15.0, rate=1500.0)
+
+
+def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
+    """One daemon lives through all four, one after the other, under load."""
+    trial = Trial("store away", folder, broker, seed)
+    log = trial.log(sizes.events, sizes.users)
+    with (
+        QdrantServer(folder / "qdrant", seed=seed) as server,
+        trial.daemon(server.url, DRIFTLINE_DAEMON__BATCH_EVENTS="200") as daemon,
+    ):
+        daemon.until_ready()
+        with trial.load(log.records(trial.prefix), sizes.rate) as load:
+            trial.flows(daemon, trial.rng.randrange(1, round(3 * sizes.rate)), "events flow")
+            recovery = outage(trial, daemon, server, sizes.outage_s)
+
+            server.delay_s = sizes.delay_s
+            goes_on(trial, daemon, sizes.trouble_s, "events flow though the store is slow")
+            server.delay_s = 0.0
+
+            server.fail_share = sizes.fail_share
+            goes_on(trial, daemon, sizes.trouble_s, "events flow though requests fail")
+            server.fail_share = 0.0
+
+            for _ in range(sizes.lost_answers):
+                server.fail_next(1, applied=True)
+                trial.flows(daemon, 1, "events flow though answers are lost", RECOVERY_S)
+            trial.finish(daemon, load, sizes.events)
+        trial.drain(server.url)
+        retries = int(trial.samples(daemon).total("driftline_store_retries_total"))
+        trial.require(retries > sizes.lost_answers, f"only {retries} retries: the store was not away")
+        times = f"{sizes.outage_s:g} s away, going again after {recovery:.1f} s; {retries} retries"
+        return trial.result(server.url, log, times)
+
+
+def outage(trial: Trial, daemon: DaemonProcess, server: QdrantServer, outage_s: float) -> float:
+    """The store leaves, stays away and comes back; seconds from its return to the next event."""
+    server.stop()
+    gone = time.monotonic()
+    trial.until(daemon, lambda: "store unavailable" in not_ready(daemon), "/ready tells of it", RECOVERY_S)
+    time.sleep(max(0.0, gone + outage_s - time.monotonic()))
+    server.start()
+    back = time.monotonic()
+    trial.flows(daemon, 1, "events flow again", RECOVERY_S)
+    took = time.monotonic() - back
+    trial.until(daemon, lambda: not_ready(daemon) == "", "it is ready again", RECOVERY_S)
+    return took
+
+
+def goes_on(trial: Trial, daemon: DaemonProcess, seconds: float, what: str) -> None:
+    """For so long, and some events get through meanwhile."""
+    end = time.monotonic() + seconds
+    trial.flows(daemon, 1, what, RECOVERY_S)
+    time.sleep(max(0.0, end - time.monotonic()))

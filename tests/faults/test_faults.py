@@ -1,0 +1,46 @@
+"""Real faults, in short: what is in the store afterwards equals a replay of the log. `make faults` runs the long forms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from faults import broker_away, poison, sigkill, sigterm, store_away
+from faults.trial import Broker, Result
+from support.brokers import RealKafka
+
+pytestmark = pytest.mark.broker
+SEED = 4
+
+
+def kept(result: Result) -> None:
+    assert result.passed, "\n".join(result.problems)
+    print(result)
+
+
+def test_killed_daemons_lose_and_double_nothing(fault_broker: Broker, tmp_path: Path) -> None:
+    """SIGKILL at random moments: the states are those of a replay."""
+    kept(sigkill.run(tmp_path, fault_broker, SEED, sigkill.SHORT))
+
+
+def test_stopped_daemons_are_quick_and_leave_nothing_to_be_read_twice(
+    fault_broker: Broker, tmp_path: Path
+) -> None:
+    """SIGTERM under load ends within daemon.shutdown_s with 0; the next daemon goes on exactly there."""
+    kept(sigterm.run(tmp_path, fault_broker, SEED, sigterm.SHORT))
+
+
+def test_a_broker_that_stops_or_is_killed_loses_nothing(own_kafka: RealKafka, tmp_path: Path) -> None:
+    """It comes back on its kept log: the same daemon goes on, and the states are those of a replay."""
+    kept(broker_away.run(tmp_path, own_kafka, SEED, broker_away.SHORT))
+
+
+def test_a_store_that_is_away_slow_or_failing_loses_nothing(fault_broker: Broker, tmp_path: Path) -> None:
+    """The daemon waits, says why, tries again; what was written without an answer is not counted twice."""
+    kept(store_away.run(tmp_path, fault_broker, SEED, store_away.SHORT))
+
+
+def test_exactly_the_poison_becomes_dead_letters(fault_broker: Broker, tmp_path: Path) -> None:
+    """Every bad record once, with its bytes, position and reason; every good event is applied."""
+    kept(poison.run(tmp_path, fault_broker, SEED, poison.SHORT))

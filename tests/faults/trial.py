@@ -1,0 +1,168 @@
+"""One run of one fault: its topics and log, its daemons, what they told, and the verdict."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from faults.comparison import Comparison, compare_with_replay
+from streams.broker import EmbeddedBroker
+from support.background_load import BackgroundLoad
+from support.brokers import RealKafka
+from support.daemon_process import DaemonProcess
+from support.event_log import EventLog, Record
+from support.samples import Samples
+from support.streamed_logs import make_topics
+
+Broker = RealKafka | EmbeddedBroker
+
+PATIENCE_S = 120.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row of the table. times: what the fault was and how long things took, in words."""
+
+    fault: str
+    broker: str
+    events: int
+    times: str
+    comparison: Comparison
+    reread: int
+    seconds: float
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        return not self.problems
+
+
+class Trial:
+    """Everything random in it follows from `seed`. `outcomes` counts what the daemons said became of their events.
+
+    Every event id is in the log once, and the load sends each record once. So an event with the outcome `duplicate` is
+    one that was applied before and was not ruled out by its user's watermark: only the ring caught it.
+    """
+
+    def __init__(self, fault: str, folder: Path, broker: Broker, seed: int, partitions: int = 4) -> None:
+        self.fault = fault
+        self.folder = folder
+        self.broker = broker
+        self.seed = seed
+        self.rng = random.Random(f"{fault} {seed}")
+        self.partitions = partitions
+        self.prefix = f"{fault.replace(' ', '-')}-{time.time_ns():x}-"
+        self.outcomes: Counter[str] = Counter()
+        self.problems: list[str] = []
+        self._seen: dict[DaemonProcess, Counter[str]] = {}
+        self._samples: dict[DaemonProcess, Samples] = {}
+        self._began = time.monotonic()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def log(self, events: int, users: int) -> EventLog:
+        """The log of this run, and the topics for it."""
+        make_topics(self.broker.config, self.prefix, self.partitions)
+        return EventLog.drawn(events, users, self.rng.randrange(1 << 30))
+
+    def load(self, records: list[Record], rate: float | None = None) -> BackgroundLoad:
+        """The records into the topics, in the background."""
+        return BackgroundLoad(
+            self.broker.config,
+            records,
+            partitions=self.partitions,
+            rate=rate,
+            idempotent=isinstance(self.broker, RealKafka),
+        )
+
+    def daemon(self, store: str, *arguments: str, **environment: str) -> DaemonProcess:
+        """A daemon of this run's group on its topics."""
+        own = ["--broker", self.broker.url, "--store", store, "--prefix", self.prefix, "--group", self.prefix]
+        return DaemonProcess(self.folder, *own, *arguments, **environment)
+
+    def require(self, holds: bool, problem: str) -> None:
+        """Note a promise that was not kept; the run goes on, so that the comparison still tells what came of it."""
+        if not holds:
+            self.problems.append(problem)
+
+    def samples(self, daemon: DaemonProcess) -> Samples:
+        """Its metrics now, and its outcomes counted; the last ones known where it does not answer yet or any more."""
+        if daemon.process.poll() is None and daemon.listens:
+            self._samples[daemon] = found = Samples(daemon.get("/metrics")[1])
+            self._count(daemon, found.by("driftline_events_total", "outcome"))
+        return self._samples.setdefault(daemon, Samples(""))
+
+    def events(self, daemon: DaemonProcess) -> int:
+        """Events with an outcome in this daemon so far."""
+        return int(self.samples(daemon).total("driftline_events_total"))
+
+    def summed_up(self, daemon: DaemonProcess) -> None:
+        """Take the counts of the line that an ended daemon left."""
+        summary = daemon.summary
+        parts = {"applied": "applied", "duplicates": "duplicate"}
+        parts |= {name: name for name in ("redelivered", "rejected")}
+        self._count(daemon, Counter({parts[key]: summary[key] for key in parts}))
+
+    def _count(self, daemon: DaemonProcess, seen: Counter[str]) -> None:
+        self.outcomes += seen - self._seen.get(daemon, Counter())
+        self._seen[daemon] = seen
+
+    def until(self, daemon: DaemonProcess, condition: Callable[[], bool], what: str, wait_s: float) -> None:
+        """Wait in short steps while the daemon runs."""
+        end = time.monotonic() + wait_s
+        while not condition():
+            code = daemon.process.poll()
+            assert code is None, f"the daemon ended with {code} before {what}:\n{daemon.log[-4000:]}"
+            assert time.monotonic() < end, f"not within {wait_s} s: {what}\n{daemon.log[-4000:]}"
+            time.sleep(0.01)
+
+    def flows(self, daemon: DaemonProcess, events: int, what: str, wait_s: float = PATIENCE_S) -> None:
+        """Wait until so many more events are through."""
+        goal = self.events(daemon) + events
+        self.until(daemon, lambda: self.events(daemon) >= goal, what, wait_s)
+
+    def finish(self, daemon: DaemonProcess, load: BackgroundLoad, events: int) -> None:
+        """The rest of the load at full speed, all of it through, and an orderly stop."""
+        self.require(not load.finished, "the load was over before the last fault")
+        load.rate = None
+        load.until_sent()
+        self.until(daemon, lambda: self.events(daemon) >= events, "everything is through", PATIENCE_S)
+        self.stop(daemon)
+
+    def stop(self, daemon: DaemonProcess, within_s: float = 30.0) -> None:
+        """SIGTERM; exit status 0 is required."""
+        status = daemon.stop(within_s)
+        self.require(status == 0, f"the stop ended with {status}:\n{daemon.log[-2000:]}")
+        if status == 0:
+            self.summed_up(daemon)
+
+    def drain(self, store: str, **environment: str) -> int:
+        """A last daemon on what is left, to the end; how many events it had."""
+        with self.daemon(store, "--drain", **environment) as last:
+            assert last.wait(PATIENCE_S) == 0, last.log[-4000:]
+            self.summed_up(last)
+            return int(last.summary["events"])
+
+    def result(self, store: str, log: EventLog, times: str) -> Result:
+        """Compare every user with a replay of the log, and judge."""
+        seconds = time.monotonic() - self._began
+        found = compare_with_replay(self.folder, store, log)
+        problems = [*self.problems, *found.problems]
+        if self.outcomes["duplicate"]:
+            problems.append(f"{self.outcomes['duplicate']} events passed the watermark twice")
+        kind = "kafka" if isinstance(self.broker, RealKafka) else "embedded"
+        reread = self.outcomes["redelivered"]
+        (self.folder / "result.json").write_text(
+            json.dumps({"seed": self.seed, "outcomes": self.outcomes, "problems": problems, "times": times})
+        )
+        return Result(self.fault, kind, len(log), times, found, reread, seconds, problems)
+
+
+def not_ready(daemon: DaemonProcess) -> str:
+    """What /ready says is in the way; "" when ready."""
+    status, body = daemon.get("/ready")
+    return "" if status == 200 else str(json.loads(body)["reason"])
