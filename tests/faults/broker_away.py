@@ -36,10 +36,13 @@ def run(folder: Path, broker: RealKafka, seed: int, sizes: Sizes) -> Result:
         daemon.until_ready()
         with trial.load(log.records(trial.prefix), sizes.rate) as load:
             for leave in (broker.stop, broker.kill):
-                trial.flows(daemon, trial.rng.randrange(1, round(3 * sizes.rate)), "events flow")
+                trial.flows(trial.rng.randrange(1, round(3 * sizes.rate)), "events flow", daemon)
                 recoveries.append(outage(trial, daemon, leave, sizes.outage_s))
-            trial.finish(daemon, load, sizes.events)
-    trial.drain(store)
+            trial.require(not load.finished, "the load was over before the last fault")
+            load.rate = None
+            load.until_sent()
+            trial.finished(daemon)
+            trial.stop(daemon)
     times = f"2 x {sizes.outage_s:g} s; going again after " + ", ".join(f"{s:.1f} s" for s in recoveries)
     return trial.result(store, log, times)
 
@@ -49,12 +52,12 @@ def outage(trial: Trial, daemon: DaemonProcess, leave: Callable[[], None], outag
     assert isinstance(trial.broker, RealKafka)
     leave()
     gone = time.monotonic()
-    trial.until(daemon, lambda: "broker unavailable" in not_ready(daemon), "/ready tells of it", RECOVERY_S)
+    trial.until(lambda: "broker unavailable" in not_ready(daemon), "/ready tells of it", RECOVERY_S, daemon)
     time.sleep(max(0.0, gone + outage_s - time.monotonic()))
     before = trial.events(daemon)
     trial.broker.start()
     back = time.monotonic()
-    trial.until(daemon, lambda: trial.events(daemon) > before, "events flow again", RECOVERY_S)
+    trial.until(lambda: trial.events(daemon) > before, "events flow again", RECOVERY_S, daemon)
     took = time.monotonic() - back
-    trial.until(daemon, lambda: not_ready(daemon) == "", "it is ready again", RECOVERY_S)
+    trial.until(lambda: not_ready(daemon) == "", "it is ready again", RECOVERY_S, daemon)
     return took

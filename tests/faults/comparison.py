@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from sinks.protocols import Store
+from streams.logs import open_logs
+from streams.replay import replay
 from streams.settings import Settings
-from streams.workspace import open_for_reading
-from support.daemon_process import driftline
+from streams.workspace import open_for_reading, open_workspace
 from support.event_log import EventLog
 from support.reference_state import max_relative_error
 from support.states import states_of
@@ -44,13 +46,14 @@ class Comparison:
 
 def compare_with_replay(folder: Path, live: str, log: EventLog) -> Comparison:
     """Replay the log into a store of its own in `folder` and compare every user of both."""
-    path = log.write(folder / "log.parquet")
-    replayed = str(folder / "replayed")
-    done = driftline("replay", str(path), "--store", replayed, "--json", timeout=600)
-    assert done.returncode == 0, done.stderr
+    events = open_logs([log.write(folder / "log.parquet")], now=time.time())
     settings = Settings.load()
-    with open_for_reading(live, settings) as one, open_for_reading(replayed, settings) as other:
-        return compare(one.store, other.store, one.interest, log.counts())
+    with (
+        open_workspace(str(folder / "replayed"), settings, create=True) as truth,
+        open_for_reading(live, settings) as found,
+    ):
+        replay(truth, events)
+        return compare(found.store, truth.store, found.interest, log.counts())
 
 
 def compare(live: Store, truth: Store, config: InterestConfig, expected: Mapping[str, int]) -> Comparison:

@@ -37,7 +37,7 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
     small = {"DRIFTLINE_DAEMON__BATCH_EVENTS": str(sizes.batch_events)}
     with trial.load(records) as load:
         with trial.daemon(store, **small) as daemon:
-            trial.flows(daemon, sizes.events // 3, "a third is through")
+            trial.flows(sizes.events // 3, "a third is through", daemon)
             trial.stop(daemon)
         load.until_sent()
     trial.drain(store, **small)

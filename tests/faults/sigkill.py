@@ -40,7 +40,7 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
                     time.sleep(trial.rng.uniform(0, 6))
                 else:
                     goal = trial.rng.randint(share // 10, 2 * share - share // 10)
-                    trial.flows(daemon, goal, f"{goal} events are through")
+                    trial.flows(goal, f"{goal} events are through", daemon)
                     time.sleep(trial.rng.uniform(0, 0.05))
                 events = trial.events(daemon)
                 daemon.kill()

@@ -38,7 +38,7 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
         for _ in range(sizes.stops):
             goal = trial.rng.randint(share // 10, 2 * share - share // 10)
             with trial.daemon(store, **settings) as daemon:
-                trial.flows(daemon, goal, f"{goal} events are through")
+                trial.flows(goal, f"{goal} events are through", daemon)
                 time.sleep(trial.rng.uniform(0, 0.05))
                 began = time.monotonic()
                 trial.stop(daemon, sizes.shutdown_s + 10)

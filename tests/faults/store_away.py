@@ -39,7 +39,7 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
     ):
         daemon.until_ready()
         with trial.load(log.records(trial.prefix), sizes.rate) as load:
-            trial.flows(daemon, trial.rng.randrange(1, round(3 * sizes.rate)), "events flow")
+            trial.flows(trial.rng.randrange(1, round(3 * sizes.rate)), "events flow", daemon)
             recovery = outage(trial, daemon, server, sizes.outage_s)
 
             server.delay_s = sizes.delay_s
@@ -52,9 +52,12 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
 
             for _ in range(sizes.lost_answers):
                 server.fail_next(1, applied=True)
-                trial.flows(daemon, 1, "events flow though answers are lost", RECOVERY_S)
-            trial.finish(daemon, load, sizes.events)
-        trial.drain(server.url)
+                trial.flows(1, "events flow though answers are lost", daemon, wait_s=RECOVERY_S)
+            trial.require(not load.finished, "the load was over before the last fault")
+            load.rate = None
+            load.until_sent()
+            trial.finished(daemon)
+            trial.stop(daemon)
         retries = int(trial.samples(daemon).total("driftline_store_retries_total"))
         trial.require(retries > sizes.lost_answers, f"only {retries} retries: the store was not away")
         times = f"{sizes.outage_s:g} s away, going again after {recovery:.1f} s; {retries} retries"
@@ -65,18 +68,18 @@ def outage(trial: Trial, daemon: DaemonProcess, server: QdrantServer, outage_s: 
     """The store leaves, stays away and comes back; seconds from its return to the next event."""
     server.stop()
     gone = time.monotonic()
-    trial.until(daemon, lambda: "store unavailable" in not_ready(daemon), "/ready tells of it", RECOVERY_S)
+    trial.until(lambda: "store unavailable" in not_ready(daemon), "/ready tells of it", RECOVERY_S, daemon)
     time.sleep(max(0.0, gone + outage_s - time.monotonic()))
     server.start()
     back = time.monotonic()
-    trial.flows(daemon, 1, "events flow again", RECOVERY_S)
+    trial.flows(1, "events flow again", daemon, wait_s=RECOVERY_S)
     took = time.monotonic() - back
-    trial.until(daemon, lambda: not_ready(daemon) == "", "it is ready again", RECOVERY_S)
+    trial.until(lambda: not_ready(daemon) == "", "it is ready again", RECOVERY_S, daemon)
     return took
 
 
 def goes_on(trial: Trial, daemon: DaemonProcess, seconds: float, what: str) -> None:
     """For so long, and some events get through meanwhile."""
     end = time.monotonic() + seconds
-    trial.flows(daemon, 1, what, RECOVERY_S)
+    trial.flows(1, what, daemon, wait_s=RECOVERY_S)
     time.sleep(max(0.0, end - time.monotonic()))

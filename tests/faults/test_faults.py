@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from faults import broker_away, poison, sigkill, sigterm, store_away
+from faults import broker_away, frozen, poison, sigkill, sigterm, store_away, workers, zombie
 from faults.trial import Broker, Result
 from support.brokers import RealKafka
 
@@ -39,6 +39,24 @@ def test_a_broker_that_stops_or_is_killed_loses_nothing(own_kafka: RealKafka, tm
 def test_a_store_that_is_away_slow_or_failing_loses_nothing(fault_broker: Broker, tmp_path: Path) -> None:
     """The daemon waits, says why, tries again; what was written without an answer is not counted twice."""
     kept(store_away.run(tmp_path, fault_broker, SEED, store_away.SHORT))
+
+
+def test_workers_that_come_and_go_lose_and_double_nothing(fault_broker: Broker, tmp_path: Path) -> None:
+    """Several workers on one store, one leaves and another joins under load: the states are those of a replay."""
+    kept(workers.run(tmp_path, fault_broker, SEED, workers.SHORT))
+
+
+def test_a_worker_frozen_beyond_its_session_overwrites_nothing(fault_broker: Broker, tmp_path: Path) -> None:
+    """SIGSTOP with work in hand, SIGCONT after another took over: the states are those of a replay."""
+    kept(zombie.run(tmp_path, fault_broker, SEED, zombie.SHORT))
+
+
+@pytest.mark.parametrize("method", [frozen.WRITE, frozen.READ])
+def test_a_request_that_arrives_after_the_take_over_changes_nothing(
+    method: str, fault_broker: Broker, tmp_path: Path
+) -> None:
+    """Frozen between request and answer: what it read or wrote before its successor does no harm after it."""
+    kept(frozen.run(tmp_path, fault_broker, SEED, frozen.SHORT, method))
 
 
 def test_exactly_the_poison_becomes_dead_letters(fault_broker: Broker, tmp_path: Path) -> None:

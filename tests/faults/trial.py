@@ -15,13 +15,15 @@ from streams.broker import EmbeddedBroker
 from support.background_load import BackgroundLoad
 from support.brokers import RealKafka
 from support.daemon_process import DaemonProcess
-from support.event_log import EventLog, Record
+from support.event_log import TOPICS, EventLog, Record
 from support.samples import Samples
 from support.streamed_logs import make_topics
 
 Broker = RealKafka | EmbeddedBroker
 
+LAG = "driftline_consumer_lag_records"
 PATIENCE_S = 120.0
+IDLE_S = 1.5
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Trial:
         self.broker = broker
         self.seed = seed
         self.rng = random.Random(f"{fault} {seed}")
-        self.partitions = partitions
+        self.partition_count = partitions
         self.prefix = f"{fault.replace(' ', '-')}-{time.time_ns():x}-"
         self.outcomes: Counter[str] = Counter()
         self.problems: list[str] = []
@@ -64,17 +66,17 @@ class Trial:
         self._began = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
 
-    def log(self, events: int, users: int) -> EventLog:
-        """The log of this run, and the topics for it."""
-        make_topics(self.broker.config, self.prefix, self.partitions)
-        return EventLog.drawn(events, users, self.rng.randrange(1 << 30))
+    def log(self, events: int, users: int, exponent: float = 1.1) -> EventLog:
+        """The log of this run, and the topics for it. exponent: of the Zipf law by which users act."""
+        make_topics(self.broker.config, self.prefix, self.partition_count)
+        return EventLog.drawn(events, users, self.rng.randrange(1 << 30), exponent)
 
     def load(self, records: list[Record], rate: float | None = None) -> BackgroundLoad:
         """The records into the topics, in the background."""
         return BackgroundLoad(
             self.broker.config,
             records,
-            partitions=self.partitions,
+            partitions=self.partition_count,
             rate=rate,
             idempotent=isinstance(self.broker, RealKafka),
         )
@@ -83,6 +85,10 @@ class Trial:
         """A daemon of this run's group on its topics."""
         own = ["--broker", self.broker.url, "--store", store, "--prefix", self.prefix, "--group", self.prefix]
         return DaemonProcess(self.folder, *own, *arguments, **environment)
+
+    def worker(self, store: str, **environment: str) -> DaemonProcess:
+        """A daemon with small batches, one of several."""
+        return self.daemon(store, DRIFTLINE_DAEMON__BATCH_EVENTS="100", **environment)
 
     def require(self, holds: bool, problem: str) -> None:
         """Note a promise that was not kept; the run goes on, so that the comparison still tells what came of it."""
@@ -111,27 +117,39 @@ class Trial:
         self.outcomes += seen - self._seen.get(daemon, Counter())
         self._seen[daemon] = seen
 
-    def until(self, daemon: DaemonProcess, condition: Callable[[], bool], what: str, wait_s: float) -> None:
-        """Wait in short steps while the daemon runs."""
+    def until(self, condition: Callable[[], bool], what: str, wait_s: float, *daemons: DaemonProcess) -> None:
+        """Wait in short steps while these daemons run."""
         end = time.monotonic() + wait_s
         while not condition():
-            code = daemon.process.poll()
-            assert code is None, f"the daemon ended with {code} before {what}:\n{daemon.log[-4000:]}"
-            assert time.monotonic() < end, f"not within {wait_s} s: {what}\n{daemon.log[-4000:]}"
+            for daemon in daemons:
+                code = daemon.process.poll()
+                assert code is None, f"a daemon ended with {code} before {what}:\n{daemon.log[-4000:]}"
+            logs = "".join(f"\n{daemon.log[-3000:]}" for daemon in daemons if time.monotonic() >= end)
+            assert time.monotonic() < end, f"not within {wait_s} s: {what}{logs}"
             time.sleep(0.01)
 
-    def flows(self, daemon: DaemonProcess, events: int, what: str, wait_s: float = PATIENCE_S) -> None:
-        """Wait until so many more events are through."""
-        goal = self.events(daemon) + events
-        self.until(daemon, lambda: self.events(daemon) >= goal, what, wait_s)
+    def flows(self, events: int, what: str, *daemons: DaemonProcess, wait_s: float = PATIENCE_S) -> None:
+        """Wait until so many more events are through, by these daemons together."""
+        goal = sum(map(self.events, daemons)) + events
+        self.until(lambda: sum(map(self.events, daemons)) >= goal, what, wait_s, *daemons)
 
-    def finish(self, daemon: DaemonProcess, load: BackgroundLoad, events: int) -> None:
-        """The rest of the load at full speed, all of it through, and an orderly stop."""
-        self.require(not load.finished, "the load was over before the last fault")
-        load.rate = None
-        load.until_sent()
-        self.until(daemon, lambda: self.events(daemon) >= events, "everything is through", PATIENCE_S)
-        self.stop(daemon)
+    def finished(self, *daemons: DaemonProcess) -> None:
+        """Wait until these daemons hold all partitions together and have had nothing left to do for a while."""
+        since = time.monotonic()
+
+        def idle() -> bool:
+            nonlocal since
+            held = sum(map(self.partitions, daemons))
+            lag = sum(self.samples(daemon).total(LAG) for daemon in daemons)
+            if held < len(TOPICS) * self.partition_count or lag:
+                since = time.monotonic()
+            return time.monotonic() - since > IDLE_S
+
+        self.until(idle, "everything is through", PATIENCE_S, *daemons)
+
+    def partitions(self, daemon: DaemonProcess) -> int:
+        """How many topic-partitions of events it holds, as far as a fetch has told."""
+        return sum(not topic.endswith("items") for topic in self.samples(daemon).labels(LAG, "topic"))
 
     def stop(self, daemon: DaemonProcess, within_s: float = 30.0) -> None:
         """SIGTERM; exit status 0 is required."""

@@ -133,6 +133,14 @@ class DaemonProcess:
         self.process.kill()
         self.process.wait()
 
+    def freeze(self) -> None:
+        """SIGSTOP: it is there, and does nothing until `thaw`."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self.process.send_signal(signal.SIGCONT)
+
     def wait(self, wait_s: float = 90.0) -> int:
         """Until it ends by itself; its exit status."""
         return self.process.wait(wait_s)

@@ -30,3 +30,7 @@ class Samples:
         for labels, value in self._of.get(name, ()):
             sums[labels[label]] += int(value)
         return sums
+
+    def labels(self, name: str, label: str) -> list[str]:
+        """The value of one label in each sample of a metric."""
+        return [labels[label] for labels, _ in self._of.get(name, ())]

@@ -1,0 +1,149 @@
+"""All faults in their long form, on the real Kafka where one is found: prints one table, and ends with 1 if any failed.
+
+python tests/faults/run.py [--seed N] [--only FAULT ...] [--short] [--keep FOLDER]
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import random
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+if not __package__:  # run as a program, not imported by a test
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from faults import broker_away, frozen, poison, sigkill, sigterm, store_away, workers, zombie
+from faults.trial import Broker, Result
+from streams.broker import EmbeddedBroker
+from support.brokers import RealKafka, kafka_parts
+
+Run = Callable[[Path, Broker, int], Result]
+
+
+def scenarios(short: bool) -> dict[str, Run]:
+    """Each fault's run, by name."""
+    modules = {
+        "sigkill": sigkill,
+        "sigterm": sigterm,
+        "broker": broker_away,
+        "store": store_away,
+        "workers": workers,
+        "zombie": zombie,
+        "frozen-write": frozen,
+        "frozen-read": frozen,
+        "poison": poison,
+    }
+    runs = {
+        name: partial(module.run, sizes=module.SHORT if short else module.LONG)
+        for name, module in modules.items()
+    }
+    runs["frozen-read"] = partial(runs["frozen-read"], method=frozen.READ)
+    return runs
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--seed", type=int, help="of all that is random; default: another one each time")
+    parser.add_argument("--only", nargs="+", choices=list(scenarios(False)), help="these faults alone")
+    parser.add_argument("--short", action="store_true", help="the forms that the tests run")
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        help="where to make the folder for logs and stores; default: among temporary files",
+    )
+    options = parser.parse_args()
+    seed = random.SystemRandom().randrange(1 << 30) if options.seed is None else options.seed
+    if options.keep is not None:
+        options.keep.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="driftline-faults-", dir=options.keep))
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the load's own client; the daemons have logs
+    print(f"seed {seed}; logs and stores in {folder}", flush=True)
+    broker = started_broker(folder)
+    results: list[tuple[str, Result | str]] = []
+    try:
+        for name, run in scenarios(options.short).items():
+            if options.only is None or name in options.only:
+                results.append((name, outcome(name, run, folder / name, broker, seed)))
+    finally:
+        broker.stop()
+    Console(width=200).print(table(results, seed))
+    for name, result in results:
+        if isinstance(result, Result) and not result.passed:
+            print(f"{name}: " + "; ".join(result.problems))
+    return int(any(not isinstance(result, Result) or not result.passed for _, result in results))
+
+
+def started_broker(folder: Path) -> Broker:
+    """The real Kafka, or the embedded broker where there is none."""
+    broker: Broker
+    try:
+        kafka_parts()
+        broker = RealKafka(folder / "kafka")
+    except pytest.skip.Exception as reason:
+        print(f"on the embedded broker: {reason}", flush=True)
+        broker = EmbeddedBroker(log=folder / "broker.log")
+    broker.start()
+    return broker
+
+
+def outcome(name: str, run: Run, folder: Path, broker: Broker, seed: int) -> Result | str:
+    """The run's result, or why there is none; told at once."""
+    began = time.monotonic()
+    if name == "broker" and not isinstance(broker, RealKafka):
+        return "not run: the embedded broker keeps no log over a stop"
+    try:
+        result: Result | str = run(folder, broker, seed)
+    except Exception as error:
+        (folder / "failure.txt").write_text(traceback.format_exc())
+        result = f"{type(error).__name__}: {str(error).splitlines()[0]} (see {folder / 'failure.txt'})"
+    verdict = result if isinstance(result, str) else verdict_of(result)
+    print(f"{name}: {verdict}, {time.monotonic() - began:.0f} s", flush=True)
+    return result
+
+
+def verdict_of(result: Result) -> str:
+    return "ok" if result.passed else "FAILED"
+
+
+def table(results: list[tuple[str, Result | str]], seed: int) -> Table:
+    """One row a fault."""
+    shown = Table(title=f"faults, seed {seed}")
+    for heading in ("fault", "broker", "events", "what", "users", "states", "fused"):
+        shown.add_column(heading)
+    for heading in ("lost", "doubled", "re-read", "seconds", "verdict"):
+        shown.add_column(heading)
+    for name, result in results:
+        if isinstance(result, str):
+            shown.add_row(name, "", "", result, *[""] * 7, "FAILED")
+            continue
+        found = result.comparison
+        shown.add_row(
+            result.fault,
+            result.broker,
+            f"{result.events:,}",
+            result.times,
+            str(found.users),
+            f"{found.state_error:.1e}",
+            f"{found.fused_error:.1e}",
+            str(found.lost),
+            str(found.doubled),
+            str(result.reread),
+            f"{result.seconds:.0f}",
+            verdict_of(result),
+        )
+    return shown
+
+
+if __name__ == "__main__":
+    sys.exit(main())

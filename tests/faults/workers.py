@@ -1,0 +1,61 @@
+"""Fault 5: workers on one server store join, are stopped and are killed under load."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from faults.trial import Broker, Result, Trial
+from support.qdrant_server import QdrantServer
+
+PARTITIONS = 6
+
+
+@dataclass(frozen=True)
+class Sizes:
+    events: int
+    users: int
+    workers: int
+    changes: int
+    rate: float
+
+
+SHORT = Sizes(events=10_000, users=300, workers=2, changes=2, rate=100.0)
+LONG = Sizes(events=200_000, users=2000, workers=3, changes=10, rate=1500.0)
+
+
+def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
+    """One leaves at a time, by SIGTERM and SIGKILL in turn, another comes; the next change waits for neither always."""
+    trial = Trial("workers", folder, broker, seed, partitions=PARTITIONS)
+    log = trial.log(sizes.events, sizes.users)
+    with QdrantServer(folder / "qdrant") as server, ExitStack() as running:
+        crew = [running.enter_context(trial.worker(server.url)) for _ in range(sizes.workers)]
+        for worker in crew:
+            worker.until_ready()
+        with trial.load(log.records(trial.prefix), sizes.rate) as load:
+            trial.until(
+                lambda: all(trial.events(worker) for worker in crew), "each has part of the work", 60, *crew
+            )
+            for change in range(sizes.changes):
+                leaver = crew.pop(trial.rng.randrange(len(crew)))
+                trial.events(leaver)
+                if change % 2:
+                    leaver.kill()
+                else:
+                    trial.stop(leaver)
+                time.sleep(trial.rng.uniform(0, 2))
+                crew.append(running.enter_context(trial.worker(server.url)))
+                if trial.rng.random() < 0.7:
+                    crew[-1].until_ready()
+                    trial.flows(trial.rng.randrange(1, round(sizes.rate)), "events flow", *crew)
+            trial.require(not load.finished, "the load was over before the last change")
+            load.rate = None
+            load.until_sent()
+            for worker in crew:
+                worker.until_ready()
+            for worker in crew:
+                trial.stop(worker)
+        trial.drain(server.url)
+        return trial.result(server.url, log, f"{sizes.workers} workers, {sizes.changes} changes")
