@@ -44,6 +44,7 @@ PRIVATE_NAMES: dict[str, tuple[str, ...]] = {
         "_drain_messages",
         "_wait_next_records",
         "_filter_tps_with_pending_acks",
+        "_committed_offset",
         "_new_offset",
         "_should_commit",
         "_commit",
@@ -259,6 +260,18 @@ class BatchConsumer(driver.Consumer):
         if committed:
             self._confirmed.update(offsets)
         return committed
+
+    async def perform_seek(self) -> None:
+        """Go back to what is committed, and to the beginning where that is nothing.
+
+        aiokafka seeks to committed offsets above 0 only. Left where it is, a partition without one would skip what was
+        fetched across a rebalance and dropped.
+        """
+        await super().perform_seek()
+        if self.app.conf.consumer_auto_offset_reset == "earliest":
+            uncommitted = [tp for tp in self.assignment() if not self._committed_offset.get(tp)]
+            if uncommitted:
+                await self._thread.seek_to_beginning(*map(driver.ensure_aiokafka_TP, uncommitted))
 
     async def on_partitions_revoked(self, revoked: Iterable[TP]) -> None:
         self._epoch += 1  # what was handed over so far and is not under way yet is read again

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -29,23 +31,28 @@ def test_the_private_names_still_exist(where: str) -> None:
     assert not gone, f"{where} has no {', '.join(gone)} any more; streams/transport.py has to follow"
 
 
+def app_of(broker: EmbeddedBroker, topic: str) -> BatchApp:
+    """A small Faust app of its own, in the running loop."""
+    return BatchApp(
+        f"group-{topic}",
+        broker=f"kafka://{broker.url}",
+        store="memory://",
+        loop=asyncio.get_running_loop(),
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        broker_session_timeout=2.0,
+        broker_heartbeat_interval=0.5,
+        broker_max_poll_records=100,
+    )
+
+
 def consumed(broker: EmbeddedBroker, topic: str, marked: int, wanted: int) -> list[list[int]]:
-    """Run a small Faust app of its own; offsets of each batch, marking only the first `marked` batches."""
+    """Run such an app; offsets of each batch, marking only the first `marked` batches."""
     batches: list[list[int]] = []
 
     async def run() -> None:
-        app = BatchApp(
-            f"group-{topic}",
-            broker=f"kafka://{broker.url}",
-            store="memory://",
-            loop=asyncio.get_running_loop(),
-            web_enabled=False,
-            topic_disable_leader=True,
-            topic_allow_declare=False,
-            broker_session_timeout=2.0,
-            broker_heartbeat_interval=0.5,
-            broker_max_poll_records=100,
-        )
+        app = app_of(broker, topic)
         enough = asyncio.Event()
 
         async def agent(stream: Any) -> None:
@@ -83,3 +90,42 @@ def test_another_app_gets_whole_fetches_and_reads_again_what_it_did_not_mark(
     resumed = consumed(embedded_broker, topic, marked=99, wanted=500 - sum(map(len, first[:2])))
     assert resumed[0][0] == first[2][0]
     assert [offset for batch in resumed for offset in batch] == list(range(first[2][0], 500))
+
+
+@pytest.mark.broker
+def test_going_back_reads_again_though_nothing_was_ever_committed(
+    embedded_broker: EmbeddedBroker, topic_prefix: str
+) -> None:
+    """What was fetched and dropped before the group's first commit is read again, like everything after it."""
+    topic = topic_prefix + "views"
+    ensure_topics(embedded_broker.config, {topic: 1})
+    producer = KafkaProducer(**embedded_broker.config.kafka_python(), acks="all", linger_ms=20)
+    for future in [producer.send(topic, value=b"%d" % n) for n in range(50)]:
+        future.get(10)
+    producer.close()
+
+    async def offsets_read_twice() -> list[int]:
+        app = app_of(embedded_broker, topic)
+        offsets: list[int] = []
+
+        async def agent(stream: Any) -> None:
+            async for records in stream:
+                offsets.extend(record.offset for record in records)
+
+        app.agent(app.batch_topic(topic), name="agent")(agent)
+        app.finalize()
+        await app.start()
+        await until(lambda: len(offsets) >= 50)
+        await app.consumer.perform_seek()
+        await until(lambda: len(offsets) >= 100)
+        await app.stop()
+        return offsets
+
+    assert asyncio.run(offsets_read_twice()) == [*range(50), *range(50)]
+
+
+async def until(condition: Callable[[], bool], wait_s: float = 20.0) -> None:
+    end = time.monotonic() + wait_s
+    while not condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.02)
