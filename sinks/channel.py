@@ -71,6 +71,7 @@ class ServerChannel:
         host, port, tls = _address(url, config.grpc_port)
         self.location = f"{'https' if tls else 'http'}://{host}:{port} (gRPC)"
         self._timeout_s = config.timeout_s
+        self._closed = False
         self._metadata: tuple[tuple[str, str], ...] = ()
         if config.api_key is not None:
             self._metadata = (("api-key", config.api_key.get_secret_value()),)
@@ -107,6 +108,7 @@ class ServerChannel:
 
     def close(self) -> None:
         """Close the channel; calls in progress fail."""
+        self._closed = True
         self.grpc.close()
 
     def _explained(self, error: Any, work: Work) -> StoreError:
@@ -124,7 +126,10 @@ class ServerChannel:
         if code is grpc.StatusCode.NOT_FOUND:
             return StoreNotFound(f"{detail}: {context}")
         if code is grpc.StatusCode.CANCELLED:
-            return StoreError("the store was closed during a call")
+            if self._closed:
+                return StoreError("the store was closed during a call")
+            # A server (or what stands before it) that shuts down cancels the calls it has not answered.
+            return StoreUnavailable(f"CANCELLED by the server ({detail}): {context}")
         return StoreError(f"{code.name} ({detail}): {context}")
 
 

@@ -146,6 +146,28 @@ def test_server_that_is_back_is_used_within_a_second(server: QdrantServer) -> No
         assert_users_equal(store.users.read(NAMES), points)
 
 
+def test_server_that_shuts_down_during_a_call_is_unavailable(server: QdrantServer) -> None:
+    """A call that the server gave up on its way out is retryable, as any other."""
+    with Place(server.url).open() as store:
+        server.delay_s = 30.0
+        failures: list[Exception] = []
+
+        def write() -> None:
+            try:
+                store.users.write(some_users(NAMES))
+            except StoreError as error:
+                failures.append(error)
+
+        before = server.calls["Upsert"]
+        writer = threading.Thread(target=write)
+        writer.start()
+        while server.calls["Upsert"] == before:
+            time.sleep(0.01)
+        server.stop()
+        writer.join(10)
+        assert [type(failure) for failure in failures] == [StoreUnavailable]
+
+
 def test_slow_answer_is_unavailable(server: QdrantServer) -> None:
     """An answer later than the deadline is retryable, and the message tells what was on its way."""
     with Place(server.url, {"timeout_s": 0.3}).open() as store:
@@ -167,6 +189,7 @@ def test_slow_answer_is_unavailable(server: QdrantServer) -> None:
         (grpc.StatusCode.RESOURCE_EXHAUSTED, StoreUnavailable),
         (grpc.StatusCode.INTERNAL, StoreUnavailable),
         (grpc.StatusCode.DEADLINE_EXCEEDED, StoreUnavailable),
+        (grpc.StatusCode.CANCELLED, StoreUnavailable),
         (grpc.StatusCode.NOT_FOUND, StoreNotFound),
         (grpc.StatusCode.PERMISSION_DENIED, StoreError),
         (grpc.StatusCode.INVALID_ARGUMENT, StoreError),
