@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
     trial.drain(store, **small)
     letters = read_topic(broker.config, trial.prefix + "dead-letters", expected=len(bad))
     sent = {key: (topic, value) for topic, key, value in bad}
-    for problem in wrong_letters(letters, sent, positions(trial)):
+    for problem in wrong_letters(letters, sent, positions(trial, records)):
         trial.require(False, problem)
     rejected = trial.outcomes["rejected"]
     trial.require(rejected == len(bad), f"{rejected} rejected of {len(bad)}")
@@ -66,13 +67,13 @@ def mixed(good: Sequence[Record], bad: Sequence[Record], rng: random.Random) -> 
     return [next(right) if place in places else next(left) for place in range(len(good) + len(bad))]
 
 
-def positions(trial: Trial) -> dict[bytes, tuple[str, int, int]]:
+def positions(trial: Trial, sent: Sequence[Record]) -> dict[bytes, tuple[str, int, int]]:
     """Where the broker has each poison record: topic, partition, offset by key; read from the topics themselves."""
     found = {}
-    for topic in TOPICS:
-        for record in read_topic(trial.broker.config, trial.prefix + topic, expected=1):
+    for topic, count in Counter(topic for topic, _, _ in sent).items():
+        for record in read_topic(trial.broker.config, topic, expected=count):
             if record.key is not None and record.key.startswith(KEY):
-                found[record.key] = (trial.prefix + topic, record.partition, record.offset)
+                found[record.key] = (topic, record.partition, record.offset)
     return found
 
 

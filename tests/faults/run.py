@@ -60,7 +60,7 @@ def main() -> int:
     parser.add_argument(
         "--keep",
         type=Path,
-        help="where to make the folder for logs and stores; default: among temporary files",
+        help="where the folder of logs and stores goes",
     )
     options = parser.parse_args()
     seed = random.SystemRandom().randrange(1 << 30) if options.seed is None else options.seed

@@ -29,22 +29,21 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
     trial = Trial("sigkill", folder, broker, seed)
     log = trial.log(sizes.events, sizes.users)
     store = str(folder / "live")
-    small = {"DRIFTLINE_DAEMON__BATCH_EVENTS": str(sizes.batch_events)}
-    share = sizes.events // (2 * sizes.kills)  # half of the log, so that the last daemon still has work
+    share = sizes.events // (3 * sizes.kills)  # a third of the log, so that the last daemon still has work
     at_work = 0
     with trial.load(log.records(trial.prefix)) as load:
         load.until_sent(sizes.events // 4)
         for number in range(sizes.kills):
-            with trial.daemon(store, **small) as daemon:
+            with trial.daemon(store, **trial.slow(sizes.batch_events)) as daemon:
                 if number % IN_JOIN == IN_JOIN - 1:
                     time.sleep(trial.rng.uniform(0, 6))
                 else:
                     goal = trial.rng.randint(share // 10, 2 * share - share // 10)
                     trial.flows(goal, f"{goal} events are through", daemon)
                     time.sleep(trial.rng.uniform(0, 0.05))
-                events = trial.events(daemon)
+                applied = trial.applied(daemon)
                 daemon.kill()
-                at_work += events > 0
+                at_work += applied > 0
         load.until_sent()
     left = trial.drain(store)
     trial.require(at_work >= 0.6 * sizes.kills, f"only {at_work} of {sizes.kills} kills hit a daemon at work")

@@ -27,11 +27,8 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
     trial = Trial("sigterm", folder, broker, seed)
     log = trial.log(sizes.events, sizes.users)
     store = str(folder / "live")
-    settings = {
-        "DRIFTLINE_DAEMON__BATCH_EVENTS": str(sizes.batch_events),
-        "DRIFTLINE_DAEMON__SHUTDOWN_S": str(sizes.shutdown_s),
-    }
-    share = sizes.events // (2 * sizes.stops)
+    settings = {**trial.slow(sizes.batch_events), "DRIFTLINE_DAEMON__SHUTDOWN_S": str(sizes.shutdown_s)}
+    share = sizes.events // (3 * sizes.stops)
     stops: list[float] = []
     with trial.load(log.records(trial.prefix)) as load:
         load.until_sent(sizes.events // 4)

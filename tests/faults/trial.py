@@ -86,9 +86,16 @@ class Trial:
         own = ["--broker", self.broker.url, "--store", store, "--prefix", self.prefix, "--group", self.prefix]
         return DaemonProcess(self.folder, *own, *arguments, **environment)
 
+    def slow(self, batch_events: int) -> dict[str, str]:
+        """Settings that let a daemon take small batches, few at a time, so that a backlog lasts."""
+        return {
+            "DRIFTLINE_DAEMON__BATCH_EVENTS": str(batch_events),
+            "DRIFTLINE_DAEMON__IN_FLIGHT_EVENTS": str(4 * batch_events),
+        }
+
     def worker(self, store: str, **environment: str) -> DaemonProcess:
         """A daemon with small batches, one of several."""
-        return self.daemon(store, DRIFTLINE_DAEMON__BATCH_EVENTS="100", **environment)
+        return self.daemon(store, **{**self.slow(100), **environment})
 
     def require(self, holds: bool, problem: str) -> None:
         """Note a promise that was not kept; the run goes on, so that the comparison still tells what came of it."""
@@ -105,6 +112,10 @@ class Trial:
     def events(self, daemon: DaemonProcess) -> int:
         """Events with an outcome in this daemon so far."""
         return int(self.samples(daemon).total("driftline_events_total"))
+
+    def applied(self, daemon: DaemonProcess) -> int:
+        """Events that this daemon has applied so far, those that it dropped as applied before not counted."""
+        return self.samples(daemon).by("driftline_events_total", "outcome")["applied"]
 
     def summed_up(self, daemon: DaemonProcess) -> None:
         """Take the counts of the line that an ended daemon left."""
@@ -129,9 +140,9 @@ class Trial:
             time.sleep(0.01)
 
     def flows(self, events: int, what: str, *daemons: DaemonProcess, wait_s: float = PATIENCE_S) -> None:
-        """Wait until so many more events are through, by these daemons together."""
-        goal = sum(map(self.events, daemons)) + events
-        self.until(lambda: sum(map(self.events, daemons)) >= goal, what, wait_s, *daemons)
+        """Wait until these daemons together have applied so many more events."""
+        goal = sum(map(self.applied, daemons)) + events
+        self.until(lambda: sum(map(self.applied, daemons)) >= goal, what, wait_s, *daemons)
 
     def finished(self, *daemons: DaemonProcess) -> None:
         """Wait until these daemons hold all partitions together and have had nothing left to do for a while."""
@@ -159,11 +170,11 @@ class Trial:
             self.summed_up(daemon)
 
     def drain(self, store: str, **environment: str) -> int:
-        """A last daemon on what is left, to the end; how many events it had."""
+        """A last daemon on what is left, to the end; how many events it applied."""
         with self.daemon(store, "--drain", **environment) as last:
             assert last.wait(PATIENCE_S) == 0, last.log[-4000:]
             self.summed_up(last)
-            return int(last.summary["events"])
+            return int(last.summary["applied"])
 
     def result(self, store: str, log: EventLog, times: str) -> Result:
         """Compare every user with a replay of the log, and judge."""
