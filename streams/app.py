@@ -27,7 +27,7 @@ class Progress:
 
 
 class GroupMembership:
-    """What the app's consumer says of batches; see `streams.lane.Membership`."""
+    """What the app's consumer says of batches; see `streams.lane_work.Membership`."""
 
     def __init__(self, app: BatchApp, progress: Progress) -> None:
         self._app = app
@@ -103,6 +103,7 @@ def connect(
         counts = {name: app.consumer.topic_partitions(name) for name in event_topics}
         problem = assignment_problem(assigned, event_topics, counts, counts_at_start)
         if problem is not None:
+            lanes.abandon()
             on_problem(problem)
         else:
             lanes.assign({tp.partition for tp in assigned if tp.topic in event_topics})

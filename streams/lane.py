@@ -22,11 +22,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
 from time import monotonic, perf_counter
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import stamina
 import structlog
@@ -34,65 +32,14 @@ import structlog
 from sinks.errors import FenceRefused, StoreUnavailable
 from sinks.fence import Fence
 from streams.batch import Batch
-from streams.dead_letters import DeadLetters
 from streams.errors import DaemonError, LaneLost
 from streams.flush import Flush, is_poison
 from streams.ingest import Outcome
-from streams.room import Room
-from streams.tolerance import Tolerance
+from streams.lane_work import LaneWork
 from streams.user_cache import UserCache
-from streams.workspace import Workspace
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
-
-
-class Membership(Protocol):
-    """What the consumer group says of batches."""
-
-    def is_current(self, batch: Batch) -> bool:
-        """Whether the batch is of the present assignment; else it is read again by whoever has the partition."""
-        ...
-
-    def owns(self, batch: Batch) -> bool:
-        """Whether the group still says that the batch's partition is ours. Asked from the lanes' threads."""
-        ...
-
-    def done(self, batch: Batch) -> None:
-        """The batch is durable."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class LaneLimits:
-    """Times in seconds."""
-
-    linger_s: float
-    """a flush begins at most so long after its first batch came, if the store keeps up"""
-    flush_s: float
-    """a flush takes no more events than can be processed in about so long"""
-    store_patience_s: float
-    """a store that is away for longer ends the lane"""
-    reclaim_s: float
-    """from a refused token to asking the group whether the partition is ours all the same"""
-
-
-@dataclass(frozen=True, slots=True)
-class LaneWork:
-    """What the lanes of a worker share."""
-
-    workspace: Workspace
-    dead_letters: DeadLetters
-    membership: Membership
-    limits: LaneLimits
-    executor: Executor
-    turn: asyncio.Semaphore
-    """one for each thread of the executor: what waits for a thread can still grow"""
-    room: Room
-    tolerance: Tolerance
-    cluster: str
-    max_future_s: float
-    now: Callable[[], float]
 
 
 class Lane:
@@ -106,7 +53,7 @@ class Lane:
         self._waiting: list[Batch] = []
         self._waits_since = 0.0
         self._arrived = asyncio.Event()
-        self._leaving = False
+        self._leaving = asyncio.Event()
         self._owned = False
         self._fence: Fence | None = None  # None although owned: the store is under an exclusive lock
         self._s_per_event = 0.0
@@ -139,7 +86,7 @@ class Lane:
 
     def close(self) -> None:
         """Finish everything that was taken, then end; `task` tells when."""
-        self._leaving = True
+        self._leaving.set()
         self._arrived.set()
 
     async def _run(self, own: bool) -> None:
@@ -147,8 +94,7 @@ class Lane:
             if own:
                 await self._own(None)
             while await self._some_wait():
-                if not self._leaving:
-                    await asyncio.sleep(self._waits_since + self._work.limits.linger_s - monotonic())
+                await self._linger()
                 async with self._work.turn:
                     batches = self._take()
                     if batches:
@@ -156,17 +102,23 @@ class Lane:
         except LaneLost:
             log.info("lane lost", partition=self.number)
         finally:
-            self._leaving = True
+            self._leaving.set()
             self._drop()
             self.trouble = None
 
     async def _some_wait(self) -> bool:
         while not self._waiting:
-            if self._leaving:
+            if self._leaving.is_set():
                 return False
             self._arrived.clear()
             await self._arrived.wait()
         return True
+
+    async def _linger(self) -> None:
+        """Wait for company, until the budget of what came first is spent; nobody waits for a lane that ends."""
+        left_s = self._waits_since + self._work.limits.linger_s - monotonic()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._leaving.wait(), max(0.0, left_s))
 
     def _take(self) -> list[Batch]:
         """What waits, up to about `flush_s` of work, and at least one batch."""
@@ -302,7 +254,7 @@ class Lane:
     async def _try(self, flush: Flush | None, call: Callable[[], Result], *, again: bool) -> Result:
         if flush is not None:
             self._require(flush)
-        elif again and self._leaving:
+        elif again and self._leaving.is_set():
             raise LaneLost
         try:
             result = await self._in_thread(call)

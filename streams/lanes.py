@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from streams.batch import ITEMS, Batch
 from streams.dead_letters import DeadLetters
-from streams.lane import Lane, LaneLimits, LaneWork, Membership
+from streams.lane import Lane
+from streams.lane_work import LaneLimits, LaneWork, Membership
 from streams.room import Room
 from streams.settings import DaemonConfig
 from streams.tolerance import Tolerance

@@ -29,6 +29,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import faust
+from faust.exceptions import ConsumerNotStarted
 from faust.serializers import codecs
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -207,7 +208,10 @@ class BatchConsumer(driver.Consumer):
 
         Also true while a rebalance waits in `before_revoke` for what is under way. May be called from any thread.
         """
-        coordinator = self._thread._ensure_consumer()._coordinator
+        try:
+            coordinator = self._thread._ensure_consumer()._coordinator
+        except ConsumerNotStarted:  # or has ended
+            return False
         return bool(message.generation_id == self.app.consumer_generation_id == coordinator.generation)
 
     @property

@@ -1,0 +1,63 @@
+"""What the lanes of a worker share, and what they must be told by the consumer group."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Protocol
+
+from streams.batch import Batch
+from streams.dead_letters import DeadLetters
+from streams.room import Room
+from streams.tolerance import Tolerance
+from streams.workspace import Workspace
+
+
+class Membership(Protocol):
+    """What the consumer group says of batches."""
+
+    def is_current(self, batch: Batch) -> bool:
+        """Whether the batch is of the present assignment; else it is read again by whoever has the partition."""
+        ...
+
+    def owns(self, batch: Batch) -> bool:
+        """Whether the group still says that the batch's partition is ours. Asked from the lanes' threads."""
+        ...
+
+    def done(self, batch: Batch) -> None:
+        """The batch is durable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLimits:
+    """Times in seconds."""
+
+    linger_s: float
+    """a flush begins at most so long after its first batch came, if the store keeps up"""
+    flush_s: float
+    """a flush takes no more events than can be processed in about so long"""
+    store_patience_s: float
+    """a store that is away for longer ends the lane"""
+    reclaim_s: float
+    """from a refused token to asking the group whether the partition is ours all the same"""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneWork:
+    """What the lanes of a worker share."""
+
+    workspace: Workspace
+    dead_letters: DeadLetters
+    membership: Membership
+    limits: LaneLimits
+    executor: Executor
+    turn: asyncio.Semaphore
+    """one for each thread of the executor: what waits for a thread can still grow"""
+    room: Room
+    tolerance: Tolerance
+    cluster: str
+    max_future_s: float
+    now: Callable[[], float]
