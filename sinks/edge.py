@@ -15,6 +15,7 @@ import qdrant_edge as edge
 from numpy.typing import NDArray
 
 from sinks.collection import Collection, Found, Key, PointBatch, Where
+from sinks.edge_points import edge_key, edge_points, found_point, unpacked
 from sinks.errors import StoreError, StoreMismatch
 from sinks.folder import StoreFolder
 from sinks.layout import CollectionSpec, FoundCollection, FoundVector
@@ -37,9 +38,10 @@ class EdgeCollection:
     Acknowledged writes are in the write-ahead log, so a killed process loses none of them.
     """
 
-    def __init__(self, shard: edge.EdgeShard, name: str) -> None:
+    def __init__(self, shard: edge.EdgeShard, spec: CollectionSpec) -> None:
         self._shard = shard
-        self._name = name
+        self._name = spec.name
+        self._opaque = frozenset(spec.opaque)
         self._lock = threading.Lock()
         self._since_flush = 0
 
@@ -50,7 +52,7 @@ class EdgeCollection:
 
     def upsert(self, *batches: PointBatch, where: Where | None = None) -> None:
         """Replace whole points; returns after they are in the write-ahead log."""
-        points = [point for batch in batches for point in _points(batch)]
+        points = [point for batch in batches for point in edge_points(batch, self._opaque)]
         operation = edge.UpdateOperation.upsert_points(points, condition=_filter(where))
         with self._lock:
             self._call("write", lambda: self._shard.update(operation))
@@ -68,7 +70,7 @@ class EdgeCollection:
     def retrieve(self, keys: Sequence[Key], with_vectors: bool) -> list[Found]:
         """Those of the points that exist, in any order."""
         records = self._call("read", lambda: self._shard.retrieve(list(keys), True, with_vectors))
-        return [_found(record) for record in records]
+        return [found_point(record) for record in records]
 
     def scroll(
         self, limit: int, after: Key | None, where: Where | None, with_vectors: bool
@@ -82,7 +84,7 @@ class EdgeCollection:
             with_vector=with_vectors,
         )
         records, following = self._call("scan", lambda: self._shard.scroll(request))
-        return [_found(record) for record in records], None if following is None else _key(following)
+        return [found_point(record) for record in records], None if following is None else edge_key(following)
 
     def search(
         self, vector_name: str, vector: NDArray[np.float32], k: int, where: Where | None
@@ -95,7 +97,7 @@ class EdgeCollection:
             with_payload=True,
         )
         points = self._call("search", lambda: self._shard.query(request))
-        return [Found(_key(point.id), point.payload or {}, score=point.score) for point in points]
+        return [Found(edge_key(point.id), unpacked(point.payload), score=point.score) for point in points]
 
     def count(self) -> int:
         """How many points there are, exactly."""
@@ -219,7 +221,7 @@ class EdgeEngine:
                 self._folder.release()
 
     def _keep(self, spec: CollectionSpec, shard: edge.EdgeShard) -> EdgeCollection:
-        collection = self._open[spec.name] = EdgeCollection(shard, spec.name)
+        collection = self._open[spec.name] = EdgeCollection(shard, spec)
         if spec.indexed:
             self._optimized.append(collection)
         return collection
@@ -268,24 +270,6 @@ def _looks(path: Path) -> FoundCollection:
     )
 
 
-def _points(batch: PointBatch) -> list[edge.Point]:
-    # Rows become Python lists once a batch: converting them point by point takes several times as long.
-    columns: list[tuple[str, list[Any], list[int] | None]] = [
-        (name, named.rows.tolist(), None if named.offsets is None else named.offsets.tolist())
-        for name, named in batch.vectors.items()
-    ]
-    points = []
-    for position, (key, payload) in enumerate(zip(batch.keys, batch.payloads, strict=True)):
-        vectors: dict[str, Any] = {}
-        for name, rows, offsets in columns:
-            if offsets is None:
-                vectors[name] = rows[position]
-            elif offsets[position] < offsets[position + 1]:
-                vectors[name] = rows[offsets[position] : offsets[position + 1]]
-        points.append(edge.Point(key, vectors, payload | batch.shared))
-    return points
-
-
 def _filter(where: Where | None) -> edge.Filter | None:
     if where is None or where.everything:
         return None
@@ -304,16 +288,3 @@ def _filter(where: Where | None) -> edge.Filter | None:
     ]
     must_not: list[Any] = [edge.HasIdCondition(set(where.without))] if where.without else []
     return edge.Filter(must=must, must_not=must_not)
-
-
-def _found(record: edge.Record) -> Found:
-    vectors: Any = record.vector or {}  # by name, since ours are all named
-    return Found(
-        _key(record.id),
-        record.payload or {},
-        {name: np.array(rows, np.float32) for name, rows in vectors.items()},
-    )
-
-
-def _key(point_id: object) -> Key:
-    return point_id if isinstance(point_id, int) else str(point_id)

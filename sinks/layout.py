@@ -37,6 +37,8 @@ class CollectionSpec:
     """payload fields with an index for exact matches"""
     integers: tuple[str, ...] = ()
     """payload fields with an index for ranges of integers"""
+    opaque: tuple[str, ...] = ()
+    """payload fields that no filter looks at, so that an engine may keep them in a form of its own"""
     indexed: bool = True
     """False: points are rewritten all the time, so the engine must not index segments behind our back"""
 
@@ -77,7 +79,13 @@ def store_layout(config: StoreConfig, dim: int) -> Layout:
         # MaxSim over a handful of rows; a graph over every row would cost more than it gives.
         users[INTERESTS] = VectorSpec(dim, multi=True, graph=False)
     return Layout(
-        users=CollectionSpec("users", users, integers=("fence",), indexed=config.lookalikes),
+        users=CollectionSpec(
+            "users",
+            users,
+            integers=("fence",),
+            opaque=("user_id", "state", "watermarks", "weights", "updated_at"),
+            indexed=config.lookalikes,
+        ),
         items=CollectionSpec("items", {CONTENT: VectorSpec(dim)}, keywords=("scenario", "content")),
         # The meta points have no vectors, but no engine makes a collection without any.
         meta=CollectionSpec("meta", {UNUSED: VectorSpec(1, graph=False)}, indexed=False),

