@@ -54,7 +54,9 @@ class AnalyticTransfer:
         slots = self._blend(states, features.mass, overall)
         q = self._transfer.short_term_share
         mixed = segment_sum(slots * weights[:, None], states.scenario_offsets)
-        fused = _unit_or((1 - q) * mixed + q * short_term, overall)
+        mixed *= 1 - q
+        mixed += q * short_term
+        fused = _unit_or(mixed, overall)
         rows, interest_offsets = self._top(states.scenario_offsets, weights)
         return Fusion(
             fused=fused.astype(np.float32),
@@ -97,18 +99,25 @@ class AnalyticTransfer:
         masses = segment_sum(
             states.scenario_counts.astype(np.float64) @ self._interest.action_weights, states.scenario_offsets
         )
-        units = [_unit(states.global_sum(k), masses[:, k]) for k in range(states.horizons)]
-        short_term = np.mean(units[:-1], axis=0)
+        short_term = _unit(states.global_sum(0), masses[:, 0])
+        for k in range(1, states.horizons - 1):
+            short_term += _unit(states.global_sum(k), masses[:, k])
+        short_term /= states.horizons - 1
+        longest = _unit(states.global_sum(-1), masses[:, -1])
         q = self._transfer.short_term_share
+        longest *= 1 - q
+        longest += q * short_term
         axis = np.zeros(states.dim)
         axis[0] = 1.0
-        return short_term, _unit_or((1 - q) * units[-1] + q * short_term, axis)
+        return short_term, _unit_or(longest, np.broadcast_to(axis, longest.shape))
 
     def _blend(self, states: InterestStates, mass: F64, overall: F64) -> F64:
         """Interest vector of each slot (S, D): its own and the global one by how much is known."""
-        own = _unit(states.scenario_sums.astype(np.float64), mass) * mass[:, None]
+        blend = _unit(states.scenario_sums.astype(np.float64), mass)
+        blend *= mass[:, None]
         lender = overall[states.slot_users()]
-        return _unit_or(own + self._transfer.shrinkage_mass * lender, lender)
+        blend += self._transfer.shrinkage_mass * lender
+        return _unit_or(blend, lender)
 
     def _top(self, offsets: I64, weights: F64) -> tuple[I64, I64]:
         """Slots that give interest vectors, the weightiest of each user first, and their offsets."""
@@ -120,17 +129,27 @@ class AnalyticTransfer:
         return order[kept], kept_offsets(offsets, kept)
 
 
+# Both write into what they are given: these matrices are large, and making a new one takes longer than filling it.
+
+
 def _unit(sums: F64, mass: F64) -> F64:
-    """Rows at length 1; zero where what is left of the sum is rounding."""
-    norm = np.linalg.norm(sums, axis=1)
+    """The rows of `sums`, in place, at length 1; zero where what is left of the sum is rounding."""
+    norm = _lengths(sums)
     known = (norm > CANCELLED * mass) & (mass > FAINT)
-    unit: F64 = np.divide(sums, norm[:, None], out=np.zeros_like(sums), where=known[:, None])
-    return unit
+    sums /= np.where(known, norm, np.inf)[:, None]
+    return sums
 
 
 def _unit_or(rows: F64, instead: F64) -> F64:
-    """Rows at length 1; `instead` where a row cancelled."""
-    norm = np.linalg.norm(rows, axis=1, keepdims=True)
+    """The rows, in place, at length 1; `instead` where a row cancelled."""
+    norm = _lengths(rows)
     known = norm > CANCELLED
-    unit: F64 = np.where(known, rows / np.where(known, norm, 1.0), instead)
-    return unit
+    rows /= np.where(known, norm, 1.0)[:, None]
+    if not known.all():
+        rows[~known] = instead[~known]
+    return rows
+
+
+def _lengths(rows: F64) -> F64:
+    lengths: F64 = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    return lengths

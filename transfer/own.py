@@ -68,24 +68,21 @@ def merge_own(
     last = np.full(joint.size, -np.inf)
     action = np.zeros(joint.size, np.uint8)
     scenario = np.full(joint.size, -1, np.int32)
-    for side, place, recode, factor in (
-        (a, joint.place_a, recode_a, decay_a),
-        (b, joint.place_b, recode_b, decay_b),
-    ):
-        code = recode[side.own_scenario]
-        item[place] = side.own_item
-        mass[place] += side.own_mass * factor[owners(side.own_offsets)]
-        count[place] += side.own_count
-        was = last[place]
-        tie = side.own_last == was
-        greater = (side.own_action > action[place]) | (
-            (side.own_action == action[place]) & (code > scenario[place])
-        )
-        newer = (side.own_last > was) | (tie & greater)
-        target = place[newer]
-        last[target] = side.own_last[newer]
-        action[target] = side.own_action[newer]
-        scenario[target] = code[newer]
+    # The first side finds the places empty; in a flush it is the larger one by far.
+    place = joint.place_a
+    item[place] = a.own_item
+    mass[place] = a.own_mass * decay_a[owners(a.own_offsets)]
+    count[place], last[place] = a.own_count, a.own_last
+    action[place], scenario[place] = a.own_action, recode_a[a.own_scenario]
+    place, code = joint.place_b, recode_b[b.own_scenario]
+    item[place] = b.own_item
+    mass[place] += b.own_mass * decay_b[owners(b.own_offsets)]
+    count[place] += b.own_count
+    tie = b.own_last == last[place]
+    greater = (b.own_action > action[place]) | ((b.own_action == action[place]) & (code > scenario[place]))
+    newer = (b.own_last > last[place]) | (tie & greater)
+    target = place[newer]
+    last[target], action[target], scenario[target] = b.own_last[newer], b.own_action[newer], code[newer]
     count32 = np.minimum(count, np.uint64(COUNT_LIMIT)).astype(np.uint32)
     return OwnRows(joint.offsets, item, mass, count32, last, action, scenario)
 

@@ -21,6 +21,8 @@ from transfer.states import InterestStates, empty_states
 
 Rows = npt.NDArray[np.void]
 
+MOST_CELLS = 1 << 25
+"""Bytes of a table of users by scenarios; above it slots are searched for."""
 REPLAY = "replay the log into a new store"
 
 
@@ -195,12 +197,16 @@ def _refuse(users: I64, bad: npt.NDArray[Any], reason: str, values: npt.NDArray[
         raise StateFormatError(f"the state in row {users[wrong[0]]} (of {len(wrong)} refused) {text}")
 
 
-def _slot_positions(states: InterestStates, offsets: I64, code: I32) -> I64:
+def _slot_positions(states: InterestStates, offsets: I64, code: I32) -> npt.NDArray[Any]:
     """Position among its user's slots of the slot that each row names."""
-    table = len(states.scenario_names)
-    slot_keys = states.slot_users() * table + states.scenario_code
-    place = np.searchsorted(slot_keys, owners(offsets) * table + code)
-    return places(states.scenario_offsets)[place]
+    user, table = owners(offsets), len(states.scenario_names)
+    place = places(states.scenario_offsets)
+    if states.users * table > MOST_CELLS:
+        slot_keys = states.slot_users() * table + states.scenario_code
+        return place[np.searchsorted(slot_keys, user * table + code)]
+    position = np.empty((states.users, table), np.uint8)  # only the cells of slots are set, and read
+    position[states.slot_users(), states.scenario_code] = place
+    return position[user, code]
 
 
 def _slices(content: bytes, bounds: I64) -> Iterator[bytes]:

@@ -25,12 +25,11 @@ class RingRows:
 
 def first_seen(states: InterestStates, user: npt.NDArray[Any], key: U64) -> Bool:
     """Whether each of (B,) events is neither in its user's ring nor earlier in the batch."""
-    batch_keys = np.sort(key)
-    if not len(batch_keys):
-        return np.zeros(0, np.bool_)
-    # Few ring rows share a key with the batch; only those take part in the exact comparison.
-    place = np.minimum(np.searchsorted(batch_keys, states.ring_key), len(batch_keys) - 1)
-    known = np.flatnonzero(batch_keys[place] == states.ring_key)
+    # Few ring rows share a key with the batch; only those that share its last bits take part in the exact comparison.
+    mask = np.uint64(max(1 << 16, 1 << (32 * len(key)).bit_length()) - 1)
+    in_batch = np.zeros(int(mask) + 1, np.bool_)
+    in_batch[key & mask] = True
+    known = np.flatnonzero(in_batch[states.ring_key & mask])
     users = np.concatenate([owners(states.ring_offsets)[known], user])
     keys = np.concatenate([states.ring_key[known], key])
     order = np.lexsort((keys, users))  # stable: ring rows come first, then the batch by position

@@ -33,15 +33,18 @@ def merge_slots(
     counts = np.zeros((joint.size, *a.scenario_counts.shape[1:]))
     first = np.full(joint.size, np.inf)
     last = np.full(joint.size, -np.inf)
-    for side, place, user, codes, factor in (
-        (a, joint.place_a, user_a, code_a, decay_a),
-        (b, joint.place_b, user_b, code_b, decay_b),
-    ):
-        code[place] = codes
-        sums[place] += side.scenario_sums * factor[user, -1:]
-        counts[place] += side.scenario_counts * factor[user][:, :, None]
-        first[place] = np.minimum(first[place], side.scenario_first)
-        last[place] = np.maximum(last[place], side.scenario_last)
+    # The first side finds the places empty, so that nothing has to be read and added to.
+    place = joint.place_a
+    code[place] = code_a
+    sums[place] = a.scenario_sums * decay_a[user_a, -1:]
+    counts[place] = a.scenario_counts * decay_a[user_a][:, :, None]
+    first[place], last[place] = a.scenario_first, a.scenario_last
+    place = joint.place_b
+    code[place] = code_b
+    sums[place] += b.scenario_sums * decay_b[user_b, -1:]
+    counts[place] += b.scenario_counts * decay_b[user_b][:, :, None]
+    first[place] = np.minimum(first[place], b.scenario_first)
+    last[place] = np.maximum(last[place], b.scenario_last)
     return SlotRows(joint.offsets, code, sums, counts, first, last)
 
 

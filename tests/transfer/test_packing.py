@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from support.interest_events import SMALL, Life, applied, event_lists, unit_vector
 from support.reference_state import Event, max_relative_error
+from transfer import packing
 from transfer.config import InterestConfig
 from transfer.errors import StateFormatError
 from transfer.interest import InterestStates, empty_states, take
@@ -43,6 +44,17 @@ def test_states_come_back_exactly(events: list[Event]) -> None:
     assert max_relative_error(back, states) == 0.0
     assert packed[3] == b""
     assert pack(back, SMALL) == packed
+
+
+@moderate
+@given(event_lists())
+def test_many_scenarios_pack_to_the_same_bytes(events: list[Event]) -> None:
+    """Where users by scenarios would be too large a table the bytes are the same."""
+    states = applied([events], SMALL, users=4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "MOST_CELLS", 0)
+        searched = pack(states, SMALL)
+    assert searched == pack(states, SMALL)
 
 
 @moderate
