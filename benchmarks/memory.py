@@ -34,6 +34,7 @@ from benchmarks.workloads.warm import warm_items
 from sinks.points import UserPoints
 from streams.columns import EventColumns
 from streams.settings import Settings
+from streams.user_cache import UserCache
 from streams.workspace import open_workspace
 from transfer.config import ACTIONS
 
@@ -95,10 +96,11 @@ def worker_series(flags: dict[str, Any], folder: Path, milestones: list[int]) ->
     series: Series = []
     with open_workspace(str(folder), settings, create=True) as workspace:
         warm_items(workspace, item_ids())
+        cache = UserCache(settings.daemon.user_cache)
         for users, columns in event_batches(milestones):
-            workspace.ingest.apply(columns)
+            workspace.ingest.apply(columns, cache)
             if users in milestones:
-                series.append(_row(users) | {"cached_users": len(workspace.cache)})
+                series.append(_row(users) | {"cached_users": len(cache)})
         found = workspace.store.users.read([_user(number) for number in range(1000)])
     return series, round(sum(len(user.state) for user in found if user is not None) / len(found))
 
