@@ -11,7 +11,7 @@ import numpy as np
 
 from transfer.arrays import F32, F64
 from transfer.config import TransferConfig
-from transfer.rows import owners, segment_sum, shares
+from transfer.rows import owners, segment_sum, shares, sizes_of
 from transfer.states import InterestStates
 
 
@@ -29,7 +29,7 @@ def again_scores(states: InterestStates, config: TransferConfig | None = None) -
     score = (1 - config.again_recency) * share[:, -1] + config.again_recency * share[:, :-1].mean(axis=1)
     # At a half-life that all items have outlived there is no share: the others stand for it.
     total = segment_sum(score, offsets)[owners(offsets)]
-    even = 1.0 / np.maximum(np.diff(offsets), 1)[owners(offsets)]
+    even = 1.0 / np.maximum(sizes_of(offsets), 1)[owners(offsets)]
     scores: F64 = np.divide(score, total, out=even, where=total > 0)
     return scores.astype(np.float32)
 
@@ -44,5 +44,5 @@ def repeat_share(states: InterestStates, config: TransferConfig | None = None) -
     """
     config = config or TransferConfig()
     events = segment_sum(states.own_count, states.own_offsets)
-    repeats = events - np.diff(states.own_offsets)
+    repeats = events - sizes_of(states.own_offsets)
     return (repeats + config.repeat_strength * config.repeat_prior) / (events + config.repeat_strength)

@@ -7,7 +7,7 @@ from transfer.arrays import F64, I64, Bool
 from transfer.config import ACTIONS, InterestConfig
 from transfer.decay import decay
 from transfer.own import own_of_events
-from transfer.rows import group_starts, last_places, offsets_of
+from transfer.rows import group_starts, last_places, offsets_of, sizes_of
 from transfer.states import InterestStates, renumbering, sorted_names
 from transfer.terms import EventTerms
 
@@ -32,7 +32,7 @@ def aggregate(terms: EventTerms, chosen: Bool, users: int, config: InterestConfi
         raise ValueError("a vector of the batch is not finite")
 
     offsets = offsets_of(np.bincount(user, minlength=users))
-    filled = np.diff(offsets) > 0
+    filled = sizes_of(offsets) > 0
     t_ref, t_first = np.full(users, -np.inf), np.full(users, np.inf)
     t_ref[filled] = time[offsets[1:][filled] - 1]
     t_first[filled] = time[offsets[:-1][filled]]
@@ -47,7 +47,7 @@ def aggregate(terms: EventTerms, chosen: Bool, users: int, config: InterestConfi
     by_slot = np.lexsort((scenario, user))
     starts = group_starts([user[by_slot], scenario[by_slot]])
     bounds = np.append(starts, len(by_slot))
-    slot_of = np.repeat(np.arange(len(starts)), np.diff(bounds))
+    slot_of = np.repeat(np.arange(len(starts)), sizes_of(bounds))
     cell = (slot_of[:, None] * horizons + np.arange(horizons)) * len(ACTIONS) + action[by_slot][:, None]
     counts = np.bincount(
         cell.ravel(), factors[by_slot].ravel(), minlength=len(starts) * horizons * len(ACTIONS)
@@ -59,7 +59,7 @@ def aggregate(terms: EventTerms, chosen: Bool, users: int, config: InterestConfi
     return InterestStates(
         t_ref=t_ref,
         t_first=t_first,
-        n_events=np.diff(offsets),
+        n_events=sizes_of(offsets),
         global_sums=global_sums,
         scenario_names=names,
         scenario_offsets=offsets_of(np.bincount(user[by_slot][starts], minlength=users)),
@@ -76,7 +76,7 @@ def aggregate(terms: EventTerms, chosen: Bool, users: int, config: InterestConfi
         own_last=own.last,
         own_action=own.action,
         own_scenario=own.scenario,
-        ring_offsets=offsets_of(np.minimum(np.diff(offsets), config.ring)),
+        ring_offsets=offsets_of(np.minimum(sizes_of(offsets), config.ring)),
         ring_key=key[latest],
         ring_time=time[latest],
         ring_item=item[latest],

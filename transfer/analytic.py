@@ -20,7 +20,13 @@ from transfer.arrays import F32, F64, I64
 from transfer.config import InterestConfig, TransferConfig
 from transfer.emergence import ScenarioFeatures, scenario_features
 from transfer.protocols import Fusion
-from transfer.rows import kept_offsets, places, segment_max, segment_sum
+from transfer.rows import (
+    kept_offsets,
+    places,
+    segment_max,
+    segment_sum,
+    sizes_of,
+)
 from transfer.states import InterestStates, take
 
 FAINT = 1e-30
@@ -121,7 +127,7 @@ class AnalyticTransfer:
 
     def _top(self, offsets: I64, weights: F64) -> tuple[I64, I64]:
         """Slots that give interest vectors, the weightiest of each user first, and their offsets."""
-        user = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+        user = np.repeat(np.arange(len(offsets) - 1), sizes_of(offsets))
         order = np.lexsort((np.arange(len(weights)), -weights, user))
         place = places(offsets)
         heavy = weights[order] >= self._transfer.interest_min_weight

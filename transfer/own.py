@@ -5,7 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from transfer.arrays import F64, I32, I64, U8, U32, U64
-from transfer.rows import group_starts, kept_offsets, last_places, offsets_of, owners, shares, union
+from transfer.rows import (
+    group_starts,
+    kept_offsets,
+    last_places,
+    offsets_of,
+    owners,
+    shares,
+    sizes_of,
+    union,
+)
 from transfer.states import InterestStates
 
 COUNT_LIMIT = 2**32 - 1
@@ -93,7 +102,7 @@ def keep_heaviest(own: OwnRows, cap: int) -> OwnRows:
     An item's weight is its share of the user's mass, summed over the half-lives: by the longest alone, the item
     of a minute ago would be the first to go from a full list.
     """
-    if not (np.diff(own.offsets) > cap).any():
+    if not (sizes_of(own.offsets) > cap).any():
         return own
     kept = np.zeros(len(own.item), np.bool_)
     ranked = np.lexsort((own.item, own.last, shares(own.mass, own.offsets).sum(axis=1), owners(own.offsets)))

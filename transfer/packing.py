@@ -16,7 +16,7 @@ from transfer.arrays import I32, I64
 from transfer.config import STATE_VERSION, InterestConfig
 from transfer.errors import StateFormatError
 from transfer.layout import MAGIC, PREFIX, Layout
-from transfer.rows import offsets_of, owners, places
+from transfer.rows import offsets_of, owners, places, sizes_of
 from transfer.states import InterestStates, empty_states
 
 Rows = npt.NDArray[np.void]
@@ -39,7 +39,7 @@ def pack(states: InterestStates, config: InterestConfig) -> list[bytes]:
     layout = Layout(config)
     if states.global_sums.shape[1:] != layout.head["global_sums"].shape:
         raise ValueError(f"states of shape {states.global_sums.shape[1:]} don't fit the settings")
-    slot_sizes = np.diff(states.scenario_offsets)
+    slot_sizes = sizes_of(states.scenario_offsets)
     if (slot_sizes > 256).any():
         raise ValueError("a user has more than 256 scenario slots; merge with max_scenarios first")
     table = [name.encode("utf-8", "surrogatepass") for name in states.scenario_names]
@@ -51,8 +51,8 @@ def pack(states: InterestStates, config: InterestConfig) -> list[bytes]:
     head = np.empty(states.users, layout.head)
     head["magic"], head["version"], head["checksum"] = MAGIC, STATE_VERSION, 0
     head["fingerprint"] = layout.fingerprint
-    head["slots"], head["names"] = slot_sizes, np.diff(name_offsets)
-    head["own"], head["ring"] = np.diff(states.own_offsets), np.diff(states.ring_offsets)
+    head["slots"], head["names"] = slot_sizes, sizes_of(name_offsets)
+    head["own"], head["ring"] = sizes_of(states.own_offsets), sizes_of(states.ring_offsets)
     head["t_ref"], head["t_first"], head["n_events"] = states.t_ref, states.t_first, states.n_events
     head["global_sums"] = states.global_sums
 

@@ -7,7 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from transfer.arrays import F64, I32, I64, U8, U64, Bool
-from transfer.rows import kept_offsets, last_places, owners, union
+from transfer.rows import (
+    kept_offsets,
+    last_places,
+    owners,
+    sizes_of,
+    union,
+)
 from transfer.states import InterestStates
 
 
@@ -63,7 +69,7 @@ def merge_ring(
 
 def keep_latest(ring: RingRows, length: int) -> RingRows:
     """The last `length` rows of each user."""
-    if not (np.diff(ring.offsets) > length).any():
+    if not (sizes_of(ring.offsets) > length).any():
         return ring
     return _keep(ring, last_places(ring.offsets, length))
 

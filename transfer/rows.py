@@ -27,13 +27,23 @@ def offsets_of(sizes: npt.NDArray[Any]) -> I64:
     return offsets
 
 
+def sizes_of(offsets: I64) -> I64:
+    """(U,) how many rows each user has; `np.diff` says the same and costs five times as much for few users.
+
+    >>> sizes_of(np.array([0, 2, 2, 5])).tolist()
+    [2, 0, 3]
+    """
+    sizes: I64 = offsets[1:] - offsets[:-1]
+    return sizes
+
+
 def owners(offsets: I64) -> I64:
     """The user of every row.
 
     >>> owners(np.array([0, 2, 2, 5])).tolist()
     [0, 0, 2, 2, 2]
     """
-    return np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    return np.repeat(np.arange(len(offsets) - 1), sizes_of(offsets))
 
 
 def rows_of(offsets: I64, users: I64) -> tuple[I64, I64]:
@@ -43,7 +53,7 @@ def rows_of(offsets: I64, users: I64) -> tuple[I64, I64]:
     >>> index.tolist(), offsets.tolist()
     ([2, 3, 4, 0, 1], [0, 3, 5])
     """
-    sizes = np.diff(offsets)[users]
+    sizes = sizes_of(offsets)[users]
     chosen = offsets_of(sizes)
     return np.arange(chosen[-1]) + np.repeat(offsets[users] - chosen[:-1], sizes), chosen
 
@@ -63,7 +73,7 @@ def places(offsets: I64) -> I64:
     >>> places(np.array([0, 2, 2, 5])).tolist()
     [0, 1, 0, 1, 2]
     """
-    return np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))
+    return np.arange(offsets[-1]) - np.repeat(offsets[:-1], sizes_of(offsets))
 
 
 def last_places(offsets: I64, count: int) -> Bool:
@@ -72,7 +82,7 @@ def last_places(offsets: I64, count: int) -> Bool:
     >>> last_places(np.array([0, 3, 4]), 2).tolist()
     [False, True, True, True]
     """
-    return np.repeat(offsets[1:], np.diff(offsets)) - np.arange(offsets[-1]) <= count
+    return np.repeat(offsets[1:], sizes_of(offsets)) - np.arange(offsets[-1]) <= count
 
 
 def segment_sum(values: npt.NDArray[Any], offsets: I64) -> F64:
@@ -82,7 +92,7 @@ def segment_sum(values: npt.NDArray[Any], offsets: I64) -> F64:
     [3.0, 0.0, 4.0]
     """
     total = np.zeros((len(offsets) - 1, *values.shape[1:]))
-    filled = np.diff(offsets) > 0
+    filled = sizes_of(offsets) > 0
     if filled.any():
         total[filled] = np.add.reduceat(values, offsets[:-1][filled], axis=0, dtype=np.float64)
     return total
@@ -94,14 +104,14 @@ def shares(values: F64, offsets: I64) -> F64:
     >>> shares(np.array([1.0, 3.0, 0.0]), np.array([0, 2, 3])).tolist()
     [0.25, 0.75, 0.0]
     """
-    total = np.repeat(segment_sum(values, offsets), np.diff(offsets), axis=0)
+    total = np.repeat(segment_sum(values, offsets), sizes_of(offsets), axis=0)
     return np.divide(values, total, out=np.zeros_like(values), where=total > 0)
 
 
 def segment_max(values: F64, offsets: I64, empty: float) -> F64:
     """Largest of the rows of each user, (U,) float64; `empty` for users without rows."""
     largest = np.full(len(offsets) - 1, empty)
-    filled = np.diff(offsets) > 0
+    filled = sizes_of(offsets) > 0
     if filled.any():
         largest[filled] = np.maximum.reduceat(values, offsets[:-1][filled])
     return largest

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from transfer.arrays import F64, I32, I64
-from transfer.rows import group_starts, offsets_of, owners, places, shares, union
+from transfer.rows import (
+    group_starts,
+    offsets_of,
+    owners,
+    places,
+    shares,
+    sizes_of,
+    union,
+)
 from transfer.states import InterestStates
 
 
@@ -57,7 +65,7 @@ def fold_slots(slots: SlotRows, other: int, cap: int, weights: F64, table: int) 
     Returns:
         The slots, and (F,) `user * table + code` of those folded, ascending.
     """
-    sizes = np.diff(slots.offsets)
+    sizes = sizes_of(slots.offsets)
     if not (sizes > cap).any():
         return slots, np.zeros(0, np.int64)
     user = owners(slots.offsets)
