@@ -1,4 +1,8 @@
-"""The lanes of one worker: one for each partition number that it holds, of all topics."""
+"""The lanes of one worker: one for each partition number that it holds, of all topics.
+
+An embedded store has one worker, whose lock on the folder is the fence of all partitions, and one thread that writes. There
+all partition numbers share one lane, so that what waits is one flush: a flush costs some milliseconds however small it is.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +45,7 @@ class Lanes:
         self._room = Room(config.in_flight_events, config.in_flight_bytes)
         self._metrics.in_flight_events.set_function(lambda: self._room.events)
         self._metrics.in_flight_bytes.set_function(lambda: self._room.n_bytes)
+        self._one_lane = workspace.store.exclusive
         self._user_cache = config.user_cache
         self._settle_s = config.rebalance_timeout_s / 2
         self._work = LaneWork(
@@ -127,6 +132,7 @@ class Lanes:
         return next((lane.trouble for lane in self._lanes.values() if lane.trouble), None)
 
     def _lane(self, number: int, *, own: bool) -> Lane:
+        number = 0 if self._one_lane else number
         lane = self._lanes.get(number)
         if lane is None:
             lane = self._lanes[number] = Lane(number, self._work, UserCache(self._user_cache))

@@ -109,7 +109,11 @@ class Metrics:
         self.in_flight_bytes = Gauge(
             "driftline_in_flight_bytes", "Bytes of the records in flight", registry=registry
         )
-        self.lanes = Gauge("driftline_lanes", "Partition numbers that this worker holds", registry=registry)
+        self.lanes = Gauge(
+            "driftline_lanes",
+            "Lanes of this worker: one for each partition number, one in all for an embedded store",
+            registry=registry,
+        )
         self.batch = Histogram(
             "driftline_batch_events",
             "Events in one flush to the store",

@@ -21,17 +21,34 @@ def workspace(tmp_path: Path) -> Any:
         yield opened
 
 
-def test_a_partition_number_of_all_topics_is_one_lane(workspace: Workspace) -> None:
+def test_a_partition_number_of_all_topics_is_one_lane(tmp_path: Path) -> None:
     """A user's clicks, purchases and browses meet in one flush; other partition numbers have lanes of their own."""
+    with (
+        QdrantServer(tmp_path / "q") as server,
+        open_workspace(server.url, Settings(), create=True) as workspace,
+    ):
+
+        async def story(worker: Worker) -> None:
+            kinds = ("browse", "click", "purchase")
+            await worker.through(*[batch(event("ada", "a", at=n), kind=kind) for n, kind in enumerate(kinds)])
+            assert workspace.metrics.users_written._value.get() == 1
+            await worker.through(batch(event("ben", "a"), partition=3))
+            assert workspace.metrics.lanes._value.get() == 2
+
+        in_lanes(workspace, story, linger_s=0.3)
+
+
+def test_all_partitions_of_an_embedded_store_are_one_lane(workspace: Workspace) -> None:
+    """What waits in any of them is one write; each partition's batches are marked in order all the same."""
 
     async def story(worker: Worker) -> None:
-        kinds = ("browse", "click", "purchase")
-        await worker.through(*[batch(event("ada", "a", at=n), kind=kind) for n, kind in enumerate(kinds)])
-        assert workspace.metrics.users_written._value.get() == 1
-        await worker.through(batch(event("ben", "a"), partition=3))
-        assert workspace.metrics.lanes._value.get() == 2
+        batches = [batch(event(f"u{n % 4}", "a", at=n), first=n // 4, partition=n % 4) for n in range(12)]
+        await worker.through(*batches)
+        assert worker.group.marked == batches
 
     in_lanes(workspace, story, linger_s=0.3)
+    assert workspace.metrics.lanes._value.get() == 1
+    assert workspace.metrics.registry.get_sample_value("driftline_batch_events_count") == 1
 
 
 def test_the_bounds_of_what_is_in_flight_hold(workspace: Workspace) -> None:
