@@ -24,10 +24,8 @@ def fault_broker(request: pytest.FixtureRequest):
 
 
 @pytest.fixture
-def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKafka]:
-    """A real Kafka that a test may stop; skips without one."""
-    kafka_parts()
-    broker = RealKafka(tmp_path_factory.mktemp("own-kafka"))
-    broker.start()
-    yield broker
-    broker.stop()
+def restarted_kafka(kafka: RealKafka) -> Iterator[RealKafka]:
+    """The session's real Kafka, to be stopped and started; it runs again afterwards. Skips without one."""
+    yield kafka
+    if kafka.pid is None:
+        kafka.start()

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 if not __package__:  # run as a program, not imported by a test
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    sys.path[:0] = [str(folder) for folder in Path(__file__).resolve().parents[1:3]]
 
 from faults import broker_away, frozen, poison, sigkill, sigterm, store_away, workers, zombie
 from faults.trial import Broker, Result

@@ -31,9 +31,9 @@ def test_stopped_daemons_are_quick_and_leave_nothing_to_be_read_twice(
     kept(sigterm.run(tmp_path, fault_broker, SEED, sigterm.SHORT))
 
 
-def test_a_broker_that_stops_or_is_killed_loses_nothing(own_kafka: RealKafka, tmp_path: Path) -> None:
+def test_a_broker_that_stops_or_is_killed_loses_nothing(restarted_kafka: RealKafka, tmp_path: Path) -> None:
     """It comes back on its kept log: the same daemon goes on, and the states are those of a replay."""
-    kept(broker_away.run(tmp_path, own_kafka, SEED, broker_away.SHORT))
+    kept(broker_away.run(tmp_path, restarted_kafka, SEED, broker_away.SHORT))
 
 
 def test_a_store_that_is_away_slow_or_failing_loses_nothing(fault_broker: Broker, tmp_path: Path) -> None:

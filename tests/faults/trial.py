@@ -24,6 +24,8 @@ Broker = RealKafka | EmbeddedBroker
 LAG = "driftline_consumer_lag_records"
 PATIENCE_S = 120.0
 IDLE_S = 1.5
+POLL_S = 0.04
+"""Often enough to hit a daemon at work, seldom enough not to be its main work."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ class Trial:
                 assert code is None, f"a daemon ended with {code} before {what}:\n{daemon.log[-4000:]}"
             logs = "".join(f"\n{daemon.log[-3000:]}" for daemon in daemons if time.monotonic() >= end)
             assert time.monotonic() < end, f"not within {wait_s} s: {what}{logs}"
-            time.sleep(0.01)
+            time.sleep(POLL_S)
 
     def flows(self, events: int, what: str, *daemons: DaemonProcess, wait_s: float = PATIENCE_S) -> None:
         """Wait until these daemons together have applied so many more events."""
