@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from binascii import a2b_base64, b2a_base64
 from dataclasses import dataclass
 
 import numpy as np
+from pybase64 import b64decode, b64encode_as_string
 
 from sinks.collection import Collection, Payload, PointBatch
 from sinks.errors import PointRefused, StoreMismatch
@@ -57,7 +57,7 @@ class Meta:
         """The blob of that name, None if there is none."""
         check_texts([name], "blob name")
         payload = self._payload(_blob_id(name))
-        return None if payload is None else a2b_base64(payload["blob"])
+        return None if payload is None else b64decode(payload["blob"], validate=True)
 
     def put_blob(self, name: str, blob: bytes) -> None:
         """Keep `blob` under `name`, in place of what was there.
@@ -70,7 +70,7 @@ class Meta:
             raise PointRefused(
                 f"blob {name!r} has {len(blob)} bytes, the store keeps at most {MOST_BLOB_BYTES}"
             )
-        encoded = b2a_base64(blob, newline=False).decode("ascii")
+        encoded = b64encode_as_string(blob)
         self._write(_blob_id(name), {"name": name, "blob": encoded})
 
     def _payload(self, key: str) -> Payload | None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from binascii import Error as Base64Error
-from binascii import a2b_base64
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from itertools import starmap
 from typing import overload
 
 import numpy as np
-from msgspec import to_builtins
 from numpy.typing import NDArray
+from pybase64 import b64decode, b64encode_as_string
 
 from sinks.collection import Collection, Found, Key, Payload, PointBatch, VectorRows, Where, last_rows
 from sinks.config import StoreConfig
@@ -52,7 +51,7 @@ def _payload(
 ) -> Payload:
     return {
         "user_id": user_id,
-        "state": to_builtins(state),  # base64 text, by the fastest way at hand
+        "state": b64encode_as_string(state),
         "watermarks": watermarks,
         "weights": weights,
         "updated_at": updated_at,
@@ -179,7 +178,7 @@ def _record(point: Found, with_vectors: bool) -> UserRecord:
             interests = point.vectors.get(INTERESTS, np.empty((0, fused.shape[0]), np.float32))
         return UserRecord(
             user_id=payload["user_id"],
-            state=a2b_base64(payload["state"]),
+            state=b64decode(payload["state"], validate=True),
             watermarks={source: int(offset) for source, offset in payload["watermarks"].items()},
             weights={name: float(weight) for name, weight in payload["weights"].items()},
             updated_at=float(payload["updated_at"]),
