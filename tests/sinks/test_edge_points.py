@@ -73,7 +73,8 @@ def test_points_come_back_as_they_were(shard: edge.EdgeShard) -> None:
 
 def test_only_opaque_fields_are_packed(shard: edge.EdgeShard) -> None:
     """A filter sees every field that is not declared opaque."""
-    records = written(shard, edge_points(batch(np.ones((3, 2), np.float32)), OPAQUE))
+    without_rows = PointBatch(NAMES, {}, PAYLOADS, np.ones(3, np.int64))
+    records = written(shard, edge_points(without_rows, OPAQUE))
     assert [set(record.payload or {}) for record in records] == [
         {PACKED, "fence"},
         {PACKED},
@@ -89,7 +90,10 @@ def test_fields_shared_by_a_batch_are_in_every_point(shard: edge.EdgeShard) -> N
 
 
 def test_points_that_were_not_packed_are_read(shard: edge.EdgeShard) -> None:
-    """A folder that an older Driftline wrote needs no conversion."""
-    plain = [edge.Point(name, {}, payload) for name, payload in zip(NAMES, PAYLOADS, strict=True)]
-    found = [found_point(record).payload for record in written(shard, plain)]
+    """A folder that an older Driftline wrote needs no conversion: plain payloads, multivectors as such."""
+    vectors = {"fused": [1.0, 2.0], "interests": [[1.0, 2.0], [3.0, 4.0]]}
+    plain = [edge.Point(name, vectors, payload) for name, payload in zip(NAMES, PAYLOADS, strict=True)]
+    records = written(shard, plain)
+    assert found_point(records[0]).vectors["interests"].tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    found = [found_point(record).payload for record in records]
     assert [{**point, "updated_at": 0} for point in found] == [{**p, "updated_at": 0} for p in PAYLOADS]
