@@ -18,6 +18,7 @@ from streams.app import GroupMembership, Progress, connect, faust_app
 from streams.copartition import topic_problem
 from streams.dead_letters import DeadLetters
 from streams.errors import BrokerUnavailable, DaemonError, ShutdownDeadline
+from streams.garbage import collect_seldom
 from streams.http import HttpServer, http_app
 from streams.lanes import Lanes
 from streams.metrics import Metrics
@@ -210,6 +211,7 @@ class Daemon:
         connect(app, settings, lanes, progress, counts, on_problem=self._note_problem)
         monitor = Monitor(app, lanes, progress, self.metrics, settings.daemon.watchdog_s, self._now)
         self._waiting_for = "joining the group"
+        collect_seldom()
         starting = asyncio.create_task(app.start())
         failure: BaseException | None = None
         try:

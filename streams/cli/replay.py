@@ -52,6 +52,7 @@ def replay(
     """
     from streams.catalogue_file import open_catalogue
     from streams.cli.items import load_catalogue
+    from streams.garbage import collect_seldom
     from streams.logs import open_logs
     from streams.mapping import CATALOGUE_FIELDS, parse_mapping
     from streams.replay import replay as run_replay
@@ -73,6 +74,7 @@ def replay(
             if catalogue is not None:
                 counts = load_catalogue(workspace, catalogue, quiet=json_)
                 console.print(f"catalogue: {counts['items']} items, {counts['encoded']} texts encoded")
+            collect_seldom()
             with progress_bar("replaying", events.total_rows, json_) as advance:
                 summary = run_replay(workspace, events, progress=advance, on_rejects=sink.write)
         if json_:
