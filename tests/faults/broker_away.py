@@ -22,7 +22,7 @@ class Sizes:
     rate: float
 
 
-SHORT = Sizes(events=8000, users=300, outage_s=3.0, rate=150.0)
+SHORT = Sizes(events=3000, users=300, outage_s=2.0, rate=60.0)
 LONG = Sizes(events=200_000, users=2000, outage_s=20.0, rate=1500.0)
 
 

@@ -27,7 +27,7 @@ class Sizes:
     burst: float
 
 
-SHORT = Sizes(events=6000, users=600, rate=200.0, burst=5000.0)
+SHORT = Sizes(events=3000, users=500, rate=60.0, burst=5000.0)
 LONG = Sizes(events=50_000, users=3000, rate=1000.0, burst=20_000.0)
 
 

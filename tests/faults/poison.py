@@ -24,7 +24,7 @@ class Sizes:
     batch_events: int
 
 
-SHORT = Sizes(events=6000, users=300, share=0.01, batch_events=500)
+SHORT = Sizes(events=3000, users=300, share=0.01, batch_events=500)
 LONG = Sizes(events=100_000, users=2000, share=0.01, batch_events=1000)
 
 

@@ -20,7 +20,7 @@ class Sizes:
     batch_events: int
 
 
-SHORT = Sizes(events=12_000, users=300, kills=2, batch_events=100)
+SHORT = Sizes(events=8000, users=300, kills=2, batch_events=100)
 LONG = Sizes(events=200_000, users=2000, kills=20, batch_events=200)
 
 

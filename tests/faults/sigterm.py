@@ -18,7 +18,7 @@ class Sizes:
     shutdown_s: float
 
 
-SHORT = Sizes(events=12_000, users=300, stops=2, batch_events=100, shutdown_s=5.0)
+SHORT = Sizes(events=8000, users=300, stops=2, batch_events=100, shutdown_s=5.0)
 LONG = Sizes(events=200_000, users=2000, stops=10, batch_events=200, shutdown_s=5.0)
 
 

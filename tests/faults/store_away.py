@@ -1,4 +1,4 @@
-"""Fault 4: the store server is unreachable, slow, fails some requests, and loses answers of writes that it did."""
+"""Fault 4: the store server is killed and stays away, is slow, fails some requests, and loses answers of writes it did."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from faults.trial import Broker, Result, Trial, not_ready
 from support.daemon_process import DaemonProcess
-from support.qdrant_server import QdrantServer
+from support.qdrant_process import QdrantProcess
 
 RECOVERY_S = 20.0
 
@@ -20,38 +20,57 @@ class Sizes:
     outage_s: float
     trouble_s: float
     rate: float
+    in_flight_events: int
+    lost_answers: int
     delay_s: float = 0.3
     fail_share: float = 0.3
-    lost_answers: int = 10
 
 
-SHORT = Sizes(events=8000, users=300, outage_s=3.0, trouble_s=2.0, rate=150.0)
-LONG = Sizes(events=200_000, users=2000, outage_s=30.0, trouble_s=15.0, rate=1500.0)
+SHORT = Sizes(
+    events=2500, users=300, outage_s=2.0, trouble_s=1.0, rate=60.0, in_flight_events=100, lost_answers=4
+)
+LONG = Sizes(
+    events=200_000,
+    users=2000,
+    outage_s=30.0,
+    trouble_s=15.0,
+    rate=1500.0,
+    in_flight_events=2000,
+    lost_answers=20,
+)
 
 
 def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
     """One daemon lives through all four, one after the other, under load."""
     trial = Trial("store away", folder, broker, seed)
     log = trial.log(sizes.events, sizes.users)
+    settings = {
+        "DRIFTLINE_DAEMON__BATCH_EVENTS": "50",
+        "DRIFTLINE_DAEMON__IN_FLIGHT_EVENTS": str(sizes.in_flight_events),
+    }
     with (
-        QdrantServer(folder / "qdrant", seed=seed) as server,
-        trial.daemon(server.url, DRIFTLINE_DAEMON__BATCH_EVENTS="200") as daemon,
+        QdrantProcess(folder / "qdrant") as server,
+        trial.daemon(server.url, **settings) as daemon,
     ):
         daemon.until_ready()
         with trial.load(log.records(trial.prefix), sizes.rate) as load:
             trial.flows(trial.rng.randrange(1, round(3 * sizes.rate)), "events flow", daemon)
-            recovery = outage(trial, daemon, server, sizes.outage_s)
+            recovery, in_flight = outage(trial, daemon, server, sizes.outage_s)
+            trial.require(
+                0 < in_flight <= sizes.in_flight_events,
+                f"{in_flight} events in flight, {sizes.in_flight_events} allowed",
+            )
 
-            server.delay_s = sizes.delay_s
+            server.faults(delay_s=sizes.delay_s)
             goes_on(trial, daemon, sizes.trouble_s, "events flow though the store is slow")
-            server.delay_s = 0.0
+            server.faults(delay_s=0.0)
 
-            server.fail_share = sizes.fail_share
+            server.faults(fail_share=sizes.fail_share)
             goes_on(trial, daemon, sizes.trouble_s, "events flow though requests fail")
-            server.fail_share = 0.0
+            server.faults(fail_share=0.0)
 
             for _ in range(sizes.lost_answers):
-                server.fail_next(1, applied=True)
+                server.faults(fail_next=1, applied=True)
                 trial.flows(1, "events flow though answers are lost", daemon, wait_s=RECOVERY_S)
             trial.require(not load.finished, "the load was over before the last fault")
             load.rate = None
@@ -60,22 +79,24 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
             trial.stop(daemon)
         retries = int(trial.samples(daemon).total("driftline_store_retries_total"))
         trial.require(retries > sizes.lost_answers, f"only {retries} retries: the store was not away")
-        times = f"{sizes.outage_s:g} s away, going again after {recovery:.1f} s; {retries} retries"
+        times = f"{sizes.outage_s:g} s away, {in_flight} in flight, going again after {recovery:.1f} s; {retries} retries"
         return trial.result(server.url, log, times)
 
 
-def outage(trial: Trial, daemon: DaemonProcess, server: QdrantServer, outage_s: float) -> float:
-    """The store leaves, stays away and comes back; seconds from its return to the next event."""
-    server.stop()
+def outage(trial: Trial, daemon: DaemonProcess, server: QdrantProcess, outage_s: float) -> tuple[float, int]:
+    """The store is killed, stays away and comes back; seconds from its return to the next event, and the events that were
+    held in memory at the end of its absence."""
+    server.kill()
     gone = time.monotonic()
     trial.until(lambda: "store unavailable" in not_ready(daemon), "/ready tells of it", RECOVERY_S, daemon)
     time.sleep(max(0.0, gone + outage_s - time.monotonic()))
+    in_flight = int(trial.samples(daemon).total("driftline_in_flight_events"))
     server.start()
     back = time.monotonic()
     trial.flows(1, "events flow again", daemon, wait_s=RECOVERY_S)
     took = time.monotonic() - back
     trial.until(lambda: not_ready(daemon) == "", "it is ready again", RECOVERY_S, daemon)
-    return took
+    return took, in_flight
 
 
 def goes_on(trial: Trial, daemon: DaemonProcess, seconds: float, what: str) -> None:

@@ -24,7 +24,7 @@ Broker = RealKafka | EmbeddedBroker
 LAG = "driftline_consumer_lag_records"
 PATIENCE_S = 120.0
 IDLE_S = 1.5
-POLL_S = 0.04
+POLL_S = 0.03
 """Often enough to hit a daemon at work, seldom enough not to be its main work."""
 
 

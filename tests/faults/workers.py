@@ -22,7 +22,7 @@ class Sizes:
     rate: float
 
 
-SHORT = Sizes(events=10_000, users=300, workers=2, changes=2, rate=100.0)
+SHORT = Sizes(events=4000, users=300, workers=2, changes=2, rate=60.0)
 LONG = Sizes(events=200_000, users=2000, workers=3, changes=10, rate=1500.0)
 
 
@@ -53,9 +53,7 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
             trial.require(not load.finished, "the load was over before the last change")
             load.rate = None
             load.until_sent()
-            for worker in crew:
-                worker.until_ready()
+            trial.finished(*crew)
             for worker in crew:
                 trial.stop(worker)
-        trial.drain(server.url)
         return trial.result(server.url, log, f"{sizes.workers} workers, {sizes.changes} changes")

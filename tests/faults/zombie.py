@@ -23,7 +23,7 @@ class Sizes:
     burst: float
 
 
-SHORT = Sizes(events=15_000, users=300, workers=2, freezes=1, rate=200.0, burst=5000.0)
+SHORT = Sizes(events=5000, users=300, workers=2, freezes=1, rate=60.0, burst=5000.0)
 LONG = Sizes(events=200_000, users=2000, workers=3, freezes=5, rate=1000.0, burst=20_000.0)
 
 
@@ -78,6 +78,6 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
                 stale += trial.samples(worker).total("driftline_stale_events_total")
                 trial.stop(worker)
         times = (
-            f"{sizes.freezes} of {sizes.workers} workers frozen; {refusals:.0f} refusals, {stale:.0f} stale"
+            f"{sizes.workers} workers, {sizes.freezes} freezes; {refusals:.0f} refusals, {stale:.0f} stale"
         )
         return trial.result(server.url, log, times)
