@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from kafka import KafkaProducer
+from kafka.admin import KafkaAdminClient
 
 from streams.broker import free_port
 from streams.broker_config import BrokerConfig
 from streams.topics import ensure_topics
+from support.brokers import RealKafka
 from support.daemon_process import DaemonProcess, driftline
 from support.event_columns import event
 from support.poison import POISON
@@ -161,6 +163,23 @@ def test_missing_and_unequal_topics_are_refused_by_name(
     done = driftline("run", *arguments)
     assert done.returncode == 1
     assert f"{topic_prefix}clicks has 3" in done.stderr
+
+
+def test_a_topic_that_grows_while_the_daemon_runs_ends_it(
+    kafka: RealKafka, topic_prefix: str, tmp_path: Path
+) -> None:
+    """New partitions move users to other lanes: the daemon says which topic has grown and what to do, and stops."""
+    make_topics(kafka.config, topic_prefix, partitions=2)
+    arguments = ["--broker", kafka.url, "--store", str(tmp_path / "s"), "--prefix", topic_prefix]
+    with DaemonProcess(tmp_path, *arguments, "--group", topic_prefix) as daemon:
+        daemon.until_ready()
+        admin = KafkaAdminClient(**kafka.config.kafka_python())
+        admin.create_partitions({f"{topic_prefix}clicks": 4})
+        admin.close()
+        assert daemon.wait(60) == 1
+        assert (
+            f"topic {topic_prefix}clicks had 2 partitions when the daemon started and has 4 now" in daemon.log
+        )
 
 
 def test_metrics_and_readiness_tell_what_happens(
