@@ -23,7 +23,7 @@ class Sizes:
 
 
 SHORT = Sizes(events=3000, users=300, outage_s=2.0, rate=60.0)
-LONG = Sizes(events=200_000, users=2000, outage_s=20.0, rate=1500.0)
+LONG = Sizes(events=200_000, users=2000, outage_s=20.0, rate=1000.0)
 
 
 def run(folder: Path, broker: RealKafka, seed: int, sizes: Sizes) -> Result:

@@ -34,7 +34,7 @@ LONG = Sizes(
     users=2000,
     outage_s=30.0,
     trouble_s=15.0,
-    rate=1500.0,
+    rate=1000.0,
     in_flight_events=2000,
     lost_answers=20,
 )

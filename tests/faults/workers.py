@@ -11,6 +11,8 @@ from faults.trial import Broker, Result, Trial
 from support.qdrant_server import QdrantServer
 
 PARTITIONS = 6
+CHANGE_S = 40.0
+"""longer than one change takes, on a busy machine too"""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
                 lambda: all(trial.events(worker) for worker in crew), "each has part of the work", 60, *crew
             )
             for change in range(sizes.changes):
+                load.last(CHANGE_S * (sizes.changes - change), sizes.rate)
                 leaver = crew.pop(trial.rng.randrange(len(crew)))
                 trial.events(leaver)
                 if change % 2:

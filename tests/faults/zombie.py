@@ -11,6 +11,8 @@ from support.qdrant_server import QdrantServer
 
 PARTITIONS = 6
 TAKEOVER_S = 60.0
+FREEZE_S = 60.0
+"""longer than one freeze takes, on a busy machine too"""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
         for worker in crew:
             worker.until_ready()
         with trial.load(log.records(trial.prefix), sizes.rate) as load:
-            for _ in range(sizes.freezes):
+            for freeze in range(sizes.freezes):
                 trial.until(
                     lambda: all(trial.events(worker) for worker in crew),
                     "each has part of the work",
@@ -54,7 +56,7 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
                     zombie,
                 )
                 zombie.freeze()
-                load.rate = sizes.rate
+                load.last(FREEZE_S * (sizes.freezes - freeze), sizes.rate)
                 trial.until(
                     lambda others=others: sum(map(trial.partitions, others)) == 3 * PARTITIONS,
                     "the others hold all partitions",

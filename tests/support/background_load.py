@@ -65,6 +65,10 @@ class BackgroundLoad:
         self._check()
         return self.acknowledged == len(self._records)
 
+    def last(self, seconds: float, rate: float) -> None:
+        """Go on at this rate, or at a lower one by which there is load for so long."""
+        self.rate = min(rate, (len(self._records) - self.acknowledged) / seconds)
+
     def until_sent(self, count: int | None = None, wait_s: float = 300.0) -> None:
         """Wait until so many (default: all) records are acknowledged."""
         count = len(self._records) if count is None else count
