@@ -14,6 +14,7 @@ from stopwatch import Stopwatch, arguments
 
 from streams.app import faust_app
 from streams.decode import decode_events
+from streams.garbage import collect_seldom
 from streams.settings import Settings
 from streams.watermarks import kafka_source
 
@@ -42,6 +43,7 @@ async def run() -> None:
 
     app.agent(app.batch_topic(topic), name="events")(agent)
     app.finalize()
+    collect_seldom()  # as the daemon does
     await app.start()
     await over.wait()
     watch.report()

@@ -30,9 +30,9 @@ from support.dashboard import DOCKER, alerts, queries
 from support.promql import named
 
 CONFIG = DOCKER / "prometheus" / "prometheus.yml"
-WAIT_S = 30.0
+WAIT_S = 60.0
 SIMULATED = 300
-RATE = 50.0
+RATE = 25.0
 
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="no promtool here (Debian: apt-get install prometheus)"
@@ -123,7 +123,7 @@ def prometheus(folder: Path, target: str) -> Iterator[str]:
 def _config(folder: Path, target: str) -> Path:
     """Our own configuration, but for the address of the daemon and how often it is asked."""
     config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
-    config["global"] = {"scrape_interval": "250ms", "scrape_timeout": "250ms", "evaluation_interval": "500ms"}
+    config["global"] = {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"}
     (scrape,) = config["scrape_configs"]
     scrape["static_configs"] = [{"targets": [target]}]
     for rules in config["rule_files"]:
@@ -170,7 +170,7 @@ def until_answered(api: str) -> list[str]:
 
 def finite(api: str, expression: str) -> bool:
     """Whether at least one series of the answer is a number; an expression that Prometheus refuses fails the test."""
-    answer = get(api, "query", query=expression.replace("$__rate_interval", "3s"))
+    answer = get(api, "query", query=expression.replace("$__rate_interval", "5s"))
     assert answer["status"] == "success", (expression, answer)
     return any(math.isfinite(float(result["value"][1])) for result in answer["data"]["result"])
 
