@@ -13,6 +13,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +29,16 @@ from faults.trial import Broker, Result
 from streams.broker import EmbeddedBroker
 from support.brokers import RealKafka, kafka_parts
 
+FAILED = "FAILED"
 Run = Callable[[Path, Broker, int], Result]
+
+
+@dataclass(frozen=True)
+class NoResult:
+    """A run that did not come to its comparison, or was not begun."""
+
+    verdict: str
+    reason: str
 
 
 def scenarios(short: bool) -> dict[str, Run]:
@@ -70,7 +80,7 @@ def main() -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the load's own client; the daemons have logs
     print(f"seed {seed}; logs and stores in {folder}", flush=True)
     broker = started_broker(folder)
-    results: list[tuple[str, Result | str]] = []
+    results: list[tuple[str, Result | NoResult]] = []
     try:
         for name, run in scenarios(options.short).items():
             if options.only is None or name in options.only:
@@ -81,7 +91,7 @@ def main() -> int:
     for name, result in results:
         if isinstance(result, Result) and not result.passed:
             print(f"{name}: " + "; ".join(result.problems))
-    return int(any(not isinstance(result, Result) or not result.passed for _, result in results))
+    return int(any(verdict_of(result) == FAILED for _, result in results))
 
 
 def started_broker(folder: Path) -> Broker:
@@ -97,26 +107,28 @@ def started_broker(folder: Path) -> Broker:
     return broker
 
 
-def outcome(name: str, run: Run, folder: Path, broker: Broker, seed: int) -> Result | str:
-    """The run's result, or why there is none; told at once."""
+def outcome(name: str, run: Run, folder: Path, broker: Broker, seed: int) -> Result | NoResult:
+    """The run's result, or why there is none; its verdict is told at once."""
     began = time.monotonic()
     if name == "broker" and not isinstance(broker, RealKafka):
-        return "not run: the embedded broker keeps no log over a stop"
+        return NoResult("not run", "the embedded broker keeps no log over a stop")
     try:
-        result: Result | str = run(folder, broker, seed)
+        result: Result | NoResult = run(folder, broker, seed)
     except Exception as error:
         (folder / "failure.txt").write_text(traceback.format_exc())
-        result = f"{type(error).__name__}: {str(error).splitlines()[0]} (see {folder / 'failure.txt'})"
-    verdict = result if isinstance(result, str) else verdict_of(result)
-    print(f"{name}: {verdict}, {time.monotonic() - began:.0f} s", flush=True)
+        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]} (see {folder / 'failure.txt'})"
+        result = NoResult(FAILED, reason)
+    print(f"{name}: {verdict_of(result)}, {time.monotonic() - began:.0f} s", flush=True)
     return result
 
 
-def verdict_of(result: Result) -> str:
-    return "ok" if result.passed else "FAILED"
+def verdict_of(result: Result | NoResult) -> str:
+    if isinstance(result, NoResult):
+        return result.verdict
+    return "ok" if result.passed else FAILED
 
 
-def table(results: list[tuple[str, Result | str]], seed: int) -> Table:
+def table(results: list[tuple[str, Result | NoResult]], seed: int) -> Table:
     """One row a fault."""
     shown = Table(title=f"faults, seed {seed}")
     for heading in ("fault", "broker", "events", "what", "users", "states", "fused"):
@@ -124,8 +136,8 @@ def table(results: list[tuple[str, Result | str]], seed: int) -> Table:
     for heading in ("lost", "doubled", "re-read", "seconds", "verdict"):
         shown.add_column(heading)
     for name, result in results:
-        if isinstance(result, str):
-            shown.add_row(name, "", "", result, *[""] * 7, "FAILED")
+        if isinstance(result, NoResult):
+            shown.add_row(name, "", "", result.reason, *[""] * 7, result.verdict)
             continue
         found = result.comparison
         shown.add_row(
