@@ -240,8 +240,8 @@ class Lane:
                 attempts=None,
                 timeout=patience_s,
                 wait_initial=0.1,
-                wait_max=5.0,
-                wait_jitter=1.0,
+                wait_max=1.0,
+                wait_jitter=0.5,
             ):
                 with attempt:
                     result = await self._try(flush, call, again=attempt.num > 1)
