@@ -65,38 +65,6 @@ def test_sigterm_while_waiting_ends_at_once(tmp_path: Path) -> None:
         assert time.monotonic() - began < 8
 
 
-def test_a_broker_stopped_under_load_loses_nothing(
-    own_kafka: RealKafka, topic_prefix: str, tmp_path: Path
-) -> None:
-    """Kafka stops for some seconds and comes back: /ready tells, and the states are those of a replay."""
-    log = rows(6000, users=200)
-    make_topics(own_kafka.config, topic_prefix)
-    store = tmp_path / "live"
-    arguments = [
-        "--broker",
-        own_kafka.url,
-        "--store",
-        str(store),
-        "--prefix",
-        topic_prefix,
-        "--group",
-        topic_prefix,
-    ]
-    with DaemonProcess(tmp_path, *arguments, DRIFTLINE_DAEMON__BATCH_EVENTS="50") as daemon:
-        daemon.until_ready()
-        send(own_kafka.config, topic_prefix, log[:3000])
-        daemon.until_events(100)
-        own_kafka.stop()
-        daemon.until(lambda: "broker unavailable" in reason(daemon), 15, "it says that the broker is away")
-        time.sleep(5)
-        own_kafka.start()
-        send(own_kafka.config, topic_prefix, log[3000:])
-        daemon.until_events(6000, 90)
-        daemon.until(lambda: reason(daemon) == "", 10, "it is ready again")
-        assert daemon.stop() == 0, daemon.log
-    assert_equal_stores(store, replayed(tmp_path, log))
-
-
 def test_sigterm_while_the_broker_is_away_ends_within_the_deadline(
     own_kafka: RealKafka, topic_prefix: str, tmp_path: Path
 ) -> None:

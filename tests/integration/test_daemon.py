@@ -46,9 +46,10 @@ def test_drained_states_equal_a_replay(
 
 
 def test_killed_and_stopped_daemons_lose_and_double_nothing(
-    broker: BrokerConfig, topic_prefix: str, tmp_path: Path
+    embedded_broker: Any, topic_prefix: str, tmp_path: Path
 ) -> None:
     """After SIGKILL, then SIGTERM, under load, a third daemon ends with the states of a replay."""
+    broker = embedded_broker.config  # tests/faults does the same to a real Kafka, more often
     log = rows(6000, users=300)
     make_topics(broker, topic_prefix)
     arguments = ["--broker", broker.url, "--store", str(tmp_path / "live"), "--prefix", topic_prefix]
