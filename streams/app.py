@@ -98,6 +98,7 @@ def connect(
     for kind, topic in topics.items():
         app.agent(app.batch_topic(topic), name=f"driftline-{kind}")(_agent(kind, lanes, progress))
     app.before_revoke = lanes.revoke
+    app.fetch_linger_s = settings.daemon.linger_s
 
     async def on_assigned(sender: Any, assigned: set[TP], **kwargs: Any) -> None:
         counts = {name: app.consumer.topic_partitions(name) for name in event_topics}

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from encoders.errors import EncoderError
 from sinks.errors import PointRefused, PointUnreadable, StoreError
 from sinks.fence import Fence
-from streams.batch import ITEMS, Batch
+from streams.batch import ITEMS, Batch, joined
 from streams.columns import concatenate, empty, take
 from streams.culprits import TooManyCulprits, culprits
 from streams.decode import DecodedItems, decode_events, decode_items
@@ -44,7 +44,8 @@ class Flush:
         max_future_s: float,
         now: Callable[[], float],
     ) -> None:
-        self._batches = batches
+        self._batches = joined(batches)
+        self._last = batches[-1]
         self._workspace = workspace
         self._metrics = workspace.metrics
         self._cluster = cluster
@@ -58,7 +59,7 @@ class Flush:
     @property
     def last(self) -> Batch:
         """The batch that was handed over last."""
-        return self._batches[-1]
+        return self._last
 
     def decode(self) -> None:
         """Bytes to columns and rows; what can't be decoded is rejected."""

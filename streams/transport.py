@@ -141,6 +141,9 @@ class BatchConsumer(driver.Consumer):
                     await self.perform_seek()
                     continue
                 await self._hand_over(records, active)
+                pause_s = getattr(self.app, "fetch_linger_s", 0.0)
+                if pause_s:
+                    await self.sleep(pause_s)
         except self.consumer_stopped_errors:
             if not self.transport.app.should_stop:
                 raise
@@ -311,6 +314,8 @@ class BatchApp(faust.App):
     """
 
     before_revoke: Callable[[], Awaitable[None]] | None = None
+    fetch_linger_s: float = 0.0
+    """Pause between fetches, in which records gather: handing over a batch costs some 0.2 ms, however small it is."""
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self, loop=self.loop)

@@ -250,3 +250,26 @@ def test_a_store_that_stays_away_ends_the_lane(tmp_path: Path) -> None:
             assert not worker.group.marked
 
         in_lanes(workspace, story, store_patience_s=1.0)
+
+
+def test_many_small_fetches_of_a_partition_are_decoded_as_one(workspace: Workspace) -> None:
+    """Their bad records keep their positions, and each fetch is marked in order."""
+
+    async def story(worker: Worker) -> None:
+        fetches = [
+            batch(event("ada", f"i{n}", at=n), b"{nope%d" % n, first=2 * n, kind=("click", "browse")[n % 2])
+            for n in range(10)
+        ]
+        await worker.through(*fetches)
+        assert worker.group.marked == fetches
+        letters = {(dict(sent["headers"])["source-offset"], sent["value"]) for sent in worker.producer.sent}
+        assert letters == {(b"%d" % (2 * n + 1), b"{nope%d" % n) for n in range(10)}
+
+    in_lanes(workspace, story, linger_s=0.3)
+    applied = [
+        workspace.metrics.events.labels(topic, "applied")._value.get() for topic in ("clicks", "browses")
+    ]
+    assert applied == [5, 5]
+    assert (
+        workspace.metrics.registry.get_sample_value("driftline_stage_seconds_count", {"stage": "decode"}) == 1
+    )
