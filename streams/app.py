@@ -56,7 +56,7 @@ class GroupMembership:
 def faust_app(settings: Settings) -> BatchApp:
     """An app bound to the running event loop, without agents, not started yet."""
     daemon, broker = settings.daemon, settings.broker
-    return BatchApp(
+    app = BatchApp(
         daemon.group,
         broker=";".join(broker.faust_urls),
         broker_credentials=credentials(broker),
@@ -79,6 +79,8 @@ def faust_app(settings: Settings) -> BatchApp:
         broker_rebalance_timeout=daemon.rebalance_timeout_s,
         broker_request_timeout=max(90.0, daemon.session_timeout_s + 10.0),
     )
+    app.fetch_linger_s = daemon.linger_s
+    return app
 
 
 def connect(
@@ -98,7 +100,6 @@ def connect(
     for kind, topic in topics.items():
         app.agent(app.batch_topic(topic), name=f"driftline-{kind}")(_agent(kind, lanes, progress))
     app.before_revoke = lanes.revoke
-    app.fetch_linger_s = settings.daemon.linger_s
 
     async def on_assigned(sender: Any, assigned: set[TP], **kwargs: Any) -> None:
         counts = {name: app.consumer.topic_partitions(name) for name in event_topics}

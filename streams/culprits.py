@@ -45,5 +45,7 @@ def culprits(
                 continue
             found.append((start, error))
             if len(found) > most:
-                raise TooManyCulprits(f"{len(found)} of {count} fail, the last with {error!r}") from error
+                raise TooManyCulprits(
+                    f"{len(found)} of {count} fail, the last with {type(error).__name__}"
+                ) from error
     return found

@@ -58,14 +58,8 @@ class Lane:
         self._fence: Fence | None = None  # None although owned: the store is under an exclusive lock
         self._s_per_event = 0.0
         self.task: asyncio.Task[None] | None = None
-        self.busy = False
         self.trouble: str | None = None
         """Why nothing can be written at the moment, for /ready."""
-
-    @property
-    def idle(self) -> bool:
-        """Nothing taken that is not durable."""
-        return not self._waiting and not self.busy
 
     def start(self, *, own: bool) -> asyncio.Task[None]:
         """Begin to work; with `own` the fencing token is taken now, else with the first events."""
@@ -143,7 +137,6 @@ class Lane:
             self._work.room.give(len(batch.records), batch.n_bytes)
 
     async def _finish(self, batches: list[Batch]) -> None:
-        self.busy = True
         began, events = perf_counter(), sum(len(batch.records) for batch in batches)
         flush = Flush(
             batches, self._work.workspace, self._work.cluster, self._work.max_future_s, self._work.now
@@ -156,7 +149,6 @@ class Lane:
             self._metrics.stale_events.inc(events)
             raise
         finally:
-            self.busy = False
             self._give_back(batches)
         self._work.tolerance.earn(events)
         taken_s = (perf_counter() - began) / events
@@ -192,8 +184,11 @@ class Lane:
 
     async def _sift(self, flush: Flush, error: Exception) -> None:
         """Take the events at fault out of the flush and send them as dead letters; raises `error` if there are none."""
+        # By its kind only: the text of an error that nobody foresaw may quote an event.
         log.warning(
-            "a flush fails, looking for the events at fault", partition=self.number, error=repr(error)
+            "a flush fails, looking for the events at fault",
+            partition=self.number,
+            error=type(error).__name__,
         )
         tolerance = self._work.tolerance
         found = await self._retrying(flush, lambda: flush.sift(self.cache, most=tolerance.left))

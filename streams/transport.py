@@ -49,8 +49,14 @@ PRIVATE_NAMES: dict[str, tuple[str, ...]] = {
         "_new_offset",
         "_should_commit",
         "_commit",
+        "_read_offset",
+        "_acked",
+        "_acked_index",
+        "_buffered_partitions",
     ),
+    "faust.transport.consumer:ThreadDelegateConsumer": ("_thread",),
     "faust.transport.drivers.aiokafka:Consumer": ("_new_consumer_thread",),
+    "mode.services:Service": ("_stopped",),
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread": (
         "_create_worker_consumer",
         "_ensure_consumer",
@@ -142,7 +148,7 @@ class BatchConsumer(driver.Consumer):
                     continue
                 await self._hand_over(records, active)
                 pause_s = getattr(self.app, "fetch_linger_s", 0.0)
-                if pause_s:
+                if pause_s and sum(map(len, records.values())) < self.app.conf.broker_max_poll_records:
                     await self.sleep(pause_s)
         except self.consumer_stopped_errors:
             if not self.transport.app.should_stop:
@@ -315,7 +321,7 @@ class BatchApp(faust.App):
 
     before_revoke: Callable[[], Awaitable[None]] | None = None
     fetch_linger_s: float = 0.0
-    """Pause between fetches, in which records gather: handing over a batch costs some 0.2 ms, however small it is."""
+    """Pause after a fetch that was not full, in which records gather: to hand over a batch costs some 0.2 ms, however small."""
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self, loop=self.loop)

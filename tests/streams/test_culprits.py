@@ -65,10 +65,10 @@ def test_the_search_ends_when_too_many_fail() -> None:
 def test_tolerance_is_spent_by_failures_and_earned_by_what_goes_through() -> None:
     """About one event in ten may fail for ever; everything may fail only briefly."""
     tolerance = Tolerance()
-    for _ in range(10_000):
+    for round_ in range(10_000):
         tolerance.earn(9)
         assert tolerance.left >= 1
-        tolerance.spend(1 if _ % 2 else 0)
+        tolerance.spend(round_ % 2)
     spent = 0
     while tolerance.left >= 1:
         tolerance.spend(1)

@@ -73,17 +73,22 @@ def consumed(broker: EmbeddedBroker, topic: str, marked: int, wanted: int) -> li
     return batches
 
 
+def send_numbers(broker: EmbeddedBroker, topic: str, count: int) -> None:
+    """Records b"0", b"1", ... into a new topic of one partition."""
+    ensure_topics(broker.config, {topic: 1})
+    producer = KafkaProducer(**broker.config.kafka_python(), acks="all", linger_ms=20)
+    for future in [producer.send(topic, value=b"%d" % n) for n in range(count)]:
+        future.get(10)
+    producer.close()
+
+
 @pytest.mark.broker
 def test_another_app_gets_whole_fetches_and_reads_again_what_it_did_not_mark(
     embedded_broker: EmbeddedBroker, topic_prefix: str
 ) -> None:
     """Batches are lists of many records in order; a restart begins exactly behind the last marked batch."""
     topic = topic_prefix + "views"
-    ensure_topics(embedded_broker.config, {topic: 1})
-    producer = KafkaProducer(**embedded_broker.config.kafka_python(), acks="all", linger_ms=20)
-    for future in [producer.send(topic, value=b"%d" % n) for n in range(500)]:
-        future.get(10)
-    producer.close()
+    send_numbers(embedded_broker, topic, 500)
     first = consumed(embedded_broker, topic, marked=2, wanted=500)
     assert [offset for batch in first for offset in batch] == list(range(500))
     assert max(map(len, first)) > 1
@@ -98,11 +103,7 @@ def test_going_back_reads_again_though_nothing_was_ever_committed(
 ) -> None:
     """What was fetched and dropped before the group's first commit is read again, like everything after it."""
     topic = topic_prefix + "views"
-    ensure_topics(embedded_broker.config, {topic: 1})
-    producer = KafkaProducer(**embedded_broker.config.kafka_python(), acks="all", linger_ms=20)
-    for future in [producer.send(topic, value=b"%d" % n) for n in range(50)]:
-        future.get(10)
-    producer.close()
+    send_numbers(embedded_broker, topic, 50)
 
     async def offsets_read_twice() -> list[int]:
         app = app_of(embedded_broker, topic)
