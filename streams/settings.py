@@ -78,7 +78,7 @@ class DaemonConfig(_Section):
     linger_s: float = Field(
         0.02,
         ge=0,
-        description="latency budget: how long records may gather after a fetch, and again in a lane, to be written together",
+        description="how long records gather after a small fetch, and again in a lane, to be written together",
     )
     flush_s: float = Field(
         1.0, gt=0, description="a flush takes about as many events as can be processed in this time"

@@ -148,7 +148,7 @@ class BatchConsumer(driver.Consumer):
                     continue
                 await self._hand_over(records, active)
                 pause_s = getattr(self.app, "fetch_linger_s", 0.0)
-                if pause_s and sum(map(len, records.values())) < self.app.conf.broker_max_poll_records:
+                if pause_s and sum(map(len, records.values())) < self.app.conf.broker_max_poll_records // 10:
                     await self.sleep(pause_s)
         except self.consumer_stopped_errors:
             if not self.transport.app.should_stop:
@@ -321,7 +321,8 @@ class BatchApp(faust.App):
 
     before_revoke: Callable[[], Awaitable[None]] | None = None
     fetch_linger_s: float = 0.0
-    """Pause after a fetch that was not full, in which records gather: to hand over a batch costs some 0.2 ms, however small."""
+    """Pause after a fetch of less than a tenth of what it may hold, in which records gather: to hand over a batch costs some
+    0.2 ms, however small it is."""
 
     def _new_transport(self) -> BatchTransport:
         return BatchTransport(self.conf.broker_consumer, self, loop=self.loop)
