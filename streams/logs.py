@@ -58,6 +58,7 @@ class Log:
     files: tuple[TableFile, ...]
     fields: tuple[Mapping[str, str], ...]
     default_action: str | None
+    default_scenario: str | None
     now: float
     max_future_s: float
     batch_rows: int = field(default=BATCH_ROWS)
@@ -113,6 +114,8 @@ class Log:
         user, users = coded_strings("user_id")
         item, items = coded_optional("item_id")
         scenario, scenarios = coded_strings("scenario")
+        if self.default_scenario is not None:
+            scenario, scenarios = _filled(scenario, scenarios, self.default_scenario)
         text, texts = coded_optional("text")
         action, actions = coded_optional("action")
         event_ids = None
@@ -141,6 +144,7 @@ def open_logs(
     *,
     now: float,
     default_action: str | None = None,
+    default_scenario: str | None = None,
     max_future_s: float = MAX_FUTURE_S,
     batch_rows: int = BATCH_ROWS,
 ) -> Log:
@@ -150,6 +154,7 @@ def open_logs(
         mapping: field -> column of the files, for columns of another name (`streams.mapping`).
         now: unix seconds, against which "far in the future" is judged.
         default_action: the action of rows without one.
+        default_scenario: the scenario of rows without one.
 
     Raises:
         LogError: names the file, and the column, row or line.
@@ -163,14 +168,19 @@ def open_logs(
         if path.resolve() in files:
             raise LogError(f"{path}: is given twice")
         files[path.resolve()] = inspect_file(path)
-    fields = [_fields(file, mapping or {}, default_action) for file in files.values()]
-    return Log(tuple(files.values()), tuple(fields), default_action, now, max_future_s, batch_rows)
+    fields = [_fields(file, mapping or {}, default_action, default_scenario) for file in files.values()]
+    return Log(
+        tuple(files.values()), tuple(fields), default_action, default_scenario, now, max_future_s, batch_rows
+    )
 
 
-def _fields(file: TableFile, mapping: Mapping[str, str], default_action: str | None) -> dict[str, str]:
+def _fields(
+    file: TableFile, mapping: Mapping[str, str], default_action: str | None, default_scenario: str | None
+) -> dict[str, str]:
     """Field -> column; LogError where the file can't be a log of events."""
     wanted = columns_of_fields(LOG_FIELDS, mapping)
-    there = find_fields(file, LOG_FIELDS, mapping, required=_REQUIRED, times=("timestamp",))
+    required = _REQUIRED if default_scenario is None else tuple(f for f in _REQUIRED if f != "scenario")
+    there = find_fields(file, LOG_FIELDS, mapping, required=required, times=("timestamp",))
     if "item_id" not in there and "text" not in there:
         hint = f" and no {wanted['text']!r}, one of which is needed"
         raise LogError(missing_column(file, "item_id", wanted["item_id"], hint))
@@ -179,6 +189,13 @@ def _fields(file: TableFile, mapping: Mapping[str, str], default_action: str | N
         raise LogError(missing_column(file, "action", wanted["action"], hint))
     # A line of JSON may have fields that the first lines have not.
     return wanted if file.kind == "json" else there
+
+
+def _filled(codes: I32, table: list[str], default: str) -> tuple[I32, list[str]]:
+    """The same codes with `default` where there is none."""
+    if default not in table:
+        table = [*table, default]
+    return np.where(codes == NONE, np.int32(table.index(default)), codes), table
 
 
 def _action_code(action: str | None) -> int:

@@ -47,3 +47,11 @@ Action = Annotated[
     Literal["browse", "click", "purchase"] | None,
     typer.Option("--action", help="Action of all rows, for logs without such a column."),
 ]
+Scenario = Annotated[
+    str | None,
+    typer.Option("--scenario", metavar="NAME", help="Scenario of all rows, for logs without such a column."),
+]
+ItemsMap = Annotated[
+    str,
+    typer.Option("--items-map", metavar="FIELD=COLUMN,...", help="The same for the catalogue's columns."),
+]

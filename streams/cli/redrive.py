@@ -19,6 +19,7 @@ def redrive(
     broker: options.Broker = None,
     map_: options.Map = "",
     action: options.Action = None,
+    scenario: options.Scenario = None,
     prefix: options.Prefix = None,
     json_: options.Json = False,
     config: options.Config = None,
@@ -42,6 +43,7 @@ def redrive(
             parse_mapping(map_),
             now=time.time(),
             default_action=action,
+            default_scenario=scenario,
             max_future_s=settings.daemon.max_future_s,
             batch_rows=settings.replay.batch_events,
         )

@@ -27,11 +27,9 @@ def replay(
         Path | None, typer.Option("--items", metavar="CATALOGUE", help="Load this catalogue first.")
     ] = None,
     map_: options.Map = "",
-    items_map: Annotated[
-        str,
-        typer.Option("--items-map", metavar="FIELD=COLUMN,...", help="The same for the catalogue's columns."),
-    ] = "",
+    items_map: options.ItemsMap = "",
     action: options.Action = None,
+    scenario: options.Scenario = None,
     rejects: Annotated[
         Path | None,
         typer.Option(
@@ -67,6 +65,7 @@ def replay(
             parse_mapping(map_),
             now=time.time(),
             default_action=action,
+            default_scenario=scenario,
             max_future_s=settings.daemon.max_future_s,
             batch_rows=settings.replay.batch_events,
         )

@@ -1,0 +1,145 @@
+"""A whole log, and a catalogue beside it, as coded columns in memory: what profile, fit, train and evaluate work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from encoders.prepare import item_text
+from sinks.points import item_key
+from streams.catalogue_file import Catalogue
+from streams.columns import F64, I32, I64, NONE, U8, U64, concatenate
+from streams.errors import LogError
+from streams.event import ItemRow
+from streams.logs import Log
+from transfer.rows import group_starts
+
+AT_HOME = 0.95
+"""Share of events in their items' most frequent scenario from which on items count as belonging to scenarios."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class History:
+    """E distinct events of U users on N items, in order of (user, time, key); S scenarios.
+
+    The same event twice (equal user and key) is there once. Items are those of the events, then those that only the
+    catalogue has. Row `offsets[u]:offsets[u + 1]` are user u's events, oldest first, as the ring would order them.
+    """
+
+    users: list[str]
+    items: list[str]
+    scenarios: list[str]
+    """names of events' scenarios, then those that only the catalogue has"""
+    texts: list[str]
+    item_keys: U64
+    """(N,) key of each item in states and stores"""
+    item_scenario: I32
+    """(N,) the scenario to which the item belongs, -1: to none (`_homes`)"""
+    item_titles: list[str]
+    item_texts: list[str]
+    """(N,) title and description as the encoder gets them; "" where there is none"""
+    offsets: I64
+    """(U + 1,) each user's events"""
+    user: I32
+    item: I32
+    """(E,) -1: text alone"""
+    scenario: I32
+    text: I32
+    """(E,) -1: none"""
+    time: F64
+    action: U8
+    key: U64
+    rejected: int
+    """rows of the log that are no valid events"""
+    identity: str
+    """fingerprint of the log's bytes"""
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    @property
+    def basket_starts(self) -> I64:
+        """(B,) row of the first event of each basket: events of one user at one time."""
+        return group_starts([self.user, self.time])
+
+
+def load_history(
+    log: Log, catalogue: Catalogue | None = None, progress: Callable[[int], None] | None = None
+) -> History:
+    """Read everything into memory: about 60 bytes an event.
+
+    Raises:
+        LogError: a file is damaged, or there is no valid event at all.
+    """
+    parts, rejected = [], 0
+    for batch in log:
+        parts.append(batch.columns)
+        rejected += len(batch.rejects)
+        if progress is not None:
+            progress(batch.rows)
+    columns = concatenate(parts)
+    if not len(columns):
+        raise LogError(f"the log has no valid event ({rejected} rows rejected)")
+    order = np.lexsort((columns.key, columns.time, columns.user))
+    # The same event twice need not be at the same time (an event id tells): the first is kept.
+    by_key = np.lexsort((columns.time, columns.key, columns.user))
+    first = np.zeros(len(columns), np.bool_)
+    first[by_key[group_starts([columns.user[by_key], columns.key[by_key]])]] = True
+    order = order[first[order]]
+    rows = _catalogue_rows(catalogue)
+    items = list(dict.fromkeys([*columns.items, *rows]))
+    scenarios = list(
+        dict.fromkeys([*columns.scenarios, *(row.scenario for row in rows.values() if row.scenario)])
+    )
+    code = {name: position for position, name in enumerate(scenarios)}
+    found = [rows.get(item_id) for item_id in items]
+    user = columns.user[order]
+    item, scenario = columns.item[order], columns.scenario[order]
+    told = np.array([code[row.scenario] if row and row.scenario else NONE for row in found], np.int32)
+    return History(
+        users=columns.users,
+        items=items,
+        scenarios=scenarios,
+        texts=columns.texts,
+        item_keys=np.array([item_key(item_id) for item_id in items], np.uint64),
+        item_scenario=_homes(item, scenario, told, len(columns.scenarios)),
+        item_titles=[row.title if row else "" for row in found],
+        item_texts=[item_text(row.title, row.description) if row else "" for row in found],
+        offsets=np.searchsorted(user, np.arange(len(columns.users) + 1)).astype(np.int64),
+        user=user,
+        item=item,
+        scenario=scenario,
+        text=columns.text[order],
+        time=columns.time[order],
+        action=columns.action[order],
+        key=columns.key[order],
+        rejected=rejected,
+        identity=log.identity,
+    )
+
+
+def _homes(item: I32, scenario: I32, told: I32, scenarios: int) -> I32:
+    """The scenario of each item: the one where its events are, if in this log items belong to one at all.
+
+    They do where at least `AT_HOME` of all events lie in the most frequent scenario of their item (departments); where
+    they don't, scenarios are places to which no item belongs (entry pages). An item without events has the catalogue's,
+    if events know that scenario too.
+    """
+    worn = item != NONE
+    pairs = csr_array(
+        (np.ones(int(worn.sum())), (item[worn], scenario[worn])), shape=(len(told), max(scenarios, 1))
+    )
+    most = pairs.max(axis=1).toarray().reshape(-1)
+    if most.sum() < AT_HOME * worn.sum() or scenarios < 2:
+        return np.full(len(told), NONE, np.int32)
+    home = np.asarray(pairs.argmax(axis=1)).reshape(-1).astype(np.int32)
+    return np.where(most > 0, home, np.where(told < scenarios, told, NONE)).astype(np.int32)
+
+
+def _catalogue_rows(catalogue: Catalogue | None) -> dict[str, ItemRow]:
+    """The last row of each item."""
+    batches: Iterable[list[ItemRow]] = (batch.rows for batch in catalogue) if catalogue is not None else ()
+    return {row.item_id: row for rows in batches for row in rows}
