@@ -45,3 +45,7 @@ class UserNotFound(StreamsError):
 
 class LaneLost(StreamsError):
     """The partition is another worker's now, or is read again from the committed offset; what is in hand is dropped."""
+
+
+class EvaluationError(StreamsError):
+    """Methods can't be judged on this log, or a method can't be built; the text says why."""

@@ -1,0 +1,1 @@
+"""One file a family of methods; `registry.py` lists them."""

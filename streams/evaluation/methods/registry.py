@@ -1,0 +1,61 @@
+"""The methods by name. A method lives in its own file, which is imported when it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+
+from streams.errors import EvaluationError, MissingExtra
+from streams.evaluation.methods.base import Method, Setup
+
+_HERE = "streams.evaluation.methods"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a method is: `class_(setup)` in `module`. One that is trained from a seed runs once for each seed."""
+
+    module: str
+    class_: str
+    trained: bool = False
+
+
+METHODS: dict[str, Entry] = {
+    "popularity": Entry("popularity", "Popularity"),
+    "popularity-7d": Entry("popularity", "PopularityOfAWeek"),
+    "own": Entry("own", "OwnItems"),
+    "own+popularity-7d": Entry("mixed", "OwnAndPopularityOfAWeek"),
+    "own+markov": Entry("mixed", "OwnAndMarkov"),
+    "own+ease": Entry("mixed", "OwnAndEase"),
+    "itemknn": Entry("knn", "ItemKNN"),
+    "userknn": Entry("knn", "UserKNN"),
+    "ials": Entry("ials", "ImplicitALS"),
+    "ease": Entry("ease", "Ease"),
+    "content": Entry("content", "ContentMean"),
+    "markov": Entry("markov", "Markov"),
+    "gru4rec": Entry("sequential", "GRU4Rec", trained=True),
+    "sasrec": Entry("sequential", "SASRec", trained=True),
+    "analytic": Entry("ours", "Analytic"),
+    "driftline": Entry("ours", "Trained", trained=True),
+}
+
+
+def build(name: str, setup: Setup) -> Method:
+    """The method of this name, unfitted.
+
+    Raises:
+        EvaluationError: there is no such method.
+        MissingExtra: it needs a package that is not installed.
+    """
+    entry = METHODS.get(name)
+    if entry is None:
+        raise EvaluationError(f"there is no method {name!r}; choose from {', '.join(METHODS)}")
+    try:
+        module = import_module(f"{_HERE}.{entry.module}")
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith(_HERE):
+            raise EvaluationError(f"method {name} is not part of this release") from None
+        extra = "train" if error.name in ("lightning", "optuna") else "evaluate"
+        raise MissingExtra(f"method {name} needs {error.name}: pip install 'driftline[{extra}]'") from None
+    method: Method = getattr(module, entry.class_)(setup)
+    return method

@@ -1,0 +1,96 @@
+"""Splits of a log into what is learned from, what settings are chosen on, and what is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.errors import EvaluationError
+from streams.evaluation.queries import Queries, given_queries, open_queries
+from streams.history import History
+from transfer.arrays import I64
+from transfer.rows import group_starts, owners
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Rows of a history, and whether methods learn on while they are judged.
+
+    Attributes:
+        train: (A,) int64 rows, in order of time (and of the history within one time).
+        validation, test: (B,), (C,) int64 rows, ascending.
+        progressive: True if time is one for all users, so that what has happened meanwhile may be learned.
+        name: "time" or "last".
+    """
+
+    name: str
+    train: I64
+    validation: I64
+    test: I64
+    progressive: bool
+
+    def queries(self, history: History, part: str, task: str) -> Queries:
+        """The queries of `part` ("validation" or "test") for `task` ("open" or "given")."""
+        rows = {"validation": self.validation, "test": self.test}[part]
+        return {"open": open_queries, "given": given_queries}[task](history, rows)
+
+
+def time_split(history: History, test_share: float = 0.1, validation_share: float = 0.1) -> Split:
+    """Cut the span of time: the last share of it is test, the share before it validation, for all users alike.
+
+    The span runs from the first to the last event, so that the share of events may differ from the share of time.
+
+    Raises:
+        EvaluationError: a part would be empty.
+    """
+    first, last = float(history.time.min()), float(history.time.max())
+    test_from = last - test_share * (last - first)
+    validation_from = test_from - validation_share * (last - first)
+    time = history.time
+    train = np.flatnonzero(time < validation_from)
+    split = Split(
+        name="time",
+        train=train[np.argsort(time[train], kind="stable")],
+        validation=np.flatnonzero((time >= validation_from) & (time < test_from)),
+        test=np.flatnonzero(time >= test_from),
+        progressive=True,
+    )
+    return _checked(split)
+
+
+def last_split(history: History) -> Split:
+    """Leave one out: each user's last basket is test, the one before it validation, all earlier ones train.
+
+    Users with fewer than three baskets are in train only. Times of different users are not compared, so that positions
+    can be the clock; nothing is learned between queries.
+
+    Raises:
+        EvaluationError: no user has three baskets.
+    """
+    starts = history.basket_starts
+    user = history.user[starts]
+    users = group_starts([user])
+    count = np.diff(np.append(users, len(starts)))
+    owner = np.repeat(np.arange(len(users)), count)
+    left = np.repeat(users + count, count) - 1 - np.arange(len(starts))  # later baskets of the same user
+    part = np.where((count[owner] >= 3) & (left < 2), 2 - left, 0)  # 2 test, 1 validation, 0 train
+    part = part[owners(np.append(starts, len(history)))]
+    train = np.flatnonzero(part == 0)
+    split = Split(
+        name="last",
+        train=train[np.argsort(history.time[train], kind="stable")],
+        validation=np.flatnonzero(part == 1),
+        test=np.flatnonzero(part == 2),
+        progressive=False,
+    )
+    return _checked(split)
+
+
+def _checked(split: Split) -> Split:
+    for part, rows in (("train", split.train), ("validation", split.validation), ("test", split.test)):
+        if not len(rows):
+            raise EvaluationError(
+                f"the {part} part of the {split.name} split is empty; is the log too short for it?"
+            )
+    return split
