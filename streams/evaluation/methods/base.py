@@ -84,20 +84,30 @@ def profiles(
     half_life: float | None = None,
     by: Clock = "time",
     weights: F64 | None = None,
+    since: Literal["query", "latest"] = "query",
+    tail: float = 0.0,
 ) -> csr_array:
     """Decayed sums of each query's user's own earlier events, (Q, N) float32 in CSR with sorted, distinct columns.
 
     An event counts 2 ** (-age / half_life). Its age is the time from it to the query (`by="time"`, in the log's unit) or
-    the number of the user's events after it (`by="count"`). `half_life=None`: every event counts 1. `weights` (E,) multiply
-    each event of the history.
+    the number of the user's events after it (`by="count"`); with `since="latest"` it is taken to the user's latest earlier
+    event: the same ranking of one user's items, without vanishing after a pause. `half_life=None`: every event counts 1.
+    `weights` (E,) multiply each event of the history. `tail` adds tail / (1 + age / half_life) to each event, so that items
+    of which the power has nothing left in float32 still rank by recency.
     """
     rows, offsets = seen_rows(history, queries)
     if half_life is None:
         mass = np.ones(len(rows))
-    elif by == "time":
-        mass = np.exp2((history.time[rows] - np.repeat(queries.time, sizes_of(offsets))) / half_life)
     else:
-        mass = np.exp2((rows + 1 - np.repeat(queries.seen, sizes_of(offsets))) / half_life)
+        last = np.maximum(queries.seen - 1, 0)
+        if by == "time":
+            now, at = (history.time[last] if since == "latest" else queries.time), history.time[rows]
+        else:
+            now, at = last, rows
+        age = (np.repeat(now, sizes_of(offsets)) - at) / half_life
+        mass = np.exp2(-age)
+        if tail:
+            mass += tail / (1 + age)
     if weights is not None:
         mass *= weights[rows]
     return _summed(history.item[rows], mass, offsets, len(history.items))

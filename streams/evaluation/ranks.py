@@ -1,0 +1,130 @@
+"""Ranks of the targets among the candidates: exact, in full, ties pinned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.columns import NONE
+from streams.evaluation.queries import OPEN, Queries
+from streams.history import History
+from transfer.arrays import F32, I32, I64, Bool
+
+TOP = 10
+"""Length of the lists that coverage and popularity bias look at."""
+
+
+class Candidates:
+    """Which items are ranked: those with an event in the log; where a scenario is named, those at home in it, if items
+    have homes at all, else all of them."""
+
+    def __init__(self, history: History) -> None:
+        worn = np.zeros(len(history.items), np.bool_)
+        worn[history.item[history.item != NONE]] = True
+        self.open: I64 = np.flatnonzero(worn)
+        home = history.item_scenario
+        self.by_home = bool((home != NONE).any())
+        self._of: dict[int, I64] = {}
+        if self.by_home:
+            self._of = {
+                scenario: np.flatnonzero(worn & (home == scenario))
+                for scenario in range(len(history.scenarios))
+            }
+
+    def of(self, scenario: int) -> I64:
+        """Item codes, ascending; `scenario` -1: the open task."""
+        return self.open if scenario == OPEN or not self.by_home else self._of[scenario]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranked:
+    """Ranks from 1 on, of T targets of Q queries.
+
+    Attributes:
+        rank: (T,) int32 among all candidates.
+        without_own: (T,) int32 with the user's earlier items taken out; 0 where the target is one of them.
+        top: (Q, TOP) int32 best candidates, the best first; -1 where there are fewer.
+    """
+
+    rank: I32
+    without_own: I32
+    top: I32
+
+
+def rank_targets(
+    scores: F32, queries: Queries, candidates: Candidates, history: History, first: Bool, lists: bool = True
+) -> Ranked:
+    """Rank the targets of a block of queries by `scores` (Q, N) float32.
+
+    Equal scores rank by item code, the lower first; NaN counts as the lowest. `first` is `first_times(history)`.
+    Without `lists`, `top` and `without_own` are left out (-1 and 0).
+    """
+    rank = np.zeros(queries.targets, np.int32)
+    without_own = np.zeros(queries.targets, np.int32)
+    top = np.full((len(queries), TOP if lists else 0), NONE, np.int32)
+    new = first[queries.target_row]
+    for query in range(len(queries)):
+        codes = candidates.of(int(queries.scenario[query]))
+        row = scores[query][codes]
+        missing = np.isnan(row)
+        if missing.any():
+            row[missing] = -np.inf
+        begin, end = queries.target_offsets[query : query + 2]
+        places = np.searchsorted(codes, queries.target_item[begin:end])
+        rank[begin:end] = ranks_of(row, places)
+        if not lists:
+            continue
+        top_places = best(row, TOP)
+        top[query, : len(top_places)] = codes[top_places]
+        fresh = new[begin:end]
+        if fresh.any():
+            own = _own_places(history, queries, query, codes, first)
+            ahead = _ahead(row, own, places[fresh])
+            without_own[begin:end][fresh] = rank[begin:end][fresh] - ahead
+    return Ranked(rank, without_own, top)
+
+
+def ranks_of(row: F32, places: I64) -> I32:
+    """Rank of each of `places` in one row of scores without NaN; of equal scores the lower place comes first.
+
+    >>> ranks_of(np.array([0.5, 2.0, 0.5, 1.0], np.float32), np.array([0, 1, 2])).tolist()
+    [3, 1, 4]
+    """
+    out = np.empty(len(places), np.int32)
+    for number, place in enumerate(places.tolist()):
+        score = row[place]
+        out[number] = 1 + np.count_nonzero(row > score) + np.count_nonzero(row[:place] == score)
+    return out
+
+
+def best(row: F32, count: int) -> I64:
+    """Places of the `count` highest scores (or fewer), the best first; of equal scores the lower place comes first.
+
+    >>> best(np.array([0.5, 2.0, 0.5, 1.0], np.float32), 3).tolist()
+    [1, 3, 0]
+    """
+    if len(row) <= count:
+        return np.argsort(-row, kind="stable")
+    threshold = np.partition(row, len(row) - count)[len(row) - count]
+    above = np.flatnonzero(row > threshold)
+    level = np.flatnonzero(row == threshold)[: count - len(above)]
+    places = np.sort(np.concatenate([above, level]))
+    ordered: I64 = places[np.argsort(-row[places], kind="stable")]
+    return ordered
+
+
+def _own_places(history: History, queries: Queries, query: int, codes: I64, first: Bool) -> I64:
+    """Places among `codes` of the distinct earlier items of the query's user."""
+    begin, end = int(history.offsets[queries.user[query]]), int(queries.seen[query])
+    own = history.item[begin:end][first[begin:end]]
+    places = np.searchsorted(codes, own)
+    places[places == len(codes)] = 0
+    return places[codes[places] == own] if len(codes) else places[:0]
+
+
+def _ahead(row: F32, own: I64, places: I64) -> I64:
+    """How many of the places `own` rank before each of `places`."""
+    score, others = row[places][:, None], row[own]
+    before = (others > score) | ((others == score) & (own < places[:, None]))
+    return np.count_nonzero(before, axis=1)
