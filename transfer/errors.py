@@ -7,3 +7,7 @@ class TransferError(Exception):
 
 class StateFormatError(TransferError):
     """Packed bytes that this release can't read with these settings; the text says how to mend."""
+
+
+class TablesFormatError(TransferError):
+    """Packed tables that this release can't read with these settings; the text says how to mend."""

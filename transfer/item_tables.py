@@ -1,0 +1,75 @@
+"""The tables as arrays: how much of what happens goes to each item, and which item follows which."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from transfer.arrays import F32, F64, I32, I64, U64
+from transfer.tables_config import TablesConfig
+
+NEXT, WINDOW = 0, 1
+"""Columns of the pair counts: `to` came in the basket right after `from`; within the window after it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemTables:
+    """Decayed counts of N items: R counts by scenario, M transitions; S scenarios, H half-lives.
+
+    Counts are relative to `t_ref`, the latest event time. `items` and `scenarios` ascend and hold only what is in use,
+    rows ascend by (scenario, item) and by (from, to): equal tables are equal arrays, up to rounding. Totals count what
+    the caps left out too, so that shares and probabilities stay honest. Arrays are never written to.
+    """
+
+    t_ref: float
+    """time that the counts are relative to, -inf if there are none"""
+    items: U64
+    """(N,) item keys"""
+    scenarios: tuple[str, ...]
+    share_scenario: I32
+    """(R,) position in `scenarios`"""
+    share_item: I32
+    """(R,) position in `items`"""
+    share_counts: F32
+    """(R, H) decayed number of the item's events in the scenario"""
+    share_totals: F64
+    """(S, H) of all items' events"""
+    pair_offsets: I64
+    """(N + 1,) transitions from each item"""
+    pair_item: I32
+    """(M,) to which item: position in `items`"""
+    pair_counts: F32
+    """(M, 2) decayed number of baskets in which `to` came after `from`: NEXT, WINDOW"""
+    pair_totals: F32
+    """(N, 2) of all transitions from an item"""
+
+    @property
+    def horizons(self) -> int:
+        """Number of half-lives of the shares, H."""
+        return int(self.share_counts.shape[1])
+
+    @property
+    def pairs(self) -> int:
+        """Number of transitions, M."""
+        return len(self.pair_item)
+
+
+def empty_tables(config: TablesConfig) -> ItemTables:
+    """Nothing counted yet.
+
+    >>> empty_tables(TablesConfig()).horizons
+    4
+    """
+    horizons = len(config.half_lives_s)
+    return ItemTables(
+        t_ref=-np.inf,
+        items=np.zeros(0, np.uint64),
+        scenarios=(),
+        share_scenario=np.zeros(0, np.int32),
+        share_item=np.zeros(0, np.int32),
+        share_counts=np.zeros((0, horizons), np.float32),
+        share_totals=np.zeros((0, horizons)),
+        pair_offsets=np.zeros(1, np.int64),
+        pair_item=np.zeros(0, np.int32),
+        pair_counts=np.zeros((0, 2), np.float32),
+        pair_totals=np.zeros((0, 2), np.float32),
+    )

@@ -1,0 +1,224 @@
+"""Steps into tables, and tables into one: sums in float64, decayed to the later reference time, cut to the caps."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from transfer.arrays import F32, F64, I32, I64, U64, Bool
+from transfer.decay import decay
+from transfer.item_tables import NEXT, WINDOW, ItemTables, empty_tables
+from transfer.rows import offsets_of, owners, segment_sum, sizes_of
+from transfer.states import renumbering, sorted_names
+from transfer.table_steps import Sequences, Steps, steps_of
+from transfer.tables_config import TablesConfig
+
+Pairs = npt.NDArray[np.complex128]
+"""Both columns of a transition in one number, so that sparse matrices add both at once: WINDOW + i NEXT."""
+
+SLACK = 2
+"""A table is cut to a cap when it has passed this many times of it."""
+TINY = 1e-6
+"""A transition that has decayed to less, or was taken off again, is none."""
+
+
+def observe(sequences: Sequences, config: TablesConfig) -> ItemTables:
+    """Tables of the new events alone.
+
+    >>> from transfer.tables_read import neighbours
+    >>> one = Sequences(
+    ...     user=np.zeros(2, np.int64), time=np.array([1.0, 2.0]), item=np.array([7, 8], np.uint64),
+    ...     scenario=np.zeros(2, np.int32), scenario_names=("books",), fresh=np.ones(2, np.bool_))
+    >>> tables = observe(one, TablesConfig())
+    >>> neighbours(tables, np.array([7], np.uint64)).items.tolist()
+    [8]
+    """
+    steps = steps_of(sequences, config)
+    return empty_tables(config) if steps is None else sum_steps([steps], config)
+
+
+def sum_steps(batches: Sequence[Steps], config: TablesConfig) -> ItemTables:
+    """Tables of what was observed in some batches, without caps. Memory: 40 bytes for each of their `pairs`."""
+    if not batches:
+        return empty_tables(config)
+    t_ref = max(steps.t_ref for steps in batches)
+    rows = np.concatenate([steps.item for steps in batches])
+    items = np.unique(rows)
+    code = np.searchsorted(items, rows)
+    shift = offsets_of(np.array([len(steps.item) for steps in batches]))[:-1].tolist()
+
+    def rows_at(name: str) -> I64:
+        return np.concatenate(
+            [getattr(steps, name) + begin for steps, begin in zip(batches, shift, strict=True)]
+        )
+
+    names = sorted_names(*(steps.scenario_names for steps in batches))
+    scenario = np.concatenate([renumbering(s.scenario_names, names)[s.scenario] for s in batches])
+    event_time = np.concatenate([steps.event_time for steps in batches])
+    share_scenario, share_item, counts = _summed(
+        scenario, code[rows_at("event")], decay(t_ref - event_time, config.half_lives), len(items)
+    )
+
+    first, last = rows_at("first"), rows_at("last")
+    sizes = last - first
+    ends = offsets_of(sizes)
+    source = np.arange(ends[-1]) + np.repeat(first - ends[:-1], sizes)
+    target_time = np.concatenate([steps.target_time for steps in batches])
+    sign = np.concatenate([steps.sign for steps in batches])
+    weight = decay(t_ref - target_time, np.array([config.pair_half_life_s]))[:, 0] * sign
+    value = np.repeat(weight, sizes).astype(np.complex128)
+    value.imag = np.where(source >= np.repeat(rows_at("near"), sizes), value.real, 0.0)
+    target = np.repeat(code[rows_at("target")], sizes)
+    pairs = csr_array((value, (code[source], target)), shape=(len(items), len(items)))
+    pairs.sum_duplicates()
+    return _assembled(t_ref, items, names, share_scenario, share_item, counts, None, pairs, None)
+
+
+def merge(a: ItemTables, b: ItemTables, config: TablesConfig) -> ItemTables:
+    """Tables of all that either side counted; the order of the two is no matter. Exact up to rounding below the caps.
+
+    >>> nothing = empty_tables(TablesConfig())
+    >>> merge(nothing, nothing, TablesConfig()).pairs
+    0
+    """
+    if not len(a.items) or not len(b.items):
+        return trim(b if not len(a.items) else a, config)
+    t_ref = max(a.t_ref, b.t_ref)
+    items = np.union1d(a.items, b.items)
+    names = sorted_names(a.scenarios, b.scenarios)
+    code_a, code_b = np.searchsorted(items, a.items), np.searchsorted(items, b.items)
+    name_a, name_b = renumbering(a.scenarios, names), renumbering(b.scenarios, names)
+    share_a, share_b = (decay(np.array([t_ref - s.t_ref]), config.half_lives)[0] for s in (a, b))
+    pair_life = np.array([config.pair_half_life_s])
+    pair_a, pair_b = (float(decay(np.array([t_ref - s.t_ref]), pair_life)[0, 0]) for s in (a, b))
+
+    share_scenario, share_item, counts = _summed(
+        np.concatenate([name_a[a.share_scenario], name_b[b.share_scenario]]),
+        np.concatenate([code_a[a.share_item], code_b[b.share_item]]),
+        np.concatenate([a.share_counts * share_a, b.share_counts * share_b]),
+        len(items),
+    )
+    totals = np.zeros((len(names), a.horizons))
+    totals[name_a] += a.share_totals * share_a
+    totals[name_b] += b.share_totals * share_b
+    pair_totals = np.zeros((len(items), 2))
+    pair_totals[code_a] += a.pair_totals.astype(np.float64) * pair_a
+    pair_totals[code_b] += b.pair_totals.astype(np.float64) * pair_b
+    pairs = _matrix(a, code_a, pair_a, len(items)) + _matrix(b, code_b, pair_b, len(items))
+    merged = _assembled(t_ref, items, names, share_scenario, share_item, counts, totals, pairs, pair_totals)
+    return trim(merged, config)
+
+
+def trim(tables: ItemTables, config: TablesConfig, slack: float = SLACK) -> ItemTables:
+    """The tables cut to the caps where they have passed `slack` times of them; else the same."""
+    sizes = sizes_of(tables.pair_offsets)
+    heavy = np.abs(tables.pair_counts[:, WINDOW])
+    kept = np.ones(tables.pairs, np.bool_)
+    large = np.repeat(sizes > slack * config.max_neighbours, sizes)
+    if large.any():
+        at = np.flatnonzero(large)
+        owner = owners(tables.pair_offsets)[at]
+        order = np.lexsort((-heavy[at], owner))
+        own_offsets = offsets_of(np.where(sizes > slack * config.max_neighbours, sizes, 0))
+        place = np.arange(len(at)) - own_offsets[owner[order]]
+        kept[at[order]] = place < config.max_neighbours
+    left = int(kept.sum())
+    if left > slack * config.max_pairs:
+        candidates = np.flatnonzero(kept)
+        lightest = np.argpartition(heavy[candidates], left - config.max_pairs)[: left - config.max_pairs]
+        kept[candidates[lightest]] = False
+    rows = np.ones(len(tables.share_item), np.bool_)
+    if len(rows) > slack * config.max_counts:
+        total = tables.share_totals.sum(axis=0)
+        share = np.divide(
+            tables.share_counts, total, out=np.zeros(tables.share_counts.shape), where=total > 0
+        )
+        greatest = share.max(axis=1)
+        rows[np.argpartition(greatest, len(rows) - config.max_counts)[: len(rows) - config.max_counts]] = False
+    if kept.all() and rows.all():
+        return tables
+    return _kept(tables, rows, kept)
+
+
+def _kept(tables: ItemTables, rows: Bool, pairs: Bool) -> ItemTables:
+    """The tables without the other counts and transitions, and without items and scenarios that have no count left."""
+    known = np.zeros(len(tables.items), np.bool_)
+    known[tables.share_item[rows]] = True
+    source = owners(tables.pair_offsets)
+    pairs = pairs & known[source] & known[tables.pair_item]
+    code = (np.cumsum(known) - 1).astype(np.int32)
+    used = np.zeros(len(tables.scenarios), np.bool_)
+    used[tables.share_scenario[rows]] = True
+    name = (np.cumsum(used) - 1).astype(np.int32)
+    return ItemTables(
+        t_ref=tables.t_ref,
+        items=tables.items[known],
+        scenarios=tuple(tables.scenarios[at] for at in np.flatnonzero(used).tolist()),
+        share_scenario=name[tables.share_scenario[rows]],
+        share_item=code[tables.share_item[rows]],
+        share_counts=tables.share_counts[rows],
+        share_totals=tables.share_totals[used],
+        pair_offsets=offsets_of(np.bincount(code[source[pairs]], minlength=int(known.sum()))),
+        pair_item=code[tables.pair_item[pairs]],
+        pair_counts=tables.pair_counts[pairs],
+        pair_totals=tables.pair_totals[known],
+    )
+
+
+def _summed(
+    scenario: npt.NDArray[Any], item: npt.NDArray[Any], values: F64, items: int
+) -> tuple[I32, I32, F64]:
+    """Sums (R, H) of the values of each (scenario, item), in their order."""
+    cell, place = np.unique(scenario.astype(np.int64) * items + item, return_inverse=True)
+    sums = np.stack(
+        [np.bincount(place, values[:, k], minlength=len(cell)) for k in range(values.shape[1])], axis=1
+    )
+    return (cell // items).astype(np.int32), (cell % items).astype(np.int32), sums
+
+
+def _matrix(tables: ItemTables, code: I64, factor: float, items: int) -> csr_array:
+    """The transitions over a larger table of items, in which `code` ascends: rows and columns keep their order."""
+    sizes = np.zeros(items, np.int64)
+    sizes[code] = sizes_of(tables.pair_offsets)
+    value: Pairs = np.empty(tables.pairs, np.complex128)
+    value.real, value.imag = tables.pair_counts[:, WINDOW], tables.pair_counts[:, NEXT]
+    return csr_array((value * factor, code[tables.pair_item], offsets_of(sizes)), shape=(items, items))
+
+
+def _assembled(
+    t_ref: float,
+    items: U64,
+    names: tuple[str, ...],
+    share_scenario: I32,
+    share_item: I32,
+    counts: F64,
+    totals: F64 | None,
+    pairs: csr_array,
+    pair_totals: F64 | None,
+) -> ItemTables:
+    """Sums as tables; without given totals the rows are all there is, and their sums are the totals."""
+    if totals is None:
+        totals = segment_sum(counts, offsets_of(np.bincount(share_scenario, minlength=len(names))))
+    value: Pairs = pairs.data
+    both: F64 = np.empty((len(value), 2))
+    both[:, NEXT], both[:, WINDOW] = value.imag, value.real
+    offsets = pairs.indptr.astype(np.int64)
+    if pair_totals is None:
+        pair_totals = segment_sum(both, offsets)
+    kept = np.abs(both).max(axis=1) > TINY if len(both) else np.zeros(0, np.bool_)
+    counted: F32 = both[kept].astype(np.float32)
+    return ItemTables(
+        t_ref=t_ref,
+        items=items,
+        scenarios=names,
+        share_scenario=share_scenario,
+        share_item=share_item,
+        share_counts=counts.astype(np.float32),
+        share_totals=totals,
+        pair_offsets=offsets_of(kept)[offsets],
+        pair_item=pairs.indices[kept].astype(np.int32),
+        pair_counts=counted,
+        pair_totals=pair_totals.astype(np.float32),
+    )

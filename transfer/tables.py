@@ -1,0 +1,128 @@
+"""Small tables of shares and transitions, decayed and mergeable by addition: how much goes to each item, what follows what.
+
+They are fitted on a log (`tables_of_log`), kept current from the stream (`steps_of`, `sum_steps`, `merge`), and read by
+recommenders (`shares`, `top`, `neighbours`). Exact, whatever the order and the batches of the events, below the caps of
+`TablesConfig` and as long as the known events that come with new ones reach back over the window.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from transfer.arrays import F64, I32, I64, U64
+from transfer.item_tables import NEXT, WINDOW, ItemTables, empty_tables
+from transfer.rows import group_starts, owners
+from transfer.table_steps import Sequences, Steps, steps_of
+from transfer.table_sums import merge, observe, sum_steps, trim
+from transfer.tables_config import TablesConfig
+from transfer.tables_packing import pack, unpack
+from transfer.tables_read import CodedTables, Neighbours, neighbours, shares, top
+
+__all__ = [
+    "NEXT",
+    "WINDOW",
+    "CodedTables",
+    "ItemTables",
+    "Neighbours",
+    "Sequences",
+    "Steps",
+    "TablesConfig",
+    "empty_tables",
+    "merge",
+    "neighbours",
+    "observe",
+    "pack",
+    "sequences_of_rows",
+    "shares",
+    "steps_of",
+    "sum_steps",
+    "tables_of_log",
+    "top",
+    "trim",
+    "unpack",
+]
+
+MOST_PAIRS = 2_000_000
+"""Pairs that are summed at once: about 80 MB."""
+
+
+def sequences_of_rows(
+    offsets: I64,
+    time: F64,
+    item: I32,
+    item_keys: U64,
+    scenario: I32,
+    scenario_names: Sequence[str],
+    rows: I64,
+    config: TablesConfig,
+) -> Sequences:
+    """Some rows of a log in memory as new events, with what each user did before the first of them.
+
+    Args:
+        offsets: (U + 1,) the rows of each user, in order of time.
+        time: (E,) seconds.
+        item: (E,) position in item_keys, -1 for none.
+        item_keys: (N,) item keys.
+        scenario: (E,) position in scenario_names.
+        scenario_names: as told.
+        rows: (B,) distinct rows, in any order; a user's earlier rows are taken for counted.
+        config: how far to look back.
+    """
+    rows = np.sort(rows)
+    user = np.searchsorted(offsets, rows, side="right") - 1
+    starts = group_starts([user]) if len(rows) else np.zeros(0, np.int64)
+    first = rows[starts]
+    # So many events hold the window, but for text alone and repeats within a basket, which shorten it a little.
+    begin = np.maximum(offsets[user[starts]], first - 2 * config.pair_events)
+    sizes = first - begin
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    known = np.arange(ends[-1]) + np.repeat(begin - ends[:-1], sizes)
+    every = np.concatenate([known, rows])
+    order = np.argsort(every, kind="stable")
+    fresh = np.concatenate([np.zeros(len(known), np.bool_), np.ones(len(rows), np.bool_)])[order]
+    every = every[order]
+    return Sequences(
+        user=owners(offsets)[every],
+        time=time[every],
+        item=np.append(item_keys, np.uint64(0))[item[every]],
+        scenario=scenario[every],
+        scenario_names=scenario_names,
+        fresh=fresh,
+    )
+
+
+def tables_of_log(
+    offsets: I64,
+    time: F64,
+    item: I32,
+    item_keys: U64,
+    scenario: I32,
+    scenario_names: Sequence[str],
+    rows: I64,
+    config: TablesConfig,
+    tables: ItemTables | None = None,
+    progress: Callable[[int], None] | None = None,
+    block: int = 20_000,
+) -> ItemTables:
+    """`tables` (nothing, if None) with these rows of a log in memory added, block by block in the order of `rows`.
+
+    Arguments as `sequences_of_rows`; rows in order of time give what the stream would give. `progress` is told the rows
+    of each block.
+    """
+    total = empty_tables(config) if tables is None else tables
+    waiting: list[Steps] = []
+    pairs = 0
+    for begin in range(0, len(rows), block):
+        chunk = rows[begin : begin + block]
+        steps = steps_of(
+            sequences_of_rows(offsets, time, item, item_keys, scenario, scenario_names, chunk, config), config
+        )
+        if steps is not None:
+            waiting.append(steps)
+            pairs += steps.pairs
+        if pairs >= max(MOST_PAIRS, total.pairs):
+            total = merge(total, sum_steps(waiting, config), config)
+            waiting, pairs = [], 0
+        if progress is not None:
+            progress(len(chunk))
+    return merge(total, sum_steps(waiting, config), config)

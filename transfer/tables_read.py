@@ -1,0 +1,139 @@
+"""What the tables say: shares of items, and which items follow which."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from transfer.arrays import F64, I64, U64
+from transfer.item_tables import ItemTables
+from transfer.rows import offsets_of, owners, rows_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Neighbours:
+    """Items that follow some items: those of item f are the rows `offsets[f]:offsets[f + 1]`, by key."""
+
+    offsets: I64
+    items: U64
+    """(M,) item keys"""
+    probabilities: F64
+    """(M, 2) share of all that followed: in the next basket, within the window; what the caps left out is missing"""
+
+
+def shares(tables: ItemTables, keys: U64, scenario: str | None = None) -> F64:
+    """Share of each item in all events (of the scenario, if one is named), by half-life.
+
+    Args:
+        tables: what was counted.
+        keys: (N,) item keys, known or not.
+        scenario: one that was never seen has no shares.
+
+    Returns:
+        (N, H) float64 in [0, 1].
+    """
+    codes, known = _codes(tables, keys)
+    counts, total = _counts(tables, scenario)
+    found = counts[np.where(known, codes, 0)] if len(counts) else np.zeros((len(keys), tables.horizons))
+    return _ratio(np.where(known[:, None], found, 0.0), total)
+
+
+def top(
+    tables: ItemTables, count: int, scenario: str | None = None, horizon: int = -1
+) -> tuple[U64, F64]:
+    """The `count` items of greatest share at a half-life, and the shares; ties by key.
+
+    >>> from transfer.item_tables import empty_tables
+    >>> from transfer.tables_config import TablesConfig
+    >>> [column.tolist() for column in top(empty_tables(TablesConfig()), 3)]
+    [[], []]
+    """
+    counts, total = _counts(tables, scenario)
+    share = _ratio(counts, total)[:, horizon]
+    candidates = np.flatnonzero(share > 0)
+    if count < len(candidates):
+        # All that tie with the last place stay, so that the key decides and not the partition.
+        bound = np.partition(share[candidates], len(candidates) - count)[len(candidates) - count]
+        candidates = candidates[share[candidates] >= bound]
+    best = candidates[np.lexsort((tables.items[candidates], -share[candidates]))][:count]
+    return tables.items[best], share[best]
+
+
+def neighbours(tables: ItemTables, keys: U64) -> Neighbours:
+    """Which items follow each of (F,) items, and how likely; none for an item that is not known.
+
+    An item may follow itself: sessions stay on it. Probabilities of one item sum to at most 1.
+    """
+    codes, known = _codes(tables, keys)
+    held, sizes = np.flatnonzero(known), np.zeros(len(keys), np.int64)
+    rows, offsets = rows_of(tables.pair_offsets, codes[held])
+    sizes[held] = np.diff(offsets)
+    total = tables.pair_totals[codes[held]].astype(np.float64)[owners(offsets)]
+    return Neighbours(
+        offsets_of(sizes), tables.items[tables.pair_item[rows]], _ratio(tables.pair_counts[rows], total)
+    )
+
+
+class CodedTables:
+    """Tables over the item codes of a log or catalogue in memory: what training and evaluation read."""
+
+    def __init__(self, tables: ItemTables, item_keys: U64, scenarios: Sequence[str] = ()) -> None:
+        """item_keys: (N,) distinct, in order of codes; scenarios: names in order of codes."""
+        self._tables = tables
+        self._keys = item_keys
+        self._scenarios = scenarios
+
+    def shares(self, scenario: int = -1) -> F64:
+        """(N, H) share of each item by half-life: in everything (-1), or in the scenario of that code."""
+        return shares(self._tables, self._keys, self._scenarios[scenario] if scenario >= 0 else None)
+
+    def transitions(self, column: int) -> csr_array:
+        """(N, N) probability that an item (column) follows another (row); NEXT or WINDOW of `transfer.item_tables`.
+
+        >>> from transfer.item_tables import NEXT, empty_tables
+        >>> from transfer.tables_config import TablesConfig
+        >>> CodedTables(empty_tables(TablesConfig()), np.array([5, 3], np.uint64)).transitions(NEXT).shape
+        (2, 2)
+        """
+        order = np.argsort(self._keys)
+        found = neighbours(self._tables, self._keys)
+        place = np.minimum(np.searchsorted(self._keys[order], found.items), max(len(order) - 1, 0))
+        to = order[place]
+        value = np.where(self._keys[to] == found.items, found.probabilities[:, column], 0.0)
+        size = (len(self._keys), len(self._keys))
+        matrix = csr_array((value.astype(np.float32), to, found.offsets), shape=size)
+        matrix.eliminate_zeros()
+        matrix.sort_indices()
+        return matrix
+
+
+def _codes(tables: ItemTables, keys: U64) -> tuple[I64, "np.ndarray[tuple[int], np.dtype[np.bool_]]"]:
+    """Position of each key among the tables' items, and whether it is there."""
+    if not len(tables.items):
+        return np.zeros(len(keys), np.int64), np.zeros(len(keys), np.bool_)
+    codes = np.minimum(np.searchsorted(tables.items, keys), len(tables.items) - 1)
+    return codes, tables.items[codes] == keys
+
+
+def _counts(tables: ItemTables, scenario: str | None) -> tuple[F64, F64]:
+    """Counts of all items (N, H), and of everything there (H,)."""
+    if scenario is None:
+        rows, total = slice(None), tables.share_totals.sum(axis=0)
+    elif scenario in tables.scenarios:
+        code = tables.scenarios.index(scenario)
+        begin, end = np.searchsorted(tables.share_scenario, [code, code + 1]).tolist()
+        rows, total = slice(begin, end), tables.share_totals[code]
+    else:
+        rows, total = slice(0, 0), np.zeros(tables.horizons)
+    item, values = tables.share_item[rows], tables.share_counts[rows]
+    counts = np.zeros((len(tables.items), tables.horizons))
+    for k in range(tables.horizons):
+        counts[:, k] = np.bincount(item, values[:, k], minlength=len(tables.items))
+    return counts, total
+
+
+def _ratio(part: "np.ndarray[tuple[int, ...], np.dtype[np.floating]]", total: F64) -> F64:
+    """Part of a total, in [0, 1]; 0 where the total is."""
+    ratio = np.divide(part, total, out=np.zeros(part.shape), where=np.broadcast_to(total > 0, part.shape))
+    return np.clip(ratio, 0.0, 1.0)
