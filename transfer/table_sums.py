@@ -120,7 +120,9 @@ def trim(tables: ItemTables, config: TablesConfig, slack: float = SLACK) -> Item
     if large.any():
         at = np.flatnonzero(large)
         owner = owners(tables.pair_offsets)[at]
-        order = np.lexsort((-heavy[at], owner))
+        # By owner, then the heaviest first, in one number: the bits of a positive float ascend as it does.
+        lightness = np.uint64(0xFFFFFFFF) - heavy[at].view(np.uint32)
+        order = np.argsort((owner.astype(np.uint64) << np.uint64(32)) | lightness, kind="stable")
         own_offsets = offsets_of(np.where(sizes > slack * config.max_neighbours, sizes, 0))
         place = np.arange(len(at)) - own_offsets[owner[order]]
         kept[at[order]] = place < config.max_neighbours
@@ -207,7 +209,7 @@ def _assembled(
     offsets = pairs.indptr.astype(np.int64)
     if pair_totals is None:
         pair_totals = segment_sum(both, offsets)
-    kept = np.abs(both).max(axis=1) > TINY if len(both) else np.zeros(0, np.bool_)
+    kept = (np.abs(value.real) > TINY) | (np.abs(value.imag) > TINY)
     counted: F32 = both[kept].astype(np.float32)
     return ItemTables(
         t_ref=t_ref,
