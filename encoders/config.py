@@ -39,3 +39,35 @@ class EncoderConfig(BaseModel):
     dim: int = Field(default=128, ge=2, le=4096, description="dimensions after whitening")
     text_cache: int = Field(default=16_384, ge=0, description="vectors of recent texts kept in memory (rows)")
     cache_rows: int = Field(default=262_144, ge=1, description="item vectors kept in memory (rows)")
+
+
+class FitConfig(BaseModel):
+    """How item vectors are fitted on a log (`driftline fit`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dim: int = Field(
+        default=128, ge=2, le=4096, description="dimensions of the vectors; interest.dim is the same"
+    )
+    window: int = Field(
+        default=5,
+        ge=0,
+        le=50,
+        description="how many events of the user before and after are an event's context",
+    )
+    basket_window: int = Field(
+        default=1,
+        ge=0,
+        le=50,
+        description="the same in baskets, for logs where most events share their time with another of the user",
+    )
+    smoothing: float = Field(
+        default=0.75, gt=0, le=1, description="exponent of the context distribution; 1: plain PMI"
+    )
+    shift: float = Field(default=1.0, ge=1, description="PMI below log(shift) counts as 0")
+    pull: float = Field(
+        default=10.0,
+        ge=0,
+        description="how many events an item needs for its behaviour to count as much as its content",
+    )
+    seed: int = Field(default=0, ge=0)

@@ -11,3 +11,7 @@ class EncoderConfigError(EncoderError):
 
 class WhiteningMismatch(EncoderError):
     """A whitening belongs to another model, dimension or format than the one configured; fatal."""
+
+
+class EncoderMismatch(EncoderError):
+    """A fitted item encoder is another one than the store's, of another dimension or format; fatal."""

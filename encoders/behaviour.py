@@ -1,0 +1,164 @@
+"""Item vectors from behaviour: what is met close together lies close together. Co-occurrence, positive PMI, SVD."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_array, csr_array, dia_array
+
+from encoders.unit import unit_rows
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+I64 = npt.NDArray[np.int64]
+Integers = npt.NDArray[np.integer]
+
+_OVERSAMPLING = 32
+_PASSES = 4
+_STEPS_AT_A_TIME = 65_536
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Behaviour:
+    """What co-occurrence says of N items.
+
+    Attributes:
+        vectors: (N, D) float32 unit rows; zeros where nothing is known.
+        counts: (N,) float32 how often each item was met.
+    """
+
+    vectors: F32
+    counts: F32
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """(N,) whether the item has a vector."""
+        known: npt.NDArray[np.bool_] = self.vectors.any(axis=1)
+        return known
+
+
+def behaviour_vectors(
+    item: Integers,
+    step: Integers,
+    user: Integers,
+    n_items: int,
+    dim: int,
+    *,
+    window: int = 5,
+    smoothing: float = 0.75,
+    shift: float = 1.0,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Behaviour:
+    """Vectors (N, D) of items from events (E,) in order of (user, time).
+
+    item: (E,) codes below `n_items`. step: (E,) the basket of each event, not decreasing; an event alone is a
+    basket of its own. user: (E,). The rest: see `cooccurrence`, `positive_pmi`, `spectral_vectors`.
+    `progress` is told of each pass over the matrix.
+    """
+    pairs = cooccurrence(item, step, user, n_items, window)
+    vectors = spectral_vectors(positive_pmi(pairs, smoothing, shift), dim, seed, progress)
+    counts = np.bincount(item, minlength=n_items).astype(np.float32)
+    return Behaviour(vectors, counts)
+
+
+def cooccurrence(item: Integers, step: Integers, user: Integers, n_items: int, window: int) -> csr_array:
+    """(N, N) symmetric float32 counts of items met within one basket and `window` baskets of one user; no diagonal.
+
+    Two items of one basket of s items count 1 / (s - 1), so that an event's neighbours in its basket weigh 1 together;
+    two items d baskets apart, of s and s' items, 1 / (d sqrt(s s')). Where each basket is one event that is the
+    distance-weighted window of word vectors (Pennington et al. 2014, "GloVe", section 4.2).
+
+    >>> pairs = cooccurrence(np.array([0, 1, 2]), np.array([0, 1, 2]), np.array([0, 0, 0]), 3, 2)
+    >>> pairs.toarray().tolist()
+    [[0.0, 1.0, 0.5], [1.0, 0.0, 1.0], [0.5, 1.0, 0.0]]
+    """
+    if not len(item):
+        return csr_array((n_items, n_items), dtype=np.float32)
+    starts = np.flatnonzero(np.diff(step, prepend=step[0] - 1))
+    row = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(step)))
+    owner = user[starts]
+    baskets = csr_array((np.ones(len(item), np.float32), (row, item)), shape=(len(starts), n_items))
+    baskets.data[:] = 1.0  # the same item twice in a basket is met once
+    sizes = np.diff(baskets.indptr)
+    shared = _scaled(baskets, 1.0 / np.sqrt(sizes))
+    context = _scaled(baskets, 0.5 / np.maximum(sizes - 1, 1))
+    for distance in range(1, window + 1):
+        same = owner[distance:] == owner[:-distance]
+        if not same.any():
+            break
+        # Row b of the product is the basket `distance` after b, if it is the same user's.
+        weight = np.concatenate([np.zeros(distance), same / distance]).astype(np.float32)
+        later = dia_array((weight[None], [distance]), shape=(len(starts), len(starts))).tocsr()
+        context = context + _scaled(later @ shared, 1.0 / np.sqrt(sizes))
+    total = csr_array((n_items, n_items), dtype=np.float32)
+    for start in range(0, len(starts), _STEPS_AT_A_TIME):
+        part = slice(start, start + _STEPS_AT_A_TIME)
+        total = total + baskets[part].T @ context[part]
+    both = (total + total.T).tocoo()
+    apart = both.row != both.col
+    return coo_array((both.data[apart], (both.row[apart], both.col[apart])), shape=both.shape).tocsr()
+
+
+def positive_pmi(pairs: csr_array, smoothing: float = 0.75, shift: float = 1.0) -> csr_array:
+    """(N, N) max(0, log(p(i, j) / (p(i) p'(j))) - log(shift)) of symmetric counts.
+
+    p' is the distribution of contexts raised to `smoothing`, which keeps rare items from being everyone's best
+    context; 1.0 is plain PMI (Levy, Goldberg & Dagan 2015, "Improving Distributional Similarity with Lessons
+    Learned from Word Embeddings", https://aclanthology.org/Q15-1016).
+
+    >>> positive_pmi(csr_array(np.array([[0.0, 2.0], [2.0, 0.0]])), smoothing=1.0).toarray().round(1).tolist()
+    [[0.0, 0.699999988079071], [0.699999988079071, 0.0]]
+    """
+    mass = np.asarray(pairs.sum(axis=1), np.float64).reshape(-1)
+    if not mass.sum():
+        return pairs
+    spread = mass**smoothing
+    spread /= spread.sum()
+    found = pairs.tocoo()
+    value = np.log(found.data / (mass[found.row] * spread[found.col])) - np.log(shift)
+    kept = value > 0
+    return coo_array(
+        (value[kept].astype(np.float32), (found.row[kept], found.col[kept])), shape=pairs.shape
+    ).tocsr()
+
+
+def spectral_vectors(
+    matrix: csr_array, dim: int, seed: int = 0, progress: Callable[[int], None] | None = None
+) -> F32:
+    """(N, D) float32 unit rows: U sqrt(S) of the truncated SVD, each row to unit length, centred, to unit length again.
+
+    Rows of zeros stay zeros, and where the matrix has fewer than `dim` directions the last columns are zeros. The SVD
+    is a randomised one with power iterations (Halko, Martinsson & Tropp 2011, "Finding structure with randomness",
+    algorithms 4.4 and 5.1); `seed` fixes its start, and each direction's largest component is positive.
+    """
+    rows = matrix.shape[0]
+    rank = min(dim, rows)
+    vectors = np.zeros((rows, dim), np.float32)
+    filled = np.diff(matrix.indptr) > 0
+    if not filled.any():
+        return vectors
+    rng = np.random.Generator(np.random.Philox(key=seed))
+    basis = rng.standard_normal((rows, min(rank + _OVERSAMPLING, rows))).astype(np.float32)
+    transposed = matrix.T.tocsr()
+    basis = np.linalg.qr(matrix @ basis)[0]
+    for _ in range(_PASSES):
+        basis = np.linalg.qr(transposed @ basis)[0]
+        basis = np.linalg.qr(matrix @ basis)[0]
+        if progress is not None:
+            progress(1)
+    left, values, _ = np.linalg.svd((transposed @ basis).T, full_matrices=False)
+    directions = basis @ left[:, :rank]
+    largest = np.abs(directions).argmax(axis=0)
+    directions *= np.sign(directions[largest, np.arange(rank)])
+    vectors[:, :rank] = directions * np.sqrt(values[:rank])
+    vectors = unit_rows(vectors)
+    vectors[filled] -= vectors[filled].mean(axis=0, dtype=np.float64).astype(np.float32)
+    return unit_rows(vectors)
+
+
+def _scaled(matrix: csr_array, factors: F64) -> csr_array:
+    """Each row times its factor."""
+    data = matrix.data * np.repeat(factors, np.diff(matrix.indptr)).astype(np.float32)
+    return csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)

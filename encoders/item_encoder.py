@@ -1,0 +1,227 @@
+"""ItemEncoder: vectors of items that know behaviour; where there is none, content mapped into the same space.
+
+    vector(i) = unit((n_i behaviour_i + c map(content_i)) / (n_i + c))
+
+n_i is how often the item was met in the log that it was fitted on, c (`pull`) the number of meetings at which both
+count alike. An item with one of the two has that one; with neither it has no vector here (`encoders.unseen`).
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from encoders.behaviour import Behaviour
+from encoders.config import FitConfig
+from encoders.errors import EncoderMismatch
+from encoders.ridge import Ridge, fit_ridge
+from encoders.snapshot import read_snapshot, write_snapshot
+from encoders.unit import unit_rows
+from encoders.whitening import Whitening
+
+F32 = npt.NDArray[np.float32]
+U64 = npt.NDArray[np.uint64]
+Bool = npt.NDArray[np.bool_]
+
+_FORMAT = "driftline-item-encoder"
+_VERSION = 1
+_MIN_PAIRS = 50
+"""Items with both content and behaviour below which no map is learned from them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemEncoder:
+    """Fitted once, then frozen: everything in a store is made with one. Immutable, versioned, thread-safe.
+
+    Attributes:
+        keys: (M,) uint64 ascending, the items with behaviour.
+        behaviour: (M, D) float32 unit rows.
+        counts: (M,) float32 how often each was met.
+        ridge: content to this space; None where the log's items had no content.
+        whitening: of the content vectors that the map takes; None with no map.
+        pull: c of the blend.
+        config: what it was fitted with, for people.
+        fingerprint: hex over all of the above but `config`.
+    """
+
+    keys: U64
+    behaviour: F32
+    counts: F32
+    ridge: Ridge | None
+    whitening: Whitening | None
+    pull: float
+    config: FitConfig
+    fingerprint: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        for name in ("keys", "behaviour", "counts"):
+            array = np.ascontiguousarray(getattr(self, name))
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+        whitening = "none" if self.whitening is None else self.whitening.fingerprint
+        digest = xxhash.xxh3_128(f"{_FORMAT} {_VERSION} {self.pull!r} {whitening}\n".encode())
+        for name, array in self._arrays().items():
+            digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        object.__setattr__(self, "fingerprint", digest.hexdigest())
+
+    @property
+    def dim(self) -> int:
+        """Columns of the vectors."""
+        return int(self.behaviour.shape[1])
+
+    @property
+    def content_dim(self) -> int | None:
+        """Columns of the content vectors that it takes; None: any, it makes no use of them."""
+        return None if self.ridge is None else int(self.ridge.matrix.shape[0])
+
+    def has_behaviour(self, keys: U64) -> Bool:
+        """(N,) whether the item was met in the log of the fit."""
+        return self._rows(keys) >= 0
+
+    def vectors(self, keys: U64, content: F32, has_content: Bool) -> F32:
+        """(N, D) float32 unit rows of items; zeros for those of which neither behaviour nor usable content is known.
+
+        keys: (N,) uint64. content: (N, D0) float32 unit rows, of which only those with `has_content` (N,) count.
+
+        Raises:
+            EncoderMismatch: content has another width than the map.
+        """
+        rows = self._rows(keys)
+        met = rows >= 0
+        counts = np.where(met, self.counts[rows] if len(self.counts) else 0.0, 0.0).astype(np.float32)
+        vectors = np.zeros((len(keys), self.dim), np.float32)
+        vectors[met] = self.behaviour[rows[met]]
+        if self.ridge is not None and has_content.any():
+            mapped = self.texts(content[has_content])
+            part = counts[has_content, None]
+            vectors[has_content] = vectors[has_content] * part + np.float32(self.pull) * mapped
+        return unit_rows(vectors)
+
+    def texts(self, content: F32) -> F32:
+        """Content (N, D0) float32, such as what a user types, as (N, D) float32 unit rows of this space.
+
+        Without a map the rows come back as they are: they mean nothing here, but equal texts still are equal.
+
+        Raises:
+            EncoderMismatch: content has another width than the map, or than the vectors where there is no map.
+        """
+        takes = self.dim if self.ridge is None else self.ridge.matrix.shape[0]
+        if content.ndim != 2 or content.shape[1] != takes:
+            raise EncoderMismatch(
+                f"the item encoder takes content of {takes} dimensions, this one has {content.shape[-1]}; set "
+                f"encoder.dim = {takes}, or fit an item encoder anew"
+            )
+        return content if self.ridge is None else self.ridge.map(content)
+
+    def save(self, folder: Path) -> None:
+        """Write item_encoder.json and item_encoder.safetensors, both or neither, in place of an older encoder there.
+
+        Raises:
+            EncoderError: the folder holds something else, or can't be written.
+        """
+        about = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "fingerprint": self.fingerprint,
+            "dim": self.dim,
+            "items": len(self.keys),
+            "pull": self.pull,
+            "penalty": None if self.ridge is None else self.ridge.penalty,
+            "held_out_cosine": None if self.ridge is None else self.ridge.cosine,
+            "whitening": None if self.whitening is None else self.whitening.fingerprint,
+            "config": json.loads(self.config.model_dump_json()),
+        }
+        tensors = self._arrays()
+        if self.whitening is not None:
+            tensors["whitening"] = np.frombuffer(self.whitening.to_bytes(), np.uint8)
+        write_snapshot(folder, "item_encoder", about, tensors)
+
+    @classmethod
+    def load(cls, folder: Path) -> "ItemEncoder":
+        """What `save` wrote.
+
+        Raises:
+            EncoderMismatch: written in another version of the format.
+            EncoderError: not an item encoder, or damaged.
+        """
+        return read_snapshot(folder, "item_encoder", _FORMAT, _VERSION, cls._from_parts)
+
+    @classmethod
+    def _from_parts(
+        cls, about: dict[str, object], tensors: dict[str, npt.NDArray[np.generic]]
+    ) -> "ItemEncoder":
+        ridge = None
+        if "ridge.matrix" in tensors:
+            ridge = Ridge(
+                tensors["ridge.matrix"],  # type: ignore[arg-type]
+                tensors["ridge.intercept"],  # type: ignore[arg-type]
+                float(about["penalty"]),  # type: ignore[arg-type]
+                float(about["held_out_cosine"]),  # type: ignore[arg-type]
+            )
+        whitening = None
+        if "whitening" in tensors:
+            whitening = Whitening.from_bytes(tensors["whitening"].tobytes())
+        return cls(
+            tensors["keys"],  # type: ignore[arg-type]
+            tensors["behaviour"],  # type: ignore[arg-type]
+            tensors["counts"],  # type: ignore[arg-type]
+            ridge,
+            whitening,
+            float(about["pull"]),  # type: ignore[arg-type]
+            FitConfig.model_validate(about["config"]),
+        )
+
+    def _arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        tensors: dict[str, npt.NDArray[np.generic]] = {
+            "keys": self.keys,
+            "behaviour": self.behaviour,
+            "counts": self.counts,
+        }
+        if self.ridge is not None:
+            tensors |= {"ridge.matrix": self.ridge.matrix, "ridge.intercept": self.ridge.intercept}
+        return tensors
+
+    def _rows(self, keys: U64) -> npt.NDArray[np.int64]:
+        """(N,) row of each key in `keys`, -1 where it has none."""
+        if not len(self.keys):
+            return np.full(len(keys), -1, np.int64)
+        place = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[place] == keys, place, -1)
+
+
+def fit_item_encoder(
+    keys: U64,
+    behaviour: Behaviour,
+    content: F32 | None,
+    has_content: Bool | None,
+    whitening: Whitening | None,
+    config: FitConfig,
+) -> ItemEncoder:
+    """An encoder of N items from what is known of them.
+
+    keys: (N,) uint64 distinct. behaviour: of the same items. content: (N, D0) float32 unit rows, or None;
+    has_content: (N,). The map is learned on items that have both, each with the weight n / (n + c).
+    """
+    met = behaviour.known
+    ridge = None
+    if content is not None and has_content is not None:
+        both = met & has_content
+        if both.sum() >= _MIN_PAIRS:
+            counts = behaviour.counts[both]
+            ridge = fit_ridge(
+                content[both], behaviour.vectors[both], counts / (counts + max(config.pull, 1.0))
+            )
+    order = np.flatnonzero(met)[np.argsort(keys[met])]
+    return ItemEncoder(
+        keys=keys[order],
+        behaviour=behaviour.vectors[order],
+        counts=behaviour.counts[order],
+        ridge=ridge,
+        whitening=whitening if ridge is not None else None,
+        pull=config.pull,
+        config=config,
+    )
