@@ -11,3 +11,7 @@ class StateFormatError(TransferError):
 
 class TablesFormatError(TransferError):
     """Packed tables that this release can't read with these settings; the text says how to mend."""
+
+
+class ModelError(TransferError):
+    """A model's folder that can't be read or written, or that does not fit; the text says how to mend."""

@@ -138,7 +138,9 @@ def trim(tables: ItemTables, config: TablesConfig, slack: float = SLACK) -> Item
             tables.share_counts, total, out=np.zeros(tables.share_counts.shape), where=total > 0
         )
         greatest = share.max(axis=1)
-        rows[np.argpartition(greatest, len(rows) - config.max_counts)[: len(rows) - config.max_counts]] = False
+        rows[np.argpartition(greatest, len(rows) - config.max_counts)[: len(rows) - config.max_counts]] = (
+            False
+        )
     if kept.all() and rows.all():
         return tables
     return _kept(tables, rows, kept)

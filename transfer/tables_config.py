@@ -42,7 +42,9 @@ class TablesConfig(BaseModel):
         description="and most items in them; with the basket itself no more than interest.ring, or some are missed",
     )
     pair_half_life_s: HalfLife = Field(7776000.0, description="of the transitions; may be inf")
-    max_neighbours: int = Field(64, ge=1, le=65535, description="items kept that follow one item, the heaviest")
+    max_neighbours: int = Field(
+        64, ge=1, le=65535, description="items kept that follow one item, the heaviest"
+    )
     max_pairs: int = Field(1_000_000, ge=1, description="transitions kept in all; 12 bytes each")
     max_counts: int = Field(200_000, ge=1, description="counts of (scenario, item) kept, by greatest share")
 

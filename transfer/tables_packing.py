@@ -37,7 +37,9 @@ def pack(tables: ItemTables, config: TablesConfig) -> bytes:
     4
     """
     if tables.horizons != len(config.half_lives_s):
-        raise ValueError(f"tables of {tables.horizons} half-lives, the settings say {len(config.half_lives_s)}")
+        raise ValueError(
+            f"tables of {tables.horizons} half-lives, the settings say {len(config.half_lives_s)}"
+        )
     names = [name.encode("utf-8", "surrogatepass") for name in tables.scenarios]
     lengths = np.array([len(name) for name in names], "<u4")
     head = _HEAD.pack(

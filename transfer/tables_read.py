@@ -39,9 +39,7 @@ def shares(tables: ItemTables, keys: U64, scenario: str | None = None) -> F64:
     return _ratio(np.where(known[:, None], found, 0.0), total)
 
 
-def top(
-    tables: ItemTables, count: int, scenario: str | None = None, horizon: int = -1
-) -> tuple[U64, F64]:
+def top(tables: ItemTables, count: int, scenario: str | None = None, horizon: int = -1) -> tuple[U64, F64]:
     """The `count` items of greatest share at a half-life, and the shares; ties by key.
 
     >>> from transfer.item_tables import empty_tables

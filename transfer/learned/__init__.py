@@ -1,0 +1,1 @@
+"""The learned transfer model: states in; weights, transferred interests, fused vectors and a mixture of components out."""

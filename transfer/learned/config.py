@@ -1,0 +1,35 @@
+"""Sizes of the learned transfer model, kept with it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class NetworkConfig(BaseModel):
+    """Everything that decides the shape of the network."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dim: int = Field(ge=1, description="dimensions of base vectors and of states")
+    horizons: int = Field(ge=2, description="half-lives of the states")
+    actions: int = Field(default=3, ge=1)
+    width: int = Field(default=64, ge=4, description="dimensions inside, and of queries and towers")
+    heads: int = Field(default=2, ge=1)
+    layers: int = Field(default=2, ge=1, description="attention layers over the ring")
+    feed_forward: float = Field(default=2.0, gt=0, description="hidden units of a layer, in widths")
+    ring: int = Field(default=48, ge=1, description="latest events that are read")
+    gap_edges_s: tuple[float, ...] = Field(
+        default=(), description="ascending bounds of the classes of time between two events of the ring"
+    )
+    use_ring: bool = True
+    use_slots: bool = Field(default=True, description="scenario slots are tokens, and lend to each other")
+    use_emergence: bool = Field(default=True, description="slots carry emergence, z and fast rates")
+    lend: bool = Field(default=True, description="slots attend to each other; False: each for itself")
+    dropout: Share = 0.2
+    id_dropout: Share = Field(default=0.1, description="items whose learned id is hidden: new items")
+    event_dropout: Share = Field(default=0.1, description="events of the ring that are hidden")
+    scenario_dropout: Share = Field(default=0.1, description="slots that are hidden: scenarios never visited")

@@ -1,0 +1,145 @@
+"""A trained model in a folder: model.json and model.safetensors; written whole or not at all, no pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xxhash
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from transfer.config import InterestConfig
+from transfer.errors import ModelError
+from transfer.learned.config import NetworkConfig
+from transfer.learned.mixture import Mixture, MixtureConfig
+from transfer.learned.model import ItemTable, LearnedModel
+from transfer.learned.network import TransferNetwork
+from transfer.tables_config import TablesConfig
+
+VERSION = 1
+META, TENSORS = "model.json", "model.safetensors"
+
+
+def save_model(
+    folder: Path, model: LearnedModel, tables: TablesConfig, report: Mapping[str, Any], encoder: str = ""
+) -> str:
+    """Write the model; gives its fingerprint.
+
+    tables: settings of the tables that the mixture was fitted on. encoder: fingerprint of the item encoder whose base
+    vectors it was trained on. report: anything for people, as JSON: data, seed, metrics.
+
+    Raises:
+        ModelError: the folder is there already and is no model.
+    """
+    if folder.exists() and not (folder / META).is_file() and any(folder.iterdir()):
+        raise ModelError(f"{folder} holds something else than a model; choose another folder")
+    names = sorted(model.names)
+    tensors = {f"network.{name}": value for name, value in model.network.state_dict().items()}
+    if model.mixture is not None:
+        tensors |= {f"mixture.{name}": value for name, value in model.mixture.state_dict().items()}
+    tensors["items.keys"] = torch.from_numpy(model.items.keys.view(np.int64).copy())
+    tensors["items.vectors"] = torch.from_numpy(model.items.vectors.astype(np.float16))
+    tensors["items.ids"] = torch.from_numpy(model.items.ids.astype(np.int32))
+    table = np.array([model.names[name] for name in names], np.float32).reshape(len(names), model.interest.dim)
+    tensors["names.vectors"] = torch.from_numpy(table)
+    meta = {
+        "version": VERSION,
+        "network": model.config.model_dump(mode="json"),
+        "mixture": model.mixture.config.model_dump(mode="json") if model.mixture is not None else None,
+        "interest": model.interest.model_dump(mode="json"),
+        "tables": tables.model_dump(mode="json"),
+        "encoder": encoder,
+        "names": names,
+        "report": dict(report),
+    }
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
+        fresh = Path(temporary) / "model"
+        fresh.mkdir()
+        save_file({name: value.contiguous() for name, value in tensors.items()}, fresh / TENSORS)
+        (fresh / META).write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        before = Path(temporary) / "before"
+        if folder.exists():
+            folder.rename(before)
+        os.replace(fresh, folder)
+        shutil.rmtree(before, ignore_errors=True)
+    return fingerprint_of(folder)
+
+
+def fingerprint_of(folder: Path) -> str:
+    """`learned-1-` and 16 hex digits over everything that changes answers (not the report)."""
+    meta = _meta(folder)
+    decisive = {key: meta[key] for key in ("version", "network", "mixture", "interest", "tables", "encoder", "names")}
+    digest = xxhash.xxh3_64(json.dumps(decisive, sort_keys=True).encode())
+    digest.update((folder / TENSORS).read_bytes())
+    return f"learned-{VERSION}-{digest.hexdigest()}"
+
+
+def load_model(folder: Path | str) -> LearnedModel:
+    """Read a model that `save_model` wrote.
+
+    Raises:
+        ModelError: there is none, it is damaged, or a newer release wrote it.
+    """
+    folder = Path(folder)
+    meta = _meta(folder)
+    try:
+        tensors = load_file(folder / TENSORS)
+        config = NetworkConfig.model_validate(meta["network"])
+        network = TransferNetwork(config, len(tensors["network.ids.weight"]) - 1)
+        network.load_state_dict(_under(tensors, "network."))
+        mixture = None
+        if meta["mixture"] is not None:
+            mixture = Mixture(MixtureConfig.model_validate(meta["mixture"]))
+            mixture.load_state_dict(_under(tensors, "mixture."))
+        items = ItemTable(
+            keys=tensors["items.keys"].numpy().view(np.uint64),
+            vectors=tensors["items.vectors"].numpy().astype(np.float32),
+            ids=tensors["items.ids"].numpy().astype(np.int64),
+        )
+        names = dict(zip(meta["names"], tensors["names.vectors"].numpy(), strict=True))
+        interest = InterestConfig.model_validate(meta["interest"])
+    except (KeyError, ValueError, RuntimeError, SafetensorError, ValidationError, OSError) as error:
+        raise ModelError(f"the model in {folder} can't be read ({type(error).__name__}); train it again") from error
+    return LearnedModel(network, mixture, interest, items, names, fingerprint_of(folder))
+
+
+def tables_of(folder: Path | str) -> TablesConfig:
+    """Settings of the tables that the model's mixture was fitted on."""
+    return TablesConfig.model_validate(_meta(Path(folder))["tables"])
+
+
+def report_of(folder: Path | str) -> dict[str, Any]:
+    """What training wrote down for people."""
+    report: dict[str, Any] = _meta(Path(folder))["report"]
+    return report
+
+
+def encoder_of(folder: Path | str) -> str:
+    """Fingerprint of the item encoder that the model was trained with, "" for none."""
+    return str(_meta(Path(folder))["encoder"])
+
+
+def _meta(folder: Path) -> dict[str, Any]:
+    try:
+        meta = json.loads((folder / META).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{folder} holds no model: no {META} there; `driftline train` makes one") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder / META} can't be read: {error}") from error
+    if not isinstance(meta, dict) or meta.get("version") != VERSION:
+        raise ModelError(f"the model in {folder} is of another version than {VERSION}; train it again")
+    return meta
+
+
+def _under(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

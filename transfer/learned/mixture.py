@@ -1,0 +1,174 @@
+"""One mixture of readable components over items, with gates that see the state and the request.
+
+    p(i) = g_again p_again(i) + g_new p_new(i) + g_next p_next(i) + sum_h g_pop,h p_pop,h(i)
+
+again   softmax over the own items of a small network on each one's masses, count, recency and what the tables say of it
+new     softmax of q . t_i over the items (`transfer.learned.network`)
+next    sum_j a_j T(j, i) over the user's latest items j, a = softmax of a linear map of their places; T: transitions to the
+        next basket and within the window
+pop     the item's share of all events at each half-life of the tables; its most recent ones are the trend
+
+With a request's scenario every component is that of the scenario's items alone, normalised there, and the gates see how
+much the user has done in it. Gates are a softmax of a small network; all of it is trained by the likelihood of what came
+next (a mixture of repeat and explore after RepeatNet, Ren et al. 2019).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+COMPONENTS = ("again", "new", "next", "popular")
+FAINT = 1e-9
+
+
+class MixtureConfig(BaseModel):
+    """Everything that decides the shape of the mixture."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    own_features: int = Field(ge=1)
+    place_features: int = Field(ge=1)
+    user_features: int = Field(ge=1)
+    scenario_features: int = Field(ge=0, description="of the request's scenario; zeros when none is named")
+    shares: int = Field(ge=1, description="half-lives of the shares")
+    places: int = Field(default=24, ge=1, description="latest items that item-to-item evidence starts from")
+    hidden: int = Field(default=32, ge=1)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    use_again: bool = True
+    use_next: bool = True
+    use_new: bool = True
+    use_recent: bool = Field(default=True, description="shares of less than all time: the trend")
+
+    @property
+    def gates(self) -> int:
+        """Number of gates: again, new, next and one for each half-life of the shares."""
+        return 3 + self.shares
+
+
+@dataclass(slots=True)
+class Evidence:
+    """B requests, and what is known of them."""
+
+    user: Tensor
+    """(B, Fu)"""
+    scenario: Tensor
+    """(B, Fs), zeros for an open request"""
+    given: Tensor
+    """(B,) bool: the request names a scenario"""
+    own_request: Tensor
+    """(O,) request of each own item (of the scenario, if one is named), ascending"""
+    own: Tensor
+    """(O, Fo)"""
+    places: Tensor
+    """(B, M, Fp)"""
+    place_mass: Tensor
+    """(B, M, 2) how much the tables say follows each place's item, in the scenario if one is named; 0: nothing"""
+
+
+@dataclass(slots=True)
+class Weights:
+    """The mixture's answer for B requests."""
+
+    gates: Tensor
+    """(B, G) logs: again, new, next, then the shares"""
+    own: Tensor
+    """(O,) log p_again"""
+    places: Tensor
+    """(B, M) weights a_j of the places; sum to 1 over those with mass"""
+    column: Tensor
+    """(2,) how the transitions' two columns mix"""
+
+
+class Mixture(nn.Module):
+    """See the head of this file."""
+
+    def __init__(self, config: MixtureConfig) -> None:
+        super().__init__()
+        self.config = config
+        h = config.hidden
+        self.again = nn.Sequential(
+            nn.Linear(config.own_features, h),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(h, h),
+            nn.GELU(),
+            nn.Linear(h, 1),
+        )
+        self.again_given = nn.Linear(config.own_features, 1)
+        self.place = nn.Linear(config.place_features, 1)
+        self.column = nn.Parameter(torch.zeros(2))
+        self.gate = nn.Sequential(
+            nn.Linear(config.user_features + config.scenario_features + 1, h),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(h, h),
+            nn.GELU(),
+            nn.Linear(h, config.gates),
+        )
+        nn.init.zeros_(self.again_given.weight)
+
+    def forward(self, evidence: Evidence) -> Weights:
+        """Gates and the weights inside the components."""
+        config = self.config
+        requests = len(evidence.user)
+        column = torch.softmax(self.column, 0)
+        mass = evidence.place_mass @ column
+        place = self.place(evidence.places).squeeze(-1).masked_fill(mass <= 0, -torch.inf)
+        some = (mass > 0).any(dim=1)
+        # A place counts by what follows it in the scenario: there the weights are those of p_next restricted to it.
+        place = place + torch.log(mass.clamp_min(FAINT)) * evidence.given.unsqueeze(1)
+        places = torch.softmax(place.masked_fill(~some.unsqueeze(1), 0.0), dim=1) * some.unsqueeze(1)
+        score = self.again(evidence.own).squeeze(-1)
+        score = score + self.again_given(evidence.own).squeeze(-1) * evidence.given[evidence.own_request]
+        own = score - segment_logsumexp(score, evidence.own_request, requests)[evidence.own_request]
+        user = torch.cat(
+            [evidence.user, evidence.scenario, evidence.given.unsqueeze(1).to(evidence.user)], dim=1
+        )
+        gate = self.gate(user)
+        has_own = torch.zeros(requests, dtype=torch.bool, device=gate.device)
+        has_own[evidence.own_request] = True
+        allowed = torch.ones_like(gate, dtype=torch.bool)
+        allowed[:, 0] = has_own & config.use_again
+        allowed[:, 1] = config.use_new
+        allowed[:, 2] = some & config.use_next
+        if not config.use_recent:
+            allowed[:, 3:-1] = False
+        gates = torch.log_softmax(gate.masked_fill(~allowed, -torch.inf), dim=1)
+        return Weights(gates, own, places, column)
+
+
+def segment_logsumexp(values: Tensor, owner: Tensor, count: int) -> Tensor:
+    """(count,) log of the sum of exp of the values of each owner; -inf for one without values."""
+    most = values.new_full((count,), -torch.inf).scatter_reduce(0, owner, values.detach(), "amax")
+    safe = most.masked_fill(most == -torch.inf, 0.0)
+    total = values.new_zeros(count).index_add(0, owner, torch.exp(values - safe[owner]))
+    return torch.log(total) + safe
+
+
+def log_likelihood(
+    weights: Weights,
+    request: Tensor,
+    own_row: Tensor,
+    log_new: Tensor,
+    follow: Tensor,
+    shares: Tensor,
+    place_mass: Tensor,
+) -> Tensor:
+    """(T,) log p of each target.
+
+    request (T,): whose it is. own_row (T,): its own item, -1 if it is none. log_new (T,): log p_new. follow (T, M, 2):
+    transitions from each place to it. shares (T, H). place_mass (B, M, 2) as in `Evidence`.
+    """
+    gates = weights.gates[request]
+    again = torch.where(own_row >= 0, weights.own[own_row.clamp_min(0)], -torch.inf)
+    mass = (place_mass @ weights.column)[request]
+    after = torch.where(mass > 0, (follow @ weights.column) / mass.clamp_min(FAINT), 0.0)
+    leads = torch.log((weights.places[request] * after).sum(dim=1).clamp_min(FAINT))
+    parts = torch.cat(
+        [again.unsqueeze(1), log_new.unsqueeze(1), leads.unsqueeze(1), torch.log(shares.clamp_min(FAINT))], 1
+    )
+    return torch.logsumexp(gates + parts, dim=1)

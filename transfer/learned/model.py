@@ -1,0 +1,260 @@
+"""The learned transfer model as the daemon, replay and recommenders use it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import xxhash
+
+from transfer.arrays import F32, I64, U64
+from transfer.config import InterestConfig, TransferConfig
+from transfer.emergence import scenario_features
+from transfer.learned.batches import Asked, ItemLookup, NameLookup, asked_place, context, ring_tokens
+from transfer.learned.config import NetworkConfig
+from transfer.learned.mixture import Mixture, MixtureConfig
+from transfer.learned.network import TransferNetwork
+from transfer.protocols import Fusion
+from transfer.rows import kept_offsets, places, sizes_of
+from transfer.states import InterestStates, take
+
+USERS_AT_A_TIME = 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemTable:
+    """Items that the model was trained with."""
+
+    keys: U64
+    """(N,) ascending"""
+    vectors: F32
+    """(N, D) base vectors"""
+    ids: I64
+    """(N,) row of the id table, 0: too rare to have one"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Queries:
+    """What the network makes of U states."""
+
+    query: F32
+    """(U, d)"""
+    asked: F32
+    """(U, d) query in the scenario that was asked for; `query` where none was"""
+    weights: F32
+    """(S,) of each slot"""
+    interests: F32
+    """(S, d)"""
+
+
+class LearnedModel:
+    """States to weights, transferred interests and fused vectors; see `transfer.learned.network` and `.mixture`.
+
+    Fused vectors and item vectors are unit vectors of `interest.dim`, whose cosine orders items as q . t does: towers are
+    divided by the greatest norm and filled up to length 1 in one more dimension, in which queries are 0 (Bachrach et al.
+    2014, the reduction of inner products to cosine).
+    """
+
+    def __init__(
+        self,
+        network: TransferNetwork,
+        mixture: Mixture | None,
+        interest: InterestConfig,
+        items: ItemTable,
+        names: dict[str, F32],
+        fingerprint: str,
+        transfer: TransferConfig | None = None,
+        lookup: ItemLookup | None = None,
+        encode_names: NameLookup | None = None,
+    ) -> None:
+        """lookup: base vectors of items that training has not seen; encode_names: vectors of scenarios it has not seen."""
+        if network.config.width >= interest.dim:
+            raise ValueError(f"width {network.config.width} must be below dim {interest.dim}")
+        self.network = network.eval()
+        self.mixture = mixture.eval() if mixture is not None else None
+        self.interest = interest
+        self.items = items
+        self.fingerprint = fingerprint
+        self._transfer = transfer or TransferConfig()
+        self._lookup = lookup
+        self._encode_names = encode_names
+        self._names = dict(names)
+        with torch.no_grad():
+            towers = self.towers(items.keys, items.vectors)
+        self._norm = float(np.linalg.norm(towers, axis=1).max(initial=1e-6))
+
+    @property
+    def config(self) -> NetworkConfig:
+        """Of the network."""
+        return self.network.config
+
+    @property
+    def mixture_config(self) -> MixtureConfig | None:
+        """Of the mixture, if the model has one."""
+        return self.mixture.config if self.mixture is not None else None
+
+    @property
+    def names(self) -> dict[str, F32]:
+        """Vectors of the scenario names known so far."""
+        return self._names
+
+    def bind(self, lookup: ItemLookup | None, encode_names: NameLookup | None) -> None:
+        """Where to find vectors of items and scenario names that training has not seen."""
+        self._lookup, self._encode_names = lookup, encode_names
+
+    def __call__(self, states: InterestStates) -> Fusion:
+        """Fuse U users."""
+        found = self.queries(states)
+        features = scenario_features(states, self.interest, self._transfer)
+        rows, offsets = self._top(states.scenario_offsets, found.weights)
+        return Fusion(
+            fused=self._searched(found.query),
+            weights=found.weights,
+            emergence=features.emergence.astype(np.float32),
+            mass=features.mass.astype(np.float32),
+            interests=self._searched(found.interests[rows]),
+            interest_offsets=offsets,
+        )
+
+    def scenario_query(self, states: InterestStates, row: int, name: str) -> F32:
+        """(D,) unit vector to search with for one user who is in the scenario `name` now."""
+        found = self.queries(take(states, np.array([row])), [name])
+        vector: F32 = self._searched(found.asked)[0]
+        return vector
+
+    def item_vectors(self, keys: U64, base: F32) -> F32:
+        """(N, D) unit vectors to be searched, of items with base vectors (N, D)."""
+        towers = self.towers(keys, base) / self._norm
+        length = np.linalg.norm(towers, axis=1, keepdims=True)
+        towers /= np.maximum(length, 1.0)
+        vectors = np.zeros((len(keys), self.interest.dim), np.float32)
+        width = towers.shape[1]
+        vectors[:, :width] = towers
+        vectors[:, width] = np.sqrt(np.maximum(0.0, 1 - (towers**2).sum(axis=1)))
+        return vectors
+
+    def towers(self, keys: U64, base: F32) -> F32:
+        """(N, d) item towers."""
+        with torch.inference_mode():
+            ids = torch.from_numpy(self._known(keys)[1])
+            towers: F32 = (
+                self.network.items(torch.from_numpy(np.asarray(base, np.float32)), ids).numpy().copy()
+            )
+        return towers
+
+    def queries(self, states: InterestStates, asked: Sequence[str] | None = None) -> Queries:
+        """All that the network says of U states; asked (U,): the scenario that each request names, "" for none."""
+        parts = []
+        for start in range(0, states.users, USERS_AT_A_TIME):
+            rows = np.arange(start, min(start + USERS_AT_A_TIME, states.users))
+            part = states if len(rows) == states.users else take(states, rows)
+            parts.append(self._read(part, None if asked is None else Asked(asked[start : start + len(rows)])))
+        if len(parts) == 1:
+            return parts[0]
+        width = self.config.width
+        empty = Queries(
+            np.zeros((0, width), np.float32),
+            np.zeros((0, width), np.float32),
+            np.zeros(0, np.float32),
+            np.zeros((0, width), np.float32),
+        )
+        parts = parts or [empty]
+        return Queries(
+            np.concatenate([part.query for part in parts]),
+            np.concatenate([part.asked for part in parts]),
+            np.concatenate([part.weights for part in parts]),
+            np.concatenate([part.interests for part in parts]),
+        )
+
+    def _read(self, states: InterestStates, asked: Asked | None) -> Queries:
+        config = self.config
+        with torch.inference_mode():
+            latest = self.network.without_ring(states.users).clone()
+            if config.use_ring and len(states.ring_item):
+                tokens, last = ring_tokens(states, config, self._base, self._name_vectors)
+                some = last >= 0
+                read = self.network.read_ring(tokens, last.clamp_min(0))[:, 0]
+                latest = torch.where(some.unsqueeze(1), read, latest)
+            found = self.network(latest, context(states, self.interest, config, self._name_vectors, asked))
+            query = found.query.numpy()
+            interests, logits = found.interests.numpy(), found.logits
+            owner, place = states.slot_users(), places(states.scenario_offsets)
+            if config.use_slots:
+                slots = torch.softmax(logits, dim=1).numpy()[owner, place]
+                vectors = interests[owner, place]
+            else:
+                slots = 1.0 / np.maximum(sizes_of(states.scenario_offsets), 1)[owner]
+                vectors = query[owner]
+            in_scenario = query
+            if asked is not None and config.use_slots:
+                at = asked_place(states, asked)
+                rows = np.flatnonzero(at >= 0)
+                in_scenario = query.copy()
+                in_scenario[rows] = interests[rows, at[rows]]
+        return Queries(query, in_scenario, slots.astype(np.float32), vectors)
+
+    def _base(self, keys: U64) -> tuple[F32, I64]:
+        place, ids = self._known(keys)
+        vectors = np.zeros((len(keys), self.interest.dim), np.float32)
+        there = place >= 0
+        vectors[there] = self.items.vectors[place[there]]
+        if self._lookup is not None and not there.all():
+            vectors[~there] = self._lookup(keys[~there])[0]
+        return vectors, ids
+
+    def _known(self, keys: U64) -> tuple[I64, I64]:
+        """Place of each key among the trained items, -1 for none, and its id row, 0 for none."""
+        table = self.items
+        if not len(table.keys):
+            return np.full(len(keys), -1), np.zeros(len(keys), np.int64)
+        place = np.minimum(np.searchsorted(table.keys, keys), len(table.keys) - 1)
+        there = table.keys[place] == keys
+        return np.where(there, place, -1), np.where(there, table.ids[place], 0)
+
+    def _name_vectors(self, names: Sequence[str]) -> F32:
+        missing = [name for name in names if name not in self._names]
+        if missing:
+            encode = self._encode_names or hashed_names(self.interest.dim)
+            self._names.update(zip(missing, encode(missing), strict=True))
+        if not len(names):
+            return np.zeros((0, self.interest.dim), np.float32)
+        return np.stack([self._names[name] for name in names]).astype(np.float32)
+
+    def _searched(self, queries: F32) -> F32:
+        vectors = np.zeros((len(queries), self.interest.dim), np.float32)
+        length = np.linalg.norm(queries, axis=1, keepdims=True)
+        vectors[:, : queries.shape[1]] = queries / np.maximum(length, 1e-12)
+        vectors[length[:, 0] <= 1e-12, 0] = 1.0
+        return vectors
+
+    def _top(self, offsets: I64, weights: F32) -> tuple[I64, I64]:
+        """Slots that give interest vectors, the weightiest of each user first, and their offsets."""
+        user = np.repeat(np.arange(len(offsets) - 1), sizes_of(offsets))
+        order = np.lexsort((np.arange(len(weights)), -weights, user))
+        place = places(offsets)
+        heavy = weights[order] >= self._transfer.interest_min_weight
+        kept = (place < self._transfer.interests) & (heavy | (place == 0))
+        return order[kept], kept_offsets(offsets, kept)
+
+
+def hashed_names(dim: int) -> NameLookup:
+    """Unit vectors that the names alone determine, for where no encoder is at hand.
+
+    >>> hashed_names(4)(["garden"]).shape
+    (1, 4)
+    """
+
+    def encode(names: Sequence[str]) -> F32:
+        rows = [
+            np.random.default_rng(
+                xxhash.xxh3_64_intdigest(name.encode("utf-8", "surrogatepass"))
+            ).standard_normal(dim)
+            for name in names
+        ]
+        vectors = np.array(rows, np.float32).reshape(len(names), dim)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors
+
+    return encode

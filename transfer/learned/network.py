@@ -1,0 +1,237 @@
+"""The network: ring, horizons and slots as tokens in; queries, scenario weights and transferred interests out.
+
+    ring        a causal transformer over the latest events (base vector, learned id, action, gap, scenario, place)
+    context     its last output, the sums at each half-life and the slots attend to each other once: an old scenario
+                lends to a new one through this attention
+    weight      w = softmax over slots: how likely the next event is in each scenario
+    interest    T_s = out(slot s), the query for a request in scenario s
+    query       q = out(ring and horizons) + sum_s w_s T_s
+    tower       t_i = A e_i + id_i; the score of an item is q . t_i
+
+Self-attention after Vaswani et al. 2017; the causal ring after SASRec (Kang & McAuley 2018), trained at every position.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from transfer.learned.config import NetworkConfig
+from transfer.learned.features import STEADY, slot_width
+
+
+@dataclass(slots=True)
+class RingTokens:
+    """B rings of L events, oldest first, filled from the left."""
+
+    vectors: Tensor
+    """(B, L, D) base vectors"""
+    ids: Tensor
+    """(B, L) row of the id table, 0: none"""
+    actions: Tensor
+    gaps: Tensor
+    """(B, L) class of the time since the event before"""
+    scenarios: Tensor
+    """(B, L, D) vectors of the scenarios' names"""
+    there: Tensor
+    """(B, L) bool: whether there is such an event"""
+
+
+@dataclass(slots=True)
+class Context:
+    """What the states of P positions hold besides the ring."""
+
+    horizons: Tensor
+    """(P, K, D)"""
+    masses: Tensor
+    """(P, K)"""
+    slots: Tensor
+    """(P, S, D)"""
+    features: Tensor
+    """(P, S, F)"""
+    names: Tensor
+    """(P, S, D) vectors of the slots' names"""
+    known: Tensor
+    """(P, S) bool: a slot of the user's; it lends and has a weight"""
+    asked: Tensor
+    """(P, S) bool: not one of the user's, but a request names it: it borrows and gives nothing"""
+
+
+@dataclass(slots=True)
+class Reading:
+    """The network's answer for P positions, in the space of the towers (d)."""
+
+    query: Tensor
+    """(P, d)"""
+    interests: Tensor
+    """(P, S, d) query for a request in each scenario"""
+    logits: Tensor
+    """(P, S) of the weights, -inf where there is no slot"""
+
+
+class Layer(nn.Module):
+    """Pre-norm self-attention and feed-forward."""
+
+    def __init__(self, width: int, heads: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.before = nn.LayerNorm(width)
+        self.mix = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.between = nn.LayerNorm(width)
+        self.up = nn.Linear(width, hidden)
+        self.down = nn.Linear(hidden, width)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(
+        self, x: Tensor, mask: Tensor | None, causal: bool = False, last: Tensor | None = None
+    ) -> Tensor:
+        """x (B, L, d); mask (B, 1, L | 1, L) bool, True: may be seen. With `last` (B,) only those rows come out, (B, 1, d)."""
+        batch, length, width = x.shape
+        normed = self.before(x)
+        q, k, v = (
+            part.view(batch, length, self.heads, -1).transpose(1, 2)
+            for part in self.mix(normed).chunk(3, dim=-1)
+        )
+        if last is not None:
+            at = last.view(batch, 1, 1, 1).expand(-1, self.heads, 1, q.shape[-1])
+            q, x = q.gather(2, at), x.gather(1, last.view(batch, 1, 1).expand(-1, 1, width))
+        rate = self.drop.p if self.training else 0.0
+        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=rate, is_causal=causal)
+        x = x + self.drop(self.out(seen.transpose(1, 2).reshape(batch, -1, width)))
+        out: Tensor = x + self.drop(self.down(F.gelu(self.up(self.between(x)))))
+        return out
+
+
+class TransferNetwork(nn.Module):
+    """See the head of this file. `ids` is the number of items with a learned id; id 0 is none."""
+
+    def __init__(self, config: NetworkConfig, ids: int) -> None:
+        super().__init__()
+        self.config = config
+        d, hidden = config.width, round(config.width * config.feed_forward)
+        self.ids = nn.Embedding(ids + 1, d, padding_idx=0)
+        self.tower = nn.Linear(config.dim, d, bias=False)
+        self.read_item = nn.Linear(config.dim, d, bias=False)
+        self.read_name = nn.Linear(config.dim, d, bias=False)
+        self.action = nn.Embedding(config.actions, d)
+        self.gap = nn.Embedding(len(config.gap_edges_s) + 2, d)
+        self.place = nn.Embedding(config.ring, d)
+        self.ring_drop = nn.Dropout(config.dropout)
+        self.ring = nn.ModuleList(
+            Layer(d, config.heads, hidden, config.dropout) for _ in range(config.layers)
+        )
+        self.ring_norm = nn.LayerNorm(d)
+        self.start = nn.Parameter(torch.zeros(d))
+        self.read_horizon = nn.Linear(config.dim, d)
+        self.horizon_mass = nn.Sequential(
+            nn.Linear(config.horizons, d), nn.GELU(), nn.Linear(d, config.horizons * d)
+        )
+        self.horizon_kind = nn.Parameter(torch.zeros(config.horizons, d))
+        self.read_slot = nn.Linear(config.dim, d)
+        self.slot_features = nn.Sequential(
+            nn.Linear(slot_width(config.horizons, config.actions), d), nn.GELU(), nn.Linear(d, d)
+        )
+        self.context = Layer(d, config.heads, hidden, config.dropout)
+        self.query_norm = nn.LayerNorm(d)
+        self.slot_norm = nn.LayerNorm(d)
+        self.weight = nn.Linear(d, 1)
+        self.interest = nn.Linear(d, d)
+        self.query = nn.Linear(d, d)
+        self.direct = nn.Linear(config.horizons * d, d)
+        for module in self.modules():
+            if isinstance(module, nn.Embedding | nn.Linear):
+                nn.init.normal_(module.weight, std=0.05 if isinstance(module, nn.Linear) else 0.02)
+                if isinstance(module, nn.Linear) and module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        with torch.no_grad():
+            self.ids.weight[0] = 0
+
+    def items(self, vectors: Tensor, ids: Tensor) -> Tensor:
+        """Towers (..., d) of items: vectors (..., D), ids (...)."""
+        towers: Tensor = self.tower(vectors) + self.ids(ids)
+        return towers
+
+    def read_ring(self, tokens: RingTokens, last: Tensor | None = None) -> Tensor:
+        """Outputs at every event (B, L, d), or with `last` (B,) at that place of each ring only, (B, 1, d)."""
+        config = self.config
+        ids, there = tokens.ids, tokens.there
+        if self.training:
+            ids = ids * (torch.rand(ids.shape, device=ids.device) >= config.id_dropout)
+        x = self.read_item(tokens.vectors) + self.ids(ids)
+        x = x + self.action(tokens.actions) + self.gap(tokens.gaps) + self.place.weight[: ids.shape[1]]
+        if config.use_slots:
+            x = x + self.read_name(tokens.scenarios)
+        x = self.ring_drop(x) * there.unsqueeze(-1)
+        length = ids.shape[1]
+        seen = torch.ones(length, length, dtype=torch.bool, device=ids.device).tril()
+        if self.training and config.event_dropout:
+            kept = torch.rand(there.shape, device=ids.device) >= config.event_dropout
+            visible = (seen & kept.unsqueeze(1)) | torch.eye(length, dtype=torch.bool, device=ids.device)
+            mask = visible.unsqueeze(1)
+        else:
+            mask = seen.view(1, 1, length, length)
+        for number, layer in enumerate(self.ring):
+            if last is not None and number == len(self.ring) - 1:
+                rows = (torch.arange(length, device=ids.device) <= last.unsqueeze(1)).view(-1, 1, 1, length)
+                x = layer(x, rows, last=last)
+            else:
+                x = layer(x, mask)
+        out: Tensor = self.ring_norm(x)
+        return out
+
+    def forward(self, latest: Tensor, context: Context) -> Reading:
+        """latest (P, d): the ring's output at each position (see `without_ring` for none)."""
+        config = self.config
+        p, d = latest.shape
+        sums = self.read_horizon(context.horizons)
+        sums = sums + self.horizon_mass(context.masses).view(p, config.horizons, d) + self.horizon_kind
+        tokens = [latest.unsqueeze(1), sums]
+        known, asked = context.known, context.asked
+        slots = context.slots.shape[1]
+        if config.use_slots:
+            features = context.features
+            if not config.use_emergence:
+                features = features.clone()
+                features[..., STEADY : STEADY + 2 + 2 * config.horizons] = 0
+            mine = known.unsqueeze(-1)
+            slot = self.read_slot(context.slots) + self.slot_features(features)
+            if self.training and config.scenario_dropout:
+                hidden = torch.rand(known.shape, device=known.device) < config.scenario_dropout
+                asked, known = asked | (known & hidden), known & ~hidden
+                mine = known.unsqueeze(-1)
+            tokens.append(slot * mine + self.read_name(context.names))
+        x = torch.cat(tokens, dim=1)
+        mask = self._visible(known, x.shape[1]) if config.use_slots else None
+        x = self.context(x, mask)
+        head = self.query_norm(x[:, 0])
+        direct: Tensor = self.query(head) + self.direct(sums.flatten(1)) + latest
+        if not config.use_slots:
+            empty = direct.new_zeros(p, slots, d)
+            return Reading(direct, empty, direct.new_full((p, slots), -torch.inf))
+        out = self.slot_norm(x[:, 1 + config.horizons :])
+        logits = self.weight(out).squeeze(-1).masked_fill(~known, -torch.inf)
+        interests = self.interest(out)
+        some = known.any(dim=1, keepdim=True)
+        weights = torch.softmax(logits.masked_fill(~some, 0.0), dim=1) * some
+        query = direct + (weights.unsqueeze(-1) * interests).sum(dim=1)
+        return Reading(query, interests + direct.unsqueeze(1), logits)
+
+    def without_ring(self, positions: int) -> Tensor:
+        """(P, d) in the place of the ring's output, for users without events in it."""
+        return self.start.expand(positions, -1)
+
+    def _visible(self, known: Tensor, length: int) -> Tensor:
+        """(P, 1, T, T): everyone sees ring, horizons and the user's slots, and each token itself."""
+        lead = length - known.shape[1]
+        p = known.shape[0]
+        columns = torch.cat([known.new_ones(p, lead), known], dim=1)
+        rows = columns.unsqueeze(1).expand(p, length, length)
+        if not self.config.lend:
+            rows = rows.clone()
+            rows[:, lead:, lead:] = False
+        itself = torch.eye(length, dtype=torch.bool, device=known.device)
+        return (rows | itself).unsqueeze(1)

@@ -1,0 +1,157 @@
+"""Requests for recommendations: states, network and tables put together as the mixture's evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from transfer.arrays import F32, I32, I64
+from transfer.learned.evidence import (
+    leading_places,
+    own_items,
+    own_width,
+    place_width,
+    user_features,
+    user_width,
+)
+from transfer.learned.features import slot_features, slot_width
+from transfer.learned.mixture import Evidence, MixtureConfig
+from transfer.learned.model import LearnedModel
+from transfer.learned.space import OPEN, ItemSpace, own_table_features
+from transfer.rows import kept_offsets, owners, segment_sum, shares
+from transfer.states import InterestStates
+
+SCENARIO_EXTRA = 4
+"""Features of the request's scenario besides those of its slot."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Requests:
+    """B requests, each of one user's state and at most one scenario."""
+
+    scenario: I32
+    """(B,) code, OPEN: none is named"""
+    user: F32
+    """(B, Fu)"""
+    scenario_features: F32
+    """(B, Fs), zeros for open requests"""
+    own_offsets: I64
+    own: I64
+    """(O,) codes of own items that are candidates of the request"""
+    own_features: F32
+    places: I64
+    """(B, M) codes, -1: none"""
+    place_features: F32
+    """(B, M, Fp)"""
+    place_mass: F32
+    """(B, M, 2)"""
+    query: F32
+    """(B, d)"""
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @property
+    def own_request(self) -> I64:
+        """(O,) the request of each own item."""
+        return owners(self.own_offsets)
+
+    def evidence(self) -> Evidence:
+        """As the mixture takes it."""
+        return Evidence(
+            user=torch.from_numpy(self.user),
+            scenario=torch.from_numpy(self.scenario_features),
+            given=torch.from_numpy(self.scenario >= 0),
+            own_request=torch.from_numpy(self.own_request),
+            own=torch.from_numpy(self.own_features),
+            places=torch.from_numpy(self.place_features),
+            place_mass=torch.from_numpy(self.place_mass),
+        )
+
+
+def mixture_config(
+    horizons: int, actions: int, shares_: int, places: int = 24, **settings: object
+) -> MixtureConfig:
+    """Widths as the functions of this file give them."""
+    return MixtureConfig.model_validate(
+        {
+            "own_features": own_width(horizons, actions) + 3 + shares_,
+            "place_features": place_width(actions),
+            "user_features": user_width(horizons),
+            "scenario_features": slot_width(horizons, actions) + SCENARIO_EXTRA,
+            "shares": shares_,
+            "places": places,
+            **settings,
+        }
+    )
+
+
+def requests_of(
+    states: InterestStates, scenario: I32, model: LearnedModel, space: ItemSpace, places: int
+) -> Requests:
+    """One request for each of U states; scenario (U,): the code that it names, OPEN for none."""
+    names = [space.scenarios[code] if code >= 0 else "" for code in scenario.tolist()]
+    found = model.queries(states, names)
+    own, leading = own_items(states, model.interest), leading_places(states, model.interest, places)
+    owner = owners(own.offsets)
+    codes = space.codes(own.item)
+    kept = codes >= 0
+    if space.has_homes:
+        asked = scenario[owner]
+        kept &= (asked < 0) | (space.home[np.maximum(codes, 0)] == asked)
+    place_codes = np.where(
+        leading.item > 0, space.codes(leading.item.reshape(-1)).reshape(leading.item.shape), -1
+    )
+    column = np.where((scenario >= 0) & space.has_homes, scenario + 1, 0)
+    mass = space.follow_mass[np.maximum(place_codes, 0), column[:, None]] * (place_codes >= 0)[:, :, None]
+    offsets, own_codes, owner = kept_offsets(own.offsets, kept), codes[kept], owner[kept]
+    by_tables = own_table_features(space, owner, own_codes, place_codes)
+    near = np.einsum("ij,ij->i", found.asked[owner], space.towers[own_codes])[:, None]
+    return Requests(
+        scenario=scenario,
+        user=user_features(states, model.interest),
+        scenario_features=_scenario_features(states, scenario, names, model, space),
+        own_offsets=offsets,
+        own=own_codes,
+        own_features=np.concatenate([own.features[kept], by_tables, near / 8], axis=1).astype(np.float32),
+        places=place_codes,
+        place_features=leading.features,
+        place_mass=mass.astype(np.float32),
+        query=found.asked,
+    )
+
+
+def _scenario_features(
+    states: InterestStates, scenario: I32, names: list[str], model: LearnedModel, space: ItemSpace
+) -> F32:
+    """(U, F + 4): the slot's features, whether there is a slot, log number of items, shares of own mass and of own items."""
+    actions = len(model.interest.action_weights)
+    width = slot_width(states.horizons, actions)
+    table = np.zeros((states.users, width + SCENARIO_EXTRA), np.float32)
+    given = np.flatnonzero(scenario >= 0)
+    if not len(given):
+        return table
+    features = slot_features(states, model.interest)
+    own_scenario = states.scenario_names
+    mass = shares(states.own_mass[:, -1].astype(np.float64), states.own_offsets)
+    owner = owners(states.own_offsets)
+    codes = np.array(
+        [space.scenarios.index(name) if name in space.scenarios else -2 for name in own_scenario] or [-2]
+    )
+    there = codes[states.own_scenario] == scenario[owner]
+    table[:, width + 2] = segment_sum(mass * there, states.own_offsets)
+    table[:, width + 3] = np.log1p(segment_sum(there.astype(np.float64), states.own_offsets)) / 4
+    size: dict[int, float] = {}
+    for user in given.tolist():
+        code = int(scenario[user])
+        size.setdefault(code, float(np.log1p(len(space.members(code))) / 8))
+        table[user, width + 1] = size[code]
+        own = states.slot_names(user)
+        if names[user] in own:
+            table[user, :width] = features[states.scenario_offsets[user] + own.index(names[user])]
+            table[user, width] = 1
+    open_ = scenario == OPEN
+    table[open_] = 0
+    return table

@@ -1,0 +1,133 @@
+"""The items that compete, by code: what tables and towers say of each, and of each given another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from transfer.arrays import F32, F64, I32, I64, U64
+from transfer.item_tables import NEXT, WINDOW, ItemTables
+from transfer.tables_read import CodedTables
+
+OPEN = -1
+"""The scenario code of a request that names none."""
+
+
+@dataclass(frozen=True)
+class ItemSpace:
+    """N items in a fixed order of codes, with the tables as they are at some time."""
+
+    keys: U64
+    """(N,) distinct item keys"""
+    towers: F32
+    """(N, d)"""
+    candidates: I64
+    """(C,) codes that may be recommended, ascending"""
+    home: I32
+    """(N,) scenario code to which the item belongs, -1: none"""
+    scenarios: tuple[str, ...]
+    tables: ItemTables
+    _shares: dict[int, F32] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def has_homes(self) -> bool:
+        """Whether items belong to scenarios: then a request that names one is about its items only."""
+        return bool((self.home >= 0).any())
+
+    @cached_property
+    def transitions(self) -> tuple[csr_array, csr_array]:
+        """(N, N) float32 twice: what comes in the next basket, and within the window."""
+        coded = CodedTables(self.tables, self.keys, self.scenarios)
+        return coded.transitions(NEXT), coded.transitions(WINDOW)
+
+    @cached_property
+    def follow_mass(self) -> F32:
+        """(N, 1 + S, 2) float32: how much follows each item, in all (0) and in each scenario (1 + code)."""
+        width = 1 + (len(self.scenarios) if self.has_homes else 0)
+        mass = np.zeros((len(self.keys), width, 2), np.float32)
+        member = csr_array(
+            (np.ones(int((self.home >= 0).sum()), np.float32), self._homes()), shape=(len(self.keys), width)
+        )
+        for column, transitions in enumerate(self.transitions):
+            mass[:, 0, column] = transitions.sum(axis=1)
+            if width > 1:
+                mass[:, 1:, column] = (transitions @ member).toarray()[:, 1:]
+        return mass
+
+    def members(self, scenario: int) -> I64:
+        """Codes of the candidates of a request in `scenario` (OPEN: everything)."""
+        if scenario < 0 or not self.has_homes:
+            return self.candidates
+        chosen: I64 = self.candidates[self.home[self.candidates] == scenario]
+        return chosen
+
+    def shares(self, scenario: int = OPEN) -> F32:
+        """(N, H) float32 share of each item in all events, or in those of a scenario."""
+        if scenario not in self._shares:
+            coded = CodedTables(self.tables, self.keys, self.scenarios)
+            self._shares[scenario] = coded.shares(scenario).astype(np.float32)
+        return self._shares[scenario]
+
+    @cached_property
+    def codes(self) -> Callable[[U64], I64]:
+        """A function from (K,) item keys to codes, -1 for a key that is none of these items."""
+        order = np.argsort(self.keys)
+        ordered = self.keys[order]
+
+        def find(keys: U64) -> I64:
+            if not len(order):
+                return np.full(len(keys), -1)
+            place = np.minimum(np.searchsorted(ordered, keys), len(order) - 1)
+            return np.where(ordered[place] == keys, order[place], -1)
+
+        return find
+
+    def at(self, tables: ItemTables) -> ItemSpace:
+        """The same items with other tables."""
+        return ItemSpace(self.keys, self.towers, self.candidates, self.home, self.scenarios, tables)
+
+    def _homes(self) -> tuple[I64, I64]:
+        rows = np.flatnonzero(self.home >= 0)
+        return rows, self.home[rows].astype(np.int64) + 1
+
+
+def own_table_features(space: ItemSpace, own_request: I64, own: I64, places: I64) -> F32:
+    """What the tables say of own items: (O, 2 + H) float32, log of what leads to it by each transition, log shares.
+
+    own (O,) codes; places (B, M) codes, -1 for none, the latest first: they count by one over their place.
+    """
+    requests, count = places.shape
+    there = places >= 0
+    weight = np.where(there, 1.0 / (1 + np.arange(count)), 0.0)
+    weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
+    rows = np.repeat(np.arange(requests), count).reshape(requests, count)[there]
+    start = csr_array(
+        (weight[there].astype(np.float32), (rows, places[there])), shape=(requests, len(space.keys))
+    )
+    known = own >= 0
+    shares = space.shares()
+    columns = np.zeros((len(own), 2 + shares.shape[1]), np.float32)
+    for column, transitions in enumerate(space.transitions):
+        columns[known, column] = picked(start @ transitions, own_request[known], own[known])
+    columns[known, 2:] = shares[own[known]]
+    return (np.log(columns + 1e-6) / 4).astype(np.float32)
+
+
+def picked(matrix: csr_array, rows: I64, columns: I64) -> F32:
+    """(K,) float32 elements of a sparse matrix without repeated elements; a row may have its columns in any order.
+
+    >>> picked(csr_array(np.array([[0.0, 2.0], [3.0, 0.0]])), np.array([0, 1, 1]), np.array([1, 0, 1])).tolist()
+    [2.0, 3.0, 0.0]
+    """
+    if not len(rows) or not matrix.nnz:
+        return np.zeros(len(rows), np.float32)
+    matrix.sort_indices()
+    owner = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    flat: F64 | I64 = owner.astype(np.int64) * matrix.shape[1] + matrix.indices
+    wanted = rows.astype(np.int64) * matrix.shape[1] + columns
+    place = np.minimum(np.searchsorted(flat, wanted), len(flat) - 1)
+    return np.where(flat[place] == wanted, matrix.data[place], 0.0).astype(np.float32)

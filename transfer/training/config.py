@@ -1,0 +1,51 @@
+"""How a model is trained; kept with it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class TrainConfig(BaseModel):
+    """Settings of `driftline train`; the defaults suit two cores."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = 0
+    width: int = Field(64, ge=4)
+    heads: int = Field(2, ge=1)
+    layers: int = Field(2, ge=1)
+    feed_forward: float = Field(2.0, gt=0)
+    ring: int = Field(48, ge=2, description="latest events that the network reads")
+    dropout: float = Field(0.2, ge=0, lt=1)
+    id_dropout: float = Field(0.1, ge=0, lt=1)
+    event_dropout: float = Field(0.1, ge=0, lt=1)
+    scenario_dropout: float = Field(0.1, ge=0, lt=1)
+    rare: int = Field(1, ge=0, description="items with fewer training events have no learned id")
+    epochs: int = Field(12, ge=1)
+    patience: int = Field(3, ge=1, description="epochs without a better validation before training stops")
+    batch: int = Field(512, ge=1, description="positions of a step, about")
+    learning_rate: float = Field(2e-3, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    gradient_norm: float = Field(1.0, gt=0)
+    full_softmax_items: int = Field(50_000, ge=1, description="above so many items the softmax is sampled")
+    samples: int = Field(4096, ge=256, description="uniform negatives of a step, shared by its positions")
+    repeat_loss: float = Field(0.3, ge=0, description="weight of targets that the user had before")
+    given_loss: float = Field(0.5, ge=0, description="weight of requests that name the scenario")
+    scenario_loss: float = Field(0.1, ge=0, description="weight of telling the scenario of the next event")
+    adversarial: float = Field(0.0, ge=0, description="length of the perturbation of the sums (0: none)")
+    threads: int = Field(0, ge=0, description="torch threads; 0: one a core")
+    places: int = Field(24, ge=1, description="latest items that item-to-item evidence starts from")
+    table_blocks: int = Field(40, ge=1, description="how often tables go on within the validation part")
+    mixture_hidden: int = Field(32, ge=1)
+    mixture_epochs: int = Field(30, ge=1)
+    mixture_rate: float = Field(3e-3, gt=0)
+    mixture_queries: int = Field(
+        30_000, ge=100, description="requests that the mixture is fitted on, at most"
+    )
+    use_slots: bool = True
+    use_emergence: bool = True
+    use_ring: bool = True
+    lend: bool = True
+    use_again: bool = True
+    use_next: bool = True
+    use_recent: bool = True

@@ -1,0 +1,184 @@
+"""Fitting of the mixture on positions that the network was not trained on, so that its gates know how far to trust it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+
+from transfer.arrays import F32, I64
+from transfer.learned.mixture import Mixture, MixtureConfig, log_likelihood
+from transfer.learned.ranking import new_logits
+from transfer.learned.requests import Requests
+from transfer.learned.space import ItemSpace, picked
+from transfer.rows import offsets_of, owners, rows_of
+from transfer.training.config import TrainConfig
+
+BATCH = 256
+PATIENCE = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """Requests, and what each component needs to tell the probability of their T targets."""
+
+    requests: Requests
+    target_offsets: I64
+    own_row: I64
+    """(T,) row of the target among all own items, -1: it is none"""
+    log_new: F32
+    """(T,)"""
+    follow: F32
+    """(T, M, 2) transitions from each place to the target"""
+    shares: F32
+    """(T, H)"""
+
+
+def judged(requests: Requests, target_offsets: I64, target: I64, space: ItemSpace) -> Judged:
+    """What components say of targets (T,), codes of candidates."""
+    owner = owners(target_offsets)
+    logits = new_logits(requests, space)
+    log_new = np.zeros(len(target), np.float32)
+    shares = np.zeros((len(target), space.shares().shape[1]), np.float32)
+    for scenario in np.unique(requests.scenario).tolist():
+        rows, members = np.flatnonzero(requests.scenario == scenario), space.members(scenario)
+        mine = np.flatnonzero(requests.scenario[owner] == scenario)
+        found = logits[np.ix_(rows, members)]
+        most = found.max(axis=1)
+        total = np.full(len(requests), np.inf)
+        total[rows] = most + np.log(np.exp(found - most[:, None]).sum(axis=1))
+        log_new[mine] = logits[owner[mine], target[mine]] - total[owner[mine]]
+        shares[mine] = space.shares(scenario)[target[mine]]
+    places = requests.places[owner]
+    there = places >= 0
+    follow = np.zeros((*places.shape, 2), np.float32)
+    rows, columns = places[there], np.repeat(target, places.shape[1]).reshape(places.shape)[there]
+    for column, transitions in enumerate(space.transitions):
+        part = np.zeros(places.shape, np.float32)
+        part[there] = picked(transitions, rows, columns)
+        follow[:, :, column] = part
+    width = len(space.keys)
+    key = requests.own_request * width + requests.own
+    order = np.argsort(key)
+    wanted = owner * width + target
+    place = np.minimum(np.searchsorted(key[order], wanted), max(len(order) - 1, 0))
+    own_row = np.full(len(target), -1)
+    if len(order):
+        own_row = np.where(key[order][place] == wanted, order[place], -1)
+    return Judged(requests, target_offsets, own_row, log_new, follow, shares)
+
+
+def joined(parts: list[Judged]) -> Judged:
+    """Many blocks as one."""
+    own_starts = np.concatenate([[0], np.cumsum([len(part.requests.own) for part in parts])])
+    sizes = [np.diff(part.requests.own_offsets) for part in parts]
+    columns = {
+        each.name: np.concatenate([getattr(part.requests, each.name) for part in parts])
+        for each in fields(Requests)
+        if each.name != "own_offsets"
+    }
+    own_rows = [
+        np.where(part.own_row >= 0, part.own_row + start, -1)
+        for part, start in zip(parts, own_starts[:-1].tolist(), strict=True)
+    ]
+    return Judged(
+        Requests(own_offsets=offsets_of(np.concatenate(sizes)), **columns),
+        offsets_of(np.concatenate([np.diff(part.target_offsets) for part in parts])),
+        np.concatenate(own_rows),
+        np.concatenate([part.log_new for part in parts]),
+        np.concatenate([part.follow for part in parts]),
+        np.concatenate([part.shares for part in parts]),
+    )
+
+
+def chosen(judged: Judged, rows: I64) -> Judged:
+    """Some of the requests (ascending)."""
+    requests = judged.requests
+    own, own_offsets = rows_of(requests.own_offsets, rows)
+    targets, target_offsets = rows_of(judged.target_offsets, rows)
+    moved = np.full(len(requests.own) + 1, -1)
+    moved[own] = np.arange(len(own))
+    return Judged(
+        replace(
+            requests,
+            scenario=requests.scenario[rows],
+            user=requests.user[rows],
+            scenario_features=requests.scenario_features[rows],
+            own_offsets=own_offsets,
+            own=requests.own[own],
+            own_features=requests.own_features[own],
+            places=requests.places[rows],
+            place_features=requests.place_features[rows],
+            place_mass=requests.place_mass[rows],
+            query=requests.query[rows],
+        ),
+        target_offsets,
+        moved[judged.own_row[targets]],
+        judged.log_new[targets],
+        judged.follow[targets],
+        judged.shares[targets],
+    )
+
+
+def fit_mixture(
+    config: MixtureConfig, data: Judged, train: TrainConfig, holdout: float = 0.2
+) -> tuple[Mixture, list[dict[str, float]]]:
+    """The mixture of greatest likelihood; the last `holdout` of the requests (in order of time) tells when to stop."""
+    torch.manual_seed(train.seed)
+    rng = np.random.default_rng(train.seed)
+    mixture = Mixture(config)
+    optimizer = torch.optim.AdamW(mixture.parameters(), lr=train.mixture_rate, weight_decay=1e-3)
+    count = len(data.requests)
+    cut = max(1, min(count - 1, round(count * (1 - holdout))))
+    learn, judge = np.arange(cut), np.arange(cut, count)
+    best, kept, waited = np.inf, {name: value.clone() for name, value in mixture.state_dict().items()}, 0
+    curve: list[dict[str, float]] = []
+    for epoch in range(train.mixture_epochs):
+        mixture.train()
+        order = rng.permutation(learn)
+        total, seen = 0.0, 0
+        for begin in range(0, len(order), BATCH):
+            likelihood = _likelihood(mixture, chosen(data, np.sort(order[begin : begin + BATCH])))
+            if not len(likelihood):
+                continue
+            optimizer.zero_grad()
+            (-likelihood.mean()).backward()
+            torch.nn.utils.clip_grad_norm_(mixture.parameters(), train.gradient_norm)
+            optimizer.step()
+            total, seen = total - float(likelihood.detach().sum()), seen + len(likelihood)
+        value = evaluate_mixture(mixture, data, judge)
+        curve.append({"epoch": float(epoch), "loss": total / max(seen, 1), "validation_loss": value})
+        if value < best - 1e-4:
+            best, waited = value, 0
+            kept = {name: tensor.clone() for name, tensor in mixture.state_dict().items()}
+        else:
+            waited += 1
+            if waited >= PATIENCE:
+                break
+    mixture.load_state_dict(kept)
+    return mixture.eval(), curve
+
+
+def evaluate_mixture(mixture: Mixture, data: Judged, rows: I64) -> float:
+    """Mean negative log likelihood of the targets of some requests."""
+    mixture.eval()
+    total, seen = 0.0, 0
+    with torch.inference_mode():
+        for begin in range(0, len(rows), 4 * BATCH):
+            found = _likelihood(mixture, chosen(data, rows[begin : begin + 4 * BATCH]))
+            total, seen = total - float(found.sum()), seen + len(found)
+    return total / max(seen, 1)
+
+
+def _likelihood(mixture: Mixture, data: Judged) -> torch.Tensor:
+    evidence = data.requests.evidence()
+    return log_likelihood(
+        mixture(evidence),
+        torch.from_numpy(owners(data.target_offsets)),
+        torch.from_numpy(data.own_row),
+        torch.from_numpy(data.log_new),
+        torch.from_numpy(data.follow),
+        torch.from_numpy(data.shares),
+        evidence.place_mass,
+    )
