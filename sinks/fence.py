@@ -69,6 +69,7 @@ class Fences:
         self._users = users
         self._counter = counter
         self._lock = threading.Lock()
+        self._renewing = threading.Lock()
         # By lane and owner, where a request was not answered: the fence since then, None until it is renewed.
         self._renewed: dict[tuple[int, str], Fence | None] = {}
 
@@ -120,16 +121,37 @@ class Fences:
             raise
         self._confirm(current)
 
+    @contextmanager
+    def beside(self, fence: Fence) -> Iterator[Fence]:
+        """As `held`, for points that are no users, written beside the lane's own writes.
+
+        A request of these that is not answered calls for no renewal, and the lane's own renewal meanwhile is no loss.
+
+        Raises:
+            FenceRefused: the lane has been taken by another worker.
+            StoreUnavailable: no answer to that question.
+        """
+        current = self._current(fence)
+        yield current
+        there = self._read([fence.lane]).get(fence.lane)
+        if there is None or there.owner != current.owner:
+            self._confirm(current)
+
     def _current(self, fence: Fence) -> Fence:
         """What to write under: `fence`, or what it was renewed to after a request was not answered."""
-        renewed = self._renewed.get((fence.lane, fence.owner), fence)
-        if renewed is None:
-            renewed = replace(fence, token=self._counter.draw(secrets.token_hex(8), fence.token))
-            still_mine = Where(equals={"owner": (fence.owner,)}, at_most={FENCE: renewed.token - 1})
-            self._users.upsert(lane_points([renewed]), where=still_mine)
-            self._confirm(renewed)
-            with self._lock:
-                self._renewed[fence.lane, fence.owner] = renewed
+        key = fence.lane, fence.owner
+        renewed = self._renewed.get(key, fence)
+        if renewed is not None:
+            return renewed
+        with self._renewing:  # two threads that renewed one fence would each take it from the other
+            renewed = self._renewed.get(key, fence)
+            if renewed is None:
+                renewed = replace(fence, token=self._counter.draw(secrets.token_hex(8), fence.token))
+                still_mine = Where(equals={"owner": (fence.owner,)}, at_most={FENCE: renewed.token - 1})
+                self._users.upsert(lane_points([renewed]), where=still_mine)
+                self._confirm(renewed)
+                with self._lock:
+                    self._renewed[key] = renewed
         return renewed
 
     def _confirm(self, fence: Fence) -> None:

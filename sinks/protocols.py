@@ -125,8 +125,20 @@ class Store(Protocol):
         """The blob of that name, None if there is none."""
         ...
 
-    def put_blob(self, name: str, blob: bytes) -> None:
-        """Keep `blob` under `name`, in place of what was there."""
+    def get_blobs(self, folder: str) -> dict[str, bytes]:
+        """By name all blobs directly in a folder: those named `folder/...` without a further slash."""
+        ...
+
+    def put_blob(self, name: str, blob: bytes, fence: Fence | None = None) -> None:
+        """Keep `blob` under `name`, in place of what was there.
+
+        With a `fence` a blob that was written under a later one is left alone, and the call returns only if the fence
+        still held afterwards.
+
+        Raises:
+            StoreUnavailable: try again later.
+            FenceRefused: the fence's lane has been taken by another worker.
+        """
         ...
 
     def check(self) -> None:

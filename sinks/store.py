@@ -104,9 +104,17 @@ class EngineStore:
         """The blob of that name, None if there is none."""
         return self._meta.get_blob(name)
 
-    def put_blob(self, name: str, blob: bytes) -> None:
-        """Keep `blob` under `name`, in place of what was there."""
-        self._meta.put_blob(name, blob)
+    def get_blobs(self, folder: str) -> dict[str, bytes]:
+        """The blobs of a folder by name; see `sinks.protocols.Store.get_blobs`."""
+        return self._meta.get_blobs(folder)
+
+    def put_blob(self, name: str, blob: bytes, fence: Fence | None = None) -> None:
+        """Keep `blob` under `name`, in place of what was there; see `sinks.protocols.Store.put_blob`."""
+        if fence is None:
+            self._meta.put_blob(name, blob)
+            return
+        with self._fences.beside(fence) as current:
+            self._meta.put_blob(name, blob, current.token)
 
     def check(self) -> None:
         """Whether the store answers."""

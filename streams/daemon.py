@@ -24,6 +24,7 @@ from streams.lanes import Lanes
 from streams.metrics import Metrics
 from streams.monitor import Monitor
 from streams.settings import Settings
+from streams.table_writes import TableWrites
 from streams.topics import cluster_id, describe_topics
 from streams.workspace import Workspace
 
@@ -213,20 +214,26 @@ class Daemon:
         self._waiting_for = "joining the group"
         collect_seldom()
         starting = asyncio.create_task(app.start())
+        tables = TableWrites(workspace.tables, lanes, settings.daemon.tables_s)
+        writing_tables = asyncio.create_task(tables.run())
         failure: BaseException | None = None
         try:
-            await self._watch(app, monitor, lanes, starting)
+            await self._watch(app, monitor, lanes, starting, writing_tables)
         except Exception as error:
             failure = error
         self.metrics.ready.set(0)
         self._waiting_for = "stopping"
 
         async def stop() -> None:
+            slot = lanes.slot()
+            writing_tables.cancel()
             if starting.done() and failure is None:
                 await lanes.close()
                 await app.consumer.commit()
             else:
                 lanes.abandon()
+            # After what must not wait, and while the lanes are still ours in the store.
+            await tables.finish(slot, settings.daemon.shutdown_s / 4)
             starting.cancel()
             await app.stop()
             await producer.stop()
@@ -262,7 +269,14 @@ class Daemon:
                 await asyncio.sleep(random.uniform(0.5, 1.5))
         return None
 
-    async def _watch(self, app: Any, monitor: Monitor, lanes: Lanes, starting: asyncio.Task[None]) -> None:
+    async def _watch(
+        self,
+        app: Any,
+        monitor: Monitor,
+        lanes: Lanes,
+        starting: asyncio.Task[None],
+        tables: asyncio.Task[None],
+    ) -> None:
         while not self.stop.is_set():
             try:
                 await asyncio.wait_for(self.stop.wait(), POLL_S)
@@ -270,6 +284,8 @@ class Daemon:
                 pass
             if starting.done() and starting.exception() is not None:
                 raise DaemonError(f"the consumer did not start: {starting.exception()!r}")
+            if tables.done() and tables.exception() is not None:
+                raise DaemonError(f"the tables can't be written: {tables.exception()}")
             if lanes.failure is not None:
                 raise lanes.failure
             if self._problem is not None:

@@ -22,8 +22,10 @@ from encoders.content import ContentEncoder
 from sinks.fence import Fence
 from sinks.points import UserPoints
 from sinks.protocols import Store
+from streams.batch_sequences import batch_sequences
 from streams.columns import EventColumns, take
 from streams.item_source import ItemSource
+from streams.item_tables import TableCounts
 from streams.metrics import Metrics
 from streams.pipeline import advance, user_points
 from streams.user_cache import NOBODY, HeldUser, UserCache
@@ -31,6 +33,7 @@ from streams.watermarks import Watermark, advanced, redelivered
 from transfer.config import InterestConfig
 from transfer.packing import unpack
 from transfer.protocols import TransferModel
+from transfer.tables import Steps, steps_of
 
 APPLIED, DUPLICATE, REDELIVERED = 0, 1, 2
 OUTCOMES = ("applied", "duplicate", "redelivered")
@@ -63,6 +66,8 @@ class Prepared:
     """the users as they were"""
     watermarks: Sequence[Watermark] = ()
     events: int = 0
+    steps: Steps | None = None
+    """what the events add to the tables"""
 
 
 class Ingest:
@@ -82,6 +87,7 @@ class Ingest:
         model: TransferModel,
         metrics: Metrics,
         on_text: Callable[[], None],
+        tables: TableCounts | None = None,
     ) -> None:
         self._store = store
         self._content = content
@@ -91,6 +97,7 @@ class Ingest:
         self._model = model
         self._metrics = metrics
         self._on_text = on_text
+        self._tables = tables
 
     def apply(self, columns: EventColumns, cache: UserCache | None = None) -> Outcome:
         """Prepare and write, for a process that has the store to itself. Without a cache states are read from the store.
@@ -127,11 +134,16 @@ class Ingest:
         with self._stage("update"):
             states = unpack([user.state for user in held], self._config)
             result = advance(columns, states, keys, item_vectors, text_vectors, self._config, self._model)
+            steps = None
+            if self._tables is not None:
+                tables = self._tables.config
+                sequences = batch_sequences(columns, states, keys, result.applied, self._config.ring, tables)
+                steps = None if sequences is None else steps_of(sequences, tables)
         with self._stage("transfer"):
             watermarks = advanced(columns, [user.watermark for user in held])
             points = user_points(columns.users, result, watermarks, self._config)
         code[fresh] = np.where(result.applied, APPLIED, DUPLICATE)
-        return Prepared(Outcome(code), points, held, watermarks, len(columns))
+        return Prepared(Outcome(code), points, held, watermarks, len(columns), steps)
 
     def write(
         self,
@@ -153,6 +165,8 @@ class Ingest:
             return
         with self._stage("write"):
             self._store.users.write(points, fence, before)
+        if self._tables is not None and prepared.steps is not None:
+            self._tables.count(prepared.steps)
         shifts = 0
         for row, name in enumerate(points.user_ids):
             leader = next(iter(points.weights[row]), "")

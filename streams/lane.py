@@ -66,6 +66,16 @@ class Lane:
         self.task = asyncio.create_task(self._run(own), name=f"lane {self.number}")
         return self.task
 
+    @property
+    def owned(self) -> bool:
+        """Whether the lane is taken in the store."""
+        return self._owned
+
+    @property
+    def fence(self) -> Fence | None:
+        """The token that it is taken under; None: not taken, or the store is this process's alone."""
+        return self._fence if self._owned else None
+
     def add(self, batch: Batch) -> None:
         """Take a batch that has its room already; the lane gives the room back."""
         if not self._waiting:

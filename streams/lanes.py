@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from sinks.fence import Fence
 from streams.batch import ITEMS, Batch
 from streams.dead_letters import DeadLetters
 from streams.lane import Lane
@@ -120,6 +121,16 @@ class Lanes:
     def shutdown(self) -> None:
         """Let go of the threads; a call that still waits for the store is left to the end of the process."""
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def slot(self) -> tuple[int, Fence | None] | None:
+        """The lowest partition number that is taken in the store, and its token; None: none is.
+
+        For an embedded store number 0 without a token, whatever is assigned.
+        """
+        if self._one_lane:
+            return 0, None
+        owned = [(lane.number, lane.fence) for lane in self._lanes.values() if lane.owned]
+        return min(owned, key=lambda pair: pair[0], default=None)
 
     @property
     def idle(self) -> bool:

@@ -98,6 +98,12 @@ class Metrics:
             "Flushes whose fencing token another worker has passed; they were done again or dropped",
             registry=registry,
         )
+        self.table_writes = Counter(
+            "driftline_table_writes",
+            "Writes of the tables of shares and transitions, by outcome: written, failed (goes with the next one)",
+            ["outcome"],
+            registry=registry,
+        )
         self.stale_events = Counter(
             "driftline_stale_events",
             "Records fetched and then dropped since the partition was taken away; its holder reads them again",

@@ -24,6 +24,7 @@ from sinks.config import StoreConfig
 from streams.broker_config import BrokerConfig
 from streams.errors import SettingsError
 from transfer.config import InterestConfig, TransferConfig
+from transfer.tables_config import TablesConfig
 
 ENV_PREFIX = "DRIFTLINE_"
 ENV_NESTED = "__"
@@ -96,6 +97,9 @@ class DaemonConfig(_Section):
     shutdown_s: float = Field(20.0, gt=0, description="from SIGTERM to the end, at most")
     watchdog_s: float = Field(300.0, gt=0, description="lag without progress for so long ends the process")
     max_future_s: float = Field(86400.0, ge=0, description="an event further ahead of the clock is rejected")
+    tables_s: float = Field(
+        30.0, gt=0, description="how often the tables of shares and transitions are written"
+    )
     user_cache: int = Field(100_000, ge=1, description="users whose state a worker keeps in memory")
 
 
@@ -127,6 +131,7 @@ class Settings(BaseSettings):
     encoder: EncoderConfig = EncoderConfig()
     interest: InterestConfig = InterestConfig()
     transfer: TransferConfig = TransferConfig()
+    tables: TablesConfig = TablesConfig()
     daemon: DaemonConfig = DaemonConfig()
     replay: ReplayConfig = ReplayConfig()
     log: LogConfig = LogConfig()

@@ -18,6 +18,7 @@ from sinks.protocols import Store
 from streams.catalogue import CatalogueWriter
 from streams.ingest import Ingest
 from streams.item_source import ItemSource
+from streams.item_tables import TableCounts, agree_on_config
 from streams.metrics import Metrics
 from streams.settings import Settings
 from transfer.analytic import AnalyticTransfer
@@ -62,6 +63,7 @@ class Workspace:
             is_fitted=lambda: self.is_fitted,
             lock=self._lock,
         )
+        self.tables = TableCounts(store, settings.tables, self.metrics) if settings.tables.keep else None
         self.ingest = Ingest(
             store=store,
             content=self.content,
@@ -71,6 +73,7 @@ class Workspace:
             model=self.model,
             metrics=self.metrics,
             on_text=self.save_whitening,
+            tables=self.tables,
         )
 
     @property
@@ -118,6 +121,8 @@ def open_workspace(
             store.put_blob(INTEREST_BLOB, settings.interest.model_dump_json().encode())
         else:
             _require_same(InterestConfig.model_validate_json(kept), settings.interest, location)
+        if settings.tables.keep:
+            agree_on_config(store, settings.tables, location)
         return Workspace(store, settings, settings.interest, metrics, now)
     except BaseException:
         store.close()

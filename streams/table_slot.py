@@ -1,0 +1,177 @@
+"""Where one writer keeps its tables in a store: a large part that is seldom written, and what came since.
+
+Blobs of the slot S, at generation g:
+
+- `tables/slots/S`: the head: g, and in how many parts the large part is;
+- `tables/S/0/*` or `tables/S/1/*`, by g modulo 2: the parts, each marked with g;
+- `tables/S/recent`: what came since, marked with g.
+
+To add is to write `recent` anew. When it has grown to a quarter of the rest, both are joined:
+
+1. the parts of g + 1 are written beside those of g;
+2. the head is: from now on `recent` of g counts for nothing, since it is in the parts.
+
+A reader that finds marks of another generation than the head's was overtaken, and begins again. A crash between any two
+steps leaves either g or g + 1 whole.
+
+Who takes a slot over first writes its head anew, under its own fencing token. From then on a writer that lost the slot
+without knowing it can't change the head, and what it may still write to `recent` lasts until the new holder's next write.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import msgspec
+import structlog
+
+from sinks.errors import StoreUnavailable
+from sinks.fence import Fence
+from sinks.protocols import Store
+from transfer.errors import TablesFormatError
+from transfer.tables import ItemTables, TablesConfig, empty_tables, merge, pack, unpack
+
+log = structlog.get_logger(__name__)
+
+HEADS = "tables/slots"
+PART_BYTES = 8 << 20
+SMALL_BYTES = 256 << 10
+"""Up to here `recent` grows in any case."""
+JOINED_AT = 4
+"""And on to this part of the rest: what is written is so often the smaller of the two."""
+_MARK = struct.Struct("<Q")
+_TRIES = 10
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What a slot's head says."""
+
+    generation: int = 0
+    parts: int = 0
+    n_bytes: int = 0
+
+
+class TableSlot:
+    """One slot in the hands of one writer. Not thread-safe."""
+
+    def __init__(self, store: Store, name: str, config: TablesConfig, fence: Fence | None) -> None:
+        """fence: the token that the slot is held under; None where no other process can write it."""
+        self.name, self.fence = name, fence
+        self._store = store
+        self._config = config
+        self._head: Head | None = None  # None: what is in the store is to be read first
+        self._recent = empty_tables(config)
+
+    def add(self, tables: ItemTables, join: bool = True) -> int:
+        """Add to what is there and return how many bytes were written for it; they are in the store then.
+
+        join: whether `recent` may be joined with the rest, if it has grown.
+
+        Raises:
+            StoreUnavailable, FenceRefused: nothing was added; with `FenceRefused` the slot is another's.
+            TablesFormatError: what is there was counted with other settings, or is damaged.
+        """
+        if self._head is None or self._read_head() != self._head:
+            self._take_over()
+        assert self._head is not None
+        recent = merge(self._recent, tables, self._config)
+        packed = pack(recent, self._config)
+        self._put("recent", self._head.generation, packed)
+        self._recent = recent
+        if join and len(packed) > max(SMALL_BYTES, self._head.n_bytes // JOINED_AT):
+            try:
+                self._join(self._head)
+            except StoreUnavailable as error:
+                # What was added is in the store; whether the head was written is read before the next time.
+                self._head = None
+                log.info("tables not joined", slot=self.name, error=str(error))
+        return len(packed)
+
+    def _join(self, head: Head) -> None:
+        joined = merge(_large(self._store, self.name, head, self._config), self._recent, self._config)
+        packed = pack(joined, self._config)
+        parts = [packed[begin : begin + PART_BYTES] for begin in range(0, len(packed), PART_BYTES)]
+        after = Head(head.generation + 1, len(parts), len(packed))
+        for number, part in enumerate(parts):
+            self._put(f"{after.generation % 2}/{number}", after.generation, part)
+        self._write_head(after)
+        self._recent = empty_tables(self._config)
+
+    def _take_over(self) -> None:
+        self._write_head(self._read_head() or Head())
+        assert self._head is not None
+        head, self._head = self._head, None
+        self._recent = _recent(self._store, self.name, head, self._config)
+        self._head = head
+
+    def _read_head(self) -> Head | None:
+        blob = self._store.get_blob(f"{HEADS}/{self.name}")
+        return None if blob is None else msgspec.json.decode(blob, type=Head)
+
+    def _write_head(self, head: Head) -> None:
+        self._store.put_blob(f"{HEADS}/{self.name}", msgspec.json.encode(head), self.fence)
+        self._head = head
+
+    def _put(self, name: str, generation: int, content: bytes) -> None:
+        self._store.put_blob(f"tables/{self.name}/{name}", _MARK.pack(generation) + content, self.fence)
+
+
+def read_slots(store: Store, config: TablesConfig) -> Iterator[ItemTables]:
+    """The tables of each slot, in order of names.
+
+    Raises:
+        StoreUnavailable: the store does not answer.
+        TablesFormatError: some were counted with other settings, or are damaged.
+    """
+    for path, blob in sorted(store.get_blobs(HEADS).items()):
+        yield _read_slot(store, path.removeprefix(f"{HEADS}/"), msgspec.json.decode(blob, type=Head), config)
+
+
+class _Overtaken(Exception):
+    """The writer has written the next generation meanwhile."""
+
+
+def _read_slot(store: Store, name: str, head: Head, config: TablesConfig) -> ItemTables:
+    for _ in range(_TRIES):
+        try:
+            recent = _recent(store, name, head, config)
+            large = _large(store, name, head, config)
+        except _Overtaken:
+            pass
+        else:
+            blob = store.get_blob(f"{HEADS}/{name}")
+            again = Head() if blob is None else msgspec.json.decode(blob, type=Head)
+            # Joined between the two reads: what was recent is missing in the large part that was read.
+            if again == head:
+                return merge(large, recent, config)
+        blob = store.get_blob(f"{HEADS}/{name}")
+        head = Head() if blob is None else msgspec.json.decode(blob, type=Head)
+    raise TablesFormatError(
+        f"the item tables {name!r} in the store have parts of different ages; restore the store, or replay the log "
+        "into a new one"
+    )
+
+
+def _recent(store: Store, name: str, head: Head, config: TablesConfig) -> ItemTables:
+    blob = store.get_blob(f"tables/{name}/recent")
+    if blob is None or _generation(blob) != head.generation:
+        return empty_tables(config)
+    return unpack(blob[_MARK.size :], config)
+
+
+def _large(store: Store, name: str, head: Head, config: TablesConfig) -> ItemTables:
+    """Raises _Overtaken where a part is of another generation."""
+    if not head.parts:
+        return empty_tables(config)
+    content = []
+    for number in range(head.parts):
+        blob = store.get_blob(f"tables/{name}/{head.generation % 2}/{number}")
+        if blob is None or _generation(blob) != head.generation:
+            raise _Overtaken
+        content.append(blob[_MARK.size :])
+    return unpack(b"".join(content), config)
+
+
+def _generation(blob: bytes) -> int:
+    return int(_MARK.unpack_from(blob)[0]) if len(blob) >= _MARK.size else -1
