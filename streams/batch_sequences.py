@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from streams.columns import NONE, U64, EventColumns
-from transfer.arrays import Bool
+from transfer.arrays import F64, I64, Bool
 from transfer.rows import group_starts, owners, sizes_of
 from transfer.states import InterestStates
 from transfer.tables import Sequences, TablesConfig
@@ -66,9 +66,7 @@ def batch_sequences(
     )
 
 
-def _window(
-    states: InterestStates, first_new: np.ndarray[tuple[int], np.dtype[np.float64]], config: TablesConfig
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _window(states: InterestStates, first_new: F64, config: TablesConfig) -> I64:
     """Ring rows from `pair_window` baskets before each user's first new event on; none of users without one (inf)."""
     offsets, time = states.ring_offsets, states.ring_time
     owner = owners(offsets)

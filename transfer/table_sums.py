@@ -176,9 +176,9 @@ def _summed(
 ) -> tuple[I32, I32, F64]:
     """Sums (R, H) of the values of each (scenario, item), in their order."""
     cell, place = np.unique(scenario.astype(np.int64) * items + item, return_inverse=True)
-    sums = np.stack(
-        [np.bincount(place, values[:, k], minlength=len(cell)) for k in range(values.shape[1])], axis=1
-    )
+    sums = np.empty((len(cell), values.shape[1]))
+    for k in range(values.shape[1]):
+        sums[:, k] = np.bincount(place, values[:, k], minlength=len(cell))
     return (cell // items).astype(np.int32), (cell % items).astype(np.int32), sums
 
 

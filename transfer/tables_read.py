@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from transfer.arrays import F64, I64, U64
+from transfer.arrays import F32, F64, I64, U64, Bool
 from transfer.item_tables import ItemTables
 from transfer.rows import offsets_of, owners, rows_of
 
@@ -106,7 +106,7 @@ class CodedTables:
         return matrix
 
 
-def _codes(tables: ItemTables, keys: U64) -> tuple[I64, "np.ndarray[tuple[int], np.dtype[np.bool_]]"]:
+def _codes(tables: ItemTables, keys: U64) -> tuple[I64, Bool]:
     """Position of each key among the tables' items, and whether it is there."""
     if not len(tables.items):
         return np.zeros(len(keys), np.int64), np.zeros(len(keys), np.bool_)
@@ -131,7 +131,8 @@ def _counts(tables: ItemTables, scenario: str | None) -> tuple[F64, F64]:
     return counts, total
 
 
-def _ratio(part: "np.ndarray[tuple[int, ...], np.dtype[np.floating]]", total: F64) -> F64:
+def _ratio(part: F32 | F64, total: F64) -> F64:
     """Part of a total, in [0, 1]; 0 where the total is."""
     ratio = np.divide(part, total, out=np.zeros(part.shape), where=np.broadcast_to(total > 0, part.shape))
-    return np.clip(ratio, 0.0, 1.0)
+    clipped: F64 = np.clip(ratio, 0.0, 1.0)
+    return clipped

@@ -1,0 +1,123 @@
+"""Events for the tables, what they must add up to in plain Python, and how two tables compare."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from hypothesis import strategies as st
+
+from transfer.tables import NEXT, WINDOW, ItemTables, Sequences, TablesConfig
+
+SMALL = TablesConfig(
+    half_lives_s=(50.0, 400.0, float("inf")), pair_window=2, pair_events=4, pair_half_life_s=300.0
+)
+NAMES = ("books", "games", "music")
+
+
+class Step(NamedTuple):
+    """One event: user, time, item key (0: none), position in NAMES."""
+
+    user: int
+    time: float
+    item: int
+    scenario: int
+
+
+steps = st.builds(
+    Step, st.integers(0, 2), st.integers(0, 12).map(lambda n: 10.0 * n), st.integers(0, 5), st.integers(0, 2)
+)
+step_lists = st.lists(steps, min_size=1, max_size=40)
+
+
+def sequences(known: Sequence[Step], fresh: Sequence[Step]) -> Sequences:
+    """Both as the tables take them, in order of (user, time)."""
+    flagged = [(*step, False) for step in known] + [(*step, True) for step in fresh]
+    flagged.sort(key=lambda row: row[:2])
+    user, time, item, scenario, is_new = zip(*flagged, strict=True)
+    return Sequences(
+        user=np.array(user, np.int64),
+        time=np.array(time, np.float64),
+        item=np.array(item, np.uint64),
+        scenario=np.array(scenario, np.int32),
+        scenario_names=NAMES,
+        fresh=np.array(is_new, np.bool_),
+    )
+
+
+Counts = dict[tuple[str, int], np.ndarray]
+Pairs = dict[tuple[int, int], np.ndarray]
+
+
+def reference(events: Sequence[Step], config: TablesConfig, at: float) -> tuple[Counts, Pairs]:
+    """What the events add up to at a time: counts by (scenario, item), transitions by (from, to)."""
+    counts: Counts = defaultdict(lambda: np.zeros(len(config.half_lives_s)))
+    pairs: Pairs = defaultdict(lambda: np.zeros(2))
+    baskets: dict[int, dict[float, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for event in events:
+        if event.item:
+            counts[NAMES[event.scenario], event.item] += 2.0 ** (-(at - event.time) / config.half_lives)
+            baskets[event.user][event.time].add(event.item)
+    for of_user in baskets.values():
+        times = sorted(of_user)
+        for place, time in enumerate(times):
+            weight = 2.0 ** (-(at - time) / config.pair_half_life_s)
+            window = times[max(0, place - config.pair_window) : place]
+            before = [(back, item) for back in window for item in sorted(of_user[back])][
+                -config.pair_events :
+            ]
+            for back, source in before:
+                for target in of_user[time]:
+                    pairs[source, target][WINDOW] += weight
+                    if back == times[place - 1]:
+                        pairs[source, target][NEXT] += weight
+    return counts, pairs
+
+
+def contents(tables: ItemTables) -> tuple[Counts, Pairs]:
+    """The tables by (scenario, item) and (from, to)."""
+    items = tables.items.tolist()
+    counts = {
+        (tables.scenarios[scenario], items[item]): row
+        for scenario, item, row in zip(
+            tables.share_scenario.tolist(), tables.share_item.tolist(), tables.share_counts, strict=True
+        )
+    }
+    source = np.repeat(np.arange(len(items)), np.diff(tables.pair_offsets)).tolist()
+    pairs = {
+        (items[a], items[b]): row
+        for a, b, row in zip(source, tables.pair_item.tolist(), tables.pair_counts, strict=True)
+    }
+    return counts, pairs
+
+
+def assert_counts(tables: ItemTables, events: Sequence[Step], config: TablesConfig) -> None:
+    """The tables hold what the events add up to, and nothing else; totals are the sums of all."""
+    counts, pairs = contents(tables)
+    expected_counts, expected_pairs = reference(events, config, tables.t_ref)
+    assert_close(counts, expected_counts)
+    assert_close(pairs, expected_pairs)
+    for name, total in zip(tables.scenarios, tables.share_totals, strict=True):
+        expected = sum(row for (scenario, _), row in expected_counts.items() if scenario == name)
+        np.testing.assert_allclose(total, expected, rtol=1e-5)
+    for item, total in zip(tables.items.tolist(), tables.pair_totals, strict=True):
+        expected = sum((row for (source, _), row in expected_pairs.items() if source == item), np.zeros(2))
+        np.testing.assert_allclose(total, expected, rtol=1e-5, atol=1e-5)
+
+
+def assert_close(found: dict, expected: dict) -> None:
+    """Equal up to rounding; what is as good as nothing may be missing."""
+    for key in {*found, *expected}:
+        zero = np.zeros_like(next(iter((found or expected).values())))
+        np.testing.assert_allclose(
+            found.get(key, zero), expected.get(key, zero), rtol=1e-5, atol=1e-5, err_msg=str(key)
+        )
+
+
+def assert_same(a: ItemTables, b: ItemTables) -> None:
+    """Two tables are equal up to rounding."""
+    assert a.t_ref == b.t_ref
+    for found, expected in zip(contents(a), contents(b), strict=True):
+        assert_close(found, expected)
