@@ -123,7 +123,7 @@ class Fences:
 
     @contextmanager
     def beside(self, fence: Fence) -> Iterator[Fence]:
-        """As `held`, for points that are no users, written beside the lane's own writes.
+        """As `held`, for points that are no users, written beside the lane's own writes; asked before them too.
 
         A request of these that is not answered calls for no renewal, and the lane's own renewal meanwhile is no loss.
 
@@ -132,10 +132,9 @@ class Fences:
             StoreUnavailable: no answer to that question.
         """
         current = self._current(fence)
+        self._confirm_owner(current)
         yield current
-        there = self._read([fence.lane]).get(fence.lane)
-        if there is None or there.owner != current.owner:
-            self._confirm(current)
+        self._confirm_owner(current)
 
     def _current(self, fence: Fence) -> Fence:
         """What to write under: `fence`, or what it was renewed to after a request was not answered."""
@@ -162,6 +161,12 @@ class Fences:
                 f"lane {fence.lane} was taken with token {fence.token} and is now held by {by}; give the lane "
                 "up: its events since the last commit are the new holder's"
             )
+
+    def _confirm_owner(self, fence: Fence) -> None:
+        """As `_confirm`, but for a token that the same owner has renewed."""
+        there = self._read([fence.lane]).get(fence.lane)
+        if there is None or there.owner != fence.owner:
+            self._confirm(fence)
 
     def _read(self, lanes: Sequence[int]) -> dict[int, Fence]:
         found = self._users.retrieve([_lane_id(lane) for lane in lanes], with_vectors=False)

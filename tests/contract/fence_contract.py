@@ -77,6 +77,19 @@ class FenceContract:
         assert_users_equal(store.users.read(after.user_ids, True), after, vectors=True)
         assert kept_fences(store, after.user_ids) == [successor.token] * 8
 
+    def test_zombie_overwrites_no_blob_of_its_successor(self, store: Store) -> None:
+        """A blob written under a later fence is left alone, and whoever lost the lane is told, whatever it wrote."""
+        zombie = take(store, 5)[5]
+        store.put_blob("counts", b"zombie", zombie)
+        successor = take(store, 5)[5]
+        store.put_blob("counts", b"successor", successor)
+        for name in ("counts", "never written"):
+            with pytest.raises(FenceRefused, match="lane 5"):
+                store.put_blob(name, b"zombie again", zombie)
+        assert store.get_blob("counts") == b"successor"
+        store.put_blob("counts", b"more", successor)
+        assert store.get_blob("counts") == b"more"
+
     def test_zombie_with_new_users_is_told(self, store: Store, names: Names) -> None:
         """A write under an old fence of users that nobody wrote before is refused too, and gives way later."""
         points = some_users(names(3), seed=1)

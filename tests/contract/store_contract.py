@@ -438,6 +438,19 @@ class StoreContract:
             assert again.get_blob("empty") == b""
             assert again.get_blob("other") is None
 
+    def test_blobs_are_found_by_folder(self, place: Place) -> None:
+        """A folder gives what is directly in it, however many blobs there are, and nothing of any other."""
+        inside = {f"tables/slots/{n}": bytes([n]) * n for n in range(40)}
+        with place.open() as store:
+            assert store.get_blobs("tables/slots") == {}
+            for name, blob in inside.items():
+                store.put_blob(name, blob)
+            for name in ("tables/other", "tables/slots/1/deeper", "slots", "whitening"):
+                store.put_blob(name, b"x")
+            store.put_blob("tables/slots/1", b"new")
+            assert store.get_blobs("tables/slots") == inside | {"tables/slots/1": b"new"}
+            assert store.get_blobs("slots") == {}
+
     def test_blobs_have_a_bound(self, store: Store) -> None:
         """A blob too large for one point is refused."""
         with pytest.raises(PointRefused, match="bytes"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -59,7 +61,7 @@ def test_order_and_batches_are_no_matter(events: list[Step], random, cuts: list[
     """Shuffled, so that many events come late and baskets in pieces, and split anywhere: the same tables."""
     shuffled = random.sample(events, len(events))
     bounds = [0, *sorted(cuts), len(events)]
-    batches = [shuffled[a:b] for a, b in zip(bounds, bounds[1:], strict=False) if shuffled[a:b]]
+    batches = [shuffled[a:b] for a, b in itertools.pairwise(bounds) if shuffled[a:b]]
     if any(event.item for event in events):
         assert_counts(counted(*batches), events, SMALL)
 
