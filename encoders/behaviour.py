@@ -15,7 +15,9 @@ I64 = npt.NDArray[np.int64]
 Integers = npt.NDArray[np.integer]
 
 _OVERSAMPLING = 32
-_PASSES = 4
+_PASSES = 1
+"""More passes come nearer to the truncated SVD, which leaves the items of small clusters with nothing but noise: NDCG@10 of
+the next new item on jd_appliances .071 after four passes, .093 after one, .099 after one with unit rows; dense logs don't mind."""
 _STEPS_AT_A_TIME = 65_536
 
 
@@ -127,9 +129,9 @@ def positive_pmi(pairs: csr_array, smoothing: float = 0.75, shift: float = 1.0) 
 def spectral_vectors(
     matrix: csr_array, dim: int, seed: int = 0, progress: Callable[[int], None] | None = None
 ) -> F32:
-    """(N, D) float32 unit rows: U sqrt(S) of the truncated SVD, each row to unit length, centred, to unit length again.
+    """(N, D) float32 unit rows: U sqrt(S) of an SVD, each row to unit length, centred, to unit length again.
 
-    Rows of zeros stay zeros, and where the matrix has fewer than `dim` directions the last columns are zeros. The SVD
+    The rows of `matrix` are brought to unit length first, so that rare items weigh as much as frequent ones. Rows of zeros stay zeros, and where the matrix has fewer than `dim` directions the last columns are zeros. The SVD
     is a randomised one with power iterations (Halko, Martinsson & Tropp 2011, "Finding structure with randomness",
     algorithms 4.4 and 5.1); `seed` fixes its start, and each direction's largest component is positive.
     """
@@ -139,6 +141,8 @@ def spectral_vectors(
     filled = np.diff(matrix.indptr) > 0
     if not filled.any():
         return vectors
+    norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1), np.float64)).reshape(-1)
+    matrix = _scaled(matrix, np.divide(1.0, norms, out=np.zeros(rows), where=filled))
     rng = np.random.Generator(np.random.Philox(key=seed))
     basis = rng.standard_normal((rows, min(rank + _OVERSAMPLING, rows))).astype(np.float32)
     transposed = matrix.T.tocsr()
