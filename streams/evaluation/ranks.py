@@ -13,6 +13,7 @@ from transfer.arrays import F32, I32, I64, Bool
 
 TOP = 10
 """Length of the lists that coverage and popularity bias look at."""
+CHUNK = 128
 
 
 class Candidates:
@@ -106,11 +107,16 @@ def best(row: F32, count: int) -> I64:
     """
     if len(row) <= count:
         return np.argsort(-row, kind="stable")
-    threshold = np.partition(row, len(row) - count)[len(row) - count]
-    above = np.flatnonzero(row > threshold)
-    level = np.flatnonzero(row == threshold)[: count - len(above)]
-    places = np.sort(np.concatenate([above, level]))
-    ordered: I64 = places[np.argsort(-row[places], kind="stable")]
+    # As many runs of `CHUNK` scores as places wanted reach this floor, so that nothing below it is wanted. A partition of
+    # the whole row costs twice as much, and twenty times where most scores are equal.
+    whole = len(row) // CHUNK * CHUNK
+    peaks = row[:whole].reshape(-1, CHUNK).max(axis=1)
+    floor = np.partition(peaks, -count)[-count] if len(peaks) > count else np.partition(row, -count)[-count]
+    above = np.flatnonzero(row > floor)
+    if len(above) < count:
+        level = np.flatnonzero(row == floor)[: count - len(above)]
+        above = np.sort(np.concatenate([above, level]))
+    ordered: I64 = above[np.argsort(-row[above], kind="stable")[:count]]
     return ordered
 
 
