@@ -7,6 +7,7 @@ import typer
 from streams.cli import (
     broker,
     doctor,
+    evaluate,
     explain,
     export,
     items,
@@ -42,6 +43,7 @@ app.command("explain")(explain.explain)
 app.command("export")(export.export)
 app.command("simulate")(simulate.simulate)
 app.command("broker")(broker.broker)
+app.command("evaluate")(evaluate.evaluate)
 app.command("doctor")(doctor.doctor)
 
 

@@ -38,9 +38,7 @@ def per_target(result: Result, part: Slice, name: str = HEADLINE) -> F64:
     return mean
 
 
-def paired_difference(
-    user: I32, value: F64, other: F64, draws: int = DRAWS, seed: int = 0
-) -> Interval:
+def paired_difference(user: I32, value: F64, other: F64, draws: int = DRAWS, seed: int = 0) -> Interval:
     """The mean of `value` - `other` over targets, and how it varies when users are drawn with replacement.
 
     All arrays are (T,). A user's targets are drawn together, since they are alike; each draw has as many users as the

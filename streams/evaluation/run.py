@@ -44,6 +44,7 @@ class Result:
         rank, without_own: (S, T) int32 for each seed, as in `ranks.Ranked`.
         top: (Q, TOP) int32 lists of the first seed.
         params: the settings chosen on validation, for each seed; empty where there are none.
+        curves: learning curve of each seed, (epoch, `HEADLINE` on validation); empty where nothing was trained.
         fit_s, tune_s, score_s: seconds, sums over the seeds; scoring includes learning and ranking.
     """
 
@@ -53,6 +54,7 @@ class Result:
     without_own: I32
     top: I32
     params: list[dict[str, Any]]
+    curves: list[list[tuple[float, float]]]
     fit_s: float
     tune_s: float
     score_s: float
@@ -238,6 +240,7 @@ class _Judge:
                 without_own=np.concatenate([part.without_own for part in ranked])[None],
                 top=np.concatenate([part.top for part in ranked]).reshape(-1, TOP),
                 params=[params[task]] if task in params else [],
+                curves=[list(getattr(method, "curve", ()))],
                 fit_s=0.0,
                 tune_s=0.0,
                 score_s=0.0,
@@ -264,6 +267,7 @@ def _together(results: list[Result]) -> Result:
         rank=np.concatenate([result.rank for result in results]),
         without_own=np.concatenate([result.without_own for result in results]),
         params=[params for result in results for params in result.params],
+        curves=[curve for result in results for curve in result.curves],
         fit_s=sum(result.fit_s for result in results),
         tune_s=sum(result.tune_s for result in results),
         score_s=sum(result.score_s for result in results),

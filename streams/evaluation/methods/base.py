@@ -18,7 +18,10 @@ from transfer.rows import offsets_of, sizes_of
 
 
 class Method(Protocol):
-    """Ranks items for queries. The runner calls `fit` once, then `learn` and `scores` in turn, forward in time."""
+    """Ranks items for queries. The runner calls `fit` once, then `learn` and `scores` in turn, forward in time.
+
+    A trained method may have `curve`, a list of (epoch, NDCG@10 on validation) that the report draws.
+    """
 
     name: str
 

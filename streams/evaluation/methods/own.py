@@ -42,9 +42,7 @@ class OwnItems:
 
     def scores(self, queries: Queries) -> F32:
         """Decayed sums; 0 for items that are not the user's."""
-        own = profiles(
-            self._history, queries, self._half_life, self._by, since="latest", tail=TAIL
-        )
+        own = profiles(self._history, queries, self._half_life, self._by, since="latest", tail=TAIL)
         return np.asarray(own.toarray(), np.float32)
 
 

@@ -40,6 +40,24 @@ METHODS: dict[str, Entry] = {
 }
 
 
+def names(text: str) -> list[str]:
+    """The methods named in a text such as "own,markov", each once.
+
+    Raises:
+        EvaluationError: none is named, or one does not exist.
+
+    >>> names("own, markov,own")
+    ['own', 'markov']
+    """
+    found = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    for name in found:
+        if name not in METHODS:
+            raise EvaluationError(f"there is no method {name!r}; choose from {', '.join(METHODS)}")
+    if not found:
+        raise EvaluationError(f"no method named; choose from {', '.join(METHODS)}")
+    return found
+
+
 def build(name: str, setup: Setup) -> Method:
     """The method of this name, unfitted.
 

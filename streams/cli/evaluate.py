@@ -1,0 +1,236 @@
+"""driftline evaluate"""
+
+from __future__ import annotations
+
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from streams.cli import options
+from streams.cli.session import console, load, print_json, progress_bar, reported, show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.table import Table
+
+    from streams.history import History
+    from streams.settings import Settings
+    from transfer.arrays import F32, Bool
+
+SHOWN = ("all", "new", "repeat", "moved", "never", "dormant", "emerging", "old", "emerging/new")
+
+
+class Task(StrEnum):
+    """What is asked."""
+
+    OPEN = "open"
+    GIVEN = "given"
+    BOTH = "both"
+
+
+class SplitName(StrEnum):
+    """How the log is cut."""
+
+    TIME = "time"
+    LAST = "last"
+
+
+def evaluate(
+    log: Annotated[
+        list[Path], typer.Argument(metavar="LOG...", help="Parquet, CSV or JSON lines (also .gz).")
+    ],
+    items: Annotated[
+        Path | None, typer.Option("--items", metavar="CATALOGUE", help="The catalogue, for texts and homes.")
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", metavar="MODEL", help="A trained model, for the method driftline."),
+    ] = None,
+    encoder: Annotated[
+        Path | None, typer.Option("--encoder", metavar="ENCODER", help="A fitted item encoder.")
+    ] = None,
+    methods: Annotated[
+        str,
+        typer.Option(
+            "--methods", metavar="A,B,C", help="Names, separated by commas; `--methods list` lists them."
+        ),
+    ] = "popularity,popularity-7d,own,own+popularity-7d,own+markov",
+    task: Annotated[
+        Task, typer.Option("--task", help="open: rank everything; given: the request names its scenario.")
+    ] = Task.OPEN,
+    split: Annotated[
+        SplitName,
+        typer.Option(
+            "--split", help="time: the last tenth of time is test; last: each user's last basket is."
+        ),
+    ] = SplitName.TIME,
+    test_share: Annotated[
+        float, typer.Option("--test-share", min=0.001, max=0.9, help="Share of the log's time that is test.")
+    ] = 0.1,
+    validation_share: Annotated[
+        float,
+        typer.Option(
+            "--validation-share", min=0.001, max=0.9, help="Share before it that settings are chosen on."
+        ),
+    ] = 0.1,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each method that is trained.")] = 3,
+    subject: Annotated[
+        str | None,
+        typer.Option(
+            "--subject", metavar="METHOD", help="Compared with all others. Default: ours, else the last."
+        ),
+    ] = None,
+    dormant_days: Annotated[
+        float,
+        typer.Option("--dormant-days", min=0, help="Without events for so long, a scenario is dormant."),
+    ] = 30.0,
+    sample: Annotated[
+        int | None, typer.Option("--sample", min=1, metavar="N", help="Only N test queries, drawn once.")
+    ] = None,
+    max_seconds: Annotated[
+        float, typer.Option("--max-seconds", min=1, help="Most time that training one method may take.")
+    ] = 600.0,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FOLDER", help="Write report.md, results.json and plots there."),
+    ] = None,
+    map_: options.Map = "",
+    items_map: options.ItemsMap = "",
+    action: options.Action = None,
+    scenario: options.Scenario = None,
+    json_: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Judge methods side by side on a log: each basket is predicted from what is strictly earlier, then learned.
+
+    Full ranking of all items. Settings of each method are chosen on validation, never on test. Differences come with
+    the 95 % interval of a paired bootstrap over users.
+
+    Example: driftline evaluate events.parquet --items items.parquet --map scenario=department
+    --methods popularity-7d,own,own+popularity-7d --task both --report ./report
+    """
+    from streams.catalogue_file import open_catalogue
+    from streams.evaluation.methods.base import Setup
+    from streams.evaluation.methods.registry import METHODS, names
+    from streams.evaluation.report import write_report
+    from streams.evaluation.run import Plan
+    from streams.evaluation.run import evaluate as run_evaluation
+    from streams.evaluation.slices import DAY
+    from streams.evaluation.split import last_split, time_split
+    from streams.evaluation.summary import summarise
+    from streams.history import load_history
+    from streams.logs import open_logs
+    from streams.mapping import CATALOGUE_FIELDS, parse_mapping
+
+    if methods.strip() == "list":
+        show("\n".join(METHODS))
+        return
+    with reported():
+        chosen = names(methods)
+        settings = load(config)
+        catalogue = open_catalogue([items], parse_mapping(items_map, CATALOGUE_FIELDS)) if items else None
+        events = open_logs(
+            log,
+            parse_mapping(map_),
+            now=time.time(),
+            default_action=action,
+            default_scenario=scenario,
+            max_future_s=settings.daemon.max_future_s,
+            batch_rows=settings.replay.batch_events,
+        )
+        with progress_bar("reading", events.total_rows, json_) as advance:
+            history = load_history(events, catalogue, advance)
+        cut = (
+            last_split(history)
+            if split is SplitName.LAST
+            else time_split(history, test_share, validation_share)
+        )
+        plan = Plan(
+            methods=chosen,
+            tasks=("open", "given") if task is Task.BOTH else (task.value,),
+            seeds=seeds,
+            sample=sample,
+            dormant_s=dormant_days * DAY,
+            setup=Setup(
+                model=model,
+                encoder=encoder,
+                content=_content(history, settings, json_),
+                max_seconds=max_seconds,
+                progress=None if json_ else lambda line: console.print(line, soft_wrap=True),
+            ),
+        )
+        with progress_bar("predicting", None, json_) as advance:
+            evaluation = run_evaluation(history, cut, plan, lambda name, done: advance(done))
+        figures = summarise(evaluation, subject)
+        figures["data"]["dormant_days"] = dormant_days
+        written = write_report(report, evaluation, figures, _command()) if report is not None else None
+        if json_:
+            print_json(figures)
+            return
+        for name, found in figures["tasks"].items():
+            show(_table(name, found))
+            for line in _compared(found):
+                show(line)
+        if written is not None:
+            show(f"report: {written}")
+
+
+def _content(history: History, settings: Settings, quiet: bool) -> Callable[[], tuple[F32, Bool]] | None:
+    """Encodes the items' texts when a method asks for them, once."""
+    if not any(history.item_texts):
+        return None
+    from functools import cache
+
+    from streams.fit import item_content
+
+    @cache
+    def encoded() -> tuple[Any, Any]:
+        distinct = len(set(history.item_texts))
+        with progress_bar("encoding texts", distinct, quiet) as advance:
+            done = 0
+
+            def told(total: int) -> None:
+                nonlocal done
+                advance(total - done)
+                done = total
+
+            found = item_content(history, settings.encoder, progress=told)
+        assert found is not None
+        return found.vectors, found.known
+
+    return encoded
+
+
+def _table(name: str, task: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    parts = [part for part in SHOWN if part in task["slices"]]
+    table = Table(title=f"{name}: NDCG@10, {task['targets']:,} targets", title_justify="left")
+    table.add_column("method")
+    for part in parts:
+        table.add_column(part, justify="right")
+    table.add_row("targets", *(f"{task['slices'][part]['targets']:,}" for part in parts), end_section=True)
+    for key, method in task["methods"].items():
+        table.add_row(key, *(f"{method['slices'][part]['ndcg@10']:.4f}" for part in parts))
+    return table
+
+
+def _compared(task: dict[str, Any]) -> list[str]:
+    """The subject's differences on all targets, one line for each other method."""
+    return [
+        f"{task['subject']} - {other}: {found['all']['difference']:+.4f} "
+        f"[{found['all']['low']:+.4f}, {found['all']['high']:+.4f}]"
+        for other, found in task["differences"].items()
+    ]
+
+
+def _command() -> str:
+    """How this was called, for the report."""
+    import shlex
+
+    return shlex.join(["driftline", *sys.argv[1:]])
