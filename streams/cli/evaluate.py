@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from streams.evaluation.run import Evaluation
+    from streams.evaluation.weights import WeightShift
     from streams.history import History
     from streams.settings import Settings
     from transfer.arrays import F32, Bool
 
-SHOWN = ("all", "new", "repeat", "moved", "never", "dormant", "emerging", "old", "emerging/new")
+SHOWN = ("all", "new", "repeat", "moved", "emerging", "old")
+USERS = 4
+"""Whose weights over time the report shows."""
 
 
 class Task(StrEnum):
@@ -37,6 +41,7 @@ class SplitName(StrEnum):
     """How the log is cut."""
 
     TIME = "time"
+    EVENTS = "events"
     LAST = "last"
 
 
@@ -66,11 +71,16 @@ def evaluate(
     split: Annotated[
         SplitName,
         typer.Option(
-            "--split", help="time: the last tenth of time is test; last: each user's last basket is."
+            "--split",
+            help="time: the last tenth of time is test; events: cut in time, too, but so that a tenth of the "
+            "events is; last: each user's last basket is.",
         ),
     ] = SplitName.TIME,
     test_share: Annotated[
-        float, typer.Option("--test-share", min=0.001, max=0.9, help="Share of the log's time that is test.")
+        float,
+        typer.Option(
+            "--test-share", min=0.001, max=0.9, help="Share of the log's time (or events) that is test."
+        ),
     ] = 0.1,
     validation_share: Annotated[
         float,
@@ -118,7 +128,7 @@ def evaluate(
     from streams.evaluation.methods.base import Setup
     from streams.evaluation.methods.registry import METHODS, names
     from streams.evaluation.report import write_report
-    from streams.evaluation.run import Plan
+    from streams.evaluation.run import Plan, prepare
     from streams.evaluation.run import evaluate as run_evaluation
     from streams.evaluation.slices import DAY
     from streams.evaluation.split import last_split, time_split
@@ -148,7 +158,7 @@ def evaluate(
         cut = (
             last_split(history)
             if split is SplitName.LAST
-            else time_split(history, test_share, validation_share)
+            else time_split(history, test_share, validation_share, by=split.value)
         )
         plan = Plan(
             methods=chosen,
@@ -164,11 +174,16 @@ def evaluate(
                 progress=None if json_ else lambda line: console.print(line, soft_wrap=True),
             ),
         )
-        with progress_bar("predicting", None, json_) as advance:
-            evaluation = run_evaluation(history, cut, plan, lambda name, done: advance(done))
+        tasks = prepare(history, cut, plan)
+        total = sum(len(part.queries) for part in tasks) * sum(map(plan.runs, chosen))
+        with progress_bar("predicting", total, json_) as advance:
+            evaluation = run_evaluation(history, cut, plan, lambda name, done: advance(done), tasks=tasks)
         figures = summarise(evaluation, subject)
         figures["data"]["dormant_days"] = dormant_days
-        written = write_report(report, evaluation, figures, _command()) if report is not None else None
+        written = None
+        if report is not None:
+            shifts = _shifts(evaluation, settings) if cut.progressive else []
+            written = write_report(report, evaluation, figures, _command(), shifts)
         if json_:
             print_json(figures)
             return
@@ -204,6 +219,21 @@ def _content(history: History, settings: Settings, quiet: bool) -> Callable[[], 
         return found.vectors, found.known
 
     return encoded
+
+
+def _shifts(evaluation: Evaluation, settings: Settings) -> list[WeightShift]:
+    """Of a few users who enter scenarios in the test window, by the analytic model with the settings' half-lives."""
+    from streams.evaluation.weights import emerging_users, weight_shifts
+    from transfer.analytic import AnalyticTransfer
+
+    history = evaluation.history
+    return weight_shifts(
+        history,
+        emerging_users(evaluation.tasks[0].facts, USERS),
+        AnalyticTransfer(settings.interest, settings.transfer),
+        settings.interest,
+        float(history.time[evaluation.split.validation].min()),
+    )
 
 
 def _table(name: str, task: dict[str, Any]) -> Table:

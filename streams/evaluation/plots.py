@@ -12,15 +12,19 @@ from streams.errors import MissingExtra
 from streams.evaluation.bootstrap import per_target
 from streams.evaluation.metrics import HEADLINE
 from streams.evaluation.run import Evaluation, Result, Task
-from transfer.arrays import F64
+from streams.evaluation.weights import WeightShift
 
 BARS = ("all", "new", "repeat", "moved", "emerging", "old")
 PERIODS = 12
 """Points of a line over the test window."""
+LEGEND = 10
+"""Scenarios that a panel names, the weightiest."""
 
 
-def draw(folder: Path, evaluation: Evaluation, figures: dict[str, Any]) -> list[str]:
-    """Write all plots that the evaluation has the figures for; gives the files' names.
+def draw(
+    folder: Path, evaluation: Evaluation, figures: dict[str, Any], shifts: Sequence[WeightShift] = ()
+) -> list[str]:
+    """Write all plots that there is something to show in; gives the files' names.
 
     Raises:
         MissingExtra: matplotlib is not installed.
@@ -37,6 +41,9 @@ def draw(folder: Path, evaluation: Evaluation, figures: dict[str, Any]) -> list[
     if curves:
         learning_curves(folder / "learning-curves.png", curves)
         names.append("learning-curves.png")
+    if shifts:
+        weight_shift(folder / "weight-shift.png", shifts)
+        names.append("weight-shift.png")
     return names
 
 
@@ -78,17 +85,16 @@ def learning_curves(path: Path, curves: Mapping[str, Sequence[Sequence[tuple[flo
     _finish(figure, axes, path, "epoch", f"{HEADLINE} on validation")
 
 
-def weight_shift(path: Path, shifts: Mapping[str, tuple[F64, F64, Sequence[str]]]) -> None:
-    """How the weights of scenarios moved, one panel a user: times (P,), weights (P, S), names of the S scenarios."""
+def weight_shift(path: Path, shifts: Sequence[WeightShift]) -> None:
+    """How the weights of scenarios moved, one panel a user."""
     figure, panels = _axes(9, 2.2 * len(shifts), len(shifts))
-    for axes, (user, (time, weights, names)) in zip(np.atleast_1d(panels), shifts.items(), strict=True):
-        axes.stackplot((time - time[0]) / 86400, weights.T, labels=list(names))
-        axes.set_title(f"user {user}", fontsize=8, loc="left")
+    for axes, shift in zip(np.atleast_1d(panels), shifts, strict=True):
+        axes.stackplot((shift.time - shift.time[0]) / 86400, shift.weights.T, labels=shift.scenarios[:LEGEND])
+        axes.set_title(f"user {shift.user}: weight of each scenario", fontsize=8, loc="left")
         axes.set_ylim(0, 1)
         axes.legend(fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-    panels = np.atleast_1d(panels)
-    panels[-1].set_xlabel("days")
-    _save(figure, path)
+    np.atleast_1d(panels)[-1].set_xlabel("days")
+    figure.savefig(path, dpi=130)
 
 
 def _axes(width: float, height: float, rows: int = 1) -> tuple[Any, Any]:
@@ -105,8 +111,4 @@ def _finish(figure: Any, axes: Any, path: Path, across: str, up: str) -> None:
     axes.set_ylabel(up)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=7, frameon=False)
-    _save(figure, path)
-
-
-def _save(figure: Any, path: Path) -> None:
     figure.savefig(path, dpi=130)

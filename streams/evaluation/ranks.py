@@ -14,6 +14,8 @@ from transfer.arrays import F32, I32, I64, Bool
 TOP = 10
 """Length of the lists that coverage and popularity bias look at."""
 CHUNK = 128
+FEW = 5
+"""Up to so many targets it is faster to count what is before each than to find the best."""
 
 
 class Candidates:
@@ -54,28 +56,22 @@ class Ranked:
 
 
 def rank_targets(
-    scores: F32, queries: Queries, candidates: Candidates, history: History, first: Bool, lists: bool = True
+    scores: F32, queries: Queries, candidates: Candidates, history: History, first: Bool
 ) -> Ranked:
     """Rank the targets of a block of queries by `scores` (Q, N) float32.
 
     Equal scores rank by item code, the lower first; NaN counts as the lowest. `first` is `first_times(history)`.
-    Without `lists`, `top` and `without_own` are left out (-1 and 0).
     """
     rank = np.zeros(queries.targets, np.int32)
     without_own = np.zeros(queries.targets, np.int32)
-    top = np.full((len(queries), TOP if lists else 0), NONE, np.int32)
+    top = np.full((len(queries), TOP), NONE, np.int32)
     new = first[queries.target_row]
     for query in range(len(queries)):
         codes = candidates.of(int(queries.scenario[query]))
-        row = scores[query][codes]
-        missing = np.isnan(row)
-        if missing.any():
-            row[missing] = -np.inf
+        row = _row(scores[query], codes)
         begin, end = queries.target_offsets[query : query + 2]
         places = np.searchsorted(codes, queries.target_item[begin:end])
         rank[begin:end] = ranks_of(row, places)
-        if not lists:
-            continue
         top_places = best(row, TOP)
         top[query, : len(top_places)] = codes[top_places]
         fresh = new[begin:end]
@@ -84,6 +80,23 @@ def rank_targets(
             ahead = _ahead(row, own, places[fresh])
             without_own[begin:end][fresh] = rank[begin:end][fresh] - ahead
     return Ranked(rank, without_own, top)
+
+
+def shallow_ranks(scores: F32, queries: Queries, candidates: Candidates) -> I32:
+    """(T,) int32 ranks as in `rank_targets` up to `TOP`, 0 beyond: all that choosing settings needs, for less."""
+    rank = np.zeros(queries.targets, np.int32)
+    for query in range(len(queries)):
+        codes = candidates.of(int(queries.scenario[query]))
+        row = _row(scores[query], codes)
+        begin, end = queries.target_offsets[query : query + 2]
+        items = queries.target_item[begin:end]
+        if len(items) <= FEW:
+            found = ranks_of(row, np.searchsorted(codes, items))
+            rank[begin:end] = np.where(found <= TOP, found, 0)
+        else:
+            there = codes[best(row, TOP)][None] == items[:, None]
+            rank[begin:end] = np.where(there.any(axis=1), there.argmax(axis=1) + 1, 0)
+    return rank
 
 
 def ranks_of(row: F32, places: I64) -> I32:
@@ -118,6 +131,15 @@ def best(row: F32, count: int) -> I64:
         above = np.sort(np.concatenate([above, level]))
     ordered: I64 = above[np.argsort(-row[above], kind="stable")[:count]]
     return ordered
+
+
+def _row(scores: F32, codes: I64) -> F32:
+    """The scores of the candidates, without NaN."""
+    row: F32 = scores[codes]
+    missing = np.isnan(row)
+    if missing.any():
+        row[missing] = -np.inf
+    return row
 
 
 def _own_places(history: History, queries: Queries, query: int, codes: I64, first: Bool) -> I64:

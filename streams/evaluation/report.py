@@ -12,6 +12,7 @@ from streams.evaluation.metrics import HEADLINE, NAMES
 from streams.evaluation.plots import draw
 from streams.evaluation.run import Evaluation
 from streams.evaluation.slices import COLD, LARGE, NEVER
+from streams.evaluation.weights import WeightShift
 
 MAIN = ("all", "new", "repeat", "moved", "never", "dormant", "emerging", "old")
 NEW = ("never/new", "never/new/large", "dormant/new", "emerging/new", "emerging/new/large", "old/new")
@@ -20,7 +21,13 @@ SCENARIOS = 30
 """Scenarios that the report lists, those with the most targets; JSON has all."""
 
 
-def write_report(folder: Path, evaluation: Evaluation, figures: dict[str, Any], command: str) -> Path:
+def write_report(
+    folder: Path,
+    evaluation: Evaluation,
+    figures: dict[str, Any],
+    command: str,
+    shifts: Sequence[WeightShift] = (),
+) -> Path:
     """Write report.md, results.json and the plots into a folder; gives the report's path.
 
     Raises:
@@ -29,7 +36,7 @@ def write_report(folder: Path, evaluation: Evaluation, figures: dict[str, Any], 
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        plots = draw(folder, evaluation, figures)
+        plots = draw(folder, evaluation, figures, shifts)
         (folder / "results.json").write_text(json.dumps(figures, ensure_ascii=False) + "\n", encoding="utf-8")
         path = folder / "report.md"
         path.write_text(markdown(figures, command, plots), encoding="utf-8")

@@ -13,7 +13,7 @@ from streams.evaluation.methods.base import Method, Setup, Tunable
 from streams.evaluation.methods.registry import METHODS, build
 from streams.evaluation.metrics import HEADLINE, values
 from streams.evaluation.queries import Queries, first_times
-from streams.evaluation.ranks import TOP, Candidates, rank_targets
+from streams.evaluation.ranks import TOP, Candidates, rank_targets, shallow_ranks
 from streams.evaluation.slices import DAY, Facts, Slice, facts, slices
 from streams.evaluation.split import Split
 from streams.history import History
@@ -94,6 +94,10 @@ class Plan:
     dormant_s: float = 30 * DAY
     setup: Setup = field(default_factory=Setup)
 
+    def runs(self, name: str) -> int:
+        """How often a method of the registry is run."""
+        return self.seeds if name in METHODS and METHODS[name].trained else 1
+
 
 def prepare(history: History, split: Split, plan: Plan) -> list[Task]:
     """The test queries of each task."""
@@ -113,22 +117,23 @@ def evaluate(
     plan: Plan,
     progress: Callable[[str, int], None] | None = None,
     methods: Mapping[str, Callable[[Setup], Method]] | None = None,
+    tasks: list[Task] | None = None,
 ) -> Evaluation:
     """Judge every method of the plan; `methods` adds ones that the registry does not have, by name.
 
-    `progress` takes the method's name and how many test queries are done since the last call.
+    `progress` takes the method's name and how many test queries are done since the last call. `tasks` is what `prepare`
+    gives, if it is there already.
 
     Raises:
         EvaluationError: a name is unknown, or a method does not fit this log.
         MissingExtra: a method needs a package that is not installed.
     """
-    judge = _Judge(history, split, plan, progress)
+    judge = _Judge(history, split, plan, progress, tasks or prepare(history, split, plan))
     results = []
     for name in plan.methods:
         make = (methods or {}).get(name)
-        trained = make is None and name in METHODS and METHODS[name].trained
         runs = []
-        for seed in range(plan.seeds if trained else 1):
+        for seed in range(plan.runs(name) if make is None else 1):
             setup = replace(plan.setup, seed=seed)
             runs.append(judge.run(name, make(setup) if make is not None else build(name, setup)))
         results += [_together(list(of_task)) for of_task in zip(*runs, strict=True)]
@@ -167,13 +172,18 @@ class _Judge:
     """Runs one method after the other over the same queries."""
 
     def __init__(
-        self, history: History, split: Split, plan: Plan, progress: Callable[[str, int], None] | None
+        self,
+        history: History,
+        split: Split,
+        plan: Plan,
+        progress: Callable[[str, int], None] | None,
+        tasks: list[Task],
     ) -> None:
         self._history, self._split, self._plan = history, split, plan
         self._progress = progress or (lambda name, done: None)
         self._first: Bool = first_times(history)
         self.candidates = Candidates(history)
-        self.tasks = prepare(history, split, plan)
+        self.tasks = tasks
         self._validation = {task: split.queries(history, "validation", task) for task in plan.tasks}
 
     def run(self, name: str, method: Method) -> list[Result]:
@@ -211,10 +221,8 @@ class _Judge:
                 method.learn(rows)
             for number, params in enumerate(grid):
                 method.set(**params)
-                ranked = rank_targets(
-                    method.scores(part), part, self.candidates, self._history, self._first, lists=False
-                )
-                total[task][number] += values(ranked.rank, HEADLINE).sum()
+                rank = shallow_ranks(method.scores(part), part, self.candidates)
+                total[task][number] += values(rank, HEADLINE).sum()
         return {task: grid[int(np.argmax(sums))] for task, sums in total.items()}
 
     def _test(

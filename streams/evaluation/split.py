@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -21,7 +22,7 @@ class Split:
         train: (A,) int64 rows, in order of time (and of the history within one time).
         validation, test: (B,), (C,) int64 rows, ascending.
         progressive: True if time is one for all users, so that what has happened meanwhile may be learned.
-        name: "time" or "last".
+        name: "time", "events" or "last".
     """
 
     name: str
@@ -36,21 +37,30 @@ class Split:
         return {"open": open_queries, "given": given_queries}[task](history, rows)
 
 
-def time_split(history: History, test_share: float = 0.1, validation_share: float = 0.1) -> Split:
-    """Cut the span of time: the last share of it is test, the share before it validation, for all users alike.
+def time_split(
+    history: History,
+    test_share: float = 0.1,
+    validation_share: float = 0.1,
+    by: Literal["time", "events"] = "time",
+) -> Split:
+    """Cut at two moments, for all users alike: what comes last is test, what comes before it validation.
 
-    The span runs from the first to the last event, so that the share of events may differ from the share of time.
+    The shares are of the span from the first to the last event (`by="time"`), or of the events: for logs that are
+    uneven in time.
 
     Raises:
         EvaluationError: a part would be empty.
     """
-    first, last = float(history.time.min()), float(history.time.max())
-    test_from = last - test_share * (last - first)
-    validation_from = test_from - validation_share * (last - first)
+    shares = np.array([1 - test_share - validation_share, 1 - test_share])
+    if by == "time":
+        first, last = float(history.time.min()), float(history.time.max())
+        validation_from, test_from = (first + shares * (last - first)).tolist()
+    else:
+        validation_from, test_from = np.quantile(history.time, shares, method="higher").tolist()
     time = history.time
     train = np.flatnonzero(time < validation_from)
     split = Split(
-        name="time",
+        name=by,
         train=train[np.argsort(time[train], kind="stable")],
         validation=np.flatnonzero((time >= validation_from) & (time < test_from)),
         test=np.flatnonzero(time >= test_from),

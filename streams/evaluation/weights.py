@@ -1,0 +1,87 @@
+"""How the weights of users' scenarios move over time: what the report shows of a transfer model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from encoders.unseen import unseen_vectors
+from streams.columns import NONE
+from streams.evaluation.slices import Facts
+from streams.history import History
+from transfer.arrays import F64, I64
+from transfer.config import InterestConfig
+from transfer.interest import apply_events, empty_states
+from transfer.protocols import TransferModel
+from transfer.terms import EventTerms
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WeightShift:
+    """One user's scenarios: time (P,), weights (P, S) that sum to 1 in each row, names of the S scenarios."""
+
+    user: str
+    time: F64
+    weights: F64
+    scenarios: list[str]
+
+
+def emerging_users(facts: Facts, count: int) -> list[int]:
+    """The users with the most targets in scenarios that are new to them, and who did something before."""
+    known = facts.user_events > 0
+    users, targets = np.unique(facts.user[known & (facts.nth <= 1)], return_counts=True)
+    chosen: list[int] = users[np.argsort(-targets, kind="stable")[:count]].tolist()
+    return chosen
+
+
+def weight_shifts(
+    history: History,
+    users: list[int],
+    model: TransferModel,
+    config: InterestConfig,
+    begin: float,
+    points: int = 60,
+) -> list[WeightShift]:
+    """Apply the users' events one part after the other and read the weights, from the time `begin` on.
+
+    Items get vectors of their id alone: weights come from what happened when and where, not from content.
+    """
+    end = float(history.time.max())
+    times = np.linspace(begin, end, points)
+    shifts = []
+    for user in users:
+        rows = np.arange(history.offsets[user], history.offsets[user + 1])
+        cuts = np.searchsorted(history.time[rows], times, side="right")
+        states = empty_states(1, config)
+        weights = np.zeros((points, len(history.scenarios)))
+        place = {name: code for code, name in enumerate(history.scenarios)}
+        done = 0
+        for point, cut in enumerate(cuts.tolist()):
+            if cut > done:
+                states, _ = apply_events(states, _terms(history, rows[done:cut], config.dim), config)
+                done = cut
+            for name, weight in zip(states.slot_names(0), model(states).weights.tolist(), strict=True):
+                if name in place:
+                    weights[point, place[name]] = weight
+        used = np.argsort(-weights.sum(axis=0), kind="stable")[: int((weights.max(axis=0) > 0).sum())]
+        names = [history.scenarios[code] for code in used.tolist()]
+        shifts.append(WeightShift(history.users[user], times, weights[:, used], names))
+    return shifts
+
+
+def _terms(history: History, rows: I64, dim: int) -> EventTerms:
+    """Events of one user as the states take them."""
+    rows = rows[history.item[rows] != NONE]
+    codes, vector = np.unique(history.item[rows], return_inverse=True)
+    return EventTerms(
+        user=np.zeros(len(rows), np.int32),
+        time=history.time[rows],
+        key=history.key[rows],
+        action=history.action[rows],
+        item=history.item_keys[history.item[rows]],
+        scenario=history.scenario[rows],
+        scenario_names=tuple(history.scenarios),
+        vectors=unseen_vectors([history.items[code] for code in codes.tolist()], dim),
+        vector=vector.astype(np.int32),
+    )
