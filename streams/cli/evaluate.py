@@ -201,10 +201,10 @@ def _content(history: History, settings: Settings, quiet: bool) -> Callable[[], 
         return None
     from functools import cache
 
-    from streams.fit import item_content
-
     @cache
     def encoded() -> tuple[Any, Any]:
+        from streams.fit import item_content
+
         distinct = len(set(history.item_texts))
         with progress_bar("encoding texts", distinct, quiet) as advance:
             done = 0

@@ -138,15 +138,16 @@ def seen_rows(history: History, queries: Queries) -> tuple[I64, I64]:
     return np.arange(offsets[-1]) + np.repeat(begin - offsets[:-1], sizes_of(offsets)), offsets
 
 
-def first_times(history: History) -> Bool:
-    """(E,) whether an event is its user's first with that item; False for events without an item.
+def first_rows(history: History) -> I64:
+    """(E,) the row of the user's first event with the same item; within a basket the first row counts."""
+    order = np.lexsort((history.item, history.user))  # stable: rows of one user and item stay in order of time
+    starts = group_starts([history.user[order], history.item[order]])
+    first = np.empty(len(history), np.int64)
+    first[order] = np.repeat(order[starts], np.diff(np.append(starts, len(order))))
+    return first
 
-    Within a basket the first row counts, so `first_times(history)[queries.target_row]` says which targets are new to
-    their user, and the rows of `seen_rows` for which it is true are the user's distinct items.
-    """
-    order = np.lexsort(
-        (history.item, history.user)
-    )  # stable: rows of one user and item stay in order of time
-    first = np.zeros(len(history), np.bool_)
-    first[order[group_starts([history.user[order], history.item[order]])]] = True
-    return first & (history.item != NONE)
+
+def new_targets(queries: Queries, first: I64) -> Bool:
+    """(T,) whether the user had no event with the target before the basket; `first` is `first_rows(history)`."""
+    new: Bool = first[queries.target_row] >= queries.seen[queries.target_query]
+    return new

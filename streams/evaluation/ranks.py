@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from streams.columns import NONE
-from streams.evaluation.queries import OPEN, Queries
+from streams.evaluation.queries import OPEN, Queries, new_targets
 from streams.history import History
-from transfer.arrays import F32, I32, I64, Bool
+from transfer.arrays import F32, I32, I64
 
 TOP = 10
 """Length of the lists that coverage and popularity bias look at."""
@@ -56,16 +56,16 @@ class Ranked:
 
 
 def rank_targets(
-    scores: F32, queries: Queries, candidates: Candidates, history: History, first: Bool
+    scores: F32, queries: Queries, candidates: Candidates, history: History, first: I64
 ) -> Ranked:
     """Rank the targets of a block of queries by `scores` (Q, N) float32.
 
-    Equal scores rank by item code, the lower first; NaN counts as the lowest. `first` is `first_times(history)`.
+    Equal scores rank by item code, the lower first; NaN counts as the lowest. `first` is `first_rows(history)`.
     """
     rank = np.zeros(queries.targets, np.int32)
     without_own = np.zeros(queries.targets, np.int32)
     top = np.full((len(queries), TOP), NONE, np.int32)
-    new = first[queries.target_row]
+    new = new_targets(queries, first)
     for query in range(len(queries)):
         codes = candidates.of(int(queries.scenario[query]))
         row = _row(scores[query], codes)
@@ -142,10 +142,10 @@ def _row(scores: F32, codes: I64) -> F32:
     return row
 
 
-def _own_places(history: History, queries: Queries, query: int, codes: I64, first: Bool) -> I64:
+def _own_places(history: History, queries: Queries, query: int, codes: I64, first: I64) -> I64:
     """Places among `codes` of the distinct earlier items of the query's user."""
     begin, end = int(history.offsets[queries.user[query]]), int(queries.seen[query])
-    own = history.item[begin:end][first[begin:end]]
+    own = history.item[begin:end][first[begin:end] == np.arange(begin, end)]
     places = np.searchsorted(codes, own)
     places[places == len(codes)] = 0
     return places[codes[places] == own] if len(codes) else places[:0]

@@ -12,12 +12,12 @@ import numpy as np
 from streams.evaluation.methods.base import Method, Setup, Tunable
 from streams.evaluation.methods.registry import METHODS, build
 from streams.evaluation.metrics import HEADLINE, values
-from streams.evaluation.queries import Queries, first_times
+from streams.evaluation.queries import Queries, first_rows
 from streams.evaluation.ranks import TOP, Candidates, rank_targets, shallow_ranks
 from streams.evaluation.slices import DAY, Facts, Slice, facts, slices
 from streams.evaluation.split import Split
 from streams.history import History
-from transfer.arrays import I32, I64, Bool
+from transfer.arrays import I32, I64
 
 BLOCK = 256
 """Most queries that are scored at once."""
@@ -181,7 +181,7 @@ class _Judge:
     ) -> None:
         self._history, self._split, self._plan = history, split, plan
         self._progress = progress or (lambda name, done: None)
-        self._first: Bool = first_times(history)
+        self._first = first_rows(history)
         self.candidates = Candidates(history)
         self.tasks = tasks
         self._validation = {task: split.queries(history, "validation", task) for task in plan.tasks}

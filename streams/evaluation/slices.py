@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streams.columns import NONE
-from streams.evaluation.queries import Queries, first_times, seen_rows
+from streams.evaluation.queries import Queries, first_rows, new_targets, seen_rows
 from streams.history import History
 from transfer.arrays import F64, I32, I64, Bool
 from transfer.rows import owners
@@ -76,7 +76,7 @@ def facts(history: History, queries: Queries) -> Facts:
     sizes = np.bincount(pairs[pairs >= 0] // len(history.items), minlength=len(history.scenarios))
     return Facts(
         user=user,
-        new=first_times(history)[rows],
+        new=new_targets(queries, first_rows(history)),
         moved=_moved(history, queries),
         scenario=scenario,
         nth=in_scenario + 1,

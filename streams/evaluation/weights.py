@@ -19,10 +19,10 @@ from transfer.terms import EventTerms
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WeightShift:
-    """One user's scenarios: time (P,), weights (P, S) that sum to 1 in each row, names of the S scenarios."""
+    """One user's scenarios: events so far (P,), weights (P, S) after so many, rows sum to 1, names of the S scenarios."""
 
     user: str
-    time: F64
+    events: I64
     weights: F64
     scenarios: list[str]
 
@@ -45,28 +45,27 @@ def weight_shifts(
 ) -> list[WeightShift]:
     """Apply the users' events one part after the other and read the weights, from the time `begin` on.
 
-    Items get vectors of their id alone: weights come from what happened when and where, not from content.
+    `points` readings are spread evenly over the user's events since then, each after a whole basket. Items get vectors of
+    their id alone: weights come from what happened when and where, not from content.
     """
-    end = float(history.time.max())
-    times = np.linspace(begin, end, points)
+    place = {name: code for code, name in enumerate(history.scenarios)}
     shifts = []
     for user in users:
         rows = np.arange(history.offsets[user], history.offsets[user + 1])
-        cuts = np.searchsorted(history.time[rows], times, side="right")
+        time = history.time[rows]
+        ends = np.append(np.flatnonzero(np.diff(time)) + 1, len(rows))
+        ends = ends[time[ends - 1] >= begin]
+        ends = ends[np.unique(np.linspace(0, len(ends) - 1, points).astype(np.int64))]
         states = empty_states(1, config)
-        weights = np.zeros((points, len(history.scenarios)))
-        place = {name: code for code, name in enumerate(history.scenarios)}
-        done = 0
-        for point, cut in enumerate(cuts.tolist()):
-            if cut > done:
-                states, _ = apply_events(states, _terms(history, rows[done:cut], config.dim), config)
-                done = cut
+        weights = np.zeros((len(ends), len(history.scenarios)))
+        for point, (start, end) in enumerate(zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)):
+            states, _ = apply_events(states, _terms(history, rows[start:end], config.dim), config)
             for name, weight in zip(states.slot_names(0), model(states).weights.tolist(), strict=True):
                 if name in place:
                     weights[point, place[name]] = weight
         used = np.argsort(-weights.sum(axis=0), kind="stable")[: int((weights.max(axis=0) > 0).sum())]
         names = [history.scenarios[code] for code in used.tolist()]
-        shifts.append(WeightShift(history.users[user], times, weights[:, used], names))
+        shifts.append(WeightShift(history.users[user], ends, weights[:, used], names))
     return shifts
 
 
