@@ -20,7 +20,8 @@ def test_measures_are_those_of_ir_measures():
         names = [f"d{place}" for place in range(1, 40)]
         names[rank - 1] = "target"
         run += [
-            ir_measures.ScoredDoc(f"q{rank}", name, float(-place)) for place, name in enumerate(names, start=1)
+            ir_measures.ScoredDoc(f"q{rank}", name, float(-place))
+            for place, name in enumerate(names, start=1)
         ]
     theirs = {"ndcg": nDCG, "recall": R, "precision": P, "mrr": RR}
     asked = {f"{kind}@{k}": measure @ k for kind, measure in theirs.items() for k in (10, 20)}

@@ -59,7 +59,9 @@ def test_ranks_are_those_of_sorting_the_candidates(kind, make, homes):
         allowed = [
             item
             for item in range(len(history.items))
-            if queries.scenario[query] < 0 or not homes or history.item_scenario[item] == queries.scenario[query]
+            if queries.scenario[query] < 0
+            or not homes
+            or history.item_scenario[item] == queries.scenario[query]
         ]
         order = sorted(allowed, key=lambda item: (-clean[query, item], item))
         own = set(history.item[history.offsets[queries.user[query]] : queries.seen[query]].tolist())
