@@ -6,7 +6,7 @@ import sys
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -155,11 +155,11 @@ def evaluate(
         )
         with progress_bar("reading", events.total_rows, json_) as advance:
             history = load_history(events, catalogue, advance)
-        cut = (
-            last_split(history)
-            if split is SplitName.LAST
-            else time_split(history, test_share, validation_share, by=split.value)
-        )
+        if split is SplitName.LAST:
+            cut = last_split(history)
+        else:
+            by: Literal["time", "events"] = "events" if split is SplitName.EVENTS else "time"
+            cut = time_split(history, test_share, validation_share, by)
         plan = Plan(
             methods=chosen,
             tasks=("open", "given") if task is Task.BOTH else (task.value,),

@@ -23,10 +23,11 @@ def values(rank: I32, name: str) -> F64:
     kind, _, cutoff = name.partition("@")
     k = int(cutoff)
     hit = ((rank >= 1) & (rank <= k)).astype(np.float64)
-    at = np.maximum(rank, 1)
+    at: I32 = np.maximum(rank, 1)
     match kind:
         case "ndcg":
-            return hit / np.log2(1 + at)
+            gain: F64 = hit / np.log2(1 + at)
+            return gain
         case "recall":
             return hit
         case "precision":

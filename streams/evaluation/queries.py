@@ -106,20 +106,19 @@ def _queries(history: History, rows: I64, scenario: I32) -> Queries:
     """Group events to queries by (user, time, named scenario), and their items to distinct targets."""
     worn = history.item[rows] != NONE
     rows, scenario = rows[worn], scenario[worn]
-    user, time, item = history.user[rows], history.time[rows], history.item[rows]
     # Rows of a basket are next to each other and the sort is stable: the first row of an item stays the first.
-    order = np.lexsort((item, scenario, user, time))
-    rows, scenario, user, time, item = (part[order] for part in (rows, scenario, user, time, item))
-    first = group_starts([time, user, scenario, item])
-    rows, scenario, user, time, item = (part[first] for part in (rows, scenario, user, time, item))
-    starts = group_starts([time, user, scenario])
+    order = np.lexsort((history.item[rows], scenario, history.user[rows], history.time[rows]))
+    rows, scenario = rows[order], scenario[order]
+    first = group_starts([history.time[rows], history.user[rows], scenario, history.item[rows]])
+    rows, scenario = rows[first], scenario[first]
+    starts = group_starts([history.time[rows], history.user[rows], scenario])
     return Queries(
-        user=user[starts],
-        time=time[starts],
+        user=history.user[rows[starts]],
+        time=history.time[rows[starts]],
         seen=_basket_start(history, rows[starts]),
         scenario=scenario[starts],
         target_offsets=np.append(starts, len(rows)).astype(np.int64),
-        target_item=item,
+        target_item=history.item[rows],
         target_row=rows,
     )
 

@@ -146,13 +146,14 @@ def _own_places(history: History, queries: Queries, query: int, codes: I64, firs
     """Places among `codes` of the distinct earlier items of the query's user."""
     begin, end = int(history.offsets[queries.user[query]]), int(queries.seen[query])
     own = history.item[begin:end][first[begin:end] == np.arange(begin, end)]
-    places = np.searchsorted(codes, own)
-    places[places == len(codes)] = 0
-    return places[codes[places] == own] if len(codes) else places[:0]
+    places: I64 = np.minimum(np.searchsorted(codes, own), len(codes) - 1)
+    there: I64 = places[codes[places] == own]
+    return there
 
 
 def _ahead(row: F32, own: I64, places: I64) -> I64:
     """How many of the places `own` rank before each of `places`."""
     score, others = row[places][:, None], row[own]
     before = (others > score) | ((others == score) & (own < places[:, None]))
-    return np.count_nonzero(before, axis=1)
+    ahead: I64 = np.count_nonzero(before, axis=1)
+    return ahead

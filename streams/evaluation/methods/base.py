@@ -103,11 +103,12 @@ def profiles(
         mass = np.ones(len(rows))
     else:
         last = np.maximum(queries.seen - 1, 0)
+        sizes = sizes_of(offsets)
         if by == "time":
-            now, at = (history.time[last] if since == "latest" else queries.time), history.time[rows]
+            now = history.time[last] if since == "latest" else queries.time
+            age = (np.repeat(now, sizes) - history.time[rows]) / half_life
         else:
-            now, at = last, rows
-        age = (np.repeat(now, sizes_of(offsets)) - at) / half_life
+            age = (np.repeat(last, sizes) - rows) / half_life
         mass = np.exp2(-age)
         if tail:
             mass += tail / (1 + age)
