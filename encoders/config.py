@@ -1,5 +1,6 @@
 """Settings of the content encoder."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -39,6 +40,11 @@ class EncoderConfig(BaseModel):
     dim: int = Field(default=128, ge=2, le=4096, description="dimensions after whitening")
     text_cache: int = Field(default=16_384, ge=0, description="vectors of recent texts kept in memory (rows)")
     cache_rows: int = Field(default=262_144, ge=1, description="item vectors kept in memory (rows)")
+    fitted: Path | None = Field(
+        default=None,
+        description="folder of an item encoder (driftline fit), for vectors that know behaviour; "
+        "none: vectors of the items' texts",
+    )
 
 
 class FitConfig(BaseModel):
@@ -46,9 +52,6 @@ class FitConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dim: int = Field(
-        default=128, ge=2, le=4096, description="dimensions of the vectors; interest.dim is the same"
-    )
     window: int = Field(
         default=5,
         ge=0,

@@ -28,6 +28,8 @@ Bool = npt.NDArray[np.bool_]
 
 _FORMAT = "driftline-item-encoder"
 _VERSION = 1
+_LEAST = np.float32(1e-6)
+"""A pull of 0 still leaves an item without behaviour its content."""
 _MIN_PAIRS = 50
 """Items with both content and behaviour below which no map is learned from them."""
 
@@ -83,7 +85,7 @@ class ItemEncoder:
         return self._rows(keys) >= 0
 
     def vectors(self, keys: U64, content: F32, has_content: Bool) -> F32:
-        """(N, D) float32 unit rows of items; zeros for those of which neither behaviour nor usable content is known.
+        """(N, D) float32 unit rows of items; zeros for those of which neither behaviour nor content is known.
 
         keys: (N,) uint64. content: (N, D0) float32 unit rows, of which only those with `has_content` (N,) count.
 
@@ -95,16 +97,17 @@ class ItemEncoder:
         counts = np.where(met, self.counts[rows] if len(self.counts) else 0.0, 0.0).astype(np.float32)
         vectors = np.zeros((len(keys), self.dim), np.float32)
         vectors[met] = self.behaviour[rows[met]]
-        if self.ridge is not None and has_content.any():
-            mapped = self.texts(content[has_content])
-            part = counts[has_content, None]
-            vectors[has_content] = vectors[has_content] * part + np.float32(self.pull) * mapped
+        worded = has_content if self.ridge is not None else has_content & ~met
+        if worded.any():
+            mapped = self.texts(content[worded])
+            vectors[worded] = vectors[worded] * counts[worded, None] + max(self.pull, _LEAST) * mapped
         return unit_rows(vectors)
 
     def texts(self, content: F32) -> F32:
         """Content (N, D0) float32, such as what a user types, as (N, D) float32 unit rows of this space.
 
-        Without a map the rows come back as they are: they mean nothing here, but equal texts still are equal.
+        Without a map (no item of the log had content) the rows come back as they are: they are near each other
+        where their contents are, and near no item that was met.
 
         Raises:
             EncoderMismatch: content has another width than the map, or than the vectors where there is no map.

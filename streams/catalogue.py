@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from encoders.content import ContentEncoder
+from encoders.item_space import ItemSpace
 from encoders.items import ItemVectors
 from encoders.prepare import item_text
-from encoders.unseen import unseen_vectors
 from sinks.points import WITHOUT_TEXT, ItemPoints, ItemRecord, item_key
 from sinks.protocols import Store
 from streams.event import ItemRow
@@ -44,6 +45,7 @@ class CatalogueWriter:
         *,
         store: Store,
         content: ContentEncoder,
+        space: ItemSpace,
         memory: ItemVectors,
         metrics: Metrics,
         now: Callable[[], float],
@@ -53,6 +55,7 @@ class CatalogueWriter:
     ) -> None:
         self._store = store
         self._content = content
+        self._space = space
         self._memory = memory
         self._metrics = metrics
         self._now = now
@@ -99,8 +102,9 @@ class CatalogueWriter:
         texts = [item_text(row.title, row.description) for row in rows]
         if any(texts):
             self._save_whitening()  # what the fingerprints below depend on
-        contents = [self._content.content_fingerprint(text) if text else WITHOUT_TEXT for text in texts]
-        stored = self._store.items.read([item_key(row.item_id) for row in rows])
+        keys = np.array([item_key(row.item_id) for row in rows], np.uint64)
+        contents = self._space.fingerprints(keys, texts)
+        stored = self._store.items.read(keys.tolist())
         changed = [
             position
             for position, (row, content, record) in enumerate(zip(rows, contents, stored, strict=True))
@@ -112,7 +116,8 @@ class CatalogueWriter:
         if not changed:
             return
         rows, texts, contents = (list(_pick(values, changed)) for values in (rows, texts, contents))
-        vectors, encoded = self._vectors(rows, texts, contents)
+        keys = keys[changed]
+        vectors, encoded = self._vectors(rows, keys, texts, contents)
         self._store.items.write(
             ItemPoints(
                 item_ids=[row.item_id for row in rows],
@@ -122,25 +127,30 @@ class CatalogueWriter:
                 contents=contents,
             )
         )
-        self._memory.put([item_key(row.item_id) for row in rows], vectors, self._now())
+        self._memory.put(keys, vectors, self._now())
         counts.encoded += encoded
         counts.reused += len(rows) - encoded
         self._metrics.items.labels("encoded").inc(encoded)
         self._metrics.items.labels("reused").inc(len(rows) - encoded)
 
     def _vectors(
-        self, rows: Sequence[ItemRow], texts: Sequence[str], contents: Sequence[str]
-    ) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], int]:
+        self,
+        rows: Sequence[ItemRow],
+        keys: npt.NDArray[np.uint64],
+        texts: Sequence[str],
+        contents: Sequence[str],
+    ) -> tuple[npt.NDArray[np.float32], int]:
         """(N, D) vectors, and the number of distinct texts that went through the model for them."""
-        vectors = np.empty((len(rows), self._content.dim), np.float32)
+        vectors = np.empty((len(rows), self._space.dim), np.float32)
         known = self._store.items.contents(sorted(set(contents) - {WITHOUT_TEXT}))
-        fresh = [p for p, content in enumerate(contents) if content not in known and content != WITHOUT_TEXT]
         before = self._content.encoded
+        fresh = [position for position, content in enumerate(contents) if content not in known]
         if fresh:
-            vectors[fresh] = self._content.encode([texts[position] for position in fresh])
-        bare = [position for position, content in enumerate(contents) if content == WITHOUT_TEXT]
-        if bare:
-            vectors[bare] = unseen_vectors([rows[position].item_id for position in bare], self._content.dim)
+            vectors[fresh] = self._space.items(
+                [rows[position].item_id for position in fresh],
+                keys[fresh],
+                [texts[position] for position in fresh],
+            )
         for position, content in enumerate(contents):
             if content in known:
                 vectors[position] = known[content]

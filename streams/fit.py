@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from encoders.behaviour import behaviour_vectors
+from encoders.behaviour import PRODUCTS, behaviour_vectors
 from encoders.config import EncoderConfig, FitConfig
 from encoders.content import ContentEncoder
 from encoders.item_encoder import ItemEncoder, fit_item_encoder
@@ -25,7 +25,6 @@ Progress = Callable[[int], None]
 
 BASKETS = 0.5
 """Share of events that share their time with another of the user from which on a log is one of baskets."""
-FIT_TEXTS = 50_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,8 +75,9 @@ def fit_encoder(
     config: FitConfig | None = None,
     progress: Progress | None = None,
     content: ItemContent | None = None,
+    dim: int = 128,
 ) -> ItemEncoder:
-    """Fit an item encoder on the events `rows` of a history (all of them where None), in any order.
+    """Fit an item encoder of `dim` dimensions on the events `rows` of a history (all of them where None), in any order.
 
     `content` (`item_content`) gives the map for items without behaviour. `progress` is told of each pass of the
     decomposition. No event outside `rows` has any influence.
@@ -98,7 +98,7 @@ def fit_encoder(
         np.repeat(np.arange(len(starts)), sizes),
         user,
         len(history.items),
-        config.dim,
+        dim,
         window=config.basket_window if has_baskets(sizes) else config.window,
         smoothing=config.smoothing,
         shift=config.shift,
@@ -113,6 +113,29 @@ def fit_encoder(
         content.whitening if content is not None else None,
         config,
     )
+
+
+def rows_before(history: History, until: float | None = None, holdout_share: float = 0.0) -> I64:
+    """Rows of the events before `until` (unix seconds) and before the last `holdout_share` of the time that is spanned.
+
+    A share of .2 leaves out what `driftline evaluate` validates and tests on.
+
+    Raises:
+        LogError: there are none.
+    """
+    first, last = float(history.time.min()), float(history.time.max())
+    end = np.inf if until is None else until
+    if holdout_share > 0:
+        end = min(end, last - holdout_share * (last - first))
+    rows = np.flatnonzero(history.time < end)
+    if not len(rows):
+        raise LogError(f"the log has no event before {end:.0f} (it begins at {first:.0f}); nothing to fit on")
+    return rows
+
+
+def fit_passes() -> int:
+    """How often `fit_encoder` calls its `progress`."""
+    return PRODUCTS
 
 
 def has_baskets(sizes: I64) -> bool:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.content import ContentEncoder
+from encoders.item_space import ItemSpace
 from sinks.fence import Fence
 from sinks.points import UserPoints
 from sinks.protocols import Store
@@ -81,6 +82,7 @@ class Ingest:
         *,
         store: Store,
         content: ContentEncoder,
+        space: ItemSpace,
         items: ItemSource,
         lock: AbstractContextManager[object],
         config: InterestConfig,
@@ -91,6 +93,7 @@ class Ingest:
     ) -> None:
         self._store = store
         self._content = content
+        self._space = space
         self._items = items
         self._lock = lock
         self._config = config
@@ -196,7 +199,7 @@ class Ingest:
             return np.empty((0, self._config.dim), np.float32)
         self._on_text()
         cached = self._content.cached
-        vectors = self._content.encode(texts)
+        vectors = self._space.texts(texts)
         hits = self._content.cached - cached
         self._metrics.cache.labels("texts", "hit").inc(hits)
         self._metrics.cache.labels("texts", "miss").inc(len(texts) - hits)

@@ -1,4 +1,4 @@
-"""Vectors of the items that events name: from memory, else the store, else a deterministic stand-in."""
+"""Vectors of the items that events name: from memory, else the store, else behaviour, else a deterministic stand-in."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from encoders.item_space import ItemSpace
 from encoders.items import ItemVectors
-from encoders.unseen import unseen_vectors
 from sinks.points import PLACEHOLDER, ItemPoints, item_key
 from sinks.protocols import Store
 from streams.metrics import Metrics
@@ -20,12 +20,16 @@ U64 = npt.NDArray[np.uint64]
 class ItemSource:
     """Looks items up in three steps and keeps what it finds.
 
-    An item that nobody has told of yet gets the unit vector that its id determines, and a placeholder point, so that it
-    can be recommended again; when the catalogue brings it, later events use its content.
+    An item that no catalogue has told of yet gets the vector of its behaviour, if a fitted encoder has met it, else the
+    unit vector that its id determines; and a placeholder point, so that it can be recommended again. When the catalogue
+    brings it, later events use its content.
     """
 
-    def __init__(self, store: Store, memory: ItemVectors, metrics: Metrics, now: Callable[[], float]) -> None:
+    def __init__(
+        self, store: Store, space: ItemSpace, memory: ItemVectors, metrics: Metrics, now: Callable[[], float]
+    ) -> None:
         self._store = store
+        self._space = space
         self._memory = memory
         self._metrics = metrics
         self._now = now
@@ -52,7 +56,7 @@ class ItemSource:
             )
         if unseen:
             ids = [item_ids[row] for row in unseen]
-            vectors[unseen] = unseen_vectors(ids, self._memory.dim)
+            vectors[unseen], met = self._space.unseen(ids, keys[unseen])
             self._store.items.add(
                 ItemPoints(
                     item_ids=ids,
@@ -64,5 +68,5 @@ class ItemSource:
                 )
             )
             self._memory.put(keys[unseen], vectors[unseen], now, provisional=True)
-            self._metrics.unseen_items.inc(len(ids))
+            self._metrics.unseen_items.inc(int((~met).sum()))
         return keys, vectors

@@ -19,7 +19,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from encoders.config import EncoderConfig
+from encoders.config import EncoderConfig, FitConfig
 from sinks.config import StoreConfig
 from streams.broker_config import BrokerConfig
 from streams.errors import SettingsError
@@ -129,6 +129,7 @@ class Settings(BaseSettings):
     topics: TopicsConfig = TopicsConfig()
     store: StoreConfig = StoreConfig()
     encoder: EncoderConfig = EncoderConfig()
+    fit: FitConfig = FitConfig()
     interest: InterestConfig = InterestConfig()
     transfer: TransferConfig = TransferConfig()
     tables: TablesConfig = TablesConfig()

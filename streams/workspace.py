@@ -10,12 +10,15 @@ from types import TracebackType
 from typing import Self
 
 from encoders.content import ContentEncoder
+from encoders.item_encoder import ItemEncoder
+from encoders.item_space import ItemSpace
 from encoders.items import ItemVectors
 from encoders.whitening import Whitening
 from sinks.errors import StoreMismatch
 from sinks.open import open_store
 from sinks.protocols import Store
 from streams.catalogue import CatalogueWriter
+from streams.fitted import fitted_if_same, keep_fitted, load_fitted, require_fitted
 from streams.ingest import Ingest
 from streams.item_source import ItemSource
 from streams.item_tables import TableCounts, agree_on_config
@@ -39,6 +42,7 @@ class Workspace:
         interest: InterestConfig,
         metrics: Metrics | None = None,
         now: Callable[[], float] = time.time,
+        fitted: ItemEncoder | None = None,
     ) -> None:
         self.store = store
         self.settings = settings
@@ -47,8 +51,9 @@ class Workspace:
         # Lanes work in several threads; the encoder and the item vectors are used by one at a time.
         self._lock = threading.RLock()
         whitening = store.get_blob(WHITENING_BLOB)
-        self._fitted = whitening is not None
+        self._kept = whitening is not None
         self.content = ContentEncoder(settings.encoder)
+        self.space = ItemSpace(self.content, fitted)
         if whitening is not None:
             self.content.use(Whitening.from_bytes(whitening))
         self.memory = ItemVectors(interest.dim, settings.encoder.cache_rows)
@@ -56,6 +61,7 @@ class Workspace:
         self.catalogue = CatalogueWriter(
             store=store,
             content=self.content,
+            space=self.space,
             memory=self.memory,
             metrics=self.metrics,
             now=now,
@@ -67,7 +73,8 @@ class Workspace:
         self.ingest = Ingest(
             store=store,
             content=self.content,
-            items=ItemSource(store, self.memory, self.metrics, now),
+            space=self.space,
+            items=ItemSource(store, self.space, self.memory, self.metrics, now),
             lock=self._lock,
             config=interest,
             model=self.model,
@@ -78,14 +85,15 @@ class Workspace:
 
     @property
     def is_fitted(self) -> bool:
-        """Whether the store has its whitening: fitted on a catalogue, or the projection that stands for one."""
-        return self._fitted
+        """Whether the store's whitening is decided: a fitted item encoder brings one, the store has one."""
+        brought = self.space.fitted is not None and self.space.fitted.whitening is not None
+        return self._kept or brought
 
     def save_whitening(self) -> None:
         """Keep the whitening in use in the store, once: every vector there is made with it, so it never changes."""
-        if not self._fitted:
+        if not self._kept:
             self.store.put_blob(WHITENING_BLOB, self.content.whitening.to_bytes())
-            self._fitted = True
+            self._kept = True
 
     def close(self) -> None:
         """Flush and let go of the store."""
@@ -112,18 +120,23 @@ def open_workspace(
 
     Raises:
         StoreMismatch: it was made with other half-lives, weights or dimensions, or another model; says which.
+        EncoderError: `encoder.fitted` can't be used.
         StoreUnavailable, StoreLocked, StoreNotFound: see `sinks.open.open_store`.
     """
     store = open_store(location, settings.store, settings.interest.dim, create)
     try:
         kept = store.get_blob(INTEREST_BLOB)
+        fitted = load_fitted(settings)
         if kept is None:
+            # The encoder first: once the interest is there, the store counts as made.
+            keep_fitted(store, fitted)
             store.put_blob(INTEREST_BLOB, settings.interest.model_dump_json().encode())
         else:
             _require_same(InterestConfig.model_validate_json(kept), settings.interest, location)
+            require_fitted(store, fitted, location)
         if settings.tables.keep:
             agree_on_config(store, settings.tables, location)
-        return Workspace(store, settings, settings.interest, metrics, now)
+        return Workspace(store, settings, settings.interest, metrics, now, fitted)
     except BaseException:
         store.close()
         raise
@@ -138,21 +151,26 @@ def open_existing(location: str, settings: Settings) -> Workspace:
     store = open_store(location, settings.store, settings.interest.dim, create=False)
     try:
         kept = store.get_blob(INTEREST_BLOB)
+        fitted = load_fitted(settings)
         if kept is not None:
             _require_same(InterestConfig.model_validate_json(kept), settings.interest, location)
-        return Workspace(store, settings, settings.interest)
+            require_fitted(store, fitted, location)
+        return Workspace(store, settings, settings.interest, fitted=fitted)
     except BaseException:
         store.close()
         raise
 
 
 def open_for_reading(location: str, settings: Settings) -> Workspace:
-    """Open the store with the interest settings that it was made with, whatever the file says now."""
+    """Open the store with the interest settings that it was made with, whatever the file says now.
+
+    Without its fitted item encoder, unless the settings name that very one: reading needs vectors of no new item.
+    """
     store = open_store(location, settings.store, settings.interest.dim, create=False)
     try:
         kept = store.get_blob(INTEREST_BLOB)
         interest = settings.interest if kept is None else InterestConfig.model_validate_json(kept)
-        return Workspace(store, settings, interest)
+        return Workspace(store, settings, interest, fitted=fitted_if_same(store, settings))
     except BaseException:
         store.close()
         raise

@@ -10,6 +10,7 @@ from streams.cli import (
     evaluate,
     explain,
     export,
+    fit,
     items,
     quickstart,
     recommend,
@@ -27,14 +28,16 @@ app = typer.Typer(
     add_completion=False,
     help="""Keeps an interest vector for every user, across scenarios, and moves it while they act.
 
-Begin with **driftline quickstart**. Then: **items** loads a catalogue, **replay** a historical log, **run** follows
-Kafka, **recommend** and **explain** read the result. Every command has its own --help with examples.
+Begin with **driftline quickstart**. Then: **fit** learns item vectors from a log, **items** loads a catalogue, **replay** a
+historical log, **run** follows Kafka, **recommend** and **explain** read the result. Every command has its own --help with
+examples.
 
 Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong usage or settings.""",
 )
 
 app.command("quickstart")(quickstart.quickstart)
 app.command("items")(items.items)
+app.command("fit")(fit.fit)
 app.command("replay")(replay.replay)
 app.command("redrive")(redrive.redrive)
 app.command("run")(run.run)

@@ -1,0 +1,139 @@
+"""driftline fit"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.cli import options
+from streams.cli.session import console, load, print_json, progress_bar, reported, show
+from streams.errors import SettingsError
+
+
+def fit(
+    log: Annotated[
+        list[Path], typer.Argument(metavar="LOG...", help="Parquet, CSV or JSON lines (also .gz).")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="ENCODER", help="Folder to write; an older encoder there is replaced."),
+    ],
+    items: Annotated[
+        Path | None,
+        typer.Option(
+            "--items",
+            metavar="CATALOGUE",
+            help="Texts of items, for those that have little behaviour or none.",
+        ),
+    ] = None,
+    map_: options.Map = "",
+    items_map: options.ItemsMap = "",
+    action: options.Action = None,
+    scenario: options.Scenario = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until",
+            metavar="TIME",
+            help="Use only events before this time: unix seconds, or 2026-11-25[T12:00:00] in UTC.",
+        ),
+    ] = None,
+    holdout_share: Annotated[
+        float,
+        typer.Option(
+            "--holdout-share",
+            min=0.0,
+            max=0.9,
+            help="Leave out the last part of the time that the log spans, e.g. 0.2.",
+        ),
+    ] = 0.0,
+    json_: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Fit item vectors on a log: items that are met close together lie close together.
+
+    Items without behaviour get their text mapped into the same space; the more often an item is met, the more its behaviour
+    counts. Use the result with encoder.fitted = "ENCODER" in the settings of a new store: items, replay and run make all
+    vectors with it.
+
+    Example: driftline fit events.parquet --items items.parquet --map scenario=department --out ./encoder
+    """
+    from streams.catalogue_file import open_catalogue
+    from streams.fit import fit_encoder, fit_passes, item_content, rows_before
+    from streams.history import load_history
+    from streams.logs import open_logs
+    from streams.mapping import CATALOGUE_FIELDS, parse_mapping
+
+    with reported():
+        if until is not None and holdout_share:
+            raise SettingsError("--until and --holdout-share both say where to stop; give one of them")
+        settings = load(config)
+        before = None if until is None else _unix_seconds(until)
+        began = time.monotonic()
+        catalogue = open_catalogue([items], parse_mapping(items_map, CATALOGUE_FIELDS)) if items else None
+        events = open_logs(
+            log,
+            parse_mapping(map_),
+            now=time.time(),
+            default_action=action,
+            default_scenario=scenario,
+            max_future_s=settings.daemon.max_future_s,
+            batch_rows=settings.replay.batch_events,
+        )
+        with progress_bar("reading", events.total_rows, json_) as advance:
+            history = load_history(events, catalogue, advance)
+        rows = rows_before(history, before, holdout_share)
+        with progress_bar("encoding texts", len(set(history.item_texts) - {""}), json_) as advance:
+            content = item_content(history, settings.encoder, progress=advance)
+        with progress_bar("fitting", fit_passes(), json_) as advance:
+            encoder = fit_encoder(history, rows, settings.fit, advance, content, settings.encoder.dim)
+        encoder.save(out)
+        met = encoder.has_behaviour(history.item_keys)
+        summary = {
+            "encoder": str(out),
+            "fingerprint": encoder.fingerprint,
+            "dim": encoder.dim,
+            "events": len(rows),
+            "items": len(history.items),
+            "with_behaviour": int(met.sum()),
+            "text_alone": 0 if content is None else int((content.known & ~met).sum()),
+            "held_out_cosine": None if encoder.ridge is None else round(encoder.ridge.cosine, 4),
+            "seconds": round(time.monotonic() - began, 1),
+        }
+        if json_:
+            print_json(summary)
+            return
+        show(
+            f"{summary['events']} events: {summary['with_behaviour']} of {summary['items']} items have behaviour, "
+            f"{summary['text_alone']} text alone; {summary['seconds']} s"
+        )
+        if encoder.ridge is None:
+            console.print("no text is mapped: too few items of the log have one")
+        else:
+            show(f"held-out cosine of mapped texts and behaviour {summary['held_out_cosine']}")
+        show(
+            f'written to {out}, fingerprint {encoder.fingerprint[:12]}; use it with encoder.fitted = "{out}"'
+        )
+
+
+def _unix_seconds(text: str) -> float:
+    """Unix seconds, or a date and time in UTC unless it names its zone.
+
+    >>> _unix_seconds("1970-01-02"), _unix_seconds("12.5")
+    (86400.0, 12.5)
+    """
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(
+            f"--until {text!r} is no time; give unix seconds, or a date such as 2026-11-25T12:00:00"
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
