@@ -49,3 +49,7 @@ class LaneLost(StreamsError):
 
 class EvaluationError(StreamsError):
     """Methods can't be judged on this log, or a method can't be built; the text says why."""
+
+
+class TrainingError(StreamsError):
+    """A log that nothing can be learned from, or settings that don't fit it; the text says what to do."""

@@ -25,6 +25,7 @@ from streams.broker_config import BrokerConfig
 from streams.errors import SettingsError
 from transfer.config import InterestConfig, TransferConfig
 from transfer.tables_config import TablesConfig
+from transfer.training.config import TrainConfig
 
 ENV_PREFIX = "DRIFTLINE_"
 ENV_NESTED = "__"
@@ -133,6 +134,7 @@ class Settings(BaseSettings):
     interest: InterestConfig = InterestConfig()
     transfer: TransferConfig = TransferConfig()
     tables: TablesConfig = TablesConfig()
+    train: TrainConfig = TrainConfig()
     daemon: DaemonConfig = DaemonConfig()
     replay: ReplayConfig = ReplayConfig()
     log: LogConfig = LogConfig()

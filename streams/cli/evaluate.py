@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from streams.evaluation.run import Evaluation
     from streams.evaluation.weights import WeightShift
+    from streams.fit import ItemContent
     from streams.history import History
     from streams.settings import Settings
     from transfer.arrays import F32, Bool
@@ -160,6 +161,7 @@ def evaluate(
         else:
             by: Literal["time", "events"] = "events" if split is SplitName.EVENTS else "time"
             cut = time_split(history, test_share, validation_share, by)
+        content = _content(history, settings, json_)
         plan = Plan(
             methods=chosen,
             tasks=("open", "given") if task is Task.BOTH else (task.value,),
@@ -169,7 +171,9 @@ def evaluate(
             setup=Setup(
                 model=model,
                 encoder=encoder,
-                content=_content(history, settings, json_),
+                settings=settings,
+                item_content=content,
+                content=None if content is None else lambda: _vectors(content),
                 max_seconds=max_seconds,
                 progress=None if json_ else lambda line: console.print(line, soft_wrap=True),
             ),
@@ -195,14 +199,20 @@ def evaluate(
             show(f"report: {written}")
 
 
-def _content(history: History, settings: Settings, quiet: bool) -> Callable[[], tuple[F32, Bool]] | None:
+def _vectors(content: Callable[[], ItemContent | None]) -> tuple[F32, Bool]:
+    found = content()
+    assert found is not None
+    return found.vectors, found.known
+
+
+def _content(history: History, settings: Settings, quiet: bool) -> Callable[[], ItemContent | None] | None:
     """Encodes the items' texts when a method asks for them, once."""
     if not any(history.item_texts):
         return None
     from functools import cache
 
     @cache
-    def encoded() -> tuple[Any, Any]:
+    def encoded() -> ItemContent | None:
         from streams.fit import item_content
 
         distinct = len(set(history.item_texts))
@@ -214,9 +224,7 @@ def _content(history: History, settings: Settings, quiet: bool) -> Callable[[], 
                 advance(total - done)
                 done = total
 
-            found = item_content(history, settings.encoder, progress=told)
-        assert found is not None
-        return found.vectors, found.known
+            return item_content(history, settings.encoder, progress=told)
 
     return encoded
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -12,7 +12,9 @@ from scipy.sparse import csr_array
 
 from streams.columns import NONE
 from streams.evaluation.queries import Queries, seen_rows
+from streams.fit import ItemContent
 from streams.history import History
+from streams.settings import Settings
 from transfer.arrays import F32, F64, I32, I64, Bool
 from transfer.rows import offsets_of, sizes_of
 
@@ -70,6 +72,10 @@ class Setup:
     """a trained model's folder"""
     encoder: Path | None = None
     """a fitted item encoder's folder"""
+    settings: Settings = field(default_factory=Settings)
+    """of states, tables, encoder and training"""
+    item_content: Callable[[], ItemContent | None] | None = None
+    """content vectors of the history's items as fitting takes them; encoded when called for the first time"""
     content: Callable[[], tuple[F32, Bool]] | None = None
     """text vectors of the history's items, (N, D) float32 unit rows, and which have one (N,); encoded when called"""
     max_seconds: float = 600.0

@@ -1,0 +1,195 @@
+"""Driftline itself: the analytic model as it serves without training, and the trained one with its ablations."""
+
+from __future__ import annotations
+
+
+from typing import Any
+
+import numpy as np
+
+from streams.columns import NONE
+from streams.evaluation.methods.base import Setup
+from streams.evaluation.queries import Queries
+from streams.fit import ItemContent
+from streams.history import History
+from streams.train import (
+    Material,
+    count_tables,
+    item_space,
+    material,
+    requests_at,
+    states_before,
+    train,
+)
+from transfer.again import again_scores, repeat_share
+from transfer.analytic import AnalyticTransfer
+from transfer.arrays import F32, I64
+from transfer.packing import unpack
+from transfer.rows import owners
+from transfer.training.config import TrainConfig
+
+NEW_TEMPERATURE = 0.05
+"""As `streams.recommend`."""
+
+
+class _States:
+    """States at queries, computed for all later moments of the log in one walk when the first of them is asked for."""
+
+    def __init__(self, data: Material, setup: Setup) -> None:
+        self._data, self._interest = data, setup.settings.interest
+        self._packed: dict[int, bytes] = {}
+
+    def at(self, queries: Queries) -> dict[int, bytes]:
+        """By row of the log; users without earlier events are missing."""
+        data = self._data
+        wanted = data.to_log[queries.seen]
+        if not set(wanted.tolist()) <= self._packed.keys():
+            later = data.history.basket_starts
+            later = later[data.history.time[later] >= float(queries.time.min())]
+            self._packed = states_before(data, _whole(data.history, later, queries), self._interest)
+            # Users without earlier events have no state: they are known to be missing.
+            for row in wanted.tolist():
+                self._packed.setdefault(row, b"")
+        return {row: self._packed[row] for row in wanted.tolist() if self._packed[row]}
+
+
+def _whole(history: History, rows: I64, queries: Queries) -> Queries:
+    """Queries at all these rows, for their states."""
+    seen = np.unique(np.concatenate([rows, queries.seen]))
+    seen = seen[seen < len(history)]
+    return Queries(
+        user=history.user[seen],
+        time=history.time[seen],
+        seen=seen,
+        scenario=np.full(len(seen), NONE, np.int32),
+        target_offsets=np.zeros(len(seen) + 1, np.int64),
+        target_item=np.zeros(0, np.int32),
+        target_row=np.zeros(0, np.int64),
+    )
+
+
+def _content(setup: Setup, history: History) -> ItemContent | None:
+    return setup.item_content() if setup.item_content is not None else None
+
+
+class Analytic:
+    """The analytic transfer and the analytic mixture of `streams.recommend`, over fitted item vectors."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.name = "analytic"
+        self._setup = setup
+
+    def fit(self, history: History, rows: I64, validation: Queries) -> None:
+        """Fit item vectors; nothing else is learned."""
+        self._data = material(history, rows, content=_content(self._setup, history))
+        self._model = AnalyticTransfer(self._setup.settings.interest, self._setup.settings.transfer)
+        self._states = _States(self._data, self._setup)
+
+    def learn(self, rows: I64) -> None:
+        """The states follow by themselves."""
+
+    def scores(self, queries: Queries) -> F32:
+        """g p_again + (1 - g) p_new over all items."""
+        data, settings = self._data, self._setup.settings
+        history, vectors = data.history, data.log.vectors
+        result = np.zeros((len(queries), len(history.items)), np.float32)
+        packed = self._states.at(queries)
+        at = data.to_log[queries.seen].tolist()
+        known = np.array([number for number, row in enumerate(at) if row in packed], np.int64)
+        if not len(known):
+            return result
+        states = unpack([packed[at[number]] for number in known.tolist()], settings.interest)
+        query = self._model(states).fused
+        for row, scenario in enumerate(queries.scenario[known].tolist()):
+            if scenario >= 0:
+                query[row] = self._model.scenario_query(states, row, history.scenarios[scenario])
+        owner = owners(states.own_offsets)
+        own = _codes(history, states.own_item)
+        gate = repeat_share(states, settings.transfer).astype(np.float32)
+        new = np.exp((query @ vectors.T - 1.0) / NEW_TEMPERATURE)
+        new[owner, own] = 0
+        new *= ((1 - gate) / np.maximum(new.sum(axis=1), 1e-30))[:, None]
+        new[owner, own] = gate[owner] * again_scores(states, settings.transfer)
+        result[known] = new
+        return result
+
+
+def _codes(history: History, keys: Any) -> I64:
+    order = np.argsort(history.item_keys)
+    return order[np.searchsorted(history.item_keys[order], keys)]
+
+
+class Trained:
+    """The learned model; `without` names what an ablation leaves out."""
+
+    without: dict[str, Any] = {}  # noqa: RUF012
+    """settings of TrainConfig that are changed"""
+    name = "driftline"
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self.curve: list[tuple[float, float]] = []
+
+    def fit(self, history: History, rows: I64, validation: Queries) -> None:
+        """Train on `rows`, stop and weigh by `validation`."""
+        setup = self._setup
+        self._data = material(history, rows, content=_content(setup, history))
+        settings = setup.settings
+        config: TrainConfig = replace_settings(settings.train, seed=setup.seed, **self.without)
+        self._tables = settings.tables
+        self._progressive = float(validation.time.min()) >= float(history.time[rows].max())
+        judged = _rows_of(history, validation)
+        done = train(
+            self._data, rows, judged, settings.interest, self._tables, config,
+            progressive=self._progressive, tell=setup.progress,
+        )
+        self._model = done.model
+        self._places = config.places
+        self.curve = [(row["epoch"], row["validation_new"]) for row in done.report["network"]]
+        self._space = item_space(self._model, self._data, count_tables(history, rows, self._tables))
+        self._states = _States(self._data, setup)
+        self._waiting: list[I64] = []
+
+    def learn(self, rows: I64) -> None:
+        """Tables go on; a few thousand events at a time, since merging costs about as much however few they are."""
+        self._waiting.append(rows)
+        if sum(map(len, self._waiting)) >= self._batch():
+            rows = np.concatenate(self._waiting)
+            self._space = self._space.at(count_tables(self._data.history, rows, self._tables, self._space.tables))
+            self._waiting = []
+
+    def scores(self, queries: Queries) -> F32:
+        """The mixture over all items; users without a state get the shares."""
+        from transfer.learned.ranking import rank
+
+        result = np.zeros((len(queries), len(self._space.keys)), np.float32)
+        for scenario in np.unique(queries.scenario).tolist():
+            rows = np.flatnonzero(queries.scenario == scenario)
+            result[rows] = self._space.shares(scenario)[:, -1]
+        requests, known = requests_at(
+            self._data, queries, self._states.at(queries), self._model, self._space, self._places
+        )
+        if len(known):
+            assert self._model.mixture is not None
+            result[known] = rank(requests, self._model.mixture, self._space).scores
+        return result
+
+    def _batch(self) -> int:
+        return max(2000, len(self._data.log) // 300)
+
+
+def _rows_of(history: History, queries: Queries) -> I64:
+    """All rows of the queries' baskets."""
+    starts = np.append(history.basket_starts, len(history))
+    basket = np.searchsorted(starts, queries.seen)
+    sizes = starts[basket + 1] - starts[basket]
+    ends = np.cumsum(sizes)
+    return np.unique(np.arange(ends[-1]) + np.repeat(starts[basket] - (ends - sizes), sizes))
+
+
+def replace_settings(config: TrainConfig, **changes: Any) -> TrainConfig:
+    """The same settings with some changed."""
+    return config.model_copy(update=changes)
+
+
+
