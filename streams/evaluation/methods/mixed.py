@@ -1,0 +1,127 @@
+"""Own items mixed with another method: the strong baselines of logs where people come back to items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from streams.evaluation.methods.base import Clock, Method, Setup, Tunable, profiles
+from streams.evaluation.methods.ease import Ease
+from streams.evaluation.methods.interactions import row_shares
+from streams.evaluation.methods.markov import Markov
+from streams.evaluation.methods.own import TAIL, half_life_grid
+from streams.evaluation.methods.popularity import PopularityOfAWeek
+from streams.evaluation.methods.validation import Validation, best
+from streams.evaluation.queries import Queries
+from streams.history import History
+from transfer.arrays import F32, I64
+
+_OWN = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
+
+
+class Mixture:
+    """w * (share of the user's own decayed sums) + (1 - w) * (the other method's share of all items).
+
+    Shares are what is not negative, divided by its sum, so that both parts are distributions over items. The other
+    method's own settings are chosen when it is fitted, by the mixture's value on validation; the half-life of own items and
+    w are what the runner tries. A user without own items gets the other part alone.
+    """
+
+    name = "own+other"
+
+    def __init__(self, other: Method) -> None:
+        self.grid: Sequence[Mapping[str, Any]] = []
+        self._other = other
+        self._half_life: float | None = None
+        self._by: Clock = "time"
+        self._own = 0.5
+        self._asked: tuple[Queries, F32] | None = None
+
+    def set(self, *, half_life: float | None, by: Clock, own: float) -> None:
+        """Half-life of own items and their weight (`own`)."""
+        self._half_life, self._by, self._own = half_life, by, own
+
+    def fit(self, history: History, rows: I64, validation: Queries) -> None:
+        """Fit the other method and choose its settings; own items have nothing to fit."""
+        self._history = history
+        self._other.fit(history, rows, validation)
+        half_lives = half_life_grid(history, rows)
+        asked = Validation(history, validation)
+        if isinstance(self._other, Tunable) and len(self._other.grid):
+            other = self._other
+            self._own = 0.8
+            # One after the other, from own items alone to the other's settings: together they are too many to try.
+            first = best(half_lives, lambda params: asked.mean(lambda queries: self._own_with(params, queries)))
+            self.set(**first, own=self._own)
+
+            def value(params: Mapping[str, Any]) -> float:
+                other.set(**params)
+                self._asked = None
+                return asked.mean(self.scores)
+
+            other.set(**best(other.grid, value))
+            self._asked = None
+        self.grid = [{**params, "own": own} for params in half_lives for own in _OWN]
+
+    def learn(self, rows: I64) -> None:
+        """The other method learns."""
+        self._asked = None
+        self._other.learn(rows)
+
+    def scores(self, queries: Queries) -> F32:
+        """(Q, N) float32 shares of the mixture."""
+        # The runner asks the same queries with one setting after the other.
+        if self._asked is None or self._asked[0] is not queries:
+            self._asked = (queries, shares(self._other.scores(queries)))
+        own = row_shares(
+            profiles(self._history, queries, self._half_life, self._by, since="latest", tail=TAIL)
+        )
+        result = self._asked[1] * np.float32(1 - self._own)
+        owner = np.repeat(np.arange(len(queries)), np.diff(own.indptr))
+        result[owner, own.indices] += np.float32(self._own) * own.data
+        return result
+
+    def _own_with(self, params: dict[str, Any], queries: Queries) -> F32:
+        own = profiles(self._history, queries, **params, since="latest", tail=TAIL)
+        result: F32 = own.toarray()
+        return result
+
+
+class OwnAndMarkov(Mixture):
+    """Own items and what followed the last basket's items."""
+
+    name = "own+markov"
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(Markov(setup))
+
+
+class OwnAndEase(Mixture):
+    """Own items and EASE."""
+
+    name = "own+ease"
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(Ease(setup))
+
+
+class OwnAndPopularityOfAWeek(Mixture):
+    """Own items and the counts of the last seven days."""
+
+    name = "own+popularity-7d"
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__(PopularityOfAWeek(setup))
+
+
+def shares(scores: F32) -> F32:
+    """Each row's positive part divided by its sum, (Q, N) float32; a row without one stays 0.
+
+    >>> shares(np.array([[1.0, -2.0, 3.0], [0.0, -1.0, 0.0]], np.float32)).tolist()
+    [[0.25, 0.0, 0.75], [0.0, 0.0, 0.0]]
+    """
+    kept = np.maximum(scores, np.float32(0))
+    total = kept.sum(axis=1, keepdims=True)
+    return np.divide(kept, total, out=kept, where=total > 0)
