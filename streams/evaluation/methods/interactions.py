@@ -73,15 +73,19 @@ def unit_rows(matrix: csr_array) -> csr_array:
 
 
 def largest_of_rows(matrix: csr_array, count: int) -> csr_array:
-    """Only the `count` largest entries of each row; of equal ones the lower column.
+    """Only the `count` largest entries of each row; of equal ones the lower column. Columns must be sorted.
 
     >>> largest_of_rows(csr_array(np.array([[3.0, 1.0, 2.0], [1.0, 1.0, 1.0]])), 2).toarray().tolist()
     [[3.0, 0.0, 2.0], [1.0, 1.0, 0.0]]
     """
-    owner = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    order = np.lexsort((matrix.indices, -matrix.data, owner))  # rows stay together, so places are theirs
-    place = np.arange(len(order)) - np.repeat(matrix.indptr[:-1], np.diff(matrix.indptr))
-    kept = np.sort(order[place < count])
-    sizes = np.minimum(np.diff(matrix.indptr), count)
-    offsets = np.append(0, np.cumsum(sizes))
+    sizes = np.diff(matrix.indptr)
+    kept = np.ones(matrix.nnz, np.bool_)
+    for row in np.flatnonzero(sizes > count).tolist():
+        begin, end = matrix.indptr[row : row + 2]
+        data = matrix.data[begin:end]
+        threshold = np.partition(data, len(data) - count)[len(data) - count]
+        chosen = data > threshold
+        chosen[np.flatnonzero(data == threshold)[: count - np.count_nonzero(chosen)]] = True
+        kept[begin:end] = chosen
+    offsets = np.append(0, np.cumsum(np.minimum(sizes, count)))
     return csr_array((matrix.data[kept], matrix.indices[kept], offsets), shape=matrix.shape)

@@ -87,7 +87,9 @@ def basket_pairs(history: History, rows: I64) -> Iterator[tuple[np.ndarray, np.n
     begin, end = starts[basket], np.append(starts, len(history))[basket + 1]
     before = starts[basket - 1]
     pairs = np.cumsum((begin - before) * (end - begin))
-    edges = np.searchsorted(pairs, np.arange(_PAIRS_AT_A_TIME, pairs[-1] if len(pairs) else 0, _PAIRS_AT_A_TIME))
+    edges = np.searchsorted(
+        pairs, np.arange(_PAIRS_AT_A_TIME, pairs[-1] if len(pairs) else 0, _PAIRS_AT_A_TIME)
+    )
     for part in np.split(np.arange(len(basket)), edges):
         if not len(part):
             continue

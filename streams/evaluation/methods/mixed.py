@@ -53,7 +53,9 @@ class Mixture:
             other = self._other
             self._own = 0.8
             # One after the other, from own items alone to the other's settings: together they are too many to try.
-            first = best(half_lives, lambda params: asked.mean(lambda queries: self._own_with(params, queries)))
+            first = best(
+                half_lives, lambda params: asked.mean(lambda queries: self._own_with(params, queries))
+            )
             self.set(**first, own=self._own)
 
             def value(params: Mapping[str, Any]) -> float:
