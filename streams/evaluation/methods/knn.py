@@ -32,8 +32,8 @@ _PRODUCTS_AT_A_TIME = 30_000_000
 class ItemKNN:
     """Items like the user's own: a decayed profile times the k largest cosines of each item.
 
-    Two items are alike by who had both: the users, or the baskets (both are tried on validation). The cosine shrinks as
-    n_ij / (sqrt(n_i n_j) + s), so that rare pairs count less (s is tried too). `itself` keeps the cosine of an item with
+    Two items are alike by who had both: the users, or the baskets. The cosine shrinks as n_ij / (sqrt(n_i n_j) + s), so that
+    rare pairs count less. Which of both, s and k are chosen on validation. `itself` keeps the cosine of an item with
     itself, 1, so that own items are answers too. Neighbours are found anew when the log has grown by a twentieth.
     """
 
@@ -44,11 +44,12 @@ class ItemKNN:
         self._unit: Unit = "user"
         self._shrinkage = 0.0
         self._cut: dict[tuple[int, bool], csr_array] = {}
-        self.set(half_life=None, by="time", k=100, itself=True)
+        self._k = _NEIGHBOURS[0]
+        self.set(half_life=None, by="time", itself=True)
 
-    def set(self, *, half_life: float | None, by: Clock, k: int, itself: bool) -> None:
-        """Half-life of the profile, neighbours of each item, and whether an item is its own neighbour."""
-        self._half_life, self._by, self._k, self._itself = half_life, by, k, itself
+    def set(self, *, half_life: float | None, by: Clock, itself: bool) -> None:
+        """Half-life of the profile, and whether an item is its own neighbour."""
+        self._half_life, self._by, self._itself = half_life, by, itself
 
     def fit(self, history: History, rows: I64, validation: Queries) -> None:
         """Choose what two items are compared by, then find neighbours in all of `rows`."""
@@ -64,16 +65,13 @@ class ItemKNN:
             self._nearest, self._cut = found[choice[0]][choice[1]], {}
             return max(self._valued(asked, params) for params in half_lives[::3])
 
-        self._unit, number = best(
-            [(unit, number) for unit in units for number in range(len(_SHRINKAGES))], value
-        )
-        self._nearest, self._cut, self._shrinkage = found[self._unit][number], {}, _SHRINKAGES[number]
-        self.grid = [
-            {**params, "k": k, "itself": itself}
-            for params in half_lives
-            for k in _NEIGHBOURS
-            for itself in (True, False)
-        ]
+        choice = best([(unit, number) for unit in units for number in range(len(_SHRINKAGES))], value)
+        self._unit, self._shrinkage = choice[0], _SHRINKAGES[choice[1]]
+        self._nearest, self._cut = found[self._unit][choice[1]], {}
+        # One after the other: together with the half-lives, which the runner tries, they are too many.
+        half_life = best(half_lives, lambda params: self._valued(asked, params))
+        self._k = best(_NEIGHBOURS, lambda k: self._valued(asked, half_life, k))
+        self.grid = [{**params, "itself": itself} for params in half_lives for itself in (True, False)]
 
     def learn(self, rows: I64) -> None:
         """Kept for the next search."""
@@ -104,8 +102,9 @@ class ItemKNN:
             self._cut[key] = cut
         return self._cut[key]
 
-    def _valued(self, asked: Validation, params: dict[str, Any]) -> float:
-        self.set(**params, k=100, itself=True)
+    def _valued(self, asked: Validation, params: dict[str, Any], k: int = 100) -> float:
+        self._k = k
+        self.set(**params, itself=True)
         return asked.mean(self.scores)
 
 
@@ -119,23 +118,27 @@ class UserKNN:
 
     def __init__(self, setup: Setup | None = None) -> None:
         self.grid: Sequence[Mapping[str, Any]] = []
-        self.set(half_life=None, by="time", k=100, itself=True)
+        self._k = 100
+        self.set(half_life=None, by="time", itself=True)
 
-    def set(self, *, half_life: float | None, by: Clock, k: int, itself: bool) -> None:
-        """Half-life of the profile, number of neighbours, and whether the user is one."""
-        self._half_life, self._by, self._k, self._itself = half_life, by, k, itself
+    def set(self, *, half_life: float | None, by: Clock, itself: bool) -> None:
+        """Half-life of the profile, and whether the user is a neighbour."""
+        self._half_life, self._by, self._itself = half_life, by, itself
 
     def fit(self, history: History, rows: I64, validation: Queries) -> None:
-        """Gather the items of each user."""
+        """Gather the items of each user, and choose k."""
         self._history = history
         self._rows = LearnedRows(rows, 0.01)
         self._gather(rows)
-        self.grid = [
-            {**params, "k": k, "itself": itself}
-            for params in half_life_grid(history, rows)
-            for k in (20, 100, 500)
-            for itself in (True, False)
-        ]
+        half_lives = half_life_grid(history, rows)
+        asked = Validation(history, validation)
+
+        def value(k: int) -> float:
+            self._k = k
+            return max(self._valued(asked, params) for params in half_lives[::3])
+
+        self._k = best((20, 100, 500), value)
+        self.grid = [{**params, "itself": itself} for params in half_lives for itself in (True, False)]
 
     def learn(self, rows: I64) -> None:
         """Kept for the next gathering."""
@@ -154,6 +157,10 @@ class UserKNN:
             alike.eliminate_zeros()
         result: F32 = (largest_of_rows(alike, self._k) @ self._users).toarray()
         return result
+
+    def _valued(self, asked: Validation, params: dict[str, Any]) -> float:
+        self.set(**params, itself=True)
+        return asked.mean(self.scores)
 
     def _gather(self, rows: I64) -> None:
         """Unit rows of 1 + log(count): a hundred purchases of milk are not a hundred times one."""

@@ -26,6 +26,7 @@ class Training:
         max_seconds: stop then, whatever has been reached: seconds of processor time, so that what else runs on the machine
             matters little. Only this makes a result depend on the machine.
         patience: stop after so many times without a better value.
+        steps: ask for the value at the end of an epoch once so many steps have been made since, or after five times as many.
         full_items, full_work: full softmax where there are at most so many items, and items times training events are at
             most so much; else a sampled one with `negatives` items for each batch.
     """
@@ -33,6 +34,7 @@ class Training:
     max_seconds: float = 600.0
     epochs: int = 200
     patience: int = 5
+    steps: int = 100
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     full_items: int = 50_000
@@ -47,13 +49,11 @@ def train(
     settings: Training,
     seed: int,
     progress: Callable[[str], None] | None = None,
-) -> float:
+) -> list[tuple[float, float]]:
     """Train until `value()` (higher is better) has not risen `patience` times in a row, and keep the best.
 
-    It is asked at the end of an epoch once 100 steps have been made since, or after 500 steps.
-
     Returns:
-        The best value.
+        The curve: (epochs so far, value) of each time.
     """
     rng = np.random.default_rng(seed)
     optimiser = torch.optim.AdamW(
@@ -62,25 +62,28 @@ def train(
     sampler = _sampler(windows, settings, rng)
     size = int(np.clip(windows.positions // windows.length // 50, 16, 64))
     end = clock.process_time() + settings.max_seconds
-    best, kept, worse = -1.0, _copy(network), 0
+    best, kept, worse, seen = -1.0, _copy(network), 0, 0
     losses: list[float] = []
+    curve: list[tuple[float, float]] = []
     for epoch in range(settings.epochs):
         for batch, last in _with_last(windows.epoch(rng, size)):
+            seen += np.count_nonzero(batch.inside)
             losses.append(_step(network, optimiser, batch, sampler))
             over = clock.process_time() > end or (last and epoch + 1 == settings.epochs)
-            if not (over or len(losses) >= 500 or (last and len(losses) >= 100)):
+            if not (over or len(losses) >= 5 * settings.steps or (last and len(losses) >= settings.steps)):
                 continue
             reached = value()
+            curve.append((seen / windows.positions, reached))
             if progress is not None:
-                progress(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}, validation {reached:.4f}")
+                progress(f"epoch {curve[-1][0]:.1f}: loss {np.mean(losses):.3f}, validation {reached:.4f}")
             losses = []
             worse += 1
             if reached > best:
                 best, kept, worse = reached, _copy(network), 0
             if over or worse >= settings.patience:
                 network.load_state_dict(kept)
-                return best
-    return best
+                return curve
+    return curve
 
 
 @contextmanager

@@ -61,7 +61,7 @@ class SequenceWindows:
         same = np.append(user, NONE)[self._next_begin] == user
         # A user's last basket has no next one, so no window goes into it.
         self._users = np.flatnonzero(np.diff(user, prepend=-1))
-        sizes = np.add.reduceat(same, self._users) if len(same) else np.empty(0, np.int64)
+        sizes = np.add.reduceat(same.astype(np.int64), self._users) if len(same) else np.empty(0, np.int64)
         self._users, self._sizes = self._users[sizes > 0], sizes[sizes > 0]
 
     @property

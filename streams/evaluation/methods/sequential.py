@@ -38,6 +38,8 @@ class Sequential:
         self._training = training or Training(max_seconds=setup.max_seconds)
         self._progress = setup.progress
         self._length = length
+        self.curve: list[tuple[float, float]] = []
+        """(epochs, NDCG@10 on validation)"""
 
     def fit(self, history: History, rows: I64, validation: Queries) -> None:
         """Train on `rows` with early stopping by NDCG@10 on a sample of `validation`."""
@@ -46,7 +48,7 @@ class Sequential:
         asked = Validation(history, validation)
         with one_thread(self._seed):
             self._network = type(self).network(len(self._windows.known), self._length)
-            train(
+            self.curve = train(
                 self._network,
                 self._windows,
                 lambda: asked.mean(self.scores),
