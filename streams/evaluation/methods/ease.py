@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scipy.sparse import csr_array
@@ -35,7 +35,7 @@ class Ease:
     name = "ease"
 
     def __init__(self, setup: Setup | None = None) -> None:
-        self.grid: Sequence[dict[str, Any]] = []
+        self.grid: Sequence[Mapping[str, Any]] = []
         self._half_life: float | None = None
         self._by: Clock = "time"
 
@@ -72,6 +72,6 @@ class Ease:
     def _matrix(self, rows: I64) -> csr_array:
         return binary(interactions(self._history, rows))
 
-    def _valued(self, asked: Validation, params: dict[str, Any]) -> float:
+    def _valued(self, asked: Validation, params: Mapping[str, Any]) -> float:
         self.set(**params)
         return asked.mean(self.scores)

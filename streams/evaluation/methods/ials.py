@@ -101,6 +101,6 @@ class ImplicitALS:
         solved: F32 = np.linalg.solve(left, (weighted @ factors)[:, :, None])[:, :, 0]
         return solved
 
-    def _valued(self, asked: Validation, params: dict[str, Any]) -> float:
+    def _valued(self, asked: Validation, params: Mapping[str, Any]) -> float:
         self.set(**params)
         return asked.mean(self.scores)

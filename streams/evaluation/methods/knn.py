@@ -102,7 +102,7 @@ class ItemKNN:
             self._cut[key] = cut
         return self._cut[key]
 
-    def _valued(self, asked: Validation, params: dict[str, Any], k: int = 100) -> float:
+    def _valued(self, asked: Validation, params: Mapping[str, Any], k: int = 100) -> float:
         self._k = k
         self.set(**params, itself=True)
         return asked.mean(self.scores)
@@ -158,7 +158,7 @@ class UserKNN:
         result: F32 = (largest_of_rows(alike, self._k) @ self._users).toarray()
         return result
 
-    def _valued(self, asked: Validation, params: dict[str, Any]) -> float:
+    def _valued(self, asked: Validation, params: Mapping[str, Any]) -> float:
         self.set(**params, itself=True)
         return asked.mean(self.scores)
 

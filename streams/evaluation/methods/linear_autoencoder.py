@@ -67,11 +67,11 @@ def weights_of(matrix: csr_array, lambda_: float, max_items: int) -> Weights:
     """
     users = np.flatnonzero(np.diff(matrix.indptr))
     matrix = matrix[users].astype(np.float32)
-    count = matrix.sum(axis=0)
-    if len(users) <= min(np.count_nonzero(count), max_items):
+    count: F64 = np.asarray(matrix.sum(axis=0), np.float64).reshape(-1)
+    if len(users) <= max_items and len(users) <= np.count_nonzero(count):
         return _over_users(matrix, lambda_)
-    items = np.sort(np.argsort(-np.asarray(count).reshape(-1), kind="stable")[:max_items])
-    items = items[np.asarray(count).reshape(-1)[items] > 0]
+    items = np.sort(np.argsort(-count, kind="stable")[:max_items])
+    items = items[count[items] > 0]
     return OverItems(items, _item_weights(matrix[:, items], lambda_))
 
 

@@ -84,21 +84,16 @@ def basket_pairs(history: History, rows: I64) -> Iterator[tuple[np.ndarray, np.n
     starts = history.basket_starts
     basket = np.unique(np.searchsorted(starts, rows, side="right") - 1)
     basket = basket[starts[basket] > history.offsets[history.user[starts[basket]]]]
-    begin, end = starts[basket], np.append(starts, len(history))[basket + 1]
-    before = starts[basket - 1]
-    pairs = np.cumsum((begin - before) * (end - begin))
-    edges = np.searchsorted(
-        pairs, np.arange(_PAIRS_AT_A_TIME, pairs[-1] if len(pairs) else 0, _PAIRS_AT_A_TIME)
-    )
-    for part in np.split(np.arange(len(basket)), edges):
-        if not len(part):
-            continue
-        sizes = (begin[part] - before[part]) * (end[part] - begin[part])
-        owner = np.repeat(part, sizes)
-        place = np.arange(int(sizes.sum())) - np.repeat(offsets_of(sizes)[:-1], sizes)
-        wide = end[owner] - begin[owner]
-        from_ = history.item[before[owner] + place // wide]
-        to = history.item[begin[owner] + place % wide]
+    before, begin = starts[basket - 1], starts[basket]
+    wide: I64 = (np.append(starts, len(history))[basket + 1] - begin).astype(np.int64)
+    sizes: I64 = (begin - before) * wide
+    last = np.cumsum(sizes)
+    cuts = np.arange(_PAIRS_AT_A_TIME, last[-1] if len(last) else 0, _PAIRS_AT_A_TIME)
+    for part in np.split(np.arange(len(basket)), np.searchsorted(last, cuts)):
+        owner = np.repeat(part, sizes[part])
+        place = np.arange(len(owner)) - np.repeat(offsets_of(sizes[part])[:-1], sizes[part])
+        from_ = history.item[before[owner] + place // wide[owner]]
+        to = history.item[begin[owner] + place % wide[owner]]
         worn = (from_ != NONE) & (to != NONE)
         yield from_[worn], to[worn]
 

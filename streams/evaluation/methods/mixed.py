@@ -126,4 +126,5 @@ def shares(scores: F32) -> F32:
     """
     kept = np.maximum(scores, np.float32(0))
     total = kept.sum(axis=1, keepdims=True)
-    return np.divide(kept, total, out=kept, where=total > 0)
+    result: F32 = np.divide(kept, total, out=kept, where=total > 0)
+    return result

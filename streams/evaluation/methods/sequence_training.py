@@ -67,7 +67,7 @@ def train(
     curve: list[tuple[float, float]] = []
     for epoch in range(settings.epochs):
         for batch, last in _with_last(windows.epoch(rng, size)):
-            seen += np.count_nonzero(batch.inside)
+            seen += int(np.count_nonzero(batch.inside))
             losses.append(_step(network, optimiser, batch, sampler))
             over = clock.process_time() > end or (last and epoch + 1 == settings.epochs)
             if not (over or len(losses) >= 5 * settings.steps or (last and len(losses) >= settings.steps)):
@@ -162,7 +162,8 @@ def sampled_loss(
     own = (vectors * network.items(targets)).sum(-1) + network.bias[targets]
     others = network.logits(vectors, negatives) - torch.log(len(negatives) * share[negatives])
     others = others.masked_fill(negatives[None, :] == targets[:, None], -torch.inf)
-    return (torch.logsumexp(torch.cat([own[:, None], others], dim=1), dim=1) - own).sum()
+    loss: Tensor = (torch.logsumexp(torch.cat([own[:, None], others], dim=1), dim=1) - own).sum()
+    return loss
 
 
 def _copy(network: SequenceNetwork) -> dict[str, Tensor]:
