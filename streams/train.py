@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from encoders.config import FitConfig
 from encoders.item_encoder import ItemEncoder
 from streams.columns import NONE
-from streams.errors import TrainingError
+from streams.errors import MissingExtra, TrainingError
 from streams.evaluation.queries import Queries, given_queries, open_queries
 from streams.fit import ItemContent, fit_encoder, item_vectors
 from streams.history import History
@@ -57,12 +58,42 @@ class TrainedModel:
     report: dict[str, Any] = field(default_factory=dict)
 
 
+def require_training() -> None:
+    """Check that the extra is installed.
+
+    Raises:
+        MissingExtra: it isn't.
+    """
+    try:
+        import lightning  # noqa: F401
+    except ModuleNotFoundError:
+        raise MissingExtra("training needs lightning: pip install 'driftline[train]'") from None
+
+
+def parts_of(history: History, validation_share: float, holdout_share: float) -> tuple[I64, I64]:
+    """Rows to train on, in order of time, and rows of the part of the time after them; the last `holdout_share` is left out.
+
+    Raises:
+        TrainingError: a part is empty.
+    """
+    first, last = float(history.time.min()), float(history.time.max())
+    end = last - holdout_share * (last - first) if holdout_share else np.inf
+    begin = (end if holdout_share else last) - validation_share * (last - first)
+    rows = np.flatnonzero(history.time < begin)
+    validation = np.flatnonzero((history.time >= begin) & (history.time < end))
+    if not len(rows) or not len(validation):
+        raise TrainingError("the log is too short to set a part of its time aside for validation")
+    return rows[np.argsort(history.time[rows], kind="stable")], validation
+
+
 def material(
     history: History,
     rows: I64,
     encoder: ItemEncoder | None = None,
     content: ItemContent | None = None,
     names: NameLookup | None = None,
+    fit: FitConfig | None = None,
+    dim: int = 128,
 ) -> Material:
     """Prepare a history; without an encoder one is fitted on the events `rows`.
 
@@ -75,7 +106,7 @@ def material(
     row = np.flatnonzero(worn)
     if not len(row):
         raise TrainingError("no event of the log names an item; there is nothing to train on")
-    encoder = encoder or fit_encoder(history, rows, content=content)
+    encoder = encoder or fit_encoder(history, rows, fit, content=content, dim=dim)
     before = offsets_of(worn)
     log = EventLog(
         offsets=before[history.offsets],
@@ -128,7 +159,9 @@ def train(
     if judged is None:
         raise TrainingError("the validation part holds no event of a known user; give a longer log")
     mixture, curve = fit_mixture(_mixture_config(model, tables, config), judged, config)
-    tell(f"mixture: validation loss {min(row['validation_loss'] for row in curve):.4f} after {len(curve)} epochs")
+    tell(
+        f"mixture: validation loss {min(row['validation_loss'] for row in curve):.4f} after {len(curve)} epochs"
+    )
     report |= {"mixture": curve, "train": config.model_dump(mode="json"), "data": history.identity}
     report |= {"events": len(rows), "until": float(history.time[validation].max())}
     trained = LearnedModel(
@@ -167,7 +200,9 @@ def _network(
     asked = np.diff(found.target_offsets) > 0
     train_at, judge_at = np.flatnonzero((of == 1) & asked), np.flatnonzero((of == 2) & asked)
     if not len(train_at) or not len(judge_at):
-        raise TrainingError("the log is too short: no user comes back in the training and the validation part")
+        raise TrainingError(
+            "the log is too short: no user comes back in the training and the validation part"
+        )
     count = np.bincount(history.item[rows][history.item[rows] >= 0], minlength=len(history.items))
     ids = _id_rows(count, config.rare)
     shape = NetworkConfig(
@@ -203,13 +238,20 @@ def _network(
     batches = Batches(log, found, shape, ids, names)
 
     def told(row: dict[str, float]) -> None:
-        text = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in row.items() if name != "epoch")
+        text = ", ".join(
+            f"{name.replace('_', ' ')} {value:.4f}" for name, value in row.items() if name != "epoch"
+        )
         tell(f"epoch {int(row['epoch'])}: {text}")
 
     done = train_network(
         network, batches, catalogue, train_at, judge_at, config, logs=logs, progress=bar, on_epoch=told
     )
-    report = {"positions": len(train_at), "best_new": done.best, "best_epoch": done.epoch, "network": done.curve}
+    report = {
+        "positions": len(train_at),
+        "best_new": done.best,
+        "best_epoch": done.epoch,
+        "network": done.curve,
+    }
     return done.network, report
 
 
@@ -231,7 +273,9 @@ def _model(data: Material, network: Any, interest: InterestConfig, rows: I64) ->
     ids = _id_rows(count, _rarest(count, config_rows))
     order = np.argsort(history.item_keys)
     there = order[np.bincount(data.log.item, minlength=len(history.items))[order] > 0]
-    table = ItemTable(history.item_keys[there], data.log.vectors[there].astype(np.float16).astype(np.float32), ids[there])
+    table = ItemTable(
+        history.item_keys[there], data.log.vectors[there].astype(np.float16).astype(np.float32), ids[there]
+    )
     names = dict(zip(history.scenarios, np.asarray(data.names(history.scenarios), np.float32), strict=True))
     return LearnedModel(network, None, interest, table, names, "untold", encode_names=data.names)
 
@@ -322,7 +366,10 @@ def _judged(
     sampled = [part.sample(share, config.seed) for part in queries]
     every = np.unique(np.concatenate([data.to_log[part.seen] for part in sampled]))
     packed = moments(data.log, model.interest, every)
-    begin, end = min(float(part.time.min()) for part in sampled), max(float(part.time.max()) for part in sampled)
+    begin, end = (
+        min(float(part.time.min()) for part in sampled),
+        max(float(part.time.max()) for part in sampled),
+    )
     edges = np.linspace(begin, end, config.table_blocks + 1)[1:-1] if progressive else np.zeros(0)
     order = np.argsort(history.time, kind="stable")
     ordered = history.time[order]
@@ -340,6 +387,7 @@ def _judged(
                 requests, known = requests_at(data, block, packed, model, space, config.places)
                 if len(known):
                     block = block.take(known)
-                    parts.append(judged(requests, block.target_offsets, block.target_item.astype(np.int64), space))
+                    parts.append(
+                        judged(requests, block.target_offsets, block.target_item.astype(np.int64), space)
+                    )
     return joined(parts) if parts else None
-

@@ -18,6 +18,7 @@ from streams.cli import (
     replay,
     run,
     simulate,
+    train,
 )
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ app.command("items")(items.items)
 app.command("fit")(fit.fit)
 app.command("replay")(replay.replay)
 app.command("redrive")(redrive.redrive)
+app.command("train")(train.train)
 app.command("run")(run.run)
 app.command("recommend")(recommend.recommend)
 app.command("explain")(explain.explain)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -49,7 +48,9 @@ def save_model(
     tensors["items.keys"] = torch.from_numpy(model.items.keys.view(np.int64).copy())
     tensors["items.vectors"] = torch.from_numpy(model.items.vectors.astype(np.float16))
     tensors["items.ids"] = torch.from_numpy(model.items.ids.astype(np.int32))
-    table = np.array([model.names[name] for name in names], np.float32).reshape(len(names), model.interest.dim)
+    table = np.array([model.names[name] for name in names], np.float32).reshape(
+        len(names), model.interest.dim
+    )
     tensors["names.vectors"] = torch.from_numpy(table)
     meta = {
         "version": VERSION,
@@ -70,7 +71,7 @@ def save_model(
         before = Path(temporary) / "before"
         if folder.exists():
             folder.rename(before)
-        os.replace(fresh, folder)
+        fresh.replace(folder)
         shutil.rmtree(before, ignore_errors=True)
     return fingerprint_of(folder)
 
@@ -78,7 +79,9 @@ def save_model(
 def fingerprint_of(folder: Path) -> str:
     """`learned-1-` and 16 hex digits over everything that changes answers (not the report)."""
     meta = _meta(folder)
-    decisive = {key: meta[key] for key in ("version", "network", "mixture", "interest", "tables", "encoder", "names")}
+    decisive = {
+        key: meta[key] for key in ("version", "network", "mixture", "interest", "tables", "encoder", "names")
+    }
     digest = xxhash.xxh3_64(json.dumps(decisive, sort_keys=True).encode())
     digest.update((folder / TENSORS).read_bytes())
     return f"learned-{VERSION}-{digest.hexdigest()}"
@@ -109,7 +112,9 @@ def load_model(folder: Path | str) -> LearnedModel:
         names = dict(zip(meta["names"], tensors["names.vectors"].numpy(), strict=True))
         interest = InterestConfig.model_validate(meta["interest"])
     except (KeyError, ValueError, RuntimeError, SafetensorError, ValidationError, OSError) as error:
-        raise ModelError(f"the model in {folder} can't be read ({type(error).__name__}); train it again") from error
+        raise ModelError(
+            f"the model in {folder} can't be read ({type(error).__name__}); train it again"
+        ) from error
     return LearnedModel(network, mixture, interest, items, names, fingerprint_of(folder))
 
 

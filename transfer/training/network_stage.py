@@ -62,7 +62,9 @@ class _Epoch(IterableDataset[Batch]):
 class NetworkModule(lightning.LightningModule):
     """The network under its objective."""
 
-    def __init__(self, network: TransferNetwork, catalogue: Catalogue, config: TrainConfig, steps: int) -> None:
+    def __init__(
+        self, network: TransferNetwork, catalogue: Catalogue, config: TrainConfig, steps: int
+    ) -> None:
         super().__init__()
         self.network = network
         self._catalogue, self._settings, self._steps = catalogue, config, steps
@@ -130,7 +132,10 @@ class NetworkModule(lightning.LightningModule):
         """AdamW, a short warm-up, then half a cosine."""
         config = self._settings
         optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, betas=(0.9, 0.98)
+            self.network.parameters(),
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            betas=(0.9, 0.98),
         )
 
         def rate(step: int) -> float:
@@ -184,12 +189,16 @@ def train_network(
     """
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     if len(validation) > VALIDATION_POSITIONS:
-        chosen = np.random.default_rng(config.seed).choice(len(validation), VALIDATION_POSITIONS, replace=False)
+        chosen = np.random.default_rng(config.seed).choice(
+            len(validation), VALIDATION_POSITIONS, replace=False
+        )
         validation = validation[np.sort(chosen)]
     epoch = _Epoch(batches, train, config.batch, config.seed, shuffle=True)
     module = NetworkModule(network, catalogue, config, len(epoch) * config.epochs)
     with tempfile.TemporaryDirectory() as folder:
-        best = ModelCheckpoint(folder, "network", monitor="validation/new", mode="max", save_weights_only=True)
+        best = ModelCheckpoint(
+            folder, "network", monitor="validation/new", mode="max", save_weights_only=True
+        )
         stop = EarlyStopping("validation/new", mode="max", patience=config.patience)
         told = _Told(module, on_epoch)
         logger = TensorBoardLogger(logs.parent, logs.name, version="") if logs else CSVLogger(folder)
@@ -234,5 +243,7 @@ def moved(value: Any, device: torch.device) -> Any:
     if isinstance(value, Tensor):
         return value.to(device)
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{each.name: moved(getattr(value, each.name), device) for each in fields(value)})
+        return replace(
+            value, **{each.name: moved(getattr(value, each.name), device) for each in fields(value)}
+        )
     return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ import numpy as np
 from streams.columns import NONE
 from streams.evaluation.methods.base import Setup
 from streams.evaluation.queries import Queries
-from streams.fit import ItemContent
 from streams.history import History
 from streams.train import (
     Material,
@@ -68,8 +66,10 @@ def _whole(history: History, rows: I64, queries: Queries) -> Queries:
     )
 
 
-def _content(setup: Setup, history: History) -> ItemContent | None:
-    return setup.item_content() if setup.item_content is not None else None
+def _material(setup: Setup, history: History, rows: I64) -> Material:
+    content = setup.item_content() if setup.item_content is not None else None
+    settings = setup.settings
+    return material(history, rows, content=content, fit=settings.fit, dim=settings.interest.dim)
 
 
 class Analytic:
@@ -81,7 +81,7 @@ class Analytic:
 
     def fit(self, history: History, rows: I64, validation: Queries) -> None:
         """Fit item vectors; nothing else is learned."""
-        self._data = material(history, rows, content=_content(self._setup, history))
+        self._data = _material(self._setup, history, rows)
         self._model = AnalyticTransfer(self._setup.settings.interest, self._setup.settings.transfer)
         self._states = _States(self._data, self._setup)
 
@@ -133,15 +133,21 @@ class Trained:
     def fit(self, history: History, rows: I64, validation: Queries) -> None:
         """Train on `rows`, stop and weigh by `validation`."""
         setup = self._setup
-        self._data = material(history, rows, content=_content(setup, history))
+        self._data = _material(setup, history, rows)
         settings = setup.settings
         config: TrainConfig = replace_settings(settings.train, seed=setup.seed, **self.without)
         self._tables = settings.tables
         self._progressive = float(validation.time.min()) >= float(history.time[rows].max())
         judged = _rows_of(history, validation)
         done = train(
-            self._data, rows, judged, settings.interest, self._tables, config,
-            progressive=self._progressive, tell=setup.progress,
+            self._data,
+            rows,
+            judged,
+            settings.interest,
+            self._tables,
+            config,
+            progressive=self._progressive,
+            tell=setup.progress,
         )
         self._model = done.model
         self._places = config.places
@@ -155,7 +161,9 @@ class Trained:
         self._waiting.append(rows)
         if sum(map(len, self._waiting)) >= self._batch():
             rows = np.concatenate(self._waiting)
-            self._space = self._space.at(count_tables(self._data.history, rows, self._tables, self._space.tables))
+            self._space = self._space.at(
+                count_tables(self._data.history, rows, self._tables, self._space.tables)
+            )
             self._waiting = []
 
     def scores(self, queries: Queries) -> F32:
@@ -190,6 +198,3 @@ def _rows_of(history: History, queries: Queries) -> I64:
 def replace_settings(config: TrainConfig, **changes: Any) -> TrainConfig:
     """The same settings with some changed."""
     return config.model_copy(update=changes)
-
-
-

@@ -1,0 +1,140 @@
+"""driftline train"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.cli import options
+from streams.cli.session import console, load, print_json, progress_bar, reported, show
+
+
+def train(
+    log: Annotated[
+        list[Path], typer.Argument(metavar="LOG...", help="Parquet, CSV or JSON lines (also .gz).")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="MODEL", help="Folder to write; an older model is replaced.")
+    ],
+    encoder: Annotated[
+        Path | None,
+        typer.Option(
+            "--encoder",
+            metavar="ENCODER",
+            help="What `driftline fit` wrote. Default: fitted on the same events.",
+        ),
+    ] = None,
+    items: Annotated[
+        Path | None,
+        typer.Option("--items", metavar="CATALOGUE", help="Texts of items, for those of little behaviour."),
+    ] = None,
+    map_: options.Map = "",
+    items_map: options.ItemsMap = "",
+    action: options.Action = None,
+    scenario: options.Scenario = None,
+    validation_share: Annotated[
+        float,
+        typer.Option(
+            "--validation-share",
+            min=0.01,
+            max=0.5,
+            help="Last part of the time that tells when to stop and how far to trust each component.",
+        ),
+    ] = 0.1,
+    holdout_share: Annotated[
+        float,
+        typer.Option(
+            "--holdout-share", min=0.0, max=0.9, help="Leave out the time after that, so that it can judge."
+        ),
+    ] = 0.0,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Default: train.seed.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="At most. Default: train.epochs.")
+    ] = None,
+    logs: Annotated[
+        Path | None, typer.Option("--logs", metavar="FOLDER", help="Write TensorBoard logs there.")
+    ] = None,
+    json_: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Train a transfer model on a log: what users did next, at every position of their history.
+
+    States are those that replay and the daemon keep, by the same code. Without a GPU it takes minutes for some hundred
+    thousand events. Use the model with transfer.model = "MODEL", or on a store that is there with `driftline refuse`.
+
+    Example: driftline train events.parquet --items items.parquet --map scenario=department --out ./model
+    """
+    from encoders.item_encoder import ItemEncoder
+    from streams.catalogue_file import open_catalogue
+    from streams.fit import item_content
+    from streams.history import load_history
+    from streams.logs import open_logs
+    from streams.mapping import CATALOGUE_FIELDS, parse_mapping
+    from streams.train import material, parts_of, require_training
+    from streams.train import train as run_training
+    from transfer.learned.folder import save_model
+
+    with reported():
+        require_training()
+        settings = load(config, {"train": {"seed": seed, "epochs": epochs}})
+        began = time.monotonic()
+        catalogue = open_catalogue([items], parse_mapping(items_map, CATALOGUE_FIELDS)) if items else None
+        events = open_logs(
+            log,
+            parse_mapping(map_),
+            now=time.time(),
+            default_action=action,
+            default_scenario=scenario,
+            max_future_s=settings.daemon.max_future_s,
+            batch_rows=settings.replay.batch_events,
+        )
+        fitted = ItemEncoder.load(encoder) if encoder else None
+        with progress_bar("reading", events.total_rows, json_) as advance:
+            history = load_history(events, catalogue, advance)
+        rows, validation = parts_of(history, validation_share, holdout_share)
+        with progress_bar("encoding texts", len(set(history.item_texts) - {""}), json_) as advance:
+            whitening = fitted.whitening if fitted is not None else None
+            content = item_content(history, settings.encoder, whitening, progress=advance)
+        data = material(history, rows, fitted, content, fit=settings.fit, dim=settings.interest.dim)
+        done = run_training(
+            data,
+            rows,
+            validation,
+            settings.interest,
+            settings.tables,
+            settings.train,
+            logs=logs,
+            bar=not json_ and console.is_terminal,
+            tell=None if json_ else lambda line: console.print(line, soft_wrap=True),
+        )
+        done.report["seconds"] = round(time.monotonic() - began, 1)
+        fingerprint = save_model(out, done.model, done.tables, done.report, done.encoder)
+        if encoder is None:
+            data.encoder.save(out / "encoder")
+        summary = {
+            "model": str(out),
+            "fingerprint": fingerprint,
+            "encoder": str(encoder or out / "encoder"),
+            "events": len(rows),
+            "validation_events": len(validation),
+            "positions": done.report["positions"],
+            "validation_new_ndcg10": round(done.report["best_new"], 5),
+            "best_epoch": done.report["best_epoch"],
+            "seed": settings.train.seed,
+            "seconds": done.report["seconds"],
+        }
+        if json_:
+            print_json(summary)
+            return
+        show(
+            f"{summary['positions']} positions, best epoch {summary['best_epoch']}, NDCG@10 of new items on validation "
+            f"{summary['validation_new_ndcg10']}; {summary['seconds']} s"
+        )
+        show(f"written to {out}, fingerprint {fingerprint}")
+        show(
+            f'for a new store: encoder.fitted = "{summary["encoder"]}", transfer.model = "{out}"; for one made with that '
+            f"encoder: driftline refuse {out} --store STORE"
+        )
