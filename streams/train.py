@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,9 @@ from streams.history import History
 from transfer.arrays import I64
 from transfer.config import InterestConfig
 from transfer.item_tables import ItemTables, empty_tables
-from transfer.learned.model import LearnedModel, NameLookup, hashed_names
+from transfer.learned.batches import NameLookup
+from transfer.learned.gaps import gap_edges
+from transfer.learned.model import LearnedModel, hashed_names
 from transfer.learned.requests import Requests, requests_of
 from transfer.learned.space import ItemSpace
 from transfer.packing import unpack
@@ -27,8 +29,14 @@ from transfer.rows import offsets_of
 from transfer.tables import tables_of_log
 from transfer.tables_config import TablesConfig
 from transfer.training.config import TrainConfig
+from transfer.training.examples import Examples, examples, gaps_of
 from transfer.training.moments import moments
 from transfer.training.walk import EventLog
+
+if TYPE_CHECKING:
+    from transfer.learned.mixture import MixtureConfig
+    from transfer.learned.network import TransferNetwork
+    from transfer.training.mixture_stage import Judged
 
 Tell = Callable[[str], None]
 REQUESTS_AT_A_TIME = 256
@@ -146,7 +154,10 @@ def train(
     from transfer.training.mixture_stage import fit_mixture
 
     tell = tell or (lambda line: None)
-    network, report = _network(data, rows, validation, interest, config, logs, bar, tell)
+    found = positions(data, interest, tell)
+    network, report = network_of(
+        data, found, rows, validation, interest, config, logs=logs, bar=bar, tell=tell
+    )
     model = _model(data, network, interest, rows)
     history = data.history
     counted = count_tables(history, rows, tables)
@@ -170,30 +181,41 @@ def train(
     return TrainedModel(trained, tables, data.encoder.fingerprint, report)
 
 
-def _network(
+def positions(data: Material, interest: InterestConfig, tell: Tell | None = None) -> Examples:
+    """All positions of the log with their states, in one pass."""
+    found = examples(data.log, interest)
+    if tell is not None:
+        tell(f"{len(found)} positions with their states")
+    return found
+
+
+def network_of(
     data: Material,
+    found: Examples,
     rows: I64,
     validation: I64,
     interest: InterestConfig,
     config: TrainConfig,
-    logs: Path | None,
-    bar: bool,
-    tell: Tell,
-) -> tuple[Any, dict[str, Any]]:
-    """The trained network and its report."""
+    *,
+    logs: Path | None = None,
+    bar: bool = False,
+    tell: Tell | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> tuple[TransferNetwork, dict[str, Any]]:
+    """The trained network and its report. `on_epoch` may raise to stop.
+
+    Raises:
+        TrainingError: too little to train on.
+    """
     import torch
 
     from transfer.learned.config import NetworkConfig
-    from transfer.learned.gaps import gap_edges
     from transfer.learned.network import TransferNetwork
     from transfer.training.batches import Batches
-    from transfer.training.examples import examples, gaps_of
     from transfer.training.network_stage import train_network
     from transfer.training.objective import Catalogue
 
     log, history = data.log, data.history
-    found = examples(log, interest)
-    tell(f"{len(found)} positions with their states")
     part = np.zeros(len(history), np.int8)
     part[rows], part[validation] = 1, 2
     of = part[data.row[found.row]]
@@ -218,7 +240,7 @@ def _network(
         use_ring=config.use_ring,
         use_slots=config.use_slots and len(history.scenarios) > 1,
         use_emergence=config.use_emergence,
-        lend=config.lend,
+        transfer=config.transfer,
         dropout=config.dropout,
         id_dropout=config.id_dropout,
         event_dropout=config.event_dropout,
@@ -238,6 +260,10 @@ def _network(
     batches = Batches(log, found, shape, ids, names)
 
     def told(row: dict[str, float]) -> None:
+        if on_epoch is not None:
+            on_epoch(row)
+        if tell is None:
+            return
         text = ", ".join(
             f"{name.replace('_', ' ')} {value:.4f}" for name, value in row.items() if name != "epoch"
         )
@@ -263,7 +289,7 @@ def _id_rows(count: I64, rare: int) -> I64:
     return ids
 
 
-def _model(data: Material, network: Any, interest: InterestConfig, rows: I64) -> LearnedModel:
+def _model(data: Material, network: TransferNetwork, interest: InterestConfig, rows: I64) -> LearnedModel:
     """The network with the items that it was trained with."""
     from transfer.learned.model import ItemTable
 
@@ -285,7 +311,7 @@ def _rarest(count: I64, rows: int) -> int:
     return int(np.sort(count)[::-1][rows - 1]) if rows else 1
 
 
-def _mixture_config(model: LearnedModel, tables: TablesConfig, config: TrainConfig) -> Any:
+def _mixture_config(model: LearnedModel, tables: TablesConfig, config: TrainConfig) -> MixtureConfig:
     from transfer.learned.requests import mixture_config
 
     return mixture_config(
@@ -357,7 +383,7 @@ def _judged(
     tables: TablesConfig,
     config: TrainConfig,
     progressive: bool,
-) -> Any:
+) -> Judged | None:
     """Evidence at validation queries of each task, tables advancing in blocks of time."""
     from transfer.training.mixture_stage import joined, judged
 

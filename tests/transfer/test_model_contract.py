@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from support.interest_events import SMALL, applied, event_lists
+from support.learned import random_model
 from support.reference_state import Event
 from transfer.analytic import AnalyticTransfer
 from transfer.config import InterestConfig
@@ -14,7 +15,12 @@ from transfer.interest import InterestStates, empty_states, take
 from transfer.packing import pack, unpack
 from transfer.protocols import Fusion, TransferModel
 
-MODELS: dict[str, Callable[[InterestConfig], TransferModel]] = {"analytic": AnalyticTransfer}
+MODELS: dict[str, Callable[[InterestConfig], TransferModel]] = {
+    "analytic": AnalyticTransfer,
+    "learned": random_model,
+    "learned, no slots": lambda config: random_model(config, use_slots=False),
+    "learned, no ring": lambda config: random_model(config, use_ring=False),
+}
 moderate = settings(deadline=None, max_examples=40)
 
 
@@ -59,9 +65,9 @@ def test_a_batch_of_users_is_each_user_alone(model: TransferModel, events: list[
         alone = model(take(states, np.array([row])))
         slots = slice(*states.scenario_offsets[row : row + 2])
         interests = slice(*whole.interest_offsets[row : row + 2])
-        np.testing.assert_allclose(whole.fused[row], alone.fused[0], atol=1e-6)
-        np.testing.assert_allclose(whole.weights[slots], alone.weights, atol=1e-6)
-        np.testing.assert_allclose(whole.interests[interests], alone.interests, atol=1e-6)
+        np.testing.assert_allclose(whole.fused[row], alone.fused[0], atol=1e-5)
+        np.testing.assert_allclose(whole.weights[slots], alone.weights, atol=1e-5)
+        np.testing.assert_allclose(whole.interests[interests], alone.interests, atol=1e-5)
 
 
 @moderate
@@ -69,11 +75,12 @@ def test_a_batch_of_users_is_each_user_alone(model: TransferModel, events: list[
 def test_a_scenario_never_visited_is_asked_for_with_the_global_interest(
     model: TransferModel, events: list[Event]
 ) -> None:
-    """Without a slot the query is the same for every name, and a unit vector."""
+    """Without a slot the query is a unit vector, and without a name's vector the same for every name."""
     states = applied([events], SMALL)
     for row in range(3):
         query = model.scenario_query(states, row, "never visited")
-        np.testing.assert_array_equal(query, model.scenario_query(states, row, "nor this"))
+        if isinstance(model, AnalyticTransfer):
+            np.testing.assert_array_equal(query, model.scenario_query(states, row, "nor this"))
         assert query.shape == (SMALL.dim,) and query.dtype == np.float32
         assert np.linalg.norm(query) == pytest.approx(1.0, abs=1e-5)
         for name in states.slot_names(row):

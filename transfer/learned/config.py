@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Transfer = Literal["attention", "blend", "none"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -28,7 +29,11 @@ class NetworkConfig(BaseModel):
     use_ring: bool = True
     use_slots: bool = Field(default=True, description="scenario slots are tokens, and lend to each other")
     use_emergence: bool = Field(default=True, description="slots carry emergence, z and fast rates")
-    lend: bool = Field(default=True, description="slots attend to each other; False: each for itself")
+    transfer: Transfer = Field(
+        default="attention",
+        description="what a scenario's interest borrows: attention, from the other slots and the whole of the user's sums; "
+        "blend, from the sums alone; none, nothing",
+    )
     dropout: Share = 0.2
     id_dropout: Share = Field(default=0.1, description="items whose learned id is hidden: new items")
     event_dropout: Share = Field(default=0.1, description="events of the ring that are hidden")

@@ -71,7 +71,7 @@ def horizon_masses(states: InterestStates, interest: InterestConfig) -> F32:
 
 def unit_slots(states: InterestStates) -> F32:
     """(S, D) float32: each slot's sum at length 1."""
-    length = np.linalg.norm(states.scenario_sums, axis=1, keepdims=True)
-    return np.divide(
-        states.scenario_sums, length, out=np.zeros_like(states.scenario_sums), where=length > 1e-20
-    )
+    sums = states.scenario_sums
+    length = np.linalg.norm(sums, axis=1, keepdims=True)
+    unit: F32 = np.divide(sums, length, out=np.zeros_like(sums), where=length > 1e-20)
+    return unit

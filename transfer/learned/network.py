@@ -218,20 +218,24 @@ class TransferNetwork(nn.Module):
         some = known.any(dim=1, keepdim=True)
         weights = torch.softmax(logits.masked_fill(~some, 0.0), dim=1) * some
         query = direct + (weights.unsqueeze(-1) * interests).sum(dim=1)
-        return Reading(query, interests + direct.unsqueeze(1), logits)
+        if config.transfer != "none":
+            interests = interests + direct.unsqueeze(1)
+        return Reading(query, interests, logits)
 
     def without_ring(self, positions: int) -> Tensor:
         """(P, d) in the place of the ring's output, for users without events in it."""
         return self.start.expand(positions, -1)
 
     def _visible(self, known: Tensor, length: int) -> Tensor:
-        """(P, 1, T, T): everyone sees ring, horizons and the user's slots, and each token itself."""
+        """(P, 1, T, T): by `config.transfer`, and each token itself. With attention all see ring, sums and the user's slots."""
         lead = length - known.shape[1]
         p = known.shape[0]
         columns = torch.cat([known.new_ones(p, lead), known], dim=1)
         rows = columns.unsqueeze(1).expand(p, length, length)
-        if not self.config.lend:
+        if self.config.transfer != "attention":
             rows = rows.clone()
-            rows[:, lead:, lead:] = False
+            rows[:, :, lead:] = False
+            if self.config.transfer == "none":
+                rows[:, lead:, :lead] = False
         itself = torch.eye(length, dtype=torch.bool, device=known.device)
         return (rows | itself).unsqueeze(1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from transfer.learned.config import Transfer
+
 
 class TrainConfig(BaseModel):
     """Settings of `driftline train`; the defaults suit two cores."""
@@ -45,7 +47,7 @@ class TrainConfig(BaseModel):
     use_slots: bool = True
     use_emergence: bool = True
     use_ring: bool = True
-    lend: bool = True
+    transfer: Transfer = "attention"
     use_again: bool = True
     use_next: bool = True
     use_recent: bool = True

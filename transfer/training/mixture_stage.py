@@ -143,7 +143,7 @@ def fit_mixture(
             if not len(likelihood):
                 continue
             optimizer.zero_grad()
-            (-likelihood.mean()).backward()
+            (-likelihood.mean()).backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(mixture.parameters(), train.gradient_norm)
             optimizer.step()
             total, seen = total - float(likelihood.detach().sum()), seen + len(likelihood)

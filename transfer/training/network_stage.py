@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
@@ -75,7 +77,8 @@ class NetworkModule(lightning.LightningModule):
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Lightning knows no dataclasses with slots."""
-        return moved(batch, device)
+        there: Batch = moved(batch, device)
+        return there
 
     def on_fit_start(self) -> None:
         """The catalogue follows the network to its device."""
@@ -187,6 +190,7 @@ def train_network(
 
     logs: folder for TensorBoard. On CUDA where there is a device, else on the CPU.
     """
+    _quiet()
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     if len(validation) > VALIDATION_POSITIONS:
         chosen = np.random.default_rng(config.seed).choice(
@@ -236,6 +240,14 @@ class _Told(lightning.Callback):
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         if self._tell is not None and self._module.curve:
             self._tell(self._module.curve[-1])
+
+
+def _quiet() -> None:
+    """Lightning's advice on devices, workers and services is not for the people who run `driftline train`."""
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning\..*")
+    warnings.filterwarnings("ignore", message=r".*does not have many workers.*")
 
 
 def moved(value: Any, device: torch.device) -> Any:

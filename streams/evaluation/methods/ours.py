@@ -116,7 +116,8 @@ class Analytic:
 
 def _codes(history: History, keys: Any) -> I64:
     order = np.argsort(history.item_keys)
-    return order[np.searchsorted(history.item_keys[order], keys)]
+    codes: I64 = order[np.searchsorted(history.item_keys[order], keys)]
+    return codes
 
 
 class Trained:
