@@ -25,8 +25,8 @@ log = structlog.get_logger(__name__)
 
 CONFIG_BLOB = "tables/config"
 REPLAY_SLOT = "replay"
-MOST_PAIRS = 400_000
-"""Pairs that wait to be summed: about 15 MB while it happens."""
+MOST_PAIRS = 2_000_000
+"""Pairs that wait to be summed: about 80 MB at most while it happens."""
 
 
 class TableCounts:

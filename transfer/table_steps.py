@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transfer.arrays import F64, I8, I32, I64, U64, Bool
+from transfer.arrays import F64, I32, I64, U64, Bool
 from transfer.rows import group_starts
 from transfer.tables_config import TablesConfig
 
@@ -40,9 +40,9 @@ class Sequences:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Steps:
-    """What a batch adds: B events to the shares, T targets to the transitions, over R rows of items.
+    """What a batch adds: B events to the shares, G baskets to the transitions, over R rows of items.
 
-    A target's sources are the rows `first:last`; those from `near` on are of the basket right before.
+    A basket is the rows `last:stop`, what leads to it the rows `first:last`, of these `near:last` the basket right before.
     """
 
     t_ref: float
@@ -54,19 +54,18 @@ class Steps:
     scenario: I32
     """(B,) position in scenario_names"""
     scenario_names: Sequence[str]
-    target: I64
-    """(T,) row"""
     first: I64
     near: I64
     last: I64
-    target_time: F64
-    sign: I8
-    """(T,) 1, or -1: to be taken off"""
+    stop: I64
+    basket_time: F64
+    sign: F64
+    """(G,) 1, or -1: to be taken off"""
 
     @property
     def pairs(self) -> int:
         """How many pairs there are to sum."""
-        return int((self.last - self.first).sum())
+        return int(((self.last - self.first) * (self.stop - self.last)).sum())
 
 
 def steps_of(sequences: Sequences, config: TablesConfig) -> Steps | None:
@@ -76,87 +75,86 @@ def steps_of(sequences: Sequences, config: TablesConfig) -> Steps | None:
     ...     user=np.zeros(3, np.int64), time=np.array([1.0, 2.0, 2.0]), item=np.array([7, 8, 9], np.uint64),
     ...     scenario=np.zeros(3, np.int32), scenario_names=("books",), fresh=np.array([False, True, True]))
     >>> steps = steps_of(one, TablesConfig())
-    >>> steps.item[steps.target].tolist(), steps.first.tolist(), steps.last.tolist()
-    ([8, 9], [0, 0], [1, 1])
+    >>> steps.first.tolist(), steps.last.tolist(), steps.stop.tolist(), steps.pairs
+    ([0], [1], [3], 2)
     """
-    counted = sequences.item != 0
-    fresh = sequences.fresh & counted
-    if not fresh.any():
+    user, time, item, new = sequences.user, sequences.time, sequences.item, sequences.fresh
+    scenario = sequences.scenario
+    counted = item != 0
+    if not counted.all():
+        user, time, item, new, scenario = (
+            column[counted] for column in (user, time, item, new, scenario)
+        )
+    if not new.any():
         return None
-    user, time, item = sequences.user[counted], sequences.time[counted], sequences.item[counted]
-    new = fresh[counted]
-    row = np.arange(len(user))
-    if ((user[1:] == user[:-1]) & (time[1:] == time[:-1])).any():
-        # An item that is in its basket already adds nothing to the transitions: the known one comes first and stays.
-        order = np.lexsort((new, item, time, user))
-        starts = group_starts([user[order], time[order], item[order]])
-        kept = order[starts]
-        row[order] = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(order)))
-    else:
-        kept = row
-    event_time = time[new]
+    event, event_time, scenario = np.flatnonzero(new), time[new], scenario[new]
     t_ref = float(time.max())
-    event, user, time, item, new = row[new], user[kept], time[kept], item[kept], new[kept]
+    basket = np.cumsum(_opens(user, time)) - 1
+    if basket[-1] + 1 < len(basket):
+        # An item that is in its basket already adds nothing to the transitions: the known one comes first and stays.
+        order = np.lexsort((new, item, basket))
+        sorted_item, sorted_basket = item[order], basket[order]
+        opens = np.ones(len(order), np.bool_)
+        opens[1:] = (sorted_item[1:] != sorted_item[:-1]) | (sorted_basket[1:] != sorted_basket[:-1])
+        row = np.empty(len(order), np.int64)
+        row[order] = np.cumsum(opens) - 1
+        kept = order[opens]
+        event = row[event]
+        user, time, item, new = user[kept], time[kept], item[kept], new[kept]
 
-    target, first, near, last = _targets(user, time, _affected(user, time, new), config)
-    parts = [(target, first, near, last, time[target], np.ones(len(target), np.int8))]
-    gone = _affected(user, time, new) & ~new
+    affected = _affected(user, time, new)
+    parts = [_baskets(user, time, affected, config)]
+    signs = [np.ones(len(parts[0][0]))]
+    gone = affected & ~new
     if gone.any():
         known = np.flatnonzero(~new)
-        before = _targets(user[known], time[known], gone[known], config)
-        shift = len(item)
-        item = np.concatenate([item, item[known]])
-        taken_off = np.full(len(before[0]), -1, np.int8)
-        parts.append(
-            (
-                before[0] + shift,
-                before[1] + shift,
-                before[2] + shift,
-                before[3] + shift,
-                time[known][before[0]],
-                taken_off,
-            )
-        )
-    target, first, near, last, target_time, sign = (
-        np.concatenate(columns) for columns in zip(*parts, strict=True)
-    )
+        shift, item = len(item), np.concatenate([item, item[known]])
+        *rows, at = _baskets(user[known], time[known], gone[known], config)
+        parts.append((*(column + shift for column in rows), at))
+        signs.append(np.full(len(at), -1.0))
+    first, near, last, stop, basket_time = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return Steps(
         t_ref=t_ref,
         item=item,
         event=event,
         event_time=event_time,
-        scenario=sequences.scenario[fresh],
+        scenario=scenario,
         scenario_names=sequences.scenario_names,
-        target=target,
         first=first,
         near=near,
         last=last,
-        target_time=target_time,
-        sign=sign,
+        stop=stop,
+        basket_time=basket_time,
+        sign=np.concatenate(signs),
     )
+
+
+def _opens(user: I64, time: F64) -> Bool:
+    """Whether each row is the first of a basket."""
+    opens = np.ones(len(user), np.bool_)
+    opens[1:] = (user[1:] != user[:-1]) | (time[1:] != time[:-1])
+    return opens
 
 
 def _affected(user: I64, time: F64, new: Bool) -> Bool:
     """Rows from their user's first basket with something new on."""
     at = np.flatnonzero(new)
-    at = at[group_starts([user[at]])] if len(at) else at
     if not len(at):
         return np.zeros(len(user), np.bool_)
-    place = np.searchsorted(user[at], user)
-    there = np.minimum(place, len(at) - 1)
-    affected: Bool = (user[at][there] == user) & (time >= time[at][there])
+    at = at[group_starts([user[at]])]
+    place = np.minimum(np.searchsorted(user[at], user), len(at) - 1)
+    affected: Bool = (user[at][place] == user) & (time >= time[at][place])
     return affected
 
 
-def _targets(user: I64, time: F64, chosen: Bool, config: TablesConfig) -> tuple[I64, I64, I64, I64]:
-    """The chosen rows that have sources: row, first source, first of the basket right before, end of sources."""
-    starts = group_starts([user, time])
-    basket = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(user)))
+def _baskets(user: I64, time: F64, chosen: Bool, config: TablesConfig) -> tuple[I64, I64, I64, I64, F64]:
+    """The baskets of the chosen rows that something leads to: first, near, last, stop as in `Steps`, and their times."""
+    starts = np.flatnonzero(_opens(user, time))
     owner = user[starts]
     user_starts = group_starts([owner])
     earliest = np.repeat(user_starts, np.diff(user_starts, append=len(owner)))
-    target = np.flatnonzero(chosen & (basket > earliest[basket]))
-    at = basket[target]
+    at = np.flatnonzero(chosen[starts] & (np.arange(len(starts)) > earliest))
     last = starts[at]
     first = np.maximum(starts[np.maximum(at - config.pair_window, earliest[at])], last - config.pair_events)
-    return target, first, np.maximum(first, starts[at - 1]), last
+    near = np.maximum(first, starts[at - 1])
+    return first, near, last, np.append(starts, len(user))[at + 1], time[last]

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from transfer.arrays import F32, F64, I32, I64, U64, Bool
 from transfer.decay import decay
 from transfer.item_tables import NEXT, WINDOW, ItemTables, empty_tables
-from transfer.rows import offsets_of, owners, segment_sum, sizes_of
+from transfer.rows import group_starts, offsets_of, owners, segment_sum, sizes_of
 from transfer.states import renumbering, sorted_names
 from transfer.table_steps import Sequences, Steps, steps_of
 from transfer.tables_config import TablesConfig
@@ -40,12 +40,13 @@ def observe(sequences: Sequences, config: TablesConfig) -> ItemTables:
 
 
 def sum_steps(batches: Sequence[Steps], config: TablesConfig) -> ItemTables:
-    """Tables of what was observed in some batches, without caps. Memory: 40 bytes for each of their `pairs`."""
+    """Tables of what was observed in some batches, without caps. Memory: at most 40 bytes for each of their `pairs`."""
     if not batches:
         return empty_tables(config)
     t_ref = max(steps.t_ref for steps in batches)
     rows = np.concatenate([steps.item for steps in batches])
-    items = np.unique(rows)
+    ascending = np.sort(rows)  # ten times as fast as np.unique on repeated keys
+    items = ascending[group_starts([ascending])]
     code = np.searchsorted(items, rows)
     shift = offsets_of(np.array([len(steps.item) for steps in batches]))[:-1].tolist()
 
@@ -61,18 +62,20 @@ def sum_steps(batches: Sequence[Steps], config: TablesConfig) -> ItemTables:
         scenario, code[rows_at("event")], decay(t_ref - event_time, config.half_lives), len(items)
     )
 
-    first, last = rows_at("first"), rows_at("last")
-    sizes = last - first
-    ends = offsets_of(sizes)
-    source = np.arange(ends[-1]) + np.repeat(first - ends[:-1], sizes)
-    target_time = np.concatenate([steps.target_time for steps in batches])
+    # What leads to a basket, by the basket, times what is in it: the sum over baskets of all pairs.
+    last = rows_at("last")
+    source, source_ends = _ranges(rows_at("first"), last)
+    target, target_ends = _ranges(last, rows_at("stop"))
+    basket_time = np.concatenate([steps.basket_time for steps in batches])
     sign = np.concatenate([steps.sign for steps in batches])
-    weight = decay(t_ref - target_time, np.array([config.pair_half_life_s]))[:, 0] * sign
+    weight = decay(t_ref - basket_time, np.array([config.pair_half_life_s]))[:, 0] * sign
+    sizes = sizes_of(source_ends)
     value = np.repeat(weight, sizes).astype(np.complex128)
     value.imag = np.where(source >= np.repeat(rows_at("near"), sizes), value.real, 0.0)
-    target = np.repeat(code[rows_at("target")], sizes)
-    pairs = csr_array((value, (code[source], target)), shape=(len(items), len(items)))
-    pairs.sum_duplicates()
+    shape = (len(last), len(items))
+    leading = csr_array((value, code[source], source_ends), shape=shape)
+    pairs = leading.T.tocsr() @ csr_array((np.ones(len(target)), code[target], target_ends), shape=shape)
+    pairs.sort_indices()
     return _assembled(t_ref, items, names, share_scenario, share_item, counts, None, pairs, None)
 
 
@@ -151,7 +154,9 @@ def _kept(tables: ItemTables, rows: Bool, pairs: Bool) -> ItemTables:
     known = np.zeros(len(tables.items), np.bool_)
     known[tables.share_item[rows]] = True
     source = owners(tables.pair_offsets)
-    pairs = pairs & known[source] & known[tables.pair_item]
+    if not known.all():
+        pairs = pairs & known[source] & known[tables.pair_item]
+    left = np.flatnonzero(pairs)
     code = (np.cumsum(known) - 1).astype(np.int32)
     used = np.zeros(len(tables.scenarios), np.bool_)
     used[tables.share_scenario[rows]] = True
@@ -164,9 +169,9 @@ def _kept(tables: ItemTables, rows: Bool, pairs: Bool) -> ItemTables:
         share_item=code[tables.share_item[rows]],
         share_counts=tables.share_counts[rows],
         share_totals=tables.share_totals[used],
-        pair_offsets=offsets_of(np.bincount(code[source[pairs]], minlength=int(known.sum()))),
-        pair_item=code[tables.pair_item[pairs]],
-        pair_counts=tables.pair_counts[pairs],
+        pair_offsets=offsets_of(np.bincount(code[source[left]], minlength=int(known.sum()))),
+        pair_item=code[tables.pair_item[left]],
+        pair_counts=tables.pair_counts[left],
         pair_totals=tables.pair_totals[known],
     )
 
@@ -180,6 +185,12 @@ def _summed(
     for k in range(values.shape[1]):
         sums[:, k] = np.bincount(place, values[:, k], minlength=len(cell))
     return (cell // items).astype(np.int32), (cell % items).astype(np.int32), sums
+
+
+def _ranges(begin: I64, end: I64) -> tuple[I64, I64]:
+    """The numbers of all ranges, one after the other, and where each range begins among them."""
+    ends = offsets_of(end - begin)
+    return np.arange(ends[-1]) + np.repeat(begin - ends[:-1], end - begin), ends
 
 
 def _matrix(tables: ItemTables, code: I64, factor: float, items: int) -> csr_array:
@@ -211,8 +222,12 @@ def _assembled(
     offsets = pairs.indptr.astype(np.int64)
     if pair_totals is None:
         pair_totals = segment_sum(both, offsets)
-    kept = (np.abs(value.real) > TINY) | (np.abs(value.imag) > TINY)
-    counted: F32 = both[kept].astype(np.float32)
+    gone = (np.abs(value.real) <= TINY) & (np.abs(value.imag) <= TINY)
+    indices: I32 = pairs.indices.astype(np.int32)
+    if gone.any():
+        left = np.flatnonzero(~gone)
+        offsets, indices, both = offsets_of(~gone)[offsets], indices[left], both[left]
+    counted: F32 = both.astype(np.float32)
     return ItemTables(
         t_ref=t_ref,
         items=items,
@@ -221,8 +236,8 @@ def _assembled(
         share_item=share_item,
         share_counts=counts.astype(np.float32),
         share_totals=totals,
-        pair_offsets=offsets_of(kept)[offsets],
-        pair_item=pairs.indices[kept].astype(np.int32),
+        pair_offsets=offsets,
+        pair_item=indices,
         pair_counts=counted,
         pair_totals=pair_totals.astype(np.float32),
     )

@@ -16,10 +16,12 @@ import streams.table_slot
 from sinks.errors import FenceRefused, StoreMismatch, StoreUnavailable
 from sinks.points import item_key
 from sinks.protocols import Store
+from streams.batch_sequences import batch_sequences
 from streams.item_tables import CONFIG_BLOB, TableCounts, read_tables
 from streams.logs import open_logs
 from streams.mapping import parse_mapping
 from streams.metrics import Metrics
+from streams.pipeline import event_terms
 from streams.replay import replay
 from streams.settings import Settings
 from streams.table_slot import HEADS
@@ -29,8 +31,10 @@ from support.event_columns import NOW, columns_of, event
 from support.lane_story import Worker, batch, in_lanes, one_worker
 from support.qdrant_server import QdrantServer
 from support.table_events import NAMES, SMALL, Step, assert_counts, assert_same, sequences
+from transfer.config import InterestConfig
 from transfer.errors import TablesFormatError
-from transfer.tables import ItemTables, TablesConfig, empty_tables, merge, neighbours, shares, steps_of
+from transfer.interest import apply_events, empty_states
+from transfer.tables import ItemTables, TablesConfig, empty_tables, merge, neighbours, observe, shares, steps_of, sum_steps
 
 SETTINGS = Settings(tables=SMALL)
 START = NOW - 86400
@@ -41,10 +45,10 @@ def opened(folder: Path | str, settings: Settings = SETTINGS) -> Workspace:
 
 
 def some_steps(count: int, seed: int = 0) -> list[Step]:
-    """Events with baskets and text alone; in order of time."""
+    """Events with baskets; in order of time."""
     rng = random.Random(seed)
     found = [
-        Step(rng.randrange(6), 10.0 * rng.randrange(40), rng.randrange(9), rng.randrange(3))
+        Step(rng.randrange(6), 10.0 * rng.randrange(40), rng.randrange(1, 10), rng.randrange(3))
         for _ in range(count)
     ]
     return sorted(found, key=lambda step: step.time)
@@ -88,7 +92,7 @@ def replayed(workspace: Workspace, path: Path, batch_rows: int = 64) -> ItemTabl
 @pytest.mark.parametrize("size", [1, 7, 400])
 def test_rings_give_what_the_whole_history_gives(tmp_path: Path, size: int) -> None:
     """Counted from the users' rings, in any batches and with late events, the tables are those of the definition."""
-    steps = [step for step in some_steps(150, size) if step.item]
+    steps = [step for step in some_steps(150, size)]
     shuffled = random.Random(size).sample(steps, len(steps)) if size < 100 else steps
     number = {id(step): n for n, step in enumerate(steps)}
     with opened(tmp_path / "s") as workspace:
@@ -100,22 +104,21 @@ def test_rings_give_what_the_whole_history_gives(tmp_path: Path, size: int) -> N
         assert_counts(read_tables(workspace.store), as_counted(steps), SMALL)
 
 
-def test_text_alone_is_no_step(tmp_path: Path) -> None:
+def test_text_alone_is_no_step() -> None:
     """A query between two items neither hides the first nor shortens the window."""
-    steps = [
-        Step(0, 0.0, 1, 0),
-        Step(0, 1.0, 0, 0),
-        Step(0, 2.0, 0, 0),
-        Step(0, 3.0, 2, 0),
-        Step(0, 4.0, 3, 0),
-    ]
-    with opened(tmp_path / "s") as workspace:
-        for number, step in enumerate(steps):
-            columns = columns_of([as_event(step, number)], offsets=[number])
-            workspace.ingest.apply(columns)
-        assert workspace.tables is not None
-        workspace.tables.write("replay")
-        assert_counts(read_tables(workspace.store), as_counted(steps), SMALL)
+    steps = [Step(0, 0.0, 1, 0), Step(0, 1.0, 0, 0), Step(0, 2.0, 0, 0), Step(0, 3.0, 2, 0), Step(0, 4.0, 3, 0)]
+    interest = InterestConfig(dim=2)
+    states, tables = empty_states(1, interest), empty_tables(SMALL)
+    one = np.ones((1, 2), np.float32)
+    for number, step in enumerate(steps):
+        columns = columns_of([as_event(step, number)], offsets=[number])
+        keys = np.array([item_key(item) for item in columns.items], np.uint64)
+        found = batch_sequences(columns, states, keys, np.ones(1, np.bool_), interest.ring, SMALL)
+        if found is not None:
+            tables = merge(tables, observe(found, SMALL), SMALL)
+        terms = event_terms(columns, keys, one[: len(keys)], one[: len(columns.texts)])
+        states, _ = apply_events(states, terms, interest)
+    assert_counts(tables, as_counted(steps), SMALL)
 
 
 def test_an_event_older_than_a_full_ring_counts_for_the_shares_alone(tmp_path: Path) -> None:
@@ -237,7 +240,7 @@ def test_a_growing_slot_is_joined_and_split_in_blobs(tmp_path: Path, monkeypatch
         generations = set()
         for number in range(25):
             added = steps_for_slot(*(rng.randrange(1, 40) for _ in range(6)), time=10.0 * number)
-            expected = merge(expected, streams.item_tables.sum_steps([added], SMALL), SMALL)
+            expected = merge(expected, sum_steps([added], SMALL), SMALL)
             counts.count(added)
             counts.write("0")
             assert_same(read_tables(workspace.store), expected)
@@ -275,7 +278,7 @@ def test_a_write_that_fails_anywhere_is_made_good_by_the_next(
         expected = empty_tables(SMALL)
         for number in range(5):
             added = steps_for_slot(number + 1, number + 2, number + 20, time=10.0 * number)
-            expected = merge(expected, streams.item_tables.sum_steps([added], SMALL), SMALL)
+            expected = merge(expected, sum_steps([added], SMALL), SMALL)
             counts.count(added)
             try:
                 counts.write("0")
