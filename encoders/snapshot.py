@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from encoders.errors import EncoderError, EncoderMismatch
+from encoders.errors import EncoderError, EncoderMismatch, WhiteningMismatch
 
 Tensors = dict[str, npt.NDArray[np.generic]]
 
@@ -35,7 +35,7 @@ def write_snapshot(
     Raises:
         EncoderError: `folder` holds something else, or can't be written.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     ours = {f"{name}.json", f"{name}.safetensors"}
     try:
@@ -50,10 +50,8 @@ def write_snapshot(
     old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
     try:
         draft.mkdir(parents=True)
-        save_file(
-            {key: np.ascontiguousarray(array) for key, array in tensors.items()},
-            draft / f"{name}.safetensors",
-        )
+        # Not save_file, which gives its file to the owner alone.
+        (draft / f"{name}.safetensors").write_bytes(save(dict(tensors)))
         (draft / f"{name}.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
         for path in draft.iterdir():
             with path.open("rb") as file:
@@ -96,6 +94,8 @@ def read_snapshot(
         )
     try:
         built = build(about, load_file(folder / f"{name}.safetensors"))
+    except (EncoderMismatch, WhiteningMismatch):
+        raise
     except Exception as error:  # safetensors raises its own error, which has no public base
         raise _damaged(folder, name, type(error).__name__) from error
     if built.fingerprint != about.get("fingerprint"):

@@ -6,7 +6,7 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["batching", "prepare", "unseen"])
+@pytest.mark.parametrize("name", ["batching", "behaviour", "prepare", "unit", "unseen"])
 def test_examples_are_true(name: str) -> None:
     """What the documentation shows is what happens."""
     result = doctest.testmod(importlib.import_module(f"encoders.{name}"))
