@@ -174,8 +174,9 @@ def nearest_items(matrix: csr_array, count: int, shrinkages: Sequence[float]) ->
 
     `matrix` (R, N) is 1 where a user or basket had an item; n_ij is in how many rows both are, n_i in how many i is.
 
-    >>> nearest_items(csr_array(np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]])), 1, [0.0])[0].toarray().round(3).tolist()
-    [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.707, 0.0, 0.0]]
+    >>> matrix = csr_array(np.array([[1.0, 1.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0]]))
+    >>> [found.toarray().tolist() for found in nearest_items(matrix, 1, [0.0, 2.0])]
+    [[[0.0, 0.5], [0.5, 0.0]], [[0.0, 0.25], [0.25, 0.0]]]
     """
     matrix = matrix.astype(np.float32)
     columns = matrix.T.tocsr()
