@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from streams.evaluation.methods.base import Clock, Method, Setup, Tunable, profiles
 from streams.evaluation.methods.ease import Ease
@@ -19,14 +20,17 @@ from streams.history import History
 from transfer.arrays import F32, I64
 
 _OWN = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
+_USUAL = 0.8
+_KEPT = 4
 
 
 class Mixture:
     """w * (share of the user's own decayed sums) + (1 - w) * (the other method's share of all items).
 
     Shares are what is not negative, divided by its sum, so that both parts are distributions over items. The other
-    method's own settings are chosen when it is fitted, by the mixture's value on validation; the half-life of own items and
-    w are what the runner tries. A user without own items gets the other part alone.
+    method's own settings are chosen when it is fitted, by the mixture's value on validation; the half-life of own items
+    (out of those that are best without the other method) and w are what the runner tries. A user without own items gets
+    the other part alone.
     """
 
     name = "own+other"
@@ -47,16 +51,12 @@ class Mixture:
         """Fit the other method and choose its settings; own items have nothing to fit."""
         self._history = history
         self._other.fit(history, rows, validation)
-        half_lives = half_life_grid(history, rows)
         asked = Validation(history, validation)
+        half_lives = self._promising(half_life_grid(history, rows), asked)
         if isinstance(self._other, Tunable) and len(self._other.grid):
             other = self._other
-            self._own = 0.8
             # One after the other, from own items alone to the other's settings: together they are too many to try.
-            first = best(
-                half_lives, lambda params: asked.mean(lambda queries: self._own_with(params, queries))
-            )
-            self.set(**first, own=self._own)
+            self.set(**half_lives[0], own=_USUAL)
 
             def value(params: Mapping[str, Any]) -> float:
                 other.set(**params)
@@ -77,18 +77,29 @@ class Mixture:
         # The runner asks the same queries with one setting after the other.
         if self._asked is None or self._asked[0] is not queries:
             self._asked = (queries, shares(self._other.scores(queries)))
-        own = row_shares(
-            profiles(self._history, queries, self._half_life, self._by, since="latest", tail=TAIL)
-        )
+        own = self._own_shares(queries, self._half_life, self._by)
         result = self._asked[1] * np.float32(1 - self._own)
         owner = np.repeat(np.arange(len(queries)), np.diff(own.indptr))
         result[owner, own.indices] += np.float32(self._own) * own.data
         return result
 
-    def _own_with(self, params: dict[str, Any], queries: Queries) -> F32:
-        own = profiles(self._history, queries, **params, since="latest", tail=TAIL)
-        result: F32 = own.toarray()
-        return result
+    def _promising(self, half_lives: Sequence[Mapping[str, Any]], asked: Validation) -> list[dict[str, Any]]:
+        """The best half-lives by own items alone, the best one first, and those between it and its neighbours."""
+
+        def value(params: Mapping[str, Any]) -> float:
+            return asked.mean(lambda queries: self._own_shares(queries, **params).toarray())
+
+        ranked = sorted(half_lives, key=value, reverse=True)[:_KEPT]  # stable: of equal ones the first
+        first = ranked[0]
+        finer = (
+            []
+            if first["half_life"] is None
+            else [{**first, "half_life": first["half_life"] * factor} for factor in (0.5, 2.0)]
+        )
+        return [dict(params) for params in [*ranked, *finer]]
+
+    def _own_shares(self, queries: Queries, half_life: float | None, by: Clock) -> csr_array:
+        return row_shares(profiles(self._history, queries, half_life, by, since="latest", tail=TAIL))
 
 
 class OwnAndMarkov(Mixture):
