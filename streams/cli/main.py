@@ -12,6 +12,7 @@ from streams.cli import (
     export,
     fit,
     items,
+    profile,
     quickstart,
     recommend,
     redrive,
@@ -39,6 +40,7 @@ Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong usage or set
 app.command("quickstart")(quickstart.quickstart)
 app.command("items")(items.items)
 app.command("fit")(fit.fit)
+app.command("profile")(profile.profile)
 app.command("replay")(replay.replay)
 app.command("redrive")(redrive.redrive)
 app.command("train")(train.train)

@@ -1,0 +1,94 @@
+"""driftline profile"""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.cli import options
+from streams.cli.session import console, load, print_json, progress_bar, reported, show
+
+
+def profile(
+    log: Annotated[
+        list[Path], typer.Argument(metavar="LOG...", help="Parquet, CSV or JSON lines (also .gz).")
+    ],
+    items: Annotated[
+        Path | None, typer.Option("--items", metavar="CATALOGUE", help="The catalogue that belongs to it.")
+    ] = None,
+    map_: options.Map = "",
+    items_map: options.ItemsMap = "",
+    action: options.Action = None,
+    scenario: options.Scenario = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write the settings that fit the log to this TOML file."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    plots: Annotated[
+        Path | None, typer.Option("--plots", metavar="FOLDER", help="Draw gaps, evidence and sizes as PNG.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the sample of questions.")] = 0,
+    json_: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Say what a log is, and propose settings that fit it: half-lives, own items, scenarios, windows.
+
+    Half-lives come from the gaps between events and from how well they foresee the tenth of the log before the last one; the last
+    tenth is never looked at. A log of sessions needs seconds and minutes, one of groceries days and months.
+
+    Example: driftline profile events.parquet --items items.parquet --map scenario=department --out driftline.toml
+    """
+    from streams.catalogue_file import open_catalogue
+    from streams.history import load_history
+    from streams.logs import open_logs
+    from streams.mapping import CATALOGUE_FIELDS, parse_mapping
+    from streams.profile.report import tables_of
+    from streams.profile.run import profile as run_profile
+    from streams.profile.settings_file import check_free, settings_text, write_settings
+
+    with reported():
+        settings = load(config)
+        if out is not None:
+            check_free(out, force)
+        if plots is not None:
+            from streams.profile.plots import check_plots
+
+            check_plots()
+        catalogue = open_catalogue([items], parse_mapping(items_map, CATALOGUE_FIELDS)) if items else None
+        events = open_logs(
+            log,
+            parse_mapping(map_),
+            now=time.time(),
+            default_action=action,
+            default_scenario=scenario,
+            max_future_s=settings.daemon.max_future_s,
+        )
+        with progress_bar("reading", events.total_rows, json_) as advance:
+            history = load_history(events, catalogue, advance)
+        with console.status("looking at gaps, asking questions") if not json_ else nullcontext():
+            found = run_profile(history, settings.interest, seed)
+        if out is not None:
+            names = ", ".join(path.name for path in log)
+            head = f"Proposed by driftline profile for {names}: {len(history):,} events (log {history.identity[:16]})."
+            write_settings(out, settings_text(found.proposal, head), force)
+        drawn: list[Path] = []
+        if plots is not None:
+            from streams.profile.plots import draw
+
+            drawn = draw(found, history, plots)
+        if json_:
+            print_json(
+                {**found.as_dict(), "out": str(out) if out else None, "plots": [str(p) for p in drawn]}
+            )
+            return
+        for table in tables_of(found):
+            show(table)
+        if out is not None:
+            show(f"settings written to {out}")
+        if drawn:
+            show(f"{len(drawn)} plots in {plots}")

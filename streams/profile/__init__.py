@@ -1,0 +1,1 @@
+"""What a log is, and settings that fit it."""
