@@ -38,8 +38,8 @@ def profile(
 ) -> None:
     """Say what a log is, and propose settings that fit it: half-lives, own items, scenarios, windows.
 
-    Half-lives come from the gaps between events and from how well they foresee the tenth of the log before the last one; the last
-    tenth is never looked at. A log of sessions needs seconds and minutes, one of groceries days and months.
+    Half-lives come from the gaps between events and from how well they foresee the tenth of the log before the last one;
+    nothing is judged by the last tenth. A log of sessions needs seconds and minutes, one of groceries days and months.
 
     Example: driftline profile events.parquet --items items.parquet --map scenario=department --out driftline.toml
     """

@@ -49,13 +49,15 @@ class Baskets:
 
     def visit_events(self) -> I64:
         """(V,) events of each visit."""
-        return np.add.reduceat(self.size, self.visit_starts)
+        events: I64 = np.add.reduceat(self.size, self.visit_starts)
+        return events
 
     def visit_lengths_s(self) -> F64:
         """(V,) time from the first to the last basket of each visit."""
         starts = self.visit_starts
         last = np.append(starts[1:], len(self)) - 1
-        return self.time[last] - self.time[starts]
+        lengths: F64 = self.time[last] - self.time[starts]
+        return lengths
 
 
 def baskets_of(history: History, visit_gap_s: float = VISIT_GAP_S) -> Baskets:

@@ -28,7 +28,7 @@ def own_items(distinct: I64) -> int:
 def ring(visit_events: I64) -> int:
     """Room for nineteen visits in twenty, in events (V,): what a user does right now is known event by event.
 
-    >>> ring(np.array([3, 4, 70]))
+    >>> ring(np.array([3, 70, 70]))
     96
     """
     return _step(RING, float(np.quantile(visit_events, MOST_VISITS)))

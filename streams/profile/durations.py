@@ -20,7 +20,7 @@ def duration(seconds: float, clock: Clock) -> str:
     if math.isinf(seconds):
         return "all time"
     if clock.kind == "positions":
-        return f"{seconds:.3g} events"
+        return f"{seconds:.3g} event{'' if seconds == 1 else 's'}"
     size, unit = next((pair for pair in _UNITS if seconds >= pair[0]), _UNITS[-1])
     return f"{seconds / size:.3g} {unit}"
 

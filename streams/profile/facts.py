@@ -32,6 +32,7 @@ class LogFacts:
     catalogue_items: int
     """items of the log or the catalogue"""
     scenarios: int
+    """with at least one event"""
     first_time: float
     last_time: float
     actions: dict[str, float]
@@ -66,35 +67,37 @@ class LogFacts:
 def facts_of(history: History, baskets: Baskets, clock: Clock, use: ScenarioUse) -> LogFacts:
     """Count a history; `own_counts` and `quantiles` say how."""
     worn = history.item >= 0
-    with_text = np.array([bool(text) for text in history.item_texts])
+    with_text = np.array([*(bool(text) for text in history.item_texts), False])  # the last stands for no item
     event_counts = np.bincount(history.item[worn], minlength=len(history.items))
     alive = event_counts > 0
     gaps, pause = np.diff(baskets.time)[~baskets.first[1:]], baskets.visit[1:][~baskets.first[1:]]
-    texted = (history.text >= 0) | (worn & with_text[history.item])
-    ends = history.offsets[1:] - 1
+    texted = (history.text >= 0) | with_text[history.item]
+    sizes = np.diff(history.offsets)
+    there = sizes > 0  # a user may have nothing but rejected events
+    spans = history.time[history.offsets[1:][there] - 1] - history.time[history.offsets[:-1][there]]
     return LogFacts(
         events=len(history),
         rejected=history.rejected,
-        users=len(history.users),
+        users=int(there.sum()),
         items=int(alive.sum()),
         catalogue_items=len(history.items),
-        scenarios=len(history.scenarios),
+        scenarios=len(np.unique(history.scenario)),
         first_time=float(history.time.min()),
         last_time=float(history.time.max()),
         actions={name: float((history.action == code).mean()) for code, name in enumerate(ACTIONS)},
         repeat_share=float(repeats(history).mean()),
         baskets=len(baskets),
         visits=len(baskets.visit_starts),
-        text_items=float(with_text[alive].mean()) if alive.any() else 0.0,
+        text_items=float(with_text[:-1][alive].mean()) if alive.any() else 0.0,
         text_events=float(texted.mean()),
-        events_per_user=quantiles(np.diff(history.offsets)),
-        items_per_user=quantiles(own_counts(history)),
-        scenarios_per_user=quantiles(use.per_user),
+        events_per_user=quantiles(sizes[there]),
+        items_per_user=quantiles(own_counts(history)[there]),
+        scenarios_per_user=quantiles(use.per_user[there]),
         basket_size=quantiles(baskets.size),
         visit_events=quantiles(baskets.visit_events()),
         gap_within_visit=quantiles(gaps[~pause]),
         gap_between_visits=quantiles(gaps[pause]),
-        span_of_user=quantiles(history.time[ends] - history.time[history.offsets[:-1]]),
+        span_of_user=quantiles(spans),
         new_scenario_share=use.new_share,
         first_scenario_share=use.first_share,
         dormant_scenario_share=use.dormant_share,

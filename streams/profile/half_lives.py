@@ -50,7 +50,8 @@ class Curve:
     def as_good(self) -> Bool:
         """(H,) whether each is as good as the best, by `SLACK` or by the paired standard error."""
         best = int(self.mean.argmax())
-        return (self._deficit(best) <= SLACK * self.mean[best]) | self._within_error(best)
+        as_good: Bool = (self._deficit(best) <= SLACK * self.mean[best]) | self._within_error(best)
+        return as_good
 
     @property
     def tells_short(self) -> bool:
@@ -116,7 +117,7 @@ def choose(gap_s: float, span_s: float, floor_s: float, curves: Sequence[Curve])
     >>> choose(gap_s=1.0, span_s=300.0, floor_s=0.5, curves=[])
     (2.0, 11.0, 56.0, 300.0)
     >>> choose(gap_s=190_000.0, span_s=30_000_000.0, floor_s=0.5, curves=[])
-    (380160.0, 3369600.0, 29980800.0)
+    (380160.0, 3369600.0, 30240000.0)
     """
     short = SHORT_GAPS * gap_s
     for curve in curves:

@@ -13,6 +13,7 @@ from streams.history import History
 from streams.profile.baskets import baskets_of
 from streams.profile.durations import duration
 from streams.profile.facts import own_counts
+from streams.profile.proposal import KINDS
 from streams.profile.run import Profile
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _gaps(axes: Axes, profile: Profile, history: History) -> None:
     gaps = gaps[gaps > 0]
     if len(gaps):
         edges = np.geomspace(max(gaps.min(), 1e-3) / 1.5, gaps.max() * 1.5, 60)
-        axes.hist(gaps, edges, color="0.75", label=f"{len(gaps):,} gaps from basket to basket")
+        axes.hist(gaps, edges.tolist(), color="0.75", label=f"{len(gaps):,} gaps from basket to basket")
     for life in profile.proposal.half_lives_s:
         axes.axvline(life, color="C0", lw=1.2)
         axes.annotate(
@@ -79,10 +80,11 @@ def _gaps(axes: Axes, profile: Profile, history: History) -> None:
 
 
 def _half_lives(axes: Axes, profile: Profile) -> None:
-    names = {"again": "items the user had", "new": "items new to the user"}
     for kind, curve in profile.proposal.curves.items():
         best = max(float(curve.mean.max()), 1e-12)
-        axes.plot(curve.half_lives_s, curve.mean / best, "o-", ms=3, label=f"{names[kind]} (best {best:.4f})")
+        axes.plot(
+            curve.half_lives_s, curve.mean / best, "o-", ms=3, label=f"items {KINDS[kind]} (best {best:.4f})"
+        )
     for life in profile.proposal.half_lives_s:
         axes.axvline(life, color="0.7", lw=1, zorder=0)
     axes.plot([], [], color="0.7", label="proposed")

@@ -22,6 +22,7 @@ from streams.profile.trend import trend_curve, trend_half_lives
 from transfer.config import InterestConfig, TransferConfig
 
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
+KINDS: Mapping[Kind, str] = {"again": "the user had", "new": "new to the user"}
 MIXED_BASKETS = 1.5
 """From this mean size on, baskets are units of their own: their items have no order."""
 
@@ -73,14 +74,14 @@ def propose(
 ) -> Proposal:
     """Fit settings. `interest` tells the actions' weights and what is compared with.
 
-    Everything that is searched is judged on the tenth of the log before the last one; the last tenth is never looked at. Room
-    for items, scenarios and visits is counted over the whole log.
+    Everything that is searched is judged on the tenth of the log before the last one; nothing is judged by the last tenth.
+    Gaps, histories, and the room for items, scenarios and visits are counted over the whole log.
     """
     evidence = Evidence(history, baskets, clock, interest.action_weights, rng)
     tried = candidates(baskets, clock)
     curves = {kind: evidence.curve(kind, tried) for kind in evidence.kinds}
     gap, span = usual_gap_s(baskets, clock), usual_span_s(baskets, clock)
-    lives = choose(gap, span, clock.floor_s, list(curves.values()))
+    lives = choose(gap, span, clock.floor_s, list(curves.values())) if gap else interest.half_lives_s
     usual = TransferConfig()
     share: dict[Kind, float] = {"again": usual.again_recency, "new": usual.short_term_share}
     compared = {
@@ -121,11 +122,14 @@ def _why_lives(
     lives: tuple[float, ...], clock: Clock, gap: float, span: float, curves: Mapping[Kind, Curve]
 ) -> str:
     peaks = [
-        f"{kind} items are foreseen best at {duration(curve.peak_s, clock)}" for kind, curve in curves.items()
+        f"items {KINDS[kind]} are foreseen best at {duration(curve.peak_s, clock)}"
+        for kind, curve in curves.items()
     ]
     ends = f"usual gap {duration(gap, clock)}, usual history {duration(span, clock)}"
     if clock.kind == "pages":
-        ends = f"gaps tell of pages, so none below a visit; {ends}"
+        ends = f"gaps tell of pages, so none below a visit ({duration(clock.floor_s, clock)})"
+    if not gap:
+        return "kept as they were: no user comes twice"
     return "; ".join([durations(lives, clock), ends, *peaks])
 
 
@@ -152,11 +156,12 @@ def _transfer(
             round(min(max(facts.repeat_share, 0.01), 0.9), 2), "share of events that come back to an item"
         )
     }
-    for key, kind in (("again_recency", "again"), ("short_term_share", "new")):
+    keys: Mapping[Kind, str] = {"again": "again_recency", "new": "short_term_share"}
+    for kind, key in keys.items():
         if kind in compared:
             best = compared[kind]["proposed"]
             if best.share != getattr(usual, key):
-                found[key] = Choice(best.share, f"NDCG@10 of {kind} items {best.ndcg:.4f} on validation")
+                found[key] = Choice(best.share, f"best for items {KINDS[kind]}, on validation")
     if lives[0] < usual.min_age_s:
         found["min_age_s"] = Choice(lives[0], "the shortest half-life")
     return found
@@ -175,5 +180,6 @@ def _tables(clock: Clock, trend: Curve | None, reach: Reach) -> dict[str, Choice
 def _why_window(reach: Reach, facts: LogFacts, baskets: Baskets) -> str:
     size = float(baskets.size.mean())
     unit = "baskets, each with its neighbours" if size >= MIXED_BASKETS else "successive events"
-    seen = ", ".join(f"{value:.2f}" for value in reach.cosine[[0, 1, 4, 9, 19]])
-    return f"{unit}; mean cosine at distance 1, 2, 5, 10, 20: {seen}"
+    told = {d: reach.cosine[d - 1] for d in (1, 2, 5, 10, 20) if np.isfinite(reach.cosine[d - 1])}
+    seen = ", ".join(f"{value:.2f} at {distance}" for distance, value in told.items())
+    return f"{unit}; mean cosine by distance: {seen or 'too few to tell'}"

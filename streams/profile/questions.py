@@ -14,7 +14,7 @@ from transfer.arrays import Bool
 from transfer.rows import offsets_of, sizes_of
 
 VALIDATION, TEST = 0.8, 0.9
-"""Shares of the events, in order of time, at which the validation part begins and ends. The last tenth is never looked at."""
+"""Shares of the events, in order of time, at which the validation part begins and ends. Nothing is asked of the last tenth."""
 LONGEST = 5000
 """Earlier events of a user that are looked at, the latest ones."""
 MOST_EVENTS = 1_000_000

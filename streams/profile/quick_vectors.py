@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from streams.columns import I64
+from streams.columns import I32, I64
 from streams.history import History
 from transfer.arrays import F32, Bool
 
@@ -57,7 +57,7 @@ def quick_vectors(history: History, fit: Bool, rng: np.random.Generator) -> Quic
     return QuickVectors(place, np.divide(vectors, norm, out=np.zeros_like(vectors), where=norm > 1e-9))
 
 
-def _co_occurrence(user: np.ndarray, code: I64, items: int) -> csr_array:  # type: ignore[type-arg]
+def _co_occurrence(user: I32, code: I64, items: int) -> csr_array:
     one, other, weight = [], [], []
     for distance in range(1, WINDOW + 1):
         same = user[distance:] == user[:-distance]

@@ -10,10 +10,10 @@ from rich.table import Table
 from streams.profile.clock import Clock
 from streams.profile.durations import duration, durations
 from streams.profile.facts import LogFacts, Quantiles
+from streams.profile.proposal import KINDS
 from streams.profile.run import Profile
 from streams.profile.settings_file import is_setting, toml
 
-KINDS = {"again": "items the user had", "new": "items new to the user"}
 CLOCKS = {
     "seconds": "times as fine as they look",
     "days": "days: no order within a day, its events are one basket",
@@ -29,6 +29,7 @@ def tables_of(profile: Profile) -> list[Table]:
 
 def _log(facts: LogFacts) -> Table:
     table = Table("", "", title="the log", show_header=False)
+    positions = facts.clock.kind == "positions"
     rows = [
         ("events", f"{facts.events:,}" + (f" ({facts.rejected:,} rejected)" if facts.rejected else "")),
         ("users", f"{facts.users:,}"),
@@ -41,18 +42,17 @@ def _log(facts: LogFacts) -> Table:
         ("timestamps", f"{CLOCKS[facts.clock.kind]}; {_percent(facts.clock.tied_share)} tied"),
         ("actions", ", ".join(f"{name} {_percent(share)}" for name, share in facts.actions.items() if share)),
         ("repeats", f"{_percent(facts.repeat_share)} of events are on an item that the user had before"),
-        ("baskets, visits", f"{facts.baskets:,}, {facts.visits:,}"),
+        ("baskets", f"{facts.baskets:,}" + ("" if positions else f", in {facts.visits:,} visits")),
         ("text", f"{_percent(facts.text_items)} of items, {_percent(facts.text_events)} of events"),
         (
             "new scenarios",
             f"{_percent(facts.new_scenario_share)} of events are among the user's first five in one; "
             f"{_percent(facts.late_scenario_users)} of users enter one late",
         ),
-        (
-            "dormant scenarios",
-            f"{_percent(facts.dormant_scenario_share)} of events come after a pause of 30 d",
-        ),
     ]
+    if not positions:
+        pause = f"{_percent(facts.dormant_scenario_share)} of events come after a pause of 30 d in theirs"
+        rows.append(("dormant scenarios", pause))
     for row in rows:
         table.add_row(*row)
     return table
@@ -67,7 +67,7 @@ def _spread(facts: LogFacts) -> Table:
         ("events of a basket", facts.basket_size),
         ("events of a visit", facts.visit_events),
     )
-    for name, found in counted:
+    for name, found in counted if facts.clock.kind != "positions" else counted[:-1]:
         table.add_row(name, *(f"{value:.0f}" for value in found.values()))
     timed = (
         ("gap within a visit", facts.gap_within_visit),
@@ -84,13 +84,21 @@ def _evidence(profile: Profile) -> Table:
     clock, proposal = profile.facts.clock, profile.proposal
     table = Table("NDCG@10 on validation", "half-lives", "", title="the evidence")
     for kind, curve in proposal.curves.items():
-        table.add_row(f"{KINDS[kind]}, best alone", duration(curve.peak_s, clock), f"{curve.mean.max():.4f}")
+        table.add_row(
+            f"items {KINDS[kind]}, best alone", duration(curve.peak_s, clock), f"{curve.mean.max():.4f}"
+        )
         for name, mixed in proposal.compared[kind].items():
-            table.add_row(f"{KINDS[kind]}, {name}", _lives(mixed.half_lives_s, clock), f"{mixed.ndcg:.4f}")
+            table.add_row(
+                f"items {KINDS[kind]}, {name}", _lives(mixed.half_lives_s, clock), f"{mixed.ndcg:.4f}"
+            )
     if proposal.trend is not None:
         best = proposal.trend
-        table.add_row("popular items, best alone", duration(best.peak_s, clock), f"{best.mean.max():.4f}")
-        table.add_row("popular items", "all time", f"{best.mean[-1]:.4f}")
+        table.add_row(
+            "popular items, new to the user, best alone",
+            duration(best.peak_s, clock),
+            f"{best.mean.max():.4f}",
+        )
+        table.add_row("popular items, new to the user", "all time", f"{best.mean[-1]:.4f}")
     return table
 
 

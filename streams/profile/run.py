@@ -11,6 +11,7 @@ from streams.history import History
 from streams.profile.baskets import baskets_of
 from streams.profile.clock import clock_of
 from streams.profile.facts import LogFacts, facts_of
+from streams.profile.half_lives import Curve
 from streams.profile.proposal import Proposal, propose
 from streams.profile.scenarios import scenario_use
 from streams.profile.settings_file import proposed_flags
@@ -27,7 +28,9 @@ class Profile:
     def as_dict(self) -> dict[str, Any]:
         """For JSON: log, settings, every proposed key with its reason, and the evidence."""
         proposal = self.proposal
-        curves = {**proposal.curves, **({"popular": proposal.trend} if proposal.trend is not None else {})}
+        curves: dict[str, Curve] = {str(kind): curve for kind, curve in proposal.curves.items()}
+        if proposal.trend is not None:
+            curves["popular"] = proposal.trend
         return {
             "log": self.facts.as_dict(),
             "settings": _plain(proposed_flags(proposal)),

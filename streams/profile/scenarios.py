@@ -60,6 +60,6 @@ def scenario_use(history: History, dormant_s: float = DORMANT_S) -> ScenarioUse:
         new_share=float(new.sum() / events),
         first_share=float((later & (earlier == 0)).sum() / events),
         dormant_share=float(dormant.sum() / events),
-        late_users=len(late) / len(history.users),
+        late_users=len(late) / max(len(np.unique(user)), 1),
         belong=bool((history.item_scenario >= 0).any()),
     )

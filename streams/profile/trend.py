@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from streams.history import History
@@ -33,7 +35,7 @@ def trend_curve(history: History, questions: Questions) -> Curve:
     counts = np.zeros((len(lives), len(history.items)))
     gains = np.zeros((len(lives), len(by_time)))
     done = 0
-    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+    for low, high in pairwise(bounds.tolist()):
         until = int(np.searchsorted(time, target_time[low]))  # strictly earlier than the first of the block
         target = questions.target_item[by_time[low:high]]
         for k, life in enumerate(lives):
@@ -53,9 +55,12 @@ def trend_curve(history: History, questions: Questions) -> Curve:
 def trend_half_lives(curve: Curve) -> tuple[float, ...]:
     """A faster and a slower one around the best that is finite, and all time.
 
+    Of those that are as good as the best, the longest: it goes by more events.
+
     >>> trend_half_lives(Curve(np.array([60.0, 6000.0, np.inf]), np.array([[0.1], [0.3], [0.2]])))
-    (1200.0, 6000.0, 30240.0, inf)
+    (1200.0, 6120.0, 29880.0, inf)
     """
     finite = np.isfinite(curve.half_lives_s)
-    best = float(curve.half_lives_s[finite][int(curve.mean[finite].argmax())])
+    some = Curve(curve.half_lives_s[finite], curve.gains[finite])
+    best = float(some.half_lives_s[some.as_good()].max())
     return (*(rounded(life) for life in (best / AROUND, best, best * AROUND)), float("inf"))
