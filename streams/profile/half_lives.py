@@ -128,7 +128,7 @@ def choose(gap_s: float, span_s: float, floor_s: float, curves: Sequence[Curve])
     anchors = [short, long]
     for curve in curves:
         far = all(max(curve.peak_s, anchor) / min(curve.peak_s, anchor) >= APART for anchor in anchors)
-        if far and curve.peak_s > short and len(anchors) < MOST and curve.stands_out((short, long)):
+        if far and short < curve.peak_s < long and len(anchors) < MOST and curve.stands_out((short, long)):
             anchors.append(curve.peak_s)
     return tuple(sorted({rounded(life) for life in _filled(sorted(anchors))}))
 
