@@ -13,7 +13,7 @@ from streams.history import History
 from streams.profile.again_evidence import AgainEvidence, AgainQuestions
 from streams.profile.baskets import Baskets
 from streams.profile.clock import Clock
-from streams.profile.half_lives import Curve
+from streams.profile.half_lives import ERRORS, Curve
 from streams.profile.new_evidence import NewEvidence, NewQuestions
 from streams.profile.questions import questions_of
 from streams.profile.quick_vectors import QuickVectors, quick_vectors
@@ -90,7 +90,7 @@ class Evidence:
         tried = {share: gains(share) for share in shares if share != usual}
         for share, one in sorted(tried.items(), key=lambda pair: -float(pair[1].mean()))[:1]:
             more = one - kept_gains
-            if more.mean() > more.std() / np.sqrt(len(more)):
+            if more.mean() > ERRORS * more.std() / np.sqrt(len(more)):
                 kept, kept_gains = share, one
         return Mixed(half_lives_s, kept, float(kept_gains.mean()))
 

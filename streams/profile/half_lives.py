@@ -24,7 +24,8 @@ SHORT_GAPS = 2.0
 LONG_SPREAD = 9.0
 """The longest is at least so many times the shortest."""
 SLACK = 0.02
-"""A half-life that loses no more than this share of the best, or less than one standard error, is as good."""
+ERRORS = 2.0
+"""A half-life that loses no more than `SLACK` of the best, or no more than `ERRORS` paired standard errors, is as good."""
 CANDIDATES = 15
 
 
@@ -48,7 +49,7 @@ class Curve:
         return float(self.half_lives_s[int(self.mean.argmax())])
 
     def as_good(self) -> Bool:
-        """(H,) whether each is as good as the best, by `SLACK` or by the paired standard error."""
+        """(H,) whether each is as good as the best, by `SLACK` or by the paired standard errors."""
         best = int(self.mean.argmax())
         as_good: Bool = (self._deficit(best) <= SLACK * self.mean[best]) | self._within_error(best)
         return as_good
@@ -59,7 +60,7 @@ class Curve:
         return not bool(self.as_good()[-1])
 
     def stands_out(self, ends_s: Sequence[float]) -> bool:
-        """The peak is better, by more than a standard error, than the candidates nearest to each of `ends_s`."""
+        """The peak is clearly better than the candidates nearest to each of `ends_s`."""
         best = int(self.mean.argmax())
         nearest = [int(np.abs(np.log(self.half_lives_s / end)).argmin()) for end in ends_s]
         return bool(~self._within_error(best)[nearest].any())
@@ -71,7 +72,7 @@ class Curve:
     def _within_error(self, best: int) -> Bool:
         lost = self.gains[best] - self.gains
         error = lost.std(axis=1) / math.sqrt(max(self.gains.shape[1], 1))
-        within: Bool = self._deficit(best) <= error
+        within: Bool = self._deficit(best) <= ERRORS * error
         return within
 
 
