@@ -23,8 +23,10 @@ from transfer.config import InterestConfig, TransferConfig
 
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 KINDS: Mapping[Kind, str] = {"again": "the user had", "new": "new to the user"}
-MIXED_BASKETS = 1.5
-"""From this mean size on, baskets are units of their own: their items have no order."""
+OF_BASKETS = 0.5
+"""Share of events that share their time with another of the user from which on a log is one of baskets."""
+WINDOW, BASKET_WINDOW, PAIR_WINDOW = 5, 1, 5
+"""What is usual, where the log doesn't tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def propose(
         },
         "transfer": _transfer(lives, facts, compared, usual),
         "tables": _tables(clock, trend, reach),
-        "fit": {"window": Choice(reach.window, _why_window(reach, facts, baskets))},
+        "fit": _fit(reach, baskets),
     }
     weights = interest.model_dump(
         include={"browse_weight", "click_weight", "purchase_weight"}, exclude_defaults=True
@@ -168,7 +170,9 @@ def _transfer(
 
 
 def _tables(clock: Clock, trend: Curve | None, reach: Reach) -> dict[str, Choice]:
-    window = Choice(reach.window, "as far as baskets resemble the present one more than old ones do")
+    window = Choice(PAIR_WINDOW, "as is usual: how far back a basket is says little")
+    if reach.window is not None:
+        window = Choice(reach.window, "so far back baskets resemble the present one more than old ones do")
     if trend is None:
         why = "positions of different users can't be compared, so all time"
         return {"half_lives_s": Choice((float("inf"),), why), "pair_window": window}
@@ -177,9 +181,11 @@ def _tables(clock: Clock, trend: Curve | None, reach: Reach) -> dict[str, Choice
     return {"half_lives_s": Choice(lives, why), "pair_window": window}
 
 
-def _why_window(reach: Reach, facts: LogFacts, baskets: Baskets) -> str:
-    size = float(baskets.size.mean())
-    unit = "baskets, each with its neighbours" if size >= MIXED_BASKETS else "successive events"
+def _fit(reach: Reach, baskets: Baskets) -> dict[str, Choice]:
+    shared = int(baskets.size[baskets.size > 1].sum()) / int(baskets.size.sum())
+    key, usual = ("basket_window", BASKET_WINDOW) if shared >= OF_BASKETS else ("window", WINDOW)
     told = {d: reach.cosine[d - 1] for d in (1, 2, 5, 10, 20) if np.isfinite(reach.cosine[d - 1])}
     seen = ", ".join(f"{value:.2f} at {distance}" for distance, value in told.items())
-    return f"{unit}; mean cosine by distance: {seen or 'too few to tell'}"
+    unit = "baskets" if key == "basket_window" else "events"
+    why = f"mean cosine with items so many {unit} before: {seen or 'too few to tell'}"
+    return {key: Choice(usual if reach.window is None else reach.window, why)}

@@ -16,7 +16,6 @@ from streams.profile.quick_vectors import QuickVectors
 FURTHEST = 20
 LONGEST_WINDOW = 10
 HALF = 0.5
-USUAL_WINDOW = 5
 ENOUGH_PAIRS = 200
 
 
@@ -26,12 +25,12 @@ class Reach:
 
     Attributes:
         cosine: (FURTHEST,) mean cosine of an item with one 1, 2, ... baskets before; NaN where there are too few pairs.
-        window: the furthest distance at which at least half of what is nearer than far remains; 1 where distance says
-            nothing (the weekly shopping has no order), `USUAL_WINDOW` where it can't be told.
+        window: the furthest distance at which at least half of what is nearer than far remains; None where distance
+            says nothing (the weekly shopping has no order) or there are too few pairs to tell.
     """
 
     cosine: F64
-    window: int
+    window: int | None
 
 
 def reach_of(
@@ -39,7 +38,7 @@ def reach_of(
 ) -> Reach:
     """Measure it on one item, drawn at random, of each basket of the validation part."""
     if vectors is None:
-        return Reach(np.full(FURTHEST, np.nan), USUAL_WINDOW)
+        return Reach(np.full(FURTHEST, np.nan), None)
     drawn = baskets.start + (rng.random(len(baskets)) * baskets.size).astype(np.int64)
     item = history.item[drawn]
     place = np.where(item >= 0, vectors.place[item], -1)
@@ -67,21 +66,20 @@ def reach_of(
     return Reach(cosine, window_of(cosine, float(error[0])))
 
 
-def window_of(cosine: F64, error: float) -> int:
+def window_of(cosine: F64, error: float) -> int | None:
     """The window for mean cosines by distance, the standard error of the first of which is `error`.
 
     >>> window_of(np.array([0.5, 0.4, 0.35, 0.2, 0.1, 0.1]), 0.01)
     3
-    >>> window_of(np.array([0.5, 0.5, 0.49, 0.5]), 0.01)
-    1
+    >>> window_of(np.array([0.5, 0.5, 0.49, 0.5]), 0.01)  # None
     """
     told = np.flatnonzero(np.isfinite(cosine))
     if len(told) < 2 or told[0] != 0:
-        return USUAL_WINDOW
+        return None
     far = float(cosine[told[-1]])
     nearer = float(cosine[0]) - far
     if nearer <= 2 * error or nearer <= 0.1 * abs(far):
-        return 1
+        return None
     # Not beyond the first distance that falls below: what comes later by chance is no reach.
     below = np.flatnonzero(~(cosine[:LONGEST_WINDOW] - far >= HALF * nearer))
     return int(below[0]) if len(below) else min(LONGEST_WINDOW, len(cosine))
