@@ -83,6 +83,15 @@ class TransferConfig(BaseModel):
     emergence_cap: PositiveFloat = Field(
         default=3.0, description="largest emergence, either way, that counts"
     )
+    emergence_reach: Share = Field(
+        default=0.8, description="how far, of its way to the heaviest one, emergence lifts an old scenario"
+    )
+    new_events: PositiveFloat = Field(
+        default=3.0, description="events at which a new scenario is trusted by half"
+    )
+    new_share: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=0.9, description="weight of a trusted new scenario, at most"
+    )
     emergence_z: PositiveFloat = Field(default=2.0, description="z at which emergence is trusted by half")
     pseudo_count: PositiveFloat = Field(
         default=1.0, description="events added to both sides of the log-ratio"

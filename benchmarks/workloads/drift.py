@@ -6,7 +6,7 @@ scenario alone. Times are in seconds; all randomness comes from the seed.
 
 A user's life, event by event:
 
-    habit     3 to 5 old scenarios with constant shares, the first .45 to .7; visits at .25 to 2 a day with a mean of
+    habit     3 to 5 old scenarios with constant shares, the first .5 to .75; visits at .25 to 2 a day with a mean of
               five events a minute or so apart; within a visit the next event stays in its scenario with probability
               .2 to .7 and is else drawn from the habit (`stay`)
     busy      one visit in twenty is four times as long
@@ -122,9 +122,10 @@ class _Life:
         old = int(rng.integers(3, 6))
         self._target = -1 if kind == "control" else int(chosen[old])
         self._shares = np.zeros(SCENARIOS)
-        first = rng.uniform(0.45, 0.7)
+        first = rng.uniform(0.5, 0.75)
         self._shares[chosen[0]] = first
-        self._shares[chosen[1:old]] = (1 - first) * rng.dirichlet(np.full(old - 1, 2.0))
+        self._shares[chosen[1:old]] = (1 - first) * (0.15 + rng.dirichlet(np.full(old - 1, 2.0)))
+        self._shares /= self._shares.sum()
         self._visits_a_day = float(np.clip(rng.lognormal(np.log(0.7), 0.7), 0.25, 2.0))
         self._stay = rng.uniform(0.2, 0.7)
         self._liked = rng.integers(THEMES, size=SCENARIOS)
@@ -137,10 +138,12 @@ class _Life:
             share = rng.uniform(0.2, 0.35)
             with_target = habit * (1 - share)
             with_target[self._target] = share
+            self._meet(with_target)
             self._until(with_target, days * DAY_S, HISTORY_EVENTS // 2)
             self._until(habit, self._now + rng.uniform(35, 60) * DAY_S, 10**9)
             habit = with_target
         else:
+            self._meet(habit)
             self._until(habit, days * DAY_S, HISTORY_EVENTS)
         if self._kind == "control":
             self._until(habit, np.inf, len(self._rows) + DRIFT_EVENTS + BACK_EVENTS)
@@ -173,6 +176,12 @@ class _Life:
         mixed: F64 = self._shares * (1 - share)
         mixed[self._target] += share
         return mixed
+
+    def _meet(self, shares: F64) -> None:
+        """A first visit with an event in each habit, so that none is new later on."""
+        for scenario in self._rng.permutation(np.flatnonzero(shares)).tolist():
+            self._act(scenario, _HABIT)
+        self._pause()
 
     def _until(self, shares: F64, time: float, events: int, starts: bool = False) -> None:
         """Visits until the time or the number of events is reached; `starts`: the first event is the target's."""

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.workloads.drift import CAUSES, F64, KINDS, Course
+from benchmarks.workloads.drift import CAUSES, DAY_S, F64, KINDS, SCENARIOS, STRAYS, Course
 from benchmarks.workloads.followed import Trace
 
-WARM_UP = 30
+WARM_UP = 50
 """The first events of a user, in which someone has to take the lead, are not judged."""
 HABITUAL = 0.5
 """An old scenario with this share of the largest habit may lead without a drift."""
+DORMANT_S = 30 * DAY_S
+RETURNING = 20
+"""A habit that nobody saw for DORMANT_S has returned, for so many events of the user."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +49,8 @@ def judge(users: Sequence[Course], trace: Trace) -> Judged:
 
     A *false emergence* is an event, after the user's first WARM_UP, at which a scenario takes the lead that is
     neither the drift's (from its begin on) nor a habit with HABITUAL of the largest habit's share: a stray, or an
-    old scenario in a burst.
+    old scenario in a burst. A habit that by chance had no event for DORMANT_S before its latest few is a dormant one that
+    returns: rightly or wrongly, it is not judged.
     """
     rows = [_one(user, row, trace) for row, user in enumerate(users)]
     columns = [np.array(column, np.float64) for column in zip(*rows, strict=True)]
@@ -61,6 +65,7 @@ def _one(user: Course, row: int, trace: Trace) -> tuple[object, ...]:
     changed = changed[changed >= WARM_UP]
     usual = user.habit >= HABITUAL * user.habit.max()
     wrong = ~usual[leader[changed]] & ~((leader[changed] == user.target) & (changed >= user.begins))
+    wrong &= np.array([not _returned(user, at, leader[at]) for at in changed.tolist()], np.bool_)
     false = np.bincount(user.cause[changed[wrong]], minlength=len(CAUSES))
     events = max(0, count - WARM_UP)
     if user.target < 0:
@@ -82,6 +87,15 @@ def _one(user: Course, row: int, trace: Trace) -> tuple[object, ...]:
         events,
         false,
     )
+
+
+def _returned(user: Course, at: int, scenario: int) -> bool:
+    """Whether the habit's events up to `at`, without a gap of DORMANT_S, begin among the latest RETURNING."""
+    if scenario >= SCENARIOS - STRAYS:
+        return False
+    events = np.flatnonzero(user.scenario[: at + 1] == scenario)
+    gaps = np.flatnonzero(np.diff(user.time[events]) > DORMANT_S)
+    return bool(len(gaps)) and int(events[gaps[-1] + 1]) > at - RETURNING
 
 
 def _first(where: npt.NDArray[np.bool_]) -> int:
