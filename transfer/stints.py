@@ -42,7 +42,9 @@ def stints(states: InterestStates, half_lives_s: F64) -> Stints:
     >>> stints(empty_states(2, config), config.half_lives).events.tolist()
     []
     """
-    slots, table = len(states.scenario_code), max(1, len(states.scenario_names))
+    slots, table = len(states.scenario_code), len(states.scenario_names)
+    if not slots:
+        return Stints(np.zeros(0), np.zeros(0, np.int64), np.zeros(0))
     user = states.slot_users()
     slot_keys = user * table + states.scenario_code
     began = states.scenario_first.copy()
@@ -56,8 +58,8 @@ def stints(states: InterestStates, half_lives_s: F64) -> Stints:
 
     pause_s = float(half_lives_s[-1])
     unknown = first > began[seen]
-    oldest = states.ring_time[np.minimum(states.ring_offsets[:-1], max(0, len(states.ring_time) - 1))]
-    returned = unknown & (first - oldest[user[seen]] > pause_s)
+    oldest = states.ring_time[states.ring_offsets[user[seen]]]
+    returned = unknown & (first - oldest > pause_s)
     recent = states.t_ref[user[seen]] - states.scenario_last[seen] < LATELY * half_lives_s[0]
     asked = np.flatnonzero(unknown & ~returned & recent)
     before = _seen_before(states, slot_keys[seen[asked]], first[asked], table)

@@ -44,6 +44,12 @@ class Judged:
     """(U, C) false emergences by cause of the event at hand."""
 
 
+def joined(parts: Sequence[Judged]) -> Judged:
+    """The users of all of them, in order."""
+    columns = (np.concatenate([getattr(part, name) for part in parts]) for name in Judged.__slots__)
+    return Judged(*columns)
+
+
 def judge(users: Sequence[Course], trace: Trace) -> Judged:
     """Compare.
 
