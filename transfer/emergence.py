@@ -87,7 +87,7 @@ def scenario_features(
     exposure = -tau * np.expm1(-np.maximum(age, transfer.min_age_s)[:, None] / tau)
     rate_fast, rate_slow = fast / exposure[user, 0], slow / exposure[user, -1]
 
-    stint = stints(states, interest.half_lives)
+    stint = stints(states, interest)
     span = np.maximum(np.minimum(age, interest.half_lives_s[-1]), transfer.min_age_s)[user]
     youth = np.maximum(0.0, 1 - stint.age_s / span)
     evidence = (stint.events / transfer.new_events) ** STEEPNESS

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from transfer.arrays import F64, I64, Bool
-from transfer.rows import group_starts, owners, sizes_of
+from transfer.config import InterestConfig
+from transfer.rows import group_starts, owners, segment_max, sizes_of
 from transfer.states import InterestStates
 
-LATELY = 16.0
+LATELY = 8.0
 """Only scenarios with an event within so many of the shortest half-lives are looked up among the own items; the others count
-as old. Nothing hangs on it: a trust of 2^-16 is none."""
+as old. Nothing hangs on it: a trust of 2^-8 moves nothing."""
 
 FADED = 1e-3
 """Of an event after ten half-lives; float32 sums are exact to a hundredth of that."""
@@ -28,18 +29,18 @@ class Stints:
     """(S,) of the ring's events since it began, the share that is its own; 0 without any."""
 
 
-def stints(states: InterestStates, half_lives_s: F64) -> Stints:
+def stints(states: InterestStates, config: InterestConfig) -> Stints:
     """Stints from first times, the ring and the own items.
 
     A scenario's first event tells when it began, unless a pause came in between. A pause shows in the ring, or
-    between the scenario's first event in the ring and, of its own items, the latest not seen since. Where that is
-    not known (all items were seen again, or were dropped) the scenario counts as old, and where the second-longest
-    half-life still remembers an earlier event the items are no proof.
+    between the scenario's first event in the ring and, of its own items, the latest not seen since. If a full list
+    of own items has dropped all of these, they were older than about the oldest that it kept. Where all items were
+    seen again the scenario counts as old, and where the second-longest half-life still remembers an earlier event the
+    items are no proof.
 
-    >>> from transfer.config import InterestConfig
     >>> from transfer.states import empty_states
     >>> config = InterestConfig()
-    >>> stints(empty_states(2, config), config.half_lives).events.tolist()
+    >>> stints(empty_states(2, config), config).events.tolist()
     []
     """
     slots, table = len(states.scenario_code), len(states.scenario_names)
@@ -49,20 +50,21 @@ def stints(states: InterestStates, half_lives_s: F64) -> Stints:
     slot_keys = user * table + states.scenario_code
     began = states.scenario_first.copy()
     ring_user = owners(states.ring_offsets)
-    slot = np.searchsorted(slot_keys, ring_user * table + states.ring_scenario)
+    slot = _places(slot_keys, ring_user * table + states.ring_scenario, states.users * table)
     # Ring rows ascend by time within a user, and so within a slot of the sorted ones.
     order = np.argsort(slot, kind="stable")
     slot, time = slot[order], states.ring_time[order]
     starts = group_starts([slot])
     seen, first = slot[starts], time[starts]
 
+    half_lives_s = config.half_lives
     pause_s = float(half_lives_s[-1])
     unknown = first > began[seen]
     oldest = states.ring_time[states.ring_offsets[user[seen]]]
     returned = unknown & (first - oldest > pause_s)
     recent = states.t_ref[user[seen]] - states.scenario_last[seen] < LATELY * half_lives_s[0]
     asked = np.flatnonzero(unknown & ~returned & recent)
-    before = _seen_before(states, slot_keys[seen[asked]], first[asked], table)
+    before = _seen_before(states, slot_keys[seen[asked]], first[asked], config.own_items)
     returned[asked] = first[asked] - before > pause_s
     if returned[asked].any():
         returned[asked] &= _faded(states, half_lives_s[-2], slot, time, seen[asked])
@@ -80,26 +82,45 @@ def stints(states: InterestStates, half_lives_s: F64) -> Stints:
     )
 
 
-def _seen_before(states: InterestStates, keys: I64, until: F64, table: int) -> F64:
-    """Latest time before `until` that an own item of each slot (ascending keys) was last seen at; +inf: not known."""
-    latest = np.full(len(keys), np.inf)
+def _places(keys: I64, wanted: I64, bound: int) -> I64:
+    """Position of each wanted key among ascending ones, -1 for none; all keys lie in 0..bound-1."""
+    if bound <= 8 * (len(keys) + len(wanted)):
+        # A table takes a tenth of the time, where it is not mostly empty.
+        position = np.full(bound, -1, np.int64)
+        position[keys] = np.arange(len(keys))
+        found: I64 = position[wanted]
+        return found
+    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[place] == wanted, place, -1)
+
+
+def _seen_before(states: InterestStates, keys: I64, until: F64, own_items: int) -> F64:
+    """Latest time before `until` that an own item of each slot (ascending keys) was last seen at; +inf: not known.
+
+    Of a full list that holds none: the time of the oldest item in it.
+    """
     if not len(keys):
-        return latest
+        return np.zeros(0)
+    table = len(states.scenario_names)
     chosen = np.zeros(states.users, np.bool_)
     chosen[keys // table] = True
     rows = np.flatnonzero(np.repeat(chosen, sizes_of(states.own_offsets)))
-    key = owners(states.own_offsets)[rows] * table + states.own_scenario[rows]
-    place = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
-    kept: Bool = (keys[place] == key) & (states.own_last[rows] < until[place])
+    wanted = owners(states.own_offsets)[rows] * table + states.own_scenario[rows]
+    place = _places(keys, wanted, states.users * table)
+    kept: Bool = (place >= 0) & (states.own_last[rows] < until[place])
     found = np.full(len(keys), -np.inf)
     np.maximum.at(found, place[kept], states.own_last[rows[kept]])
-    return np.where(np.isfinite(found), found, latest)
+    full = sizes_of(states.own_offsets) >= own_items
+    oldest = np.where(full, -segment_max(-states.own_last, states.own_offsets, -np.inf), np.inf)[
+        keys // table
+    ]
+    return np.where(np.isfinite(found), found, np.where(oldest < until, oldest, np.inf))
 
 
 def _faded(states: InterestStates, half_life_s: float, slot: I64, time: F64, asked: I64) -> Bool:
     """Whether the counts at a half-life hold next to nothing but the slot's ring rows, for each asked slot (ascending)."""
-    place = np.minimum(np.searchsorted(asked, slot), len(asked) - 1)
-    kept = asked[place] == slot
+    place = _places(asked, slot, len(states.scenario_code))
+    kept = place >= 0
     left = np.exp2(-(states.t_ref[states.slot_users()[slot[kept]]] - time[kept]) / half_life_s)
     known = np.bincount(place[kept], left, minlength=len(asked))
     counts: F64 = states.scenario_counts[asked, -2].sum(axis=1).astype(np.float64)

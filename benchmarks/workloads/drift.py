@@ -77,7 +77,9 @@ class Course:
         after it; none for a user without drift."""
         if self.target < 0:
             return ()
-        old = np.flatnonzero(self.habit[self.scenario[self.back :]] * (self.scenario[self.back :] != self.target))
+        old = np.flatnonzero(
+            self.habit[self.scenario[self.back :]] * (self.scenario[self.back :] != self.target)
+        )
         return (self.begins - 1, self.back - 1, self.back + int(old[4]))
 
 

@@ -104,7 +104,9 @@ def follow(
             trace, fusion = traces[name], model(states)
             weights = _dense(fusion.weights, states)
             trace.leader[acting, step] = weights.argmax(axis=1)
-            trace.target[acting, step] = weights[np.arange(len(acting)), target[acting]] * (target[acting] >= 0)
+            trace.target[acting, step] = weights[np.arange(len(acting)), target[acting]] * (
+                target[acting] >= 0
+            )
             trace.old[acting, step] = (weights * old[acting]).sum(axis=1)
             if len(seen):
                 found = _scenarios_found(fusion.fused[seen], vectors)

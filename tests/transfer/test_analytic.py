@@ -60,6 +60,26 @@ def test_one_stray_event_does_not_lead() -> None:
         assert weights(life)["garden"] < 0.1
 
 
+def test_a_dormant_scenario_takes_the_lead_within_five_events() -> None:
+    """Whoever returns after more than the longest half-life is new again; after a week it is a habit's burst."""
+    for days_away, leads in ((45, True), (7, False)):
+        life = Life()
+        life.mix({"books": 0.7, "garden": 0.3}, 0.0, 40 * DAY_S, 120)
+        away = (40 + days_away) * DAY_S
+        life.mix({"books": 1.0}, 40 * DAY_S, away, 4 * days_away)
+        life.act("garden", *(away + 8 * HOUR_S + 180.0 * np.arange(5)))
+        assert (weights(life)["garden"] > 0.5) == leads, days_away
+
+
+def test_a_burst_in_an_old_scenario_draws_level_and_no_more() -> None:
+    """A dozen events in a row in the lesser of two habits raise its weight; the greater one keeps the lead."""
+    life = Life()
+    life.mix({"books": 0.7, "garden": 0.3}, 0.0, 60 * DAY_S, 600)
+    before = weights(life)["garden"]
+    life.act("garden", *(60 * DAY_S + 8 * HOUR_S + 180.0 * np.arange(12)))
+    assert before + 0.1 < weights(life)["garden"] < 0.5
+
+
 def test_weight_returns_when_the_user_goes_back() -> None:
     """After an excursion the old scenario leads again with the first events there."""
     life = reader()
