@@ -196,6 +196,17 @@ class EdgeEngine:
         kinds |= dict.fromkeys(spec.integers, edge.PayloadSchemaType.Integer)
         self._open[spec.name].index(kinds)
 
+    def drop(self, spec: CollectionSpec) -> None:
+        """Delete the collection's sub-folder; an absent one is no error."""
+        collection = self._open.pop(spec.name, None)
+        if collection is not None:
+            self._optimized = [other for other in self._optimized if other is not collection]
+            collection.close()
+        shutil.rmtree(self._folder.path / spec.name, ignore_errors=True)
+
+    def expose(self, aliases: Mapping[str, str]) -> None:
+        """Nothing to do: nobody else can search the folder."""
+
     def finished(self) -> None:
         """Mark the folder as a complete store, after everything in it is on the disk."""
         for collection in self._open.values():

@@ -27,6 +27,15 @@ class StoreMismatch(StoreError):
     """What is there does not fit the settings (version, dimensions, vector names, hidden points)."""
 
 
+class StoreMoved(StoreMismatch):
+    """Another version of the vectors is live than the one that was opened. What was written since is not part of it;
+    open the store again, with the settings that it was made with."""
+
+
+class FreezeLost(StoreError):
+    """Writers went on during a switch between versions, so it did not happen; copy what they wrote and try again."""
+
+
 class StoreLocked(StoreError):
     """Another process holds the folder. `pid` names it where that is known."""
 

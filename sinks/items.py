@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sinks.collection import Collection, Found, PointBatch, VectorRows, Where, last_rows
+from sinks.collection import Collection, Found, Key, PointBatch, VectorRows, Where, last_rows
 from sinks.config import StoreConfig
 from sinks.errors import PointRefused, PointUnreadable
-from sinks.layout import CONTENT
+from sinks.layout import BASE, CONTENT
 from sinks.points import PLACEHOLDER, WITHOUT_TEXT, ItemPoints, ItemRecord, ScoredItem, item_key
 from sinks.validation import check_length, check_texts, checked_rows
 
@@ -21,10 +21,23 @@ _FINGERPRINTS_A_REQUEST = 256
 class Items:
     """The items of one store; see `sinks.protocols.ItemStore`."""
 
-    def __init__(self, collection: Collection, config: StoreConfig, dim: int) -> None:
+    def __init__(
+        self,
+        collection: Collection,
+        config: StoreConfig,
+        dim: int,
+        *,
+        tower: bool = False,
+        confirm: Callable[[], None] | None = None,
+    ) -> None:
+        """tower: items have a base vector beside the one that they are searched by.
+        confirm: called after what was written was acknowledged; may raise.
+        """
         self._collection = collection
         self._config = config
         self._dim = dim
+        self._tower = tower
+        self._confirm = confirm
 
     def write(self, points: ItemPoints) -> None:
         """Write whole points; see `UserStore.write`."""
@@ -47,20 +60,34 @@ class Items:
         ):
             check_length(texts, n, what)
             check_texts(texts, what)
-        rows = checked_rows(points.vectors, n, self._dim, "item vectors")
+        vectors = self._vectors(points, n)
         columns = (points.item_ids, points.titles, points.scenarios, points.contents)
         payloads = [
             {"item_id": item_id, "title": title, "scenario": scenario, "content": content}
             for item_id, title, scenario, content in zip(*columns, strict=True)
         ]
-        sizes = [80 + 4 * self._dim + sum(map(len, texts)) for texts in zip(*columns, strict=True)]
+        size = 80 + 4 * self._dim * len(vectors)
+        sizes = [size + sum(map(len, texts)) for texts in zip(*columns, strict=True)]
         keys = [item_key(item_id) for item_id in points.item_ids]
-        batch = PointBatch(keys, {CONTENT: VectorRows(rows)}, payloads, np.array(sizes, np.int64))
+        batch = PointBatch(keys, vectors, payloads, np.array(sizes, np.int64))
         last = last_rows(keys)
         if last is not None:
             batch = batch.take(last)
         for part in batch.split(self._config.batch_points, self._config.batch_bytes):
             self._collection.upsert(part, where=where)
+        if self._confirm is not None and n:
+            self._confirm()
+
+    def _vectors(self, points: ItemPoints, n: int) -> dict[str, VectorRows]:
+        rows = checked_rows(points.vectors, n, self._dim, "item vectors")
+        if not self._tower:
+            if points.searched is not None:
+                raise PointRefused("this version of the items has one vector each; nothing was written")
+            return {CONTENT: VectorRows(rows)}
+        if points.searched is None:
+            raise PointRefused("this version of the items needs the model's vectors too; nothing was written")
+        searched = checked_rows(points.searched, n, self._dim, "searched item vectors")
+        return {CONTENT: VectorRows(searched), BASE: VectorRows(rows)}
 
     def read(self, keys: Sequence[int], with_vectors: bool = False) -> list[ItemRecord | None]:
         """The items in the order of `keys`; None for those that are not there."""
@@ -87,7 +114,7 @@ class Items:
                 where = Where(equals={"content": tuple(sorted(missing))})
                 page, following = self._collection.scroll(2 * len(missing), None, where, True)
                 for point in page:
-                    vectors[point.payload["content"]] = point.vectors[CONTENT]
+                    vectors[point.payload["content"]] = _base(point)
                 missing -= vectors.keys()
                 if following is None:
                     break
@@ -122,6 +149,18 @@ class Items:
         """Remove items; keys that are not there are no error."""
         for part in self._batches(keys):
             self._collection.delete(part)
+        if self._confirm is not None and len(keys):
+            self._confirm()
+
+    def scan(self, batch: int, with_vectors: bool = False) -> Iterator[list[ItemRecord]]:
+        """All items, at most `batch` at a time, in order of keys."""
+        after: Key | None = None
+        while True:
+            found, after = self._collection.scroll(batch, after, None, with_vectors)
+            if found:
+                yield [_record(point, with_vectors) for point in found]
+            if after is None:
+                return
 
     def count(self) -> int:
         """How many items there are, exactly."""
@@ -142,10 +181,16 @@ def _record(point: Found, with_vectors: bool) -> ItemRecord:
             title=payload["title"],
             scenario=payload["scenario"],
             content=payload["content"],
-            vector=point.vectors[CONTENT] if with_vectors else None,
+            vector=_base(point) if with_vectors else None,
+            searched=point.vectors[CONTENT] if with_vectors else None,
         )
     except (KeyError, ValueError) as error:
         raise PointUnreadable(
             f"the point {point.key} of the items was not written by Driftline ({type(error).__name__}); "
             "delete it, or choose another store"
         ) from error
+
+
+def _base(point: Found) -> NDArray[np.float32]:
+    base = point.vectors.get(BASE)
+    return point.vectors[CONTENT] if base is None else base

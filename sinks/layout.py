@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sinks.config import StoreConfig
 from sinks.errors import StoreMismatch
+from sinks.versions import Version
 
 STORE_VERSION = 1
 """Raised when points written by an older version can no longer be read."""
@@ -13,6 +14,9 @@ STORE_VERSION = 1
 FUSED = "fused"
 INTERESTS = "interests"
 CONTENT = "content"
+"""Items are searched by it. It is also what states sum up, unless the version keeps a BASE beside it."""
+BASE = "base"
+"""What states sum up, in a version whose items are searched by a vector of the model's."""
 UNUSED = "unused"
 
 
@@ -72,24 +76,52 @@ class FoundCollection:
     """what to do against that, for the message"""
 
 
-def store_layout(config: StoreConfig, dim: int) -> Layout:
-    """The collections that a store with these settings is created with."""
+def store_layout(config: StoreConfig, dim: int, version: Version | None = None) -> Layout:
+    """The collections that a store with these settings, or a version of it, is created with.
+
+    >>> store_layout(StoreConfig(), 8, Version("m2", tower=True)).items.name
+    'items@m2'
+    """
+    version = version or Version()
     users = {FUSED: VectorSpec(dim, graph=config.lookalikes)}
     if config.interests:
         # MaxSim over a handful of rows; a graph over every row would cost more than it gives.
         users[INTERESTS] = VectorSpec(dim, multi=True, graph=False)
     return Layout(
         users=CollectionSpec(
-            "users",
+            versioned("users", version.name),
             users,
             integers=("fence",),
             opaque=("user_id", "state", "watermarks", "weights", "updated_at"),
             indexed=config.lookalikes,
         ),
-        items=CollectionSpec("items", {CONTENT: VectorSpec(dim)}, keywords=("scenario", "content")),
+        items=CollectionSpec(
+            versioned("items", version.name),
+            # The base is read by id and never searched.
+            {CONTENT: VectorSpec(dim)} | ({BASE: VectorSpec(dim, graph=False)} if version.tower else {}),
+            keywords=("scenario", "content"),
+        ),
         # The meta points have no vectors, but no engine makes a collection without any.
         meta=CollectionSpec("meta", {UNUSED: VectorSpec(1, graph=False)}, indexed=False),
     )
+
+
+def versioned(role: str, version: str) -> str:
+    """Name of a version's collection; that of the first version is the role alone.
+
+    >>> versioned("users", ""), versioned("users", "m2")
+    ('users', 'users@m2')
+    """
+    return f"{role}@{version}" if version else role
+
+
+def live_alias(role: str) -> str:
+    """Name by which a server knows the live version's collection, whichever it is.
+
+    >>> live_alias("users")
+    'users-live'
+    """
+    return f"{role}-live"
 
 
 def check_collection(spec: CollectionSpec, found: FoundCollection, name: str) -> None:

@@ -8,12 +8,16 @@ from sinks.config import StoreConfig
 from sinks.errors import StoreError
 from sinks.protocols import Store
 from sinks.store import Engine, EngineStore
+from sinks.versions import Version
 
 
-def open_store(location: str, config: StoreConfig, dim: int, create: bool) -> Store:
+def open_store(
+    location: str, config: StoreConfig, dim: int, create: bool, first: Version | None = None
+) -> Store:
     """Open the store at `location`: a folder (embedded) or the http(s) URL of a Qdrant server.
 
-    With `create`, a store that is not there is made, for vectors of `dim` dimensions.
+    With `create`, a store that is not there is made, for vectors of `dim` dimensions; `first` says what model they will
+    be of.
 
     Raises:
         StoreNotFound: there is none and `create` is false.
@@ -37,7 +41,7 @@ def open_store(location: str, config: StoreConfig, dim: int, create: bool) -> St
 
         engine = EdgeEngine(Path(location).expanduser(), create)
     try:
-        return EngineStore(engine, config, dim, create)
+        return EngineStore(engine, config, dim, create, first)
     except BaseException:
         engine.close()
         raise

@@ -95,11 +95,13 @@ class ItemPoints:
 
     item_ids: list[str]
     vectors: NDArray[np.float32]
-    """(N, D) unit vectors"""
+    """(N, D) unit vectors that states sum up"""
     titles: list[str]
     scenarios: list[str]
     contents: list[str]
     """fingerprint of the text that the vector comes from, or PLACEHOLDER, or WITHOUT_TEXT"""
+    searched: NDArray[np.float32] | None = None
+    """(N, D) unit vectors that items are searched by, in a version that has others for that (`Version.tower`)"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +114,9 @@ class ItemRecord:
     scenario: str
     content: str
     vector: NDArray[np.float32] | None
-    """(D,), if vectors were asked for"""
+    """(D,) what states sum up, if vectors were asked for"""
+    searched: NDArray[np.float32] | None = None
+    """(D,) what the item is searched by, if vectors were asked for; often the same"""
 
 
 @dataclass(frozen=True, slots=True)

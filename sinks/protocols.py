@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from sinks.fence import Fence
 from sinks.points import ItemPoints, ItemRecord, ScoredItem, UserPoints, UserRecord
+from sinks.versions import Version, Versions
 
 
 class UserStore(Protocol):
@@ -57,6 +59,14 @@ class UserStore(Protocol):
         """All users, at most `batch` at a time, in a stable order; each user once unless points move."""
         ...
 
+    def count(self) -> int:
+        """How many users there are, within the number of lanes."""
+        ...
+
+    def delete(self, user_ids: Sequence[str]) -> None:
+        """Remove users; absent ones are no error."""
+        ...
+
 
 class ItemStore(Protocol):
     """Items' points: content vector, title, scenario. An item is known by its key (`item_key`)."""
@@ -87,6 +97,10 @@ class ItemStore(Protocol):
         """The up to `k` items nearest to `vector` (D,), best first, without the keys in `exclude`."""
         ...
 
+    def scan(self, batch: int, with_vectors: bool = False) -> Iterator[list[ItemRecord]]:
+        """All items, at most `batch` at a time, in a stable order."""
+        ...
+
     def delete(self, keys: Sequence[int]) -> None:
         """Remove items; keys that are not there are no error."""
         ...
@@ -96,14 +110,98 @@ class ItemStore(Protocol):
         ...
 
 
-class Store(Protocol):
-    """A store of users, items and a few named blobs. All calls are synchronous and thread-safe."""
+class VersionDraft(Protocol):
+    """A version that is being filled beside the live one. What is written to it asks for no confirmation."""
+
+    @property
+    def version(self) -> Version: ...
 
     @property
     def users(self) -> UserStore: ...
 
     @property
     def items(self) -> ItemStore: ...
+
+    @property
+    def fence(self) -> Fence | None:
+        """What to write its users under: refused once somebody else fills the version too."""
+        ...
+
+
+class VersionSwitch(Protocol):
+    """A store whose writers wait."""
+
+    def renew(self) -> None:
+        """Say that the switch is still under way; call it every few seconds.
+
+        Raises:
+            FreezeLost: writers went on; what they wrote has to be copied in a switch of its own.
+        """
+        ...
+
+    def activate(self, name: str) -> None:
+        """Make the version live: writers of the old one are told, aliases lead to it.
+
+        Raises:
+            FreezeLost: as `renew`; nothing was switched.
+        """
+        ...
+
+
+class Store(Protocol):
+    """A store of users, items and a few named blobs. All calls are synchronous and thread-safe.
+
+    Users and items are of one version, the live one when the store was opened, and stay that. A write that returns is
+    part of whatever version is live later; after a switch it raises `StoreMoved`, and the store has to be opened anew.
+    """
+
+    @property
+    def users(self) -> UserStore: ...
+
+    @property
+    def items(self) -> ItemStore: ...
+
+    @property
+    def version(self) -> Version:
+        """The version that is open."""
+        ...
+
+    def versions(self) -> Versions:
+        """All versions and the live one, as of now."""
+        ...
+
+    def describe(self, model: str, settings: str) -> None:
+        """Say which model makes the vectors of the version that is open, where that was not known."""
+        ...
+
+    def begin_version(self, version: Version) -> VersionDraft:
+        """A version beside the live one, to be filled. One that was begun before is gone on with, as it is.
+
+        Raises:
+            StoreMismatch: the name is taken by a version of another model.
+            StoreError: it is live.
+        """
+        ...
+
+    def switching(self) -> AbstractContextManager[VersionSwitch]:
+        """Keep all writers waiting, for the last changes to be copied and the version to be switched.
+
+        Raises:
+            StoreUnavailable: somebody else is switching.
+        """
+        ...
+
+    def drop_version(self, name: str) -> None:
+        """Forget a version and delete its collections; one that is not there is no error.
+
+        Raises:
+            StoreError: it is live.
+        """
+        ...
+
+    def expose_live(self) -> None:
+        """Let a server's aliases lead to the live version; they may not after a switch was cut off."""
+        ...
 
     @property
     def exclusive(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -185,6 +185,35 @@ class ServerEngine:
         for field, kind in kinds.items():
             if field not in indexed:
                 ServerCollection(self._channel, name).index(field, kind)
+
+    def drop(self, spec: CollectionSpec) -> None:
+        """Delete the collection; an absent one is no error."""
+        name = self._prefix + spec.name
+        request = messages.DeleteCollection(collection_name=name)
+        self._channel.call(
+            self._collections.Delete, request, Work("deleting", name), allowed=grpc.StatusCode.NOT_FOUND
+        )
+
+    def expose(self, aliases: Mapping[str, str]) -> None:
+        """Let each alias lead to its collection, in one request: the server switches all of them under one lock."""
+        wanted = {self._prefix + alias: self._prefix + name for alias, name in aliases.items()}
+        listed: Any = self._channel.call(
+            self._collections.ListAliases,
+            messages.ListAliasesRequest(),
+            Work("listing aliases of", self._prefix),
+        )
+        there = {alias.alias_name: alias.collection_name for alias in listed.aliases}
+        actions = [
+            messages.AliasOperations(
+                create_alias=messages.CreateAlias(alias_name=alias, collection_name=name)
+            )
+            for alias, name in wanted.items()
+            if there.get(alias) != name
+        ]
+        if actions:
+            request = messages.ChangeAliases(actions=actions)
+            work = Work("switching aliases to", ", ".join(wanted.values()))
+            self._channel.call(self._collections.UpdateAliases, request, work)
 
     def finished(self) -> None:
         """Nothing to do: the identity in the meta collection says it."""

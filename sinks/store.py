@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Protocol, Self
 
 from sinks.collection import Collection
 from sinks.config import StoreConfig
-from sinks.errors import StoreMismatch, StoreNotFound
+from sinks.errors import StoreError, StoreMismatch, StoreNotFound
 from sinks.fence import Fence, Fences
 from sinks.fence_counter import FenceCounter
 from sinks.items import Items
@@ -18,11 +21,15 @@ from sinks.layout import (
     FoundCollection,
     Layout,
     check_collection,
+    live_alias,
     store_layout,
 )
 from sinks.meta import Identity, Meta
 from sinks.users import Users
+from sinks.versions import FIRST, Freeze, Live, Version, VersionRecord, Versions, freeze
 
+FILLING_LANE = -1
+"""The lane of whoever fills a version: no partition has this number."""
 REPLAY_FIRST = "run `driftline items` or `driftline replay` first"
 
 
@@ -51,6 +58,14 @@ class Engine(Protocol):
         """Make the payload indexes that the collection lacks."""
         ...
 
+    def drop(self, spec: CollectionSpec) -> None:
+        """Delete the collection with all that is in it; an absent one is no error."""
+        ...
+
+    def expose(self, aliases: Mapping[str, str]) -> None:
+        """Let each alias lead to its collection, all at once, where others can search by name."""
+        ...
+
     def finished(self) -> None:
         """The store is complete: remember that, where that is the engine's to remember."""
         ...
@@ -71,26 +86,122 @@ class Engine(Protocol):
 class EngineStore:
     """See `sinks.protocols.Store`."""
 
-    def __init__(self, engine: Engine, config: StoreConfig, dim: int, create: bool) -> None:
-        """Open the store that the engine holds, or complete its creation.
+    def __init__(
+        self,
+        engine: Engine,
+        config: StoreConfig,
+        dim: int,
+        create: bool,
+        first: Version | None = None,
+    ) -> None:
+        """Open the live version of the store that the engine holds, or complete its creation.
 
         Raises:
             StoreNotFound: there is none, or none that is complete, and `create` is false.
             StoreMismatch: what is there does not fit `config` and `dim`; nothing was changed.
             StoreUnavailable: the engine does not answer.
         """
-        self._layout = store_layout(config, dim)
-        users, items, meta = _collections(engine, self._layout, dim, create)
+        self._config, self._dim = config, dim
         self._engine = engine
+        meta = _meta(engine, config, dim, create, first or Version())
         self._meta = Meta(meta)
-        self._fences = Fences(users, FenceCounter(meta))
-        self.users = Users(users, self._fences, config, dim)
-        self.items = Items(items, config, dim)
+        self._counter = FenceCounter(meta)
+        self._record = VersionRecord(meta)
+        versions = self._record.read()
+        self.version = _live(versions, engine)
+        self._layout = store_layout(config, dim, self.version)
+        users, items = _collections(engine, self._layout)
+        if create:
+            self._expose(versions)
+        confirm = None if engine.exclusive else Live(self._record, self.version.name).confirm
+        self._fences = Fences(users, self._counter)
+        self.users = Users(users, self._fences, config, dim, confirm)
+        self.items = Items(items, config, dim, tower=self.version.tower, confirm=confirm)
 
     @property
     def exclusive(self) -> bool:
         """Whether no other process can have the store open."""
         return self._engine.exclusive
+
+    def versions(self) -> Versions:
+        """All versions and the live one, as of now."""
+        return self._record.read()
+
+    def describe(self, model: str, settings: str) -> None:
+        """Say which model makes the vectors of the version that is open, where that was not known."""
+        name = self.version.name
+
+        def described(versions: Versions) -> Versions:
+            known = replace(versions.all[name], model=model, settings=settings)
+            return replace(versions, all=versions.all | {name: known})
+
+        self.version = self._record.change(described).all[name]
+
+    def begin_version(self, version: Version) -> Draft:
+        """A version beside the live one, to be filled; see `sinks.protocols.Store.begin_version`."""
+        _check_name(version.name)
+        if version.name == self.versions().live:
+            raise StoreError(f"the version {version.name!r} is live already")
+        begun = self._record.change(lambda there: _begun(there, version)).all[version.name]
+        layout = store_layout(self._config, self._dim, begun)
+        specs = (layout.users, layout.items)
+        if begun.made:
+            users, items = _collections(self._engine, layout)
+        else:
+            users, items = (self._engine.create(spec) for spec in specs)
+            for spec in specs:
+                self._engine.index(spec)
+            begun = replace(begun, made=True)
+            self._record.change(lambda there: replace(there, all=there.all | {begun.name: begun}))
+        fences = Fences(users, self._counter)
+        return Draft(
+            version=begun,
+            users=Users(users, fences, self._config, self._dim),
+            items=Items(items, self._config, self._dim, tower=begun.tower),
+            # Whoever fills the same version too is refused by this, and so is a late write into a version that
+            # is live by now: its writers' tokens are higher.
+            fence=None if self._engine.exclusive else fences.take([FILLING_LANE])[FILLING_LANE],
+        )
+
+    @contextmanager
+    def switching(self) -> Iterator[Switch]:
+        """Keep writers waiting for the last changes to be copied; see `sinks.protocols.Store.switching`."""
+        frozen = freeze(self._record, alone=self._engine.exclusive)
+        try:
+            yield Switch(frozen, self)
+        finally:
+            frozen.end()
+
+    def drop_version(self, name: str) -> None:
+        """Forget a version and delete its collections; see `sinks.protocols.Store.drop_version`."""
+        if name == self.versions().live:
+            raise StoreError(f"the version {name!r} is live: switch to another one before dropping it")
+
+        def without(versions: Versions) -> Versions:
+            if versions.live == name:
+                raise StoreError(f"the version {name!r} has just become live; it was not dropped")
+            return replace(versions, all={key: one for key, one in versions.all.items() if key != name})
+
+        self._record.change(without)
+        layout = store_layout(self._config, self._dim, Version(name))
+        for spec in (layout.users, layout.items):
+            self._engine.drop(spec)
+
+    def expose_live(self) -> None:
+        """Let a server's aliases lead to the live version; they may not after a switch was cut off."""
+        self._expose(self.versions())
+
+    def _expose(self, versions: Versions) -> None:
+        while True:
+            layout = store_layout(self._config, self._dim, versions.all[versions.live])
+            self._engine.expose(
+                {live_alias("users"): layout.users.name, live_alias("items"): layout.items.name}
+            )
+            # Another switch may have come between what was read and what was set.
+            now = self.versions()
+            if now.live == versions.live:
+                return
+            versions = now
 
     def take_fences(self, lanes: Sequence[int]) -> dict[int, Fence] | None:
         """Take lanes, from whoever has them; see `sinks.protocols.Store.take_fences`."""
@@ -140,41 +251,102 @@ class EngineStore:
         self.close()
 
 
-def _collections(
-    engine: Engine, layout: Layout, dim: int, create: bool
-) -> tuple[Collection, Collection, Collection]:
-    """Users, items and meta, in this order. Everything that is there is checked before anything is made, and
-    the identity in meta is written last, so that a creation that was cut off is seen and completed."""
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """See `sinks.protocols.VersionDraft`."""
+
+    version: Version
+    users: Users
+    items: Items
+    fence: Fence | None
+
+
+class Switch:
+    """See `sinks.protocols.VersionSwitch`."""
+
+    def __init__(self, frozen: Freeze, store: EngineStore) -> None:
+        self._freeze = frozen
+        self._store = store
+
+    def renew(self) -> None:
+        """Say that the switch is still under way."""
+        self._freeze.renew()
+
+    def activate(self, name: str) -> None:
+        """Make the version live."""
+        if not self._store.versions().all[name].made:
+            raise StoreError(f"the version {name!r} was never filled")
+        self._freeze.switch(name)
+        self._store.expose_live()
+
+
+def _meta(engine: Engine, config: StoreConfig, dim: int, create: bool, first: Version) -> Collection:
+    """The meta collection of a store that is complete. Everything that is there is checked before anything is made,
+    and the identity in meta is written last, so that a creation that was cut off is seen and completed."""
+    layout = store_layout(config, dim, first)
     meta = _checked(engine, layout.meta)
     identity = Meta(meta).identity() if meta is not None else None
-    if identity is not None:
+    if meta is not None and identity is not None:
         _check_identity(identity, engine, dim)
+        return meta
     users = _checked(engine, layout.users)
     items = _checked(engine, layout.items)
-    if identity is None:
-        if not create:
-            raise StoreNotFound(f"no store at {engine.location}; {REPLAY_FIRST}")
-        for collection in filter(None, (meta, users, items)):
-            # Another process may have completed the store meanwhile and be writing to it.
-            if collection.count() and not _is_complete(engine, layout):
-                raise StoreMismatch(
-                    f"collection {collection.name} at {engine.location} has points but no version of a "
-                    "Driftline store beside it; choose another store.prefix or another store"
-                )
-        meta = meta or engine.create(layout.meta)
-        users = users or engine.create(layout.users)
-        items = items or engine.create(layout.items)
-        engine.index(layout.users)
-        engine.index(layout.items)
-        Meta(meta).identify(Identity(STORE_VERSION, dim))
-        engine.finished()
-    if meta is None or users is None or items is None:
+    if not create:
+        raise StoreNotFound(f"no store at {engine.location}; {REPLAY_FIRST}")
+    for collection in filter(None, (meta, users, items)):
+        # Another process may have completed the store meanwhile and be writing to it.
+        if collection.count() and not _is_complete(engine, layout):
+            raise StoreMismatch(
+                f"collection {collection.name} at {engine.location} has points but no version of a "
+                "Driftline store beside it; choose another store.prefix or another store"
+            )
+    meta = meta or engine.create(layout.meta)
+    for spec, there in ((layout.users, users), (layout.items, items)):
+        if there is None:
+            engine.create(spec)
+        engine.index(spec)
+    if first.model:
+        VersionRecord(meta).change(lambda there: there if there.epoch else replace(there, all={FIRST: first}))
+    Meta(meta).identify(Identity(STORE_VERSION, dim))
+    engine.finished()
+    return meta
+
+
+def _collections(engine: Engine, layout: Layout) -> tuple[Collection, Collection]:
+    """Users and items of one version."""
+    users, items = _checked(engine, layout.users), _checked(engine, layout.items)
+    if users is None or items is None:
         lost = layout.users.name if users is None else layout.items.name
         raise StoreMismatch(
             f"the store at {engine.location} has lost its collection {lost!r}; restore it from a backup, "
             "or delete the rest of the store too, then replay"
         )
-    return users, items, meta
+    return users, items
+
+
+def _live(versions: Versions, engine: Engine) -> Version:
+    if versions.live not in versions.all:
+        raise StoreMismatch(
+            f"the store at {engine.location} has lost its live version {versions.live!r}; restore its meta "
+            "collection from a backup, or replay into a new store"
+        )
+    return versions.all[versions.live]
+
+
+def _begun(there: Versions, version: Version) -> Versions:
+    known = there.all.get(version.name)
+    if known is None:
+        return replace(there, all=there.all | {version.name: replace(version, made=False)})
+    if (known.model, known.tower) != (version.model, version.tower):
+        raise StoreMismatch(
+            f"the version {version.name!r} was begun with the model {known.model}, not {version.model}; drop it first"
+        )
+    return there
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", name):
+        raise StoreError(f"a version is named by up to 100 letters, digits, dots, dashes, not {name!r}")
 
 
 def _checked(engine: Engine, spec: CollectionSpec) -> Collection | None:

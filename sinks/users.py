@@ -61,7 +61,16 @@ def _payload(
 class Users:
     """The users of one store; see `sinks.protocols.UserStore`."""
 
-    def __init__(self, collection: Collection, fences: Fences, config: StoreConfig, dim: int) -> None:
+    def __init__(
+        self,
+        collection: Collection,
+        fences: Fences,
+        config: StoreConfig,
+        dim: int,
+        confirm: Callable[[], None] | None = None,
+    ) -> None:
+        """confirm: called after what was written was acknowledged; may raise."""
+        self._confirm = confirm
         self._collection = collection
         self._fences = fences
         self._config = config
@@ -82,6 +91,8 @@ class Users:
                 # The lane's own point goes along, so that it is there again where a restored backup lacks it.
                 fenced = replace(batch, shared={FENCE: held.token})
                 self._send(fenced, before, lane_points([held]), where=under(held))
+        if self._confirm is not None and batch.keys:
+            self._confirm()
 
     def check(self, points: UserPoints) -> None:
         """Whether the points may be written; see `UserStore.check`."""
@@ -108,6 +119,17 @@ class Users:
                 yield records
             if after is None:
                 return
+
+    def count(self) -> int:
+        """How many users there are, within the number of lanes."""
+        return self._collection.count()
+
+    def delete(self, user_ids: Sequence[str]) -> None:
+        """Remove users; absent ones are no error."""
+        check_texts(user_ids, "user ids")
+        keys = [user_point_id(user_id) for user_id in dict.fromkeys(user_ids)]
+        for start in range(0, len(keys), self._config.batch_points):
+            self._collection.delete(keys[start : start + self._config.batch_points])
 
     def _send(
         self,

@@ -11,6 +11,7 @@ from qdrant_client import grpc as messages
 
 from contract.fence_contract import FenceContract
 from contract.store_contract import StoreContract
+from contract.version_contract import SharedVersionContract, VersionContract
 from sinks.channel import ServerChannel, Work
 from sinks.config import StoreConfig
 from support.store_points import Place
@@ -23,7 +24,7 @@ if not URL:
 
 
 @pytest.mark.server
-class TestQdrantStore(StoreContract, FenceContract):
+class TestQdrantStore(StoreContract, FenceContract, VersionContract, SharedVersionContract):
     @pytest.fixture(scope="class")
     @classmethod
     def places(cls) -> Iterator[Callable[[], Place]]:
@@ -35,9 +36,11 @@ class TestQdrantStore(StoreContract, FenceContract):
 
         yield place
         channel = ServerChannel(URL, StoreConfig(api_key=API_KEY, timeout_s=60))
-        delete = messages.CollectionsStub(channel.grpc).Delete
-        for prefix in prefixes:
-            for name in ("users", "items", "meta"):
-                request = messages.DeleteCollection(collection_name=prefix + name)
-                channel.call(delete, request, Work("deleting", prefix + name))
+        collections = messages.CollectionsStub(channel.grpc)
+        listed = channel.call(collections.List, messages.ListCollectionsRequest(), Work("listing", "all"))
+        assert listed is not None
+        for name in (found.name for found in listed.collections):
+            if name.startswith(tuple(prefixes)):
+                request = messages.DeleteCollection(collection_name=name)
+                channel.call(collections.Delete, request, Work("deleting", name))
         channel.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from pathlib import Path
@@ -108,13 +109,17 @@ class Service(messages.PointsServicer):
         self._collections = {
             path.parent.name: ServedCollection(path.parent) for path in folder.glob("*/created.bin")
         }
+        self._aliases_file = folder / "aliases.json"
+        self._aliases: dict[str, str] = (
+            json.loads(self._aliases_file.read_bytes()) if self._aliases_file.exists() else {}
+        )
 
     def close(self) -> None:
         for collection in self._collections.values():
             collection.shard.close()
 
     def _named(self, request: Any) -> ServedCollection:
-        name = request.collection_name
+        name = self._aliases.get(request.collection_name, request.collection_name)
         if name not in self._collections:
             raise Refused(grpc.StatusCode.NOT_FOUND, f"Not found: Collection `{name}` doesn't exist!")
         return self._collections[name]
@@ -125,8 +130,57 @@ class Service(messages.PointsServicer):
             if name in self._collections:
                 message = f"Wrong input: Collection `{name}` already exists!"
                 raise Refused(grpc.StatusCode.ALREADY_EXISTS, message)
+            if name in self._aliases:
+                raise invalid(
+                    f"Can't create collection with name {name}. Alias with the same name already exists"
+                )
             self._collections[name] = ServedCollection(self._folder / name, request)
         return messages.CollectionOperationResponse(result=True)
+
+    def DeleteCollection(self, request: Any, context: Any) -> Any:
+        name = request.collection_name  # an alias is not followed here
+        with self._creating:
+            self._set_aliases({alias: to for alias, to in self._aliases.items() if to != name})
+            collection = self._collections.pop(name, None)
+            if collection is not None:
+                collection.shard.close()
+                shutil.rmtree(self._folder / name)
+        return messages.CollectionOperationResponse(result=collection is not None)
+
+    def UpdateAliases(self, request: Any, context: Any) -> Any:
+        # Readers see all of a request or nothing; but those before a bad action stay, as with the real server.
+        with self._creating:
+            aliases = dict(self._aliases)
+            try:
+                for action in request.actions:
+                    if action.HasField("delete_alias"):
+                        aliases.pop(action.delete_alias.alias_name, None)
+                        continue
+                    wanted = action.create_alias
+                    if wanted.collection_name not in self._collections:
+                        missing = f"Not found: Collection `{wanted.collection_name}` doesn't exist!"
+                        raise Refused(grpc.StatusCode.NOT_FOUND, missing)
+                    if wanted.alias_name in self._collections:
+                        message = f"Wrong input: Collection `{wanted.alias_name}` already exists!"
+                        raise Refused(grpc.StatusCode.ALREADY_EXISTS, message)
+                    aliases[wanted.alias_name] = wanted.collection_name
+            finally:
+                self._set_aliases(aliases)
+        return messages.CollectionOperationResponse(result=True)
+
+    def ListAliases(self, request: Any, context: Any) -> Any:
+        described = [
+            messages.AliasDescription(alias_name=alias, collection_name=name)
+            for alias, name in self._aliases.items()
+        ]
+        return messages.ListAliasesResponse(aliases=described)
+
+    def _set_aliases(self, aliases: dict[str, str]) -> None:
+        if aliases != self._aliases:
+            draft = self._aliases_file.with_suffix(".new")
+            draft.write_text(json.dumps(aliases))
+            draft.replace(self._aliases_file)
+            self._aliases = aliases
 
     def info(self, request: Any, context: Any) -> Any:
         collection = self._named(request)
@@ -229,8 +283,11 @@ def selectors(request: Any) -> tuple[bool, bool]:
 
 
 class CollectionsOnly(messages.CollectionsServicer):
-    """The collections' service: both have a method `Get`, so they are two objects."""
+    """The collections' service: both have methods `Get` and `Delete`, so they are two objects."""
 
     def __init__(self, service: Service) -> None:
         self.Get = service.info
         self.Create = service.Create
+        self.Delete = service.DeleteCollection
+        self.UpdateAliases = service.UpdateAliases
+        self.ListAliases = service.ListAliases

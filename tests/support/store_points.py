@@ -14,6 +14,7 @@ from sinks.config import StoreConfig
 from sinks.open import open_store
 from sinks.points import ItemPoints, UserPoints, UserRecord
 from sinks.protocols import Store
+from sinks.versions import Version
 
 DIM = 8
 
@@ -25,8 +26,10 @@ class Place:
     location: str
     settings: dict[str, Any] = field(default_factory=dict)
 
-    def open(self, dim: int = DIM, create: bool = True, **settings: Any) -> Store:
-        return open_store(self.location, StoreConfig(**(self.settings | settings)), dim, create)
+    def open(
+        self, dim: int = DIM, create: bool = True, first: Version | None = None, **settings: Any
+    ) -> Store:
+        return open_store(self.location, StoreConfig(**(self.settings | settings)), dim, create, first)
 
 
 def unit_rows(rng: np.random.Generator, n: int, dim: int = DIM) -> NDArray[np.float32]:

@@ -1,0 +1,248 @@
+"""Which version of a store's users and items is live: one record, changed only by comparing and setting.
+
+A version is a collection of users and one of items, made by one transfer model. They all share the store's meta
+collection, and in it one point names the versions and the live one. Changing that point is what switches: on both
+engines a writer asks it, and on a server an alias follows it for whoever searches by name.
+
+A writer is bound to the version that it opened. After a write was acknowledged it asks whether its version is still
+live and nobody is about to switch (`Live.confirm`), and only then may the caller forget what it wrote. So that a switch
+loses nothing, whoever switches
+
+1. copies while others write;
+2. freezes the store: writers that ask from now on are told to come again;
+3. copies what changed meanwhile. What is written after this look was not confirmed, so its events are read again, from
+   the watermarks of the new version;
+4. names the new version as live. Writers of the old one are told, and end.
+
+The freeze is renewed while step 3 lasts. When it is not (its owner was killed), a waiting writer breaks it after
+`FREEZE_PATIENCE_S`. Each of these steps sets the record on condition that it is what was read before, so a switch can't
+succeed after its freeze was broken.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+
+from sinks.collection import Collection, Payload, PointBatch, Where
+from sinks.errors import FreezeLost, StoreMismatch, StoreMoved, StoreUnavailable
+from sinks.points import named_id
+
+FREEZE_PATIENCE_S = 15.0
+"""A freeze that was not renewed for so long is broken by whoever waits for it."""
+FIRST = ""
+"""Name of the version that a store begins with."""
+
+_RECORD = named_id("versions")
+_MOST_TRIES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of users and items."""
+
+    name: str = FIRST
+    model: str = ""
+    """fingerprint of the transfer model that made its vectors; "" where an earlier release made it"""
+    tower: bool = False
+    """items are searched by another vector than the one that states sum up"""
+    settings: str = ""
+    """of the model, as JSON, for whoever opens the store without them"""
+    made: bool = True
+    """False until its collections are there"""
+
+
+def _first_versions() -> dict[str, Version]:
+    return {FIRST: Version()}
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The record: what is there, what is live, and whether writers have to wait."""
+
+    epoch: int = 0
+    """rises with each change"""
+    owner: str = ""
+    """a random text of the last change"""
+    live: str = FIRST
+    frozen: str = ""
+    """who is about to switch; "" if nobody"""
+    all: dict[str, Version] = field(default_factory=_first_versions)
+
+
+class VersionRecord:
+    """The record in the meta collection. Thread-safe."""
+
+    def __init__(self, meta: Collection) -> None:
+        self._meta = meta
+
+    def read(self) -> Versions:
+        """What it says; a store of before there were versions has one, which is live."""
+        found = self._meta.retrieve([_RECORD], with_vectors=False)
+        if not found:
+            return Versions()
+        payload = found[0].payload
+        try:
+            return Versions(
+                int(payload["fence"]),
+                str(payload["owner"]),
+                str(payload["live"]),
+                str(payload["frozen"]),
+                {entry["name"]: Version(**entry) for entry in payload["versions"]},
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreMismatch(
+                f"the record of versions in {self._meta.name} cannot be read ({type(error).__name__}); was it written "
+                "by a newer release?"
+            ) from error
+
+    def set(self, seen: Versions, wanted: Versions) -> Versions | None:
+        """Put `wanted` in the place of `seen`; None if it is no longer what was seen.
+
+        Raises:
+            StoreUnavailable: no answer, so that it may have been set or not.
+        """
+        wanted = replace(wanted, epoch=seen.epoch + 1, owner=secrets.token_hex(8))
+        # Refused, in silence, if the record has moved since it was read.
+        self._meta.upsert(_point(wanted), where=Where(at_most={"fence": seen.epoch}))
+        there = self.read()
+        return there if (there.epoch, there.owner) == (wanted.epoch, wanted.owner) else None
+
+    def change(self, change: Callable[[Versions], Versions]) -> Versions:
+        """Change it whatever others change meanwhile; `change` may be called several times.
+
+        Raises:
+            StoreUnavailable: no answer, or others were faster each time.
+        """
+        for _ in range(_MOST_TRIES):
+            seen = self.read()
+            wanted = change(seen)
+            if wanted == seen:
+                return seen
+            now = self.set(seen, wanted)
+            if now is not None:
+                return now
+        raise StoreUnavailable(f"others kept changing the record of versions; tried {_MOST_TRIES} times")
+
+
+class Live:
+    """What a writer asks after each write: is the version that it writes to still the live one?"""
+
+    def __init__(
+        self, record: VersionRecord, version: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._record = record
+        self._version = version
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._frozen_epoch, self._frozen_since = -1, 0.0
+
+    def confirm(self) -> None:
+        """Return if all that was acknowledged before this call is part of whatever will be live.
+
+        Raises:
+            StoreMoved: another version is live.
+            StoreUnavailable: a switch is under way; ask again soon. One that its owner left is broken here.
+        """
+        seen = self._record.read()
+        self.require(seen)
+        if not seen.frozen:
+            return
+        with self._lock:
+            if seen.epoch != self._frozen_epoch:
+                self._frozen_epoch, self._frozen_since = seen.epoch, self._clock()
+            patient = self._clock() - self._frozen_since < FREEZE_PATIENCE_S
+        if patient or self._record.set(seen, replace(seen, frozen="")) is None:
+            raise StoreUnavailable("the store is about to switch to another version", retry_after_s=0.5)
+
+    def require(self, seen: Versions) -> None:
+        """Refuse what another version than ours would be told by.
+
+        Raises:
+            StoreMoved: another version is live.
+        """
+        if seen.live != self._version:
+            model = seen.all[seen.live].model if seen.live in seen.all else ""
+            raise StoreMoved(
+                f"the store has been switched to the vectors of the model {model!r}; start again with the settings "
+                "[transfer] of that model. Nothing is lost: what was not committed is read again"
+            )
+
+
+class Freeze:
+    """Keeps writers waiting; see `freeze`. For one thread."""
+
+    def __init__(self, record: VersionRecord, held: Versions) -> None:
+        self._record = record
+        self._held = held
+
+    def renew(self) -> None:
+        """Say that the switch is still under way; call it every few seconds.
+
+        Raises:
+            FreezeLost: a writer broke the freeze. What it wrote since has to be copied too.
+        """
+        self._set(self._held)
+
+    def switch(self, name: str) -> None:
+        """Make the version live, and end the freeze.
+
+        Raises:
+            FreezeLost: as `renew`; nothing was switched.
+        """
+        self._set(replace(self._held, live=name, frozen=""))
+
+    def end(self) -> None:
+        """Let writers go on, unless that has happened."""
+        if self._held.frozen:
+            self._record.set(self._held, replace(self._held, frozen=""))
+
+    def _set(self, wanted: Versions) -> None:
+        now = self._record.set(self._held, wanted)
+        if now is None:
+            raise FreezeLost(
+                "a writer went on before the switch to the new version was made; run `driftline refuse` again"
+            )
+        self._held = now
+
+
+def freeze(record: VersionRecord, *, alone: bool, clock: Callable[[], float] = time.monotonic) -> Freeze:
+    """Keep all writers of the store waiting, from now until the freeze ends.
+
+    One that somebody left is taken over; at once where no other process can have the store (`alone`).
+
+    Raises:
+        StoreUnavailable: somebody else keeps the store frozen.
+    """
+    owner = secrets.token_hex(8)
+    epoch, since = -1, clock()
+    deadline = clock() + 4 * FREEZE_PATIENCE_S
+    while clock() < deadline:
+        seen = record.read()
+        if seen.epoch != epoch:
+            epoch, since = seen.epoch, clock()
+        if alone or not seen.frozen or clock() - since > FREEZE_PATIENCE_S:
+            held = record.set(seen, replace(seen, frozen=owner))
+            if held is not None:
+                return Freeze(record, held)
+        else:
+            time.sleep(0.2)
+    raise StoreUnavailable("another `driftline refuse` is switching the store; try again when it is done")
+
+
+def _point(versions: Versions) -> PointBatch:
+    entries = [asdict(version) for version in versions.all.values()]
+    payload: Payload = {
+        "fence": versions.epoch,
+        "owner": versions.owner,
+        "live": versions.live,
+        "frozen": versions.frozen,
+        "versions": entries,
+    }
+    size = 200 + sum(len(str(entry)) for entry in entries)
+    return PointBatch([_RECORD], {}, [payload], np.array([size], np.int64))

@@ -1,0 +1,239 @@
+"""What versions of users and items do, whichever engine keeps them. Subclasses inherit from `StoreContract` too."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from contract.store_contract import Names
+from sinks.errors import FreezeLost, PointRefused, StoreError, StoreMismatch, StoreMoved, StoreUnavailable
+from sinks.points import item_key
+from sinks.protocols import Store
+from sinks.versions import FREEZE_PATIENCE_S, Live, Version, VersionRecord
+from support.store_points import DIM, Place, assert_users_equal, some_items, some_users, unit_rows
+
+NEW = Version("m2", model="model-2", settings='{"gain": 2}')
+TOWER = Version("m3", model="model-3", tower=True)
+
+
+def activate(store: Store, name: str) -> None:
+    with store.switching() as switch:
+        switch.activate(name)
+
+
+class VersionContract:
+    """One suite for all engines; it asks only for what a real Qdrant does."""
+
+    def test_a_store_has_one_version_at_first(self, place: Place) -> None:
+        """A new store is of its first version, which nobody has to know of; who makes its vectors can be said later."""
+        with place.open() as store:
+            assert store.version == Version() == store.versions().all[store.versions().live]
+            store.describe("model-1", "{}")
+            assert (store.version.model, store.version.settings) == ("model-1", "{}")
+        with place.open(create=False) as again:
+            assert again.version == Version(model="model-1", settings="{}")
+
+    def test_a_version_is_filled_beside_the_live_one(self, place: Place, names: Names) -> None:
+        """What is written into a new version is seen there and nowhere else, until it is switched to."""
+        old, new = some_users(names(30), seed=1), some_users(names(30), seed=2)
+        old_items, new_items = some_items(20), replace(some_items(20, seed=7), titles=["new"] * 20)
+        with place.open() as store:
+            store.users.write(old)
+            store.items.write(old_items)
+            draft = store.begin_version(NEW)
+            draft.users.write(new, draft.fence)
+            draft.items.write(new_items)
+            assert_users_equal(store.users.read(old.user_ids, True), old, vectors=True)
+            assert_users_equal(draft.users.read(old.user_ids, True), new, vectors=True)
+            (record,) = store.items.read([item_key("item-0")])
+            assert record is not None and record.title == "Title 0"
+            activate(store, NEW.name)
+        with place.open(create=False) as again:
+            assert again.version == NEW
+            assert_users_equal(again.users.read(old.user_ids, True), new, vectors=True)
+            assert {item.title for item in again.items.search(np.ones(DIM, np.float32), 50)} == {"new"}
+            assert again.items.count() == 20
+            assert sorted(user.user_id for page in again.users.scan(7) for user in page) == sorted(
+                new.user_ids
+            )
+
+    def test_a_version_that_was_begun_is_gone_on_with(self, place: Place, names: Names) -> None:
+        """Opened again, and begun again, a version has what was written to it; the store is still of the old one."""
+        points = some_users(names(9))
+        with place.open() as store:
+            draft = store.begin_version(NEW)
+            draft.users.write(points, draft.fence)
+        with place.open() as store:
+            assert store.version == Version()
+            draft = store.begin_version(NEW)
+            assert_users_equal(draft.users.read(points.user_ids), points)
+            with pytest.raises(StoreMismatch, match="model-2"):
+                store.begin_version(replace(NEW, model="other"))
+
+    def test_searched_vectors_may_differ_from_base_vectors(self, place: Place) -> None:
+        """In a version with a tower items are searched by the model's vectors and read with both."""
+        items = replace(some_items(50), searched=unit_rows(np.random.default_rng(3), 50))
+        assert items.searched is not None
+        with place.open() as store:
+            draft = store.begin_version(TOWER)
+            draft.items.write(items)
+            with pytest.raises(PointRefused, match="model's vectors"):
+                draft.items.write(some_items(1))
+            with pytest.raises(PointRefused, match="one vector"):
+                store.items.write(items)
+            activate(store, TOWER.name)
+        with place.open() as store:
+            keys = [item_key(item_id) for item_id in items.item_ids]
+            for row, record in enumerate(store.items.read(keys, with_vectors=True)):
+                assert record is not None and record.vector is not None and record.searched is not None
+                np.testing.assert_allclose(record.vector, items.vectors[row], atol=1e-6)
+                np.testing.assert_allclose(record.searched, items.searched[row], atol=1e-6)
+            query = unit_rows(np.random.default_rng(4), 1)[0]
+            best = np.argsort(-(items.searched @ query))[:5]
+            assert [item.item_id for item in store.items.search(query, 5)] == [f"item-{row}" for row in best]
+            np.testing.assert_allclose(
+                store.items.contents(["content-3"])["content-3"], items.vectors[3], atol=1e-6
+            )
+
+    def test_a_store_may_begin_with_a_tower(self, place: Place) -> None:
+        """A store that is made for a model has what the model needs from the beginning."""
+        first = Version(model="model-1", tower=True)
+        with place.open(first=first) as store:
+            assert store.version == first
+            store.items.write(replace(some_items(3), searched=unit_rows(np.random.default_rng(1), 3)))
+        with place.open() as again:
+            assert again.version == first and again.items.count() == 3
+
+    def test_dropped_versions_are_gone(self, place: Place, names: Names) -> None:
+        """A version that is not live can be dropped, also twice and with the first; its name can be used anew."""
+        points = some_users(names(3))
+        with place.open() as store:
+            store.users.write(points)
+            draft = store.begin_version(NEW)
+            draft.users.write(points, draft.fence)
+            with pytest.raises(StoreError, match="live"):
+                store.drop_version("")
+            store.drop_version(NEW.name)
+            store.drop_version(NEW.name)
+            assert list(store.versions().all) == [""]
+            assert store.begin_version(NEW).users.read(points.user_ids) == [None] * 3
+            activate(store, NEW.name)
+        with place.open() as store:
+            store.drop_version("")
+            assert list(store.versions().all) == [NEW.name]
+            store.users.write(points)
+        with place.open(create=False) as store:
+            assert_users_equal(store.users.read(points.user_ids), points)
+
+    def test_names_of_versions_are_plain(self, store: Store) -> None:
+        """A name that could be no folder or collection is refused."""
+        for name in ("", "a/b", "a b", "x" * 101):
+            with pytest.raises(StoreError, match="named by"):
+                store.begin_version(Version(name))
+
+    def test_a_switch_that_fails_changes_nothing(self, place: Place, names: Names) -> None:
+        """An error between freeze and switch leaves the old version live and lets writers go on."""
+        points = some_users(names(3))
+        with place.open() as store:
+            store.begin_version(NEW)
+            with pytest.raises(ZeroDivisionError), store.switching() as switch:
+                switch.renew()
+                1 / 0
+            assert store.versions().frozen == "" and store.versions().live == ""
+            store.users.write(points)
+
+    def test_a_broken_freeze_prevents_the_switch(self, place: Place) -> None:
+        """Writers that went on during a switch make it fail: what they wrote would be missing."""
+        with place.open() as store:
+            store.begin_version(NEW)
+            record: VersionRecord = store._record  # type: ignore[attr-defined]
+            with pytest.raises(FreezeLost), store.switching() as switch:
+                seen = record.read()
+                assert seen.frozen
+                assert record.set(seen, replace(seen, frozen="")) is not None
+                switch.activate(NEW.name)
+            assert store.versions().live == ""
+
+    def test_waiting_writers_break_a_freeze_that_was_left(self, place: Place) -> None:
+        """Whoever froze the store and was killed keeps nobody waiting for long; one that is renewed is respected."""
+        now = 0.0
+        with place.open() as store:
+            record: VersionRecord = store._record  # type: ignore[attr-defined]
+            live = Live(record, "", clock=lambda: now)
+            live.confirm()
+            with pytest.raises(FreezeLost), store.switching() as switch:
+                for _ in range(3):
+                    with pytest.raises(StoreUnavailable):
+                        live.confirm()
+                    switch.renew()
+                    now += FREEZE_PATIENCE_S + 1
+                with pytest.raises(StoreUnavailable):
+                    live.confirm()
+                now += FREEZE_PATIENCE_S + 1
+                live.confirm()  # broken
+                switch.renew()
+            assert store.versions().frozen == ""
+
+    def test_racing_changes_are_all_kept(self, place: Place) -> None:
+        """Versions begun at the same time are all there."""
+        with place.open() as store:
+            names = [f"v{number}" for number in range(4)]
+            threads = [
+                threading.Thread(target=store.begin_version, args=(Version(name),)) for name in names
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert set(store.versions().all) == {"", *names}
+
+
+class SharedVersionContract:
+    """What holds of stores that several processes have open: each `Place.open` is one."""
+
+    def test_writers_of_the_old_version_are_told(self, place: Place, names: Names) -> None:
+        """After a switch no write to the old version returns, whether of users, under a fence or not, or of items."""
+        points = some_users(names(5), seed=1)
+        with place.open() as writer, place.open() as switcher:
+            fences = writer.take_fences([0])
+            assert fences is not None
+            writer.users.write(points, fences[0])
+            switcher.begin_version(NEW)
+            activate(switcher, NEW.name)
+            for write in (
+                lambda: writer.users.write(points, fences[0]),
+                lambda: writer.users.write(points),
+                lambda: writer.items.write(some_items(2)),
+                lambda: writer.items.add(some_items(2)),
+                lambda: writer.items.delete([1]),
+            ):
+                with pytest.raises(StoreMoved, match="model-2"):
+                    write()
+            with place.open() as reader:
+                assert reader.users.read(points.user_ids) == [None] * 5
+                assert reader.items.count() == 0
+                reader.users.write(points, (reader.take_fences([0]) or {})[0])
+
+    def test_writers_wait_for_a_switch(self, place: Place, names: Names) -> None:
+        """While a store is frozen no write returns; each can be repeated, and returns when the switch was called off."""
+        points = some_users(names(5))
+        with place.open() as writer, place.open() as switcher:
+            with switcher.switching():
+                with pytest.raises(StoreUnavailable, match="switch"):
+                    writer.users.write(points)
+                with pytest.raises(StoreUnavailable, match="switch"):
+                    writer.items.write(some_items(2))
+            writer.users.write(points)
+
+    def test_two_that_fill_a_version_exclude_each_other(self, place: Place, names: Names) -> None:
+        """The later one goes on, the earlier one is told by its next write."""
+        points = some_users(names(5))
+        with place.open() as one, place.open() as two:
+            first, second = one.begin_version(NEW), two.begin_version(NEW)
+            second.users.write(points, second.fence)
+            with pytest.raises(StoreError, match="lane -1"):
+                first.users.write(some_users(points.user_ids, seed=4), first.fence)
+            assert_users_equal(second.users.read(points.user_ids), points)
