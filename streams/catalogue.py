@@ -23,6 +23,8 @@ ROWS_AT_A_TIME = 2000
 FIT_TEXTS = 50_000
 """Distinct texts that a whitening is fitted on, at most: enough for 128 directions, and bounded in time."""
 
+F32 = npt.NDArray[np.float32]
+U64 = npt.NDArray[np.uint64]
 Progress = Callable[[int], None]
 
 
@@ -52,7 +54,10 @@ class CatalogueWriter:
         save_whitening: Callable[[], None],
         is_fitted: Callable[[], bool],
         lock: AbstractContextManager[object],
+        searched: Callable[[U64, F32], F32 | None],
     ) -> None:
+        """searched: keys and base vectors to what items are searched by; see `streams.transfer_model`."""
+        self._searched = searched
         self._store = store
         self._content = content
         self._space = space
@@ -125,6 +130,7 @@ class CatalogueWriter:
                 titles=[row.title for row in rows],
                 scenarios=[row.scenario for row in rows],
                 contents=contents,
+                searched=self._searched(keys, vectors),
             )
         )
         self._memory.put(keys, vectors, self._now())

@@ -26,8 +26,16 @@ class ItemSource:
     """
 
     def __init__(
-        self, store: Store, space: ItemSpace, memory: ItemVectors, metrics: Metrics, now: Callable[[], float]
+        self,
+        store: Store,
+        space: ItemSpace,
+        memory: ItemVectors,
+        metrics: Metrics,
+        now: Callable[[], float],
+        searched: Callable[[U64, F32], F32 | None],
     ) -> None:
+        """searched: keys and base vectors to what items are searched by; see `streams.transfer_model`."""
+        self._searched = searched
         self._store = store
         self._space = space
         self._memory = memory
@@ -65,6 +73,7 @@ class ItemSource:
                     # Not where it was met: that may be a page, to which no item belongs.
                     scenarios=[""] * len(ids),
                     contents=[PLACEHOLDER] * len(ids),
+                    searched=self._searched(keys[unseen], vectors[unseen]),
                 )
             )
             self._memory.put(keys[unseen], vectors[unseen], now, provisional=True)

@@ -6,6 +6,8 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +19,7 @@ from encoders.whitening import Whitening
 from sinks.errors import StoreMismatch
 from sinks.open import open_store
 from sinks.protocols import Store
+from sinks.versions import FIRST
 from streams.catalogue import CatalogueWriter
 from streams.fitted import fitted_if_same, keep_fitted, load_fitted, require_fitted
 from streams.ingest import Ingest
@@ -24,7 +27,13 @@ from streams.item_source import ItemSource
 from streams.item_tables import TableCounts, agree_on_config
 from streams.metrics import Metrics
 from streams.settings import Settings
-from transfer.analytic import AnalyticTransfer
+from streams.transfer_model import (
+    load_model,
+    require_model,
+    searched_vectors,
+    settings_for_reading,
+    version_of,
+)
 from transfer.config import InterestConfig
 from transfer.protocols import TransferModel
 
@@ -43,6 +52,7 @@ class Workspace:
         metrics: Metrics | None = None,
         now: Callable[[], float] = time.time,
         fitted: ItemEncoder | None = None,
+        model: TransferModel | None = None,
     ) -> None:
         self.store = store
         self.settings = settings
@@ -57,7 +67,8 @@ class Workspace:
         if whitening is not None:
             self.content.use(Whitening.from_bytes(whitening))
         self.memory = ItemVectors(interest.dim, settings.encoder.cache_rows)
-        self.model: TransferModel = AnalyticTransfer(interest, settings.transfer)
+        self.model = model or load_model(interest, settings.transfer)
+        searched = partial(searched_vectors, self.model)
         self.catalogue = CatalogueWriter(
             store=store,
             content=self.content,
@@ -68,13 +79,14 @@ class Workspace:
             save_whitening=self.save_whitening,
             is_fitted=lambda: self.is_fitted,
             lock=self._lock,
+            searched=searched,
         )
         self.tables = TableCounts(store, settings.tables, self.metrics) if settings.tables.keep else None
         self.ingest = Ingest(
             store=store,
             content=self.content,
             space=self.space,
-            items=ItemSource(store, self.space, self.memory, self.metrics, now),
+            items=ItemSource(store, self.space, self.memory, self.metrics, now, searched),
             lock=self._lock,
             config=interest,
             model=self.model,
@@ -121,9 +133,13 @@ def open_workspace(
     Raises:
         StoreMismatch: it was made with other half-lives, weights or dimensions, or another model; says which.
         EncoderError: `encoder.fitted` can't be used.
+        TransferError: the transfer model can't be loaded.
         StoreUnavailable, StoreLocked, StoreNotFound: see `sinks.open.open_store`.
     """
-    store = open_store(location, settings.store, settings.interest.dim, create)
+    model = load_model(settings.interest, settings.transfer)
+    version = version_of(model, settings.transfer)
+    first = replace(version, name=FIRST)
+    store = open_store(location, settings.store, settings.interest.dim, create, first)
     try:
         kept = store.get_blob(INTEREST_BLOB)
         fitted = load_fitted(settings)
@@ -136,7 +152,10 @@ def open_workspace(
             require_fitted(store, fitted, location)
         if settings.tables.keep:
             agree_on_config(store, settings.tables, location)
-        return Workspace(store, settings, settings.interest, metrics, now, fitted)
+        require_model(store, version, location)
+        if not store.version.model:
+            store.describe(version.model, version.settings)
+        return Workspace(store, settings, settings.interest, metrics, now, fitted, model)
     except BaseException:
         store.close()
         raise
@@ -155,25 +174,42 @@ def open_existing(location: str, settings: Settings) -> Workspace:
         if kept is not None:
             _require_same(InterestConfig.model_validate_json(kept), settings.interest, location)
             require_fitted(store, fitted, location)
-        return Workspace(store, settings, settings.interest, fitted=fitted)
+        model = load_model(settings.interest, settings.transfer)
+        require_model(store, version_of(model, settings.transfer), location)
+        return Workspace(store, settings, settings.interest, fitted=fitted, model=model)
     except BaseException:
         store.close()
         raise
 
 
 def open_for_reading(location: str, settings: Settings) -> Workspace:
-    """Open the store with the interest settings that it was made with, whatever the file says now.
+    """Open the store with the interest settings and analytic weights that it was made with, whatever the file says now.
 
-    Without its fitted item encoder, unless the settings name that very one: reading needs vectors of no new item.
+    Raises:
+        StoreMismatch: a trained model made its vectors, and the settings name none or another one.
     """
     store = open_store(location, settings.store, settings.interest.dim, create=False)
     try:
-        kept = store.get_blob(INTEREST_BLOB)
-        interest = settings.interest if kept is None else InterestConfig.model_validate_json(kept)
-        return Workspace(store, settings, interest, fitted=fitted_if_same(store, settings))
+        interest = kept_interest(store, settings)
+        transfer = settings_for_reading(store, settings.transfer, location)
+        model = load_model(interest, transfer)
+        require_model(store, version_of(model, transfer), location)
+        return Workspace(
+            store,
+            settings.model_copy(update={"transfer": transfer}),
+            interest,
+            fitted=fitted_if_same(store, settings),
+            model=model,
+        )
     except BaseException:
         store.close()
         raise
+
+
+def kept_interest(store: Store, settings: Settings) -> InterestConfig:
+    """What the states in the store were made with."""
+    kept = store.get_blob(INTEREST_BLOB)
+    return settings.interest if kept is None else InterestConfig.model_validate_json(kept)
 
 
 def _require_same(kept: InterestConfig, wanted: InterestConfig, location: str) -> None:

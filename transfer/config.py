@@ -3,6 +3,7 @@
 import hashlib
 import json
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Self
 
 import numpy as np
@@ -70,13 +71,18 @@ class InterestConfig(BaseModel):
 
 
 class TransferConfig(BaseModel):
-    """Weights of the analytic model; `transfer/analytic.py` and `transfer/again.py` give the formulas.
+    """Which transfer model is used, and the weights of the analytic one (the default); `transfer/analytic.py` and
+    `transfer/again.py` give the formulas.
 
     Masses are decayed sums of action weights at the longest half-life: 1 is one fresh click at the defaults.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    model: Path | None = Field(
+        default=None, description="folder of a trained model (driftline train); without one the analytic model"
+    )
+    int8: bool = Field(default=False, description="a trained model's matrices in 8 bits on the CPU")
     emergence_gain: float = Field(
         default=3.0, ge=0, le=100, description="logit per unit of trusted emergence"
     )
@@ -110,9 +116,17 @@ class TransferConfig(BaseModel):
     repeat_prior: Share = Field(default=0.3, description="share of repeats assumed before any evidence")
     repeat_strength: PositiveFloat = Field(default=4.0, description="events that the prior is worth")
 
+    def weights_json(self) -> str:
+        """The analytic model's weights alone: what a reader needs to go on with the same."""
+        return self.model_dump_json(exclude={"model", "int8"})
+
     def fingerprint(self) -> str:
-        """16 hex digits over all weights."""
-        return _digest(self.model_dump(mode="json"))
+        """16 hex digits over all weights of the analytic model.
+
+        >>> TransferConfig().fingerprint() == TransferConfig(model=Path("folder")).fingerprint()
+        True
+        """
+        return _digest(json.loads(self.weights_json()))
 
 
 def _digest(content: object) -> str:

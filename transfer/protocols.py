@@ -1,9 +1,9 @@
 """What every transfer model takes and gives."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from transfer.arrays import F32, I64
+from transfer.arrays import F32, I64, U64
 from transfer.states import InterestStates
 
 
@@ -39,4 +39,13 @@ class TransferModel(Protocol):
 
     def scenario_query(self, states: InterestStates, row: int, name: str) -> F32:
         """(D,) unit vector to search with for one user who is in the scenario `name` now."""
+        ...
+
+
+@runtime_checkable
+class ItemTower(Protocol):
+    """A transfer model whose queries are compared with vectors of its own, not with the items' base vectors."""
+
+    def item_vectors(self, keys: U64, base: F32) -> F32:
+        """Keys (N,) uint64 and base vectors (N, D) to the vectors (N, D) float32 that the items are searched by."""
         ...

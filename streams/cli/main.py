@@ -16,6 +16,7 @@ from streams.cli import (
     quickstart,
     recommend,
     redrive,
+    refuse,
     replay,
     run,
     simulate,
@@ -31,8 +32,8 @@ app = typer.Typer(
     help="""Keeps an interest vector for every user, across scenarios, and moves it while they act.
 
 Begin with **driftline quickstart**. Then: **fit** learns item vectors from a log, **items** loads a catalogue, **replay** a
-historical log, **run** follows Kafka, **recommend** and **explain** read the result. Every command has its own --help with
-examples.
+historical log, **run** follows Kafka, **recommend** and **explain** read the result, **refuse** makes all vectors anew with
+another model. Every command has its own --help with examples.
 
 Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong usage or settings.""",
 )
@@ -48,6 +49,7 @@ app.command("run")(run.run)
 app.command("recommend")(recommend.recommend)
 app.command("explain")(explain.explain)
 app.command("export")(export.export)
+app.command("refuse")(refuse.refuse)
 app.command("simulate")(simulate.simulate)
 app.command("broker")(broker.broker)
 app.command("evaluate")(evaluate.evaluate)

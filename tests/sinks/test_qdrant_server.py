@@ -94,7 +94,7 @@ def test_other_calls_are_refused(client: Client) -> None:
         (client.points.Search, messages.SearchPoints(collection_name="c")),
         (client.points.Facet, messages.FacetCounts(collection_name="c")),
         (client.points.QueryBatch, messages.QueryBatchPoints(collection_name="c")),
-        (client.collections.Delete, messages.DeleteCollection(collection_name="c")),
+        (client.collections.ListCollectionAliases, messages.ListCollectionAliasesRequest(collection_name="c")),
         (client.collections.Update, messages.UpdateCollection(collection_name="c")),
         (client.collections.List, messages.ListCollectionsRequest()),
         (messages.QdrantStub(client.channel).HealthCheck, messages.HealthCheckRequest()),
@@ -281,3 +281,47 @@ def test_faults_of_a_program(folder: Path) -> None:
             process.faults(speed=1)
         store.check()
         assert process.faults()["calls"]["Upsert"] >= 1
+
+
+def alias(name: str, collection: str) -> Any:
+    create = messages.CreateAlias(alias_name=name, collection_name=collection)
+    return messages.AliasOperations(create_alias=create)
+
+
+def test_aliases_lead_to_collections(client: Client) -> None:
+    """An alias stands for its collection in every call; setting it again moves it; deleting the collection drops it."""
+    for name in ("first", "second"):
+        request = messages.CreateCollection(collection_name=name)
+        params = request.vectors_config.params_map.map["v"]
+        params.size, params.distance = 4, messages.Distance.Cosine
+        client.collections.Create(request)
+
+    def count(name: str) -> int:
+        return client.points.Count(messages.CountPoints(collection_name=name, exact=True)).result.count
+
+    client.points.Upsert(messages.UpsertPoints(collection_name="second", wait=True, points=[point(1)]))
+    client.collections.UpdateAliases(messages.ChangeAliases(actions=[alias("a", "first")]))
+    assert count("a") == 0
+    client.collections.UpdateAliases(messages.ChangeAliases(actions=[alias("a", "second")]))
+    assert count("a") == 1
+    info = client.collections.Get(messages.GetCollectionInfoRequest(collection_name="a"))
+    assert info.result.points_count == 1
+    fails(
+        grpc.StatusCode.INVALID_ARGUMENT,
+        client.collections.Create,
+        messages.CreateCollection(collection_name="a"),
+    )
+    fails(
+        grpc.StatusCode.ALREADY_EXISTS,
+        client.collections.UpdateAliases,
+        messages.ChangeAliases(actions=[alias("first", "second")]),
+    )
+    bad = messages.ChangeAliases(actions=[alias("a", "first"), alias("b", "absent")])
+    fails(grpc.StatusCode.NOT_FOUND, client.collections.UpdateAliases, bad)
+    assert count("a") == 0, "the actions before a bad one stay"
+    for name in ("first", "second"):
+        deleted = client.collections.Delete(messages.DeleteCollection(collection_name=name))
+        assert deleted.result
+    assert not client.collections.Delete(messages.DeleteCollection(collection_name="first")).result
+    listed = client.collections.ListAliases(messages.ListAliasesRequest()).aliases
+    assert not [found for found in listed if found.alias_name == "a"]

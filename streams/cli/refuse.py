@@ -1,0 +1,74 @@
+"""driftline refuse"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.cli import options
+from streams.cli.session import load, print_json, progress_bar, reported, show, store_location
+
+ANALYTIC = "analytic"
+
+
+def refuse(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="Folder of a trained model, or `analytic` with the weights of the settings."
+        ),
+    ],
+    store: options.Store = None,
+    drop_old: Annotated[
+        bool, typer.Option("--drop-old", help="Afterwards drop all versions but the live one.")
+    ] = False,
+    json_: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Make all vectors of a store anew with another transfer model, and switch to them when they are complete.
+
+    Users are computed from their stored states, items from their stored base vectors: no log is read. Until the switch the
+    old version is served as it is; afterwards it stays, until --drop-old. The run may be stopped at any time
+    and is then run again. On a server daemons may run meanwhile: at the switch they wait for moments and end, so set
+    transfer.model in their settings first, and let whatever supervises them start them again. A folder belongs to one
+    process: stop its daemon first.
+
+    Example: driftline refuse ./model --store http://127.0.0.1:6333
+    """
+    from sinks.open import open_store
+    from streams.refuse import refuse as run_refuse
+    from streams.transfer_model import load_model, version_of
+    from streams.workspace import kept_interest
+
+    with reported():
+        settings = load(config)
+        folder = None if model == ANALYTIC else Path(model)
+        transfer = settings.transfer.model_copy(update={"model": folder})
+        location = store_location(store, settings)
+        with open_store(location, settings.store, settings.interest.dim, create=False) as opened:
+            interest = kept_interest(opened, settings)
+            loaded = load_model(interest, transfer)
+            total = opened.users.count() + opened.items.count()
+            with progress_bar("making vectors", total, json_) as advance:
+                summary = run_refuse(
+                    opened,
+                    interest,
+                    loaded,
+                    version_of(loaded, transfer),
+                    drop_old=drop_old,
+                    progress=advance,
+                )
+        if json_:
+            print_json(summary.as_dict())
+            return
+        if summary.rounds:
+            show(
+                f"{summary.users} users and {summary.items} items by {summary.model}; {summary.changed} written, "
+                f"{summary.seconds:.1f} s, writers waited {summary.waited_s:.1f} s for the switch"
+            )
+        else:
+            show(f"the store is of {summary.model} already")
+        if summary.dropped:
+            show(f"dropped: {', '.join(name or 'the first version' for name in summary.dropped)}")

@@ -1,0 +1,257 @@
+"""All users and items of a store through another transfer model, into a version beside the live one; then the switch.
+
+    1. copy items, then users, as long as much has changed since the last round: others go on writing;
+    2. freeze, so that writers wait; copy what changed meanwhile; switch; see `sinks.versions` for why nothing is lost.
+
+A round reads a page of the live version and the same page of the new one, and computes and writes what differs. So a run
+that was stopped anywhere is run again and goes on, a switch that failed is tried again, and until the switch the
+live version is not touched. On a server the daemons may run all the while. When the switch has come their next
+write is told so, and they end; whoever starts them again has set `[transfer] model` by then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import stamina
+import structlog
+
+from sinks.errors import FreezeLost, StoreUnavailable
+from sinks.points import ItemPoints, ItemRecord, UserPoints, UserRecord
+from sinks.protocols import ItemStore, Store, UserStore, VersionDraft
+from sinks.versions import Version
+from streams.pipeline import scenario_weights
+from streams.transfer_model import searched_vectors
+from transfer.config import InterestConfig
+from transfer.packing import unpack
+from transfer.protocols import TransferModel
+
+log = structlog.get_logger(__name__)
+Result = TypeVar("Result")
+Progress = Callable[[int], None]
+
+AT_A_TIME = 500
+FEW = 0.01
+"""Share of changed users and items in a round that is small enough to let writers wait for the next."""
+MOST_ROUNDS = 4
+"""A store that is written faster than it is copied: its writers wait a little longer."""
+RENEW_S = 1.0
+GIVE_UP_S = 300.0
+"""A store that is away for so long ends the run; the next one goes on where it was."""
+
+
+@dataclass(slots=True)
+class RefuseSummary:
+    """What was done. changed: users and items that were computed and written; the others were there already."""
+
+    version: str
+    model: str
+    users: int = 0
+    items: int = 0
+    changed: int = 0
+    rounds: int = 0
+    waited_s: float = 0.0
+    """how long writers had to wait for the switch"""
+    dropped: Sequence[str] = ()
+    seconds: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def refuse(
+    store: Store,
+    interest: InterestConfig,
+    model: TransferModel,
+    version: Version,
+    *,
+    drop_old: bool = False,
+    progress: Progress | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> RefuseSummary:
+    """Make `version` by `model` and switch to it; where it is live already, only what was cut off is mended.
+
+    `progress` is told the users and items of the first round. `drop_old` drops all versions but the live one.
+
+    Raises:
+        StoreUnavailable: for longer than `GIVE_UP_S`; run it again.
+        FenceRefused: another run fills the same version.
+    """
+    start = clock()
+    summary = RefuseSummary(version.name, version.model)
+    live = store.versions().all[store.versions().live]
+    if live.model == version.model:
+        summary.version = live.name
+        _patiently(store.expose_live)
+    else:
+        draft = _patiently(lambda: store.begin_version(version))
+        copy = _Copy(store, draft, interest, model, summary)
+        while True:
+            changed = _patiently(lambda: copy.round(progress))
+            progress = None
+            if changed <= FEW * (summary.users + summary.items) or summary.rounds >= MOST_ROUNDS:
+                break
+            if store.exclusive:
+                break  # nobody else can have written
+        _patiently(lambda: _switch(store, copy, clock))
+    if drop_old:
+        now = store.versions()
+        summary.dropped = [name for name in now.all if name != now.live]
+        for name in summary.dropped:
+            store.drop_version(name)
+    summary.seconds = round(clock() - start, 3)
+    return summary
+
+
+def _switch(store: Store, copy: _Copy, clock: Callable[[], float]) -> None:
+    began = clock()
+    with store.switching() as switch:
+        renewed = clock()
+
+        def renew(_: int) -> None:
+            nonlocal renewed
+            if clock() - renewed > RENEW_S:
+                switch.renew()
+                renewed = clock()
+
+        copy.round(renew)
+        switch.activate(copy.draft.version.name)
+    copy.summary.waited_s = round(clock() - began, 3)
+
+
+class _Copy:
+    """From the live version to the one that is filled, what differs."""
+
+    def __init__(
+        self,
+        store: Store,
+        draft: VersionDraft,
+        interest: InterestConfig,
+        model: TransferModel,
+        summary: RefuseSummary,
+    ) -> None:
+        self._store = store
+        self.draft = draft
+        self._interest = interest
+        self._model = model
+        self.summary = summary
+
+    def round(self, progress: Progress | None) -> int:
+        """Copy once over; how many users and items had changed."""
+        self.summary.rounds += 1
+        before = self.summary.changed
+        items = self._items(progress)
+        users = self._users(progress)
+        self.summary.items, self.summary.users = items, users
+        return self.summary.changed - before
+
+    def _items(self, progress: Progress | None) -> int:
+        seen = 0
+        there = self.draft.items
+        for page in self._store.items.scan(AT_A_TIME, with_vectors=True):
+            stale = _changed_items(page, there)
+            if stale:
+                there.write(self._item_points(stale))
+            seen += len(page)
+            self._done(len(page), len(stale), progress)
+        if there.count() > seen:
+            for page in there.scan(AT_A_TIME):
+                keys = [item.key for item in page]
+                found = self._store.items.read(keys)
+                there.delete([key for key, item in zip(keys, found, strict=True) if item is None])
+                self._done(0, 0, progress)
+        return seen
+
+    def _users(self, progress: Progress | None) -> int:
+        seen = 0
+        there = self.draft.users
+        for page in self._store.users.scan(AT_A_TIME):
+            stale = _changed_users(page, there)
+            if stale:
+                there.write(self._user_points(stale), self.draft.fence)
+            seen += len(page)
+            self._done(len(page), len(stale), progress)
+        if there.count() - (self.draft.fence is not None) > seen:
+            for page in there.scan(AT_A_TIME):
+                names = [user.user_id for user in page]
+                read = self._store.users.read(names)
+                there.delete([name for name, user in zip(names, read, strict=True) if user is None])
+                self._done(0, 0, progress)
+        return seen
+
+    def _done(self, seen: int, changed: int, progress: Progress | None) -> None:
+        self.summary.changed += changed
+        if progress is not None:
+            progress(seen)
+
+    def _item_points(self, items: Sequence[ItemRecord]) -> ItemPoints:
+        keys = np.array([item.key for item in items], np.uint64)
+        base = _base(items)
+        return ItemPoints(
+            item_ids=[item.item_id for item in items],
+            vectors=base,
+            titles=[item.title for item in items],
+            scenarios=[item.scenario for item in items],
+            contents=[item.content for item in items],
+            searched=searched_vectors(self._model, keys, base),
+        )
+
+    def _user_points(self, users: Sequence[UserRecord]) -> UserPoints:
+        states = unpack([user.state for user in users], self._interest)
+        fusion = self._model(states)
+        return UserPoints(
+            user_ids=[user.user_id for user in users],
+            fused=fusion.fused,
+            interests=fusion.interests,
+            interest_offsets=fusion.interest_offsets,
+            states=[user.state for user in users],
+            watermarks=[user.watermarks for user in users],
+            weights=scenario_weights(states, fusion),
+            updated_at=np.array([user.updated_at for user in users]),
+        )
+
+
+def _changed_users(page: Sequence[UserRecord], there: UserStore) -> list[UserRecord]:
+    copies = there.read([user.user_id for user in page])
+    return [
+        user
+        for user, copy in zip(page, copies, strict=True)
+        if copy is None or (copy.state, copy.watermarks) != (user.state, user.watermarks)
+    ]
+
+
+def _changed_items(page: Sequence[ItemRecord], there: ItemStore) -> list[ItemRecord]:
+    copies = there.read([item.key for item in page], with_vectors=True)
+    return [item for item, copy in zip(page, copies, strict=True) if copy is None or not _same(item, copy)]
+
+
+def _same(item: ItemRecord, copy: ItemRecord) -> bool:
+    if (item.title, item.scenario, item.content) != (copy.title, copy.scenario, copy.content):
+        return False
+    # An engine scales vectors to length 1 again, which may change the last bit.
+    return np.allclose(_base([item]), _base([copy]), rtol=0, atol=1e-6)
+
+
+def _base(items: Sequence[ItemRecord]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    return np.stack([item.vector for item in items if item.vector is not None])
+
+
+def _patiently(call: Callable[[], Result]) -> Result:
+    """Call again while the store is away, and after a switch that writers broke."""
+    for attempt in stamina.retry_context(
+        on=(StoreUnavailable, FreezeLost),
+        attempts=None,
+        timeout=GIVE_UP_S,
+        wait_initial=0.2,
+        wait_max=5.0,
+    ):
+        with attempt:
+            if attempt.num > 1:
+                log.warning("trying again", attempt=attempt.num)
+            return call()
+    raise AssertionError("unreachable: the last attempt raises")

@@ -1,0 +1,78 @@
+"""Which transfer model the settings name, and whether it is the one that a store's vectors were made by."""
+
+from __future__ import annotations
+
+import re
+
+from sinks.errors import StoreMismatch
+from sinks.protocols import Store
+from sinks.versions import Version
+from transfer.analytic import AnalyticTransfer
+from transfer.arrays import F32, U64
+from transfer.config import InterestConfig, TransferConfig
+from transfer.protocols import ItemTower, TransferModel
+
+
+def load_model(interest: InterestConfig, config: TransferConfig) -> TransferModel:
+    """The trained model of `transfer.model`, or the analytic one.
+
+    Raises:
+        TransferError: the folder holds none, or one for other states.
+    """
+    if config.model is None:
+        return AnalyticTransfer(interest, config)
+    from transfer.learned.model import LearnedModel
+
+    return LearnedModel.load(config.model, interest, int8=config.int8)
+
+
+def version_of(model: TransferModel, config: TransferConfig) -> Version:
+    """The version of a store that this model makes; its name follows from the model.
+
+    >>> version_of(AnalyticTransfer(InterestConfig()), TransferConfig()).name[:11]
+    'analytic-1-'
+    """
+    return Version(
+        name=re.sub(r"[^A-Za-z0-9._-]", "-", model.fingerprint)[:100],
+        model=model.fingerprint,
+        tower=isinstance(model, ItemTower),
+        settings=config.weights_json() if config.model is None else "",
+    )
+
+
+def searched_vectors(model: TransferModel, keys: U64, base: F32) -> F32 | None:
+    """What items are searched by, keys (N,) and base vectors (N, D) to (N, D); None where that is the base itself."""
+    return model.item_vectors(keys, base) if isinstance(model, ItemTower) else None
+
+
+def require_model(store: Store, wanted: Version, location: str) -> None:
+    """Refuse a model that did not make the store's vectors.
+
+    Raises:
+        StoreMismatch: says which did, and both ways out.
+    """
+    there = store.version
+    if there.model == wanted.model or (not there.model and not wanted.tower):
+        return
+    made_by = f"the model {there.model}" if there.model else "the analytic model"
+    raise StoreMismatch(
+        f"the vectors in the store {location} were made by {made_by}, the settings name {wanted.model}; set [transfer] as "
+        "it was, or run `driftline refuse MODEL` (a folder, or `analytic`) to make them anew"
+    )
+
+
+def settings_for_reading(store: Store, config: TransferConfig, location: str) -> TransferConfig:
+    """The analytic model's weights that the store was made with, whatever the settings say now.
+
+    Raises:
+        StoreMismatch: a trained model made it, and the settings name none.
+    """
+    there = store.version
+    if config.model is not None or not there.model:
+        return config
+    if not there.settings:
+        raise StoreMismatch(
+            f"the vectors in the store {location} were made by the trained model {there.model}; set transfer.model to its "
+            "folder"
+        )
+    return TransferConfig.model_validate_json(there.settings)
