@@ -80,7 +80,8 @@ class TransferConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: Path | None = Field(
-        default=None, description="folder of a trained model (driftline train); without one the analytic model"
+        default=None,
+        description="folder of a trained model (driftline train); without one the analytic model",
     )
     int8: bool = Field(default=False, description="a trained model's matrices in 8 bits on the CPU")
     emergence_gain: float = Field(

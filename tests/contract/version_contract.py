@@ -181,9 +181,7 @@ class VersionContract:
         """Versions begun at the same time are all there."""
         with place.open() as store:
             names = [f"v{number}" for number in range(4)]
-            threads = [
-                threading.Thread(target=store.begin_version, args=(Version(name),)) for name in names
-            ]
+            threads = [threading.Thread(target=store.begin_version, args=(Version(name),)) for name in names]
             for thread in threads:
                 thread.start()
             for thread in threads:

@@ -94,7 +94,10 @@ def test_other_calls_are_refused(client: Client) -> None:
         (client.points.Search, messages.SearchPoints(collection_name="c")),
         (client.points.Facet, messages.FacetCounts(collection_name="c")),
         (client.points.QueryBatch, messages.QueryBatchPoints(collection_name="c")),
-        (client.collections.ListCollectionAliases, messages.ListCollectionAliasesRequest(collection_name="c")),
+        (
+            client.collections.ListCollectionAliases,
+            messages.ListCollectionAliasesRequest(collection_name="c"),
+        ),
         (client.collections.Update, messages.UpdateCollection(collection_name="c")),
         (client.collections.List, messages.ListCollectionsRequest()),
         (messages.QdrantStub(client.channel).HealthCheck, messages.HealthCheckRequest()),

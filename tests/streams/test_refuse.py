@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,7 +71,9 @@ def run(store: Store, settings: Settings, model: TransferModel | None = None, **
     return refuse(store, settings.interest, model, version_of(model, settings.transfer), **more)
 
 
-def refuse_at(location: str, settings: Settings, model: TransferModel | None = None, **more: Any) -> RefuseSummary:
+def refuse_at(
+    location: str, settings: Settings, model: TransferModel | None = None, **more: Any
+) -> RefuseSummary:
     with open_store(location, settings.store, settings.interest.dim, create=False) as store:
         return run(store, settings, model, **more)
 
@@ -129,7 +130,7 @@ def test_there_and_back_again(location: str) -> None:
         workspace.store.users.delete(["u5"])
         workspace.catalogue.upsert([ItemRow("i6", "renamed", "", "toys")])
     done = refuse_at(location, SETTINGS)
-    assert 0 < done.changed
+    assert done.changed > 0
     assert_of_model(location, SETTINGS, len(USERS) - 1)
     with open_for_reading(location, SETTINGS) as workspace:
         keys = [item_key(f"i{n}") for n in (3, 4, 5, 6)]
@@ -299,5 +300,3 @@ def test_the_live_version_is_not_dropped(location: str) -> None:
     with open_store(location, SETTINGS.store, SETTINGS.interest.dim, create=False) as store:
         with pytest.raises(StoreError, match="live"):
             store.drop_version(store.version.name)
-
-
