@@ -91,13 +91,10 @@ def refuse(
     else:
         draft = _patiently(lambda: store.begin_version(version))
         copy = _Copy(store, draft, interest, model, summary)
-        while True:
-            changed = _patiently(lambda: copy.round(progress))
-            progress = None
-            if changed <= FEW * (summary.users + summary.items) or summary.rounds >= MOST_ROUNDS:
-                break
-            if store.exclusive:
-                break  # nobody else can have written
+        changed = _patiently(lambda: copy.round(progress))
+        # Nobody else can have written to a folder meanwhile.
+        while not store.exclusive and summary.rounds < MOST_ROUNDS and changed > FEW * copy.total:
+            changed = _patiently(lambda: copy.round(None))
         _patiently(lambda: _switch(store, copy, clock))
     if drop_old:
         now = store.versions()
@@ -140,6 +137,11 @@ class _Copy:
         self._interest = interest
         self._model = model
         self.summary = summary
+
+    @property
+    def total(self) -> int:
+        """Users and items, as of the last round."""
+        return self.summary.users + self.summary.items
 
     def round(self, progress: Progress | None) -> int:
         """Copy once over; how many users and items had changed."""

@@ -297,6 +297,8 @@ def test_who_searches_by_alias_sees_the_switch(server: QdrantServer) -> None:
 def test_the_live_version_is_not_dropped(location: str) -> None:
     """Dropping is for the others."""
     fill(location)
-    with open_store(location, SETTINGS.store, SETTINGS.interest.dim, create=False) as store:
-        with pytest.raises(StoreError, match="live"):
-            store.drop_version(store.version.name)
+    with (
+        open_store(location, SETTINGS.store, SETTINGS.interest.dim, create=False) as store,
+        pytest.raises(StoreError, match="live"),
+    ):
+        store.drop_version(store.version.name)
