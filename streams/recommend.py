@@ -4,20 +4,22 @@
 
 g is the smoothed share of repeats in the user's own history (`transfer.again.repeat_share`); p_again the decayed counts and
 recency of the own items (`transfer.again.again_scores`); p_new a softmax of the cosine similarity over the items that the
-search found, at temperature `NEW_TEMPERATURE`. The learned mixture takes the place of `mixture`, nothing else changes.
+search found, at temperature `NEW_TEMPERATURE`. With a trained model its own mixture takes the place of this one, over all
+items and with two more components (`streams.mixed`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from sinks.points import ItemRecord, ScoredItem
+from sinks.points import ItemRecord, ScoredItem, item_key
 from streams.errors import UserNotFound
+from streams.reasons import Because, Reasons
 from streams.workspace import Workspace
 from transfer.again import again_scores, repeat_share
 from transfer.packing import unpack
@@ -34,13 +36,15 @@ CANDIDATES = 100
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """One item of the answer. source: "new" or "again"; score: its probability in the mixture."""
+    """One item of the answer. source: "new", "again", and of a trained model "next" or "popular"; score: its probability
+    in the mixture; because: what speaks for it most."""
 
     item_id: str
     title: str
     scenario: str
     score: float
     source: str
+    because: Because | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -66,6 +70,8 @@ def recommend(
         UserNotFound: the store has no such user.
     """
     states, fused = read_state(workspace, user_id)
+    if getattr(workspace.model, "mixture", None) is not None:
+        return _by_model(workspace, states, k, scenario, mode, exclude_seen)
     query = fused if scenario is None else workspace.model.scenario_query(states, 0, scenario)
     again: list[Recommendation] = []
     new: list[Recommendation] = []
@@ -80,7 +86,7 @@ def recommend(
     if mode == "mixed" and again and new:
         again = [_scaled(item, gate) for item in again]
         new = [_scaled(item, 1 - gate) for item in new]
-    return mixture(again, new, k)
+    return _explained(workspace, states, mixture(again, new, k))
 
 
 def mixture(again: Sequence[Recommendation], new: Sequence[Recommendation], k: int) -> list[Recommendation]:
@@ -101,6 +107,69 @@ def read_state(workspace: Workspace, user_id: str) -> tuple[InterestStates, npt.
             "with their first event"
         )
     return unpack([record.state], workspace.interest), record.fused
+
+
+def _by_model(
+    workspace: Workspace,
+    states: InterestStates,
+    k: int,
+    scenario: str | None,
+    mode: Mode,
+    exclude_seen: bool,
+) -> list[Recommendation]:
+    """The trained model's answer; only here is torch needed."""
+    from streams.mixed import recommend_mixed
+    from transfer.learned.model import LearnedModel
+
+    model = workspace.model
+    if not isinstance(model, LearnedModel) or model.mixture is None:
+        raise TypeError(f"{type(model).__name__} has a mixture that this does not know")
+    served = workspace.served_items()
+    codes = served.space.candidates
+    keys = served.space.keys[codes]
+    own = np.isin(keys, states.own_item)
+    if mode == "again":
+        codes = codes[own]
+    elif mode == "new" or exclude_seen:
+        codes = codes[~(own | np.isin(keys, states.ring_item))]
+    reasons = Reasons(states, _met(workspace, states), workspace.interest)
+    found = recommend_mixed(states, model, model.mixture, served, reasons, k, scenario, codes)
+    answer = []
+    for one in found:
+        item = served.items[one.code]
+        answer.append(
+            Recommendation(item.item_id, item.title, item.scenario, one.score, one.source, one.because)
+        )
+    return answer
+
+
+def _met(workspace: Workspace, states: InterestStates) -> dict[int, ItemRecord | None]:
+    """The items of the ring and the own items, by key, with vectors."""
+    keys = sorted({*states.own_item.tolist(), *states.ring_item.tolist()} - {0})
+    return dict(zip(keys, workspace.store.items.read(keys, with_vectors=True), strict=True))
+
+
+def _explained(
+    workspace: Workspace, states: InterestStates, items: list[Recommendation]
+) -> list[Recommendation]:
+    """The same with reasons."""
+    if not items:
+        return items
+    met = _met(workspace, states)
+    reasons = Reasons(states, met, workspace.interest)
+    keys = [item_key(item.item_id) for item in items]
+    missing = [key for key in keys if key not in met]
+    found = met | dict(zip(missing, workspace.store.items.read(missing, with_vectors=True), strict=True))
+    answer = []
+    for item, key in zip(items, keys, strict=True):
+        record = found[key]
+        if item.source == "again":
+            because = reasons.of_own(key)
+        else:
+            vector = record.vector if record is not None else None
+            because = None if vector is None else reasons.of_vector(vector)
+        answer.append(replace(item, because=because))
+    return answer
 
 
 def _again(workspace: Workspace, states: InterestStates, scenario: str | None) -> list[Recommendation]:
@@ -131,4 +200,4 @@ def _of(item: ItemRecord | ScoredItem, score: float, source: str) -> Recommendat
 
 
 def _scaled(item: Recommendation, factor: float) -> Recommendation:
-    return Recommendation(item.item_id, item.title, item.scenario, item.score * factor, item.source)
+    return replace(item, score=item.score * factor)

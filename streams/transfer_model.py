@@ -4,26 +4,55 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
 from sinks.errors import StoreMismatch
 from sinks.protocols import Store
 from sinks.versions import Version
 from transfer.analytic import AnalyticTransfer
-from transfer.arrays import F32, U64
+from transfer.arrays import F32, I64, U64
 from transfer.config import InterestConfig, TransferConfig
-from transfer.protocols import ItemTower, TransferModel
+from transfer.errors import ModelError
+from transfer.protocols import ItemReader, ItemTower, TransferModel
 
 
 def load_model(interest: InterestConfig, config: TransferConfig) -> TransferModel:
     """The trained model of `transfer.model`, or the analytic one.
 
     Raises:
-        TransferError: the folder holds none, or one for other states.
+        ModelError: the folder holds none, or one for states of other settings.
     """
     if config.model is None:
         return AnalyticTransfer(interest, config)
-    from transfer.learned.model import LearnedModel
+    # It brings torch, which the analytic model does without.
+    from transfer.learned import folder
+    from transfer.learned.int8 import in_8_bits
 
-    return LearnedModel.load(config.model, interest, int8=config.int8)
+    model = folder.load_model(config.model.expanduser())
+    if model.interest.fingerprint() != interest.fingerprint():
+        raise ModelError(
+            f"the model in {config.model} was trained on states with half-lives {model.interest.half_lives_s} and dim "
+            f"{model.interest.dim}, the settings [interest] say {interest.half_lives_s} and {interest.dim} (or "
+            "other weights of actions); train it with these settings, or set them as they were"
+        )
+    return in_8_bits(model) if config.int8 else model
+
+
+def bind_items(model: TransferModel, store: Store) -> None:
+    """Let a model that reads items find in the store those that its training has not seen."""
+    if not isinstance(model, ItemReader):
+        return
+    dim = model.interest.dim
+
+    def lookup(keys: U64) -> tuple[F32, I64]:
+        records = store.items.read(keys.tolist(), with_vectors=True)
+        vectors = np.zeros((len(keys), dim), np.float32)
+        for row, record in enumerate(records):
+            if record is not None and record.vector is not None:
+                vectors[row] = record.vector
+        return vectors, np.zeros(len(keys), np.int64)
+
+    model.bind(lookup, None)
 
 
 def version_of(model: TransferModel, config: TransferConfig) -> Version:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from encoders.content import ContentEncoder
 from encoders.item_encoder import ItemEncoder
@@ -28,6 +28,7 @@ from streams.item_tables import TableCounts, agree_on_config
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.transfer_model import (
+    bind_items,
     load_model,
     require_model,
     searched_vectors,
@@ -36,6 +37,9 @@ from streams.transfer_model import (
 )
 from transfer.config import InterestConfig
 from transfer.protocols import TransferModel
+
+if TYPE_CHECKING:
+    from streams.served_items import Served, ServedItems
 
 INTEREST_BLOB = "interest"
 WHITENING_BLOB = "whitening"
@@ -68,6 +72,8 @@ class Workspace:
             self.content.use(Whitening.from_bytes(whitening))
         self.memory = ItemVectors(interest.dim, settings.encoder.cache_rows)
         self.model = model or load_model(interest, settings.transfer)
+        bind_items(self.model, store)
+        self._served: ServedItems | None = None
         searched = partial(searched_vectors, self.model)
         self.catalogue = CatalogueWriter(
             store=store,
@@ -106,6 +112,17 @@ class Workspace:
         if not self._kept:
             self.store.put_blob(WHITENING_BLOB, self.content.whitening.to_bytes())
             self._kept = True
+
+    def served_items(self) -> Served:
+        """All items as the trained model's mixture ranks them."""
+        from streams.served_items import ServedItems
+        from transfer.learned.model import LearnedModel
+
+        if self._served is None:
+            if not isinstance(self.model, LearnedModel):
+                raise TypeError("only a trained model ranks all items at once")
+            self._served = ServedItems(self.store, self.model)
+        return self._served.get()
 
     def close(self) -> None:
         """Flush and let go of the store."""

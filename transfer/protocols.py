@@ -1,9 +1,11 @@
 """What every transfer model takes and gives."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from transfer.arrays import F32, I64, U64
+from transfer.config import InterestConfig
 from transfer.states import InterestStates
 
 
@@ -48,4 +50,23 @@ class ItemTower(Protocol):
 
     def item_vectors(self, keys: U64, base: F32) -> F32:
         """Keys (N,) uint64 and base vectors (N, D) to the vectors (N, D) float32 that the items are searched by."""
+        ...
+
+
+@runtime_checkable
+class ItemReader(Protocol):
+    """A transfer model that reads the items of the ring, also those that its training has not seen."""
+
+    @property
+    def interest(self) -> InterestConfig:
+        """Of the states that it reads."""
+        ...
+
+    def bind(
+        self,
+        lookup: Callable[[U64], tuple[F32, I64]] | None,
+        encode_names: Callable[[Sequence[str]], F32] | None,
+    ) -> None:
+        """lookup: (N,) item keys to (N, D) base vectors, zeros for none, and (N,) zeros; encode_names: names of scenarios
+        to (n, D) vectors, None: as in training."""
         ...

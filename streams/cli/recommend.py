@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from streams.cli import options
 from streams.cli.session import fail, load, print_json, reported, show, store_location
+
+if TYPE_CHECKING:
+    from streams.reasons import Because
 
 
 def recommend(
@@ -34,7 +37,8 @@ def recommend(
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
-    """Recommend items to a user from the store alone; the source of each is new or again.
+    """Recommend items to a user from the store alone; the source of each is new or again, and with a trained model also next
+    (what follows the latest items) or popular. *because* is the event that speaks for it most.
 
     Examples: driftline recommend alice --store ./store --k 5
               driftline recommend alice --store ./store --mode new --scenario garden
@@ -56,9 +60,24 @@ def recommend(
             return
         from rich.table import Table
 
-        table = Table("#", "item", "title", "scenario", "score", "source", title=f"for {user}")
+        table = Table("#", "item", "title", "scenario", "score", "source", "because", title=f"for {user}")
         for rank, item in enumerate(found, 1):
             table.add_row(
-                str(rank), item.item_id, item.title, item.scenario, f"{item.score:.4f}", item.source
+                str(rank),
+                item.item_id,
+                item.title,
+                item.scenario,
+                f"{item.score:.4f}",
+                item.source,
+                _told(item.because),
             )
         show(table)
+
+
+def _told(because: Because | None) -> str:
+    """In one line: which event, of which scenario."""
+    if because is None:
+        return ""
+    if because.timestamp is None:
+        return f"popular in {because.scenario}" if because.scenario else "popular"
+    return f"{because.action} of {because.title or because.item_id or 'an item'} in {because.scenario}"

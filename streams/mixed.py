@@ -1,0 +1,113 @@
+"""What to show a user by a trained model's mixture: probabilities over all items, and for each its strongest component.
+
+    p(i) = g_again p_again(i) + g_new p_new(i) + g_next p_next(i) + sum_h g_pop,h p_pop,h(i)    [transfer.learned.mixture]
+
+The item's source is the component that gives most of p(i): *again* the user's own items, *new* the transferred interest,
+*next* what follows the latest items, *popular* what everybody takes. This is the very ranking that `driftline evaluate`
+measures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from streams.reasons import Because, Reasons
+from streams.served_items import Served
+from transfer.arrays import F32, I64
+from transfer.learned.mixture import Mixture
+from transfer.learned.model import LearnedModel
+from transfer.learned.ranking import rank
+from transfer.learned.requests import Requests, requests_of
+from transfer.learned.space import OPEN, ItemSpace, picked
+from transfer.states import InterestStates
+
+
+@dataclass(frozen=True, slots=True)
+class MixedItem:
+    """An item of the answer. score: its probability; parts: how much of it each component gives."""
+
+    code: int
+    score: float
+    source: str
+    parts: dict[str, float]
+    because: Because | None
+
+
+def recommend_mixed(
+    states: InterestStates,
+    model: LearnedModel,
+    mixture: Mixture,
+    served: Served,
+    reasons: Reasons,
+    k: int,
+    scenario: str | None,
+    allowed: I64,
+) -> list[MixedItem]:
+    """The best `k` of the codes `allowed` for the user of `states` (one row), best first; ties by code."""
+    space = served.space
+    code = scenario_code(space, scenario)
+    requests = requests_of(states, np.array([code], np.int32), model, space, mixture.config.places)
+    ranking = rank(requests, mixture, space, parts=True)
+    scores = ranking.scores[0][allowed]
+    order = np.lexsort((allowed, -scores))
+    chosen: list[int] = []
+    looks: set[tuple[str, str, float]] = set()
+    for at in order.tolist():
+        item = served.items[int(allowed[at])]
+        # Items of one content have one vector: in a list of ten they would be one choice ten times.
+        look = (item.title or item.item_id, item.scenario, float(scores[at]))
+        if scores[at] <= 0 or len(chosen) == k:
+            break
+        if look not in looks:
+            looks.add(look)
+            chosen.append(int(allowed[at]))
+    codes = np.array(chosen, np.int64)
+    leads = _leads(requests, mixture, space, codes)
+    found = []
+    for row, at in enumerate(chosen):
+        parts = {name: float(part[0, at]) for name, part in ranking.parts.items()}
+        source = max(parts, key=parts.__getitem__)
+        because = _because(source, at, served, reasons, int(leads[row]), scenario)
+        found.append(MixedItem(at, float(ranking.scores[0, at]), source, parts, because))
+    return found
+
+
+def scenario_code(space: ItemSpace, scenario: str | None) -> int:
+    """Code of the request's scenario; OPEN for none, for one that nothing is known of, and for one without items where
+    items belong to scenarios."""
+    if scenario is None or scenario not in space.scenarios:
+        return OPEN
+    code = space.scenarios.index(scenario)
+    return code if len(space.members(code)) else OPEN
+
+
+def _because(
+    source: str, code: int, served: Served, reasons: Reasons, lead: int, scenario: str | None
+) -> Because | None:
+    item = served.items[code]
+    if source == "again":
+        return reasons.of_own(item.key)
+    if source == "next" and lead >= 0:
+        return reasons.of_leading(served.items[lead].key)
+    if source == "new" and item.vector is not None:
+        return reasons.of_vector(item.vector)
+    return Because(scenario or item.scenario)
+
+
+def _leads(requests: Requests, mixture: Mixture, space: ItemSpace, codes: I64) -> I64:
+    """(C,) code of the latest item from which most of p_next of each code comes, -1 where none leads to it."""
+    with torch.inference_mode():
+        weights = mixture(requests.evidence())
+    column, share = weights.column.numpy(), weights.places.numpy()[0]
+    mass = requests.place_mass[0] @ column
+    best, most = np.full(len(codes), -1), np.zeros(len(codes), np.float32)
+    for place in np.flatnonzero((requests.places[0] >= 0) & (mass > 0)).tolist():
+        start = np.full(len(codes), requests.places[0, place])
+        next_, window = (picked(matrix, start, codes) for matrix in space.transitions)
+        value: F32 = share[place] / mass[place] * (next_ * column[0] + window * column[1])
+        better = value > most
+        best[better], most[better] = start[better], value[better]
+    return best

@@ -1,0 +1,44 @@
+"""A trained model with its matrices in 8 bits, for CPUs: dynamic quantisation (Jacob et al. 2018)."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import nn
+
+from transfer.learned.model import LearnedModel
+from transfer.learned.network import TransferNetwork
+
+EXACT = frozenset({"tower"})
+"""Items' vectors are made once and searched often: they keep their 32 bits."""
+
+
+def in_8_bits(model: LearnedModel) -> LearnedModel:
+    """The same model with a quantised copy of its network, and a fingerprint of its own.
+
+    Weights are rounded to 8 bits once, inputs of a layer at each call by their own range. What that costs in answers
+    is measured by `benchmarks/int8.py`.
+    """
+    network = _quantised(model.network)
+    small = LearnedModel(
+        network,
+        model.mixture,
+        model.interest,
+        model.items,
+        model.names,
+        f"{model.fingerprint}-int8",
+    )
+    return small
+
+
+def _quantised(network: TransferNetwork) -> TransferNetwork:
+    names = {
+        name
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Linear) and name not in EXACT
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch announces another library for this
+        quantised: TransferNetwork = torch.ao.quantization.quantize_dynamic(network, names, torch.qint8)
+    return quantised
