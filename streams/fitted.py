@@ -43,7 +43,7 @@ def require_fitted(store: Store, fitted: ItemEncoder | None, location: str) -> N
     Raises:
         StoreMismatch: it wasn't; says how to mend.
     """
-    kept = _kept(store)
+    kept = kept_fitted(store)
     given = "" if fitted is None else fitted.fingerprint
     if kept == given:
         return
@@ -61,7 +61,7 @@ def require_fitted(store: Store, fitted: ItemEncoder | None, location: str) -> N
 
 def fitted_if_same(store: Store, settings: Settings) -> ItemEncoder | None:
     """The item encoder that the settings name if the store was made with it, else None."""
-    kept = _kept(store)
+    kept = kept_fitted(store)
     if not kept or settings.encoder.fitted is None:
         return None
     try:
@@ -71,5 +71,6 @@ def fitted_if_same(store: Store, settings: Settings) -> ItemEncoder | None:
     return fitted if fitted is not None and fitted.fingerprint == kept else None
 
 
-def _kept(store: Store) -> str:
+def kept_fitted(store: Store) -> str:
+    """Fingerprint of the item encoder that the store was made with, "" for none."""
     return (store.get_blob(ITEM_ENCODER_BLOB) or b"").decode()

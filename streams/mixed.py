@@ -66,11 +66,13 @@ def recommend_mixed(
             chosen.append(int(allowed[at]))
     codes = np.array(chosen, np.int64)
     leads = _leads(requests, mixture, space, codes)
+    lenders = _lenders(states, model, space, codes)
     found = []
     for row, at in enumerate(chosen):
         parts = {name: float(part[0, at]) for name, part in ranking.parts.items()}
         source = max(parts, key=parts.__getitem__)
-        because = _because(source, at, served, reasons, int(leads[row]), scenario)
+        lender = scenario if code != OPEN and scenario is not None else lenders[row]
+        because = _because(source, at, served, reasons, int(leads[row]), lender)
         found.append(MixedItem(at, float(ranking.scores[0, at]), source, parts, because))
     return found
 
@@ -85,16 +87,28 @@ def scenario_code(space: ItemSpace, scenario: str | None) -> int:
 
 
 def _because(
-    source: str, code: int, served: Served, reasons: Reasons, lead: int, scenario: str | None
+    source: str, code: int, served: Served, reasons: Reasons, lead: int, lender: str
 ) -> Because | None:
+    """lead: code of the item that leads to it, -1 for none. lender: the scenario whose interest it answers."""
     item = served.items[code]
     if source == "again":
         return reasons.of_own(item.key)
     if source == "next" and lead >= 0:
         return reasons.of_leading(served.items[lead].key)
-    if source == "new" and item.vector is not None:
-        return reasons.of_vector(item.vector)
-    return Because(scenario or item.scenario)
+    if source == "new":
+        event = None if item.vector is None else reasons.of_vector(item.vector, lender)
+        return event or Because(lender)
+    return Because(item.scenario)
+
+
+def _lenders(states: InterestStates, model: LearnedModel, space: ItemSpace, codes: I64) -> list[str]:
+    """(C,) for each code the scenario s whose w_s T_s . t is greatest: of the query's parts the one that it answers most."""
+    names = states.slot_names(0)
+    if not names:
+        return [""] * len(codes)
+    found = model.queries(states)
+    share = space.towers[codes] @ (found.weights[:, None] * found.interests).T
+    return [names[slot] for slot in share.argmax(axis=1).tolist()]
 
 
 def _leads(requests: Requests, mixture: Mixture, space: ItemSpace, codes: I64) -> I64:

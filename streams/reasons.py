@@ -66,13 +66,17 @@ class Reasons:
             timestamp=float(states.own_last[row]),
         )
 
-    def of_vector(self, vector: F32) -> Because | None:
-        """The event whose item's vector times its decayed weight gives most of the similarity to `vector` (D,)."""
-        if not self._rows:
-            return None
+    def of_vector(self, vector: F32, scenario: str | None = None) -> Because | None:
+        """The event (of the scenario, if one is named) whose item's vector times its decayed weight gives most of the
+        similarity to `vector` (D,); None where none is similar."""
         share = (self._vectors @ vector) * self._mass
-        best = int(np.argmax(share))
-        return self._event(self._rows[best]) if share[best] > 0 else None
+        if scenario is not None:
+            names = self._states.scenario_names
+            there = [names[self._states.ring_scenario[row]] == scenario for row in self._rows]
+            share = np.where(there, share, 0.0)
+        if not (share > 0).any():
+            return None
+        return self._event(self._rows[int(np.argmax(share))])
 
     def of_leading(self, key: int) -> Because | None:
         """The latest event on the item that leads to it."""

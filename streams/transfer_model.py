@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 
 import numpy as np
 
+from encoders.items import ItemVectors
 from sinks.errors import StoreMismatch
 from sinks.protocols import Store
 from sinks.versions import Version
+from streams.fitted import kept_fitted
 from transfer.analytic import AnalyticTransfer
 from transfer.arrays import F32, I64, U64
 from transfer.config import InterestConfig, TransferConfig
@@ -38,16 +42,26 @@ def load_model(interest: InterestConfig, config: TransferConfig) -> TransferMode
     return in_8_bits(model) if config.int8 else model
 
 
-def bind_items(model: TransferModel, store: Store) -> None:
-    """Let a model that reads items find in the store those that its training has not seen."""
+def bind_items(
+    model: TransferModel,
+    store: Store,
+    memory: ItemVectors | None = None,
+    now: Callable[[], float] = time.time,
+) -> None:
+    """Let a model that reads items find those that its training has not seen: in memory, else in the store."""
     if not isinstance(model, ItemReader):
         return
     dim = model.interest.dim
 
     def lookup(keys: U64) -> tuple[F32, I64]:
-        records = store.items.read(keys.tolist(), with_vectors=True)
         vectors = np.zeros((len(keys), dim), np.float32)
-        for row, record in enumerate(records):
+        known = np.zeros(len(keys), np.bool_)
+        if memory is not None:
+            vectors, known = memory.get(keys, now())
+        missing = np.flatnonzero(~known)
+        for row, record in zip(
+            missing.tolist(), store.items.read(keys[missing].tolist(), with_vectors=True), strict=True
+        ):
             if record is not None and record.vector is not None:
                 vectors[row] = record.vector
         return vectors, np.zeros(len(keys), np.int64)
@@ -88,6 +102,25 @@ def require_model(store: Store, wanted: Version, location: str) -> None:
         f"the vectors in the store {location} were made by {made_by}, the settings name {wanted.model}; set [transfer] as "
         "it was, or run `driftline refuse MODEL` (a folder, or `analytic`) to make them anew"
     )
+
+
+def require_encoder(store: Store, config: TransferConfig, location: str) -> None:
+    """Refuse a trained model for other base vectors than the store's.
+
+    Raises:
+        StoreMismatch: it was trained with another item encoder.
+    """
+    if config.model is None:
+        return
+    from transfer.learned.folder import encoder_of
+
+    trained, kept = encoder_of(config.model.expanduser()), kept_fitted(store)
+    if trained and trained != kept:
+        there = f"with the item encoder {kept[:12]}" if kept else "without a fitted item encoder"
+        raise StoreMismatch(
+            f"the model in {config.model} was trained on vectors of the item encoder {trained[:12]}, the store {location} "
+            f"was made {there}; replay the log into a new store with encoder.fitted set, or train the model anew"
+        )
 
 
 def settings_for_reading(store: Store, config: TransferConfig, location: str) -> TransferConfig:

@@ -30,6 +30,7 @@ from streams.settings import Settings
 from streams.transfer_model import (
     bind_items,
     load_model,
+    require_encoder,
     require_model,
     searched_vectors,
     settings_for_reading,
@@ -72,7 +73,7 @@ class Workspace:
             self.content.use(Whitening.from_bytes(whitening))
         self.memory = ItemVectors(interest.dim, settings.encoder.cache_rows)
         self.model = model or load_model(interest, settings.transfer)
-        bind_items(self.model, store)
+        bind_items(self.model, store, self.memory, now)
         self._served: ServedItems | None = None
         searched = partial(searched_vectors, self.model)
         self.catalogue = CatalogueWriter(
@@ -169,6 +170,7 @@ def open_workspace(
             require_fitted(store, fitted, location)
         if settings.tables.keep:
             agree_on_config(store, settings.tables, location)
+        require_encoder(store, settings.transfer, location)
         require_model(store, version, location)
         if not store.version.model:
             store.describe(version.model, version.settings)

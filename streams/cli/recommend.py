@@ -79,5 +79,5 @@ def _told(because: Because | None) -> str:
     if because is None:
         return ""
     if because.timestamp is None:
-        return f"popular in {because.scenario}" if because.scenario else "popular"
+        return f"in {because.scenario}" if because.scenario else ""
     return f"{because.action} of {because.title or because.item_id or 'an item'} in {because.scenario}"

@@ -39,7 +39,7 @@ def refuse(
     """
     from sinks.open import open_store
     from streams.refuse import refuse as run_refuse
-    from streams.transfer_model import bind_items, load_model, version_of
+    from streams.transfer_model import bind_items, load_model, require_encoder, version_of
     from streams.workspace import kept_interest
 
     with reported():
@@ -49,6 +49,7 @@ def refuse(
         location = store_location(store, settings)
         with open_store(location, settings.store, settings.interest.dim, create=False) as opened:
             interest = kept_interest(opened, settings)
+            require_encoder(opened, transfer, location)
             loaded = load_model(interest, transfer)
             bind_items(loaded, opened)
             total = opened.users.count() + opened.items.count()
