@@ -131,6 +131,17 @@ def material(
     return Material(history, log, row, before, encoder, names or hashed_names(encoder.dim))
 
 
+@dataclass(slots=True)
+class Prepared:
+    """A trained network, and what its mixture is fitted on."""
+
+    model: LearnedModel
+    space: ItemSpace
+    """with tables as after the training rows"""
+    judged: Judged
+    report: dict[str, Any]
+
+
 def train(
     data: Material,
     rows: I64,
@@ -151,13 +162,41 @@ def train(
     Raises:
         TrainingError: too little to train on.
     """
-    from transfer.training.mixture_stage import fit_mixture
+    ready = prepare(
+        data,
+        rows,
+        validation,
+        interest,
+        tables,
+        config,
+        progressive=progressive,
+        logs=logs,
+        bar=bar,
+        tell=tell,
+    )
+    return weigh(ready, data, tables, config, tell)
 
+
+def prepare(
+    data: Material,
+    rows: I64,
+    validation: I64,
+    interest: InterestConfig,
+    tables: TablesConfig,
+    config: TrainConfig,
+    *,
+    progressive: bool = True,
+    logs: Path | None = None,
+    bar: bool = False,
+    tell: Tell | None = None,
+) -> Prepared:
+    """The network, and evidence for the mixture; see `train`."""
     tell = tell or (lambda line: None)
     found = positions(data, interest, tell)
     network, report = network_of(
         data, found, rows, validation, interest, config, logs=logs, bar=bar, tell=tell
     )
+    del found
     model = _model(data, network, interest, rows)
     history = data.history
     counted = count_tables(history, rows, tables)
@@ -169,14 +208,24 @@ def train(
     judged = _judged(data, queries, model, space, tables, config, progressive)
     if judged is None:
         raise TrainingError("the validation part holds no event of a known user; give a longer log")
-    mixture, curve = fit_mixture(_mixture_config(model, tables, config), judged, config)
-    tell(
-        f"mixture: validation loss {min(row['validation_loss'] for row in curve):.4f} after {len(curve)} epochs"
-    )
-    report |= {"mixture": curve, "train": config.model_dump(mode="json"), "data": history.identity}
-    report |= {"events": len(rows), "until": float(history.time[validation].max())}
+    report |= {"events": len(rows), "until": float(history.time[validation].max()), "data": history.identity}
+    return Prepared(model, space, judged, report)
+
+
+def weigh(
+    ready: Prepared, data: Material, tables: TablesConfig, config: TrainConfig, tell: Tell | None = None
+) -> TrainedModel:
+    """The mixture on top of a trained network."""
+    from transfer.training.mixture_stage import fit_mixture
+
+    model = ready.model
+    mixture, curve = fit_mixture(_mixture_config(model, tables, config), ready.judged, config)
+    if tell is not None:
+        best = min(row["validation_loss"] for row in curve)
+        tell(f"mixture: validation loss {best:.4f} after {len(curve)} epochs")
+    report = ready.report | {"mixture": curve, "train": config.model_dump(mode="json")}
     trained = LearnedModel(
-        model.network, mixture, interest, model.items, model.names, "untold", encode_names=data.names
+        model.network, mixture, model.interest, model.items, model.names, "untold", encode_names=data.names
     )
     return TrainedModel(trained, tables, data.encoder.fingerprint, report)
 
@@ -321,6 +370,7 @@ def _mixture_config(model: LearnedModel, tables: TablesConfig, config: TrainConf
         config.places,
         hidden=config.mixture_hidden,
         use_again=config.use_again,
+        use_new=config.use_new,
         use_next=config.use_next,
         use_recent=config.use_recent,
     )

@@ -82,9 +82,7 @@ def steps_of(sequences: Sequences, config: TablesConfig) -> Steps | None:
     scenario = sequences.scenario
     counted = item != 0
     if not counted.all():
-        user, time, item, new, scenario = (
-            column[counted] for column in (user, time, item, new, scenario)
-        )
+        user, time, item, new, scenario = (column[counted] for column in (user, time, item, new, scenario))
     if not new.any():
         return None
     event, event_time, scenario = np.flatnonzero(new), time[new], scenario[new]

@@ -21,6 +21,7 @@ from streams.cli import (
     run,
     simulate,
     train,
+    tune,
 )
 
 app = typer.Typer(
@@ -45,6 +46,7 @@ app.command("profile")(profile.profile)
 app.command("replay")(replay.replay)
 app.command("redrive")(redrive.redrive)
 app.command("train")(train.train)
+app.command("tune")(tune.tune)
 app.command("run")(run.run)
 app.command("recommend")(recommend.recommend)
 app.command("explain")(explain.explain)

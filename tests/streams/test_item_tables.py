@@ -34,7 +34,17 @@ from support.table_events import NAMES, SMALL, Step, assert_counts, assert_same,
 from transfer.config import InterestConfig
 from transfer.errors import TablesFormatError
 from transfer.interest import apply_events, empty_states
-from transfer.tables import ItemTables, TablesConfig, empty_tables, merge, neighbours, observe, shares, steps_of, sum_steps
+from transfer.tables import (
+    ItemTables,
+    TablesConfig,
+    empty_tables,
+    merge,
+    neighbours,
+    observe,
+    shares,
+    steps_of,
+    sum_steps,
+)
 
 SETTINGS = Settings(tables=SMALL)
 START = NOW - 86400
@@ -106,7 +116,13 @@ def test_rings_give_what_the_whole_history_gives(tmp_path: Path, size: int) -> N
 
 def test_text_alone_is_no_step() -> None:
     """A query between two items neither hides the first nor shortens the window."""
-    steps = [Step(0, 0.0, 1, 0), Step(0, 1.0, 0, 0), Step(0, 2.0, 0, 0), Step(0, 3.0, 2, 0), Step(0, 4.0, 3, 0)]
+    steps = [
+        Step(0, 0.0, 1, 0),
+        Step(0, 1.0, 0, 0),
+        Step(0, 2.0, 0, 0),
+        Step(0, 3.0, 2, 0),
+        Step(0, 4.0, 3, 0),
+    ]
     interest = InterestConfig(dim=2)
     states, tables = empty_states(1, interest), empty_tables(SMALL)
     one = np.ones((1, 2), np.float32)

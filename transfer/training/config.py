@@ -49,5 +49,6 @@ class TrainConfig(BaseModel):
     use_ring: bool = True
     transfer: Transfer = "attention"
     use_again: bool = True
+    use_new: bool = True
     use_next: bool = True
     use_recent: bool = True

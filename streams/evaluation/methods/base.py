@@ -82,6 +82,8 @@ class Setup:
     """time that training of one method may take"""
     progress: Callable[[str], None] | None = None
     """takes a short line about what is being done"""
+    shared: dict[Any, Any] = field(default_factory=dict)
+    """what methods of one run leave for each other: ablations that differ in the mixture alone share a network"""
 
 
 Clock = Literal["time", "count"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,21 +15,22 @@ from streams.history import History
 from streams.train import (
     Material,
     count_tables,
-    item_space,
     material,
+    prepare,
     requests_at,
     states_before,
-    train,
+    weigh,
 )
 from transfer.again import again_scores, repeat_share
 from transfer.analytic import AnalyticTransfer
 from transfer.arrays import F32, I64
 from transfer.packing import unpack
 from transfer.rows import owners
-from transfer.training.config import TrainConfig
 
 NEW_TEMPERATURE = 0.05
 """As `streams.recommend`."""
+MIXTURE_ALONE = {"use_again": True, "use_new": True, "use_next": True, "use_recent": True}
+"""Settings that the network does not see."""
 
 
 class _States:
@@ -121,11 +124,11 @@ def _codes(history: History, keys: Any) -> I64:
 
 
 class Trained:
-    """The learned model; `without` names what an ablation leaves out."""
+    """The learned model; ablations are subclasses that name what they leave out."""
 
-    without: dict[str, Any] = {}  # noqa: RUF012
-    """settings of TrainConfig that are changed"""
     name = "driftline"
+    without: Mapping[str, Any] = MappingProxyType({})
+    """settings of TrainConfig that are changed"""
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
@@ -133,28 +136,33 @@ class Trained:
 
     def fit(self, history: History, rows: I64, validation: Queries) -> None:
         """Train on `rows`, stop and weigh by `validation`."""
-        setup = self._setup
-        self._data = _material(setup, history, rows)
-        settings = setup.settings
-        config: TrainConfig = replace_settings(settings.train, seed=setup.seed, **self.without)
-        self._tables = settings.tables
-        self._progressive = float(validation.time.min()) >= float(history.time[rows].max())
-        judged = _rows_of(history, validation)
-        done = train(
-            self._data,
-            rows,
-            judged,
-            settings.interest,
-            self._tables,
-            config,
-            progressive=self._progressive,
-            tell=setup.progress,
-        )
-        self._model = done.model
-        self._places = config.places
+        setup, settings = self._setup, self._setup.settings
+        shared = setup.shared
+        if "material" not in shared:
+            shared["material"] = _material(setup, history, rows)
+        self._data = data = shared["material"]
+        config = settings.train.model_copy(update={**self.without, "seed": setup.seed})
+        key = ("network", config.model_copy(update=MIXTURE_ALONE).model_dump_json())
+        ready = shared.get(key)
+        if ready is None:
+            ready = prepare(
+                data,
+                rows,
+                _rows_of(history, validation),
+                settings.interest,
+                settings.tables,
+                config,
+                progressive=float(validation.time.min()) >= float(history.time[rows].max()),
+                tell=setup.progress,
+            )
+            if set(self.without) <= set(MIXTURE_ALONE):  # another method may want it; gigabytes on a long log
+                shared[key] = ready
+        done = weigh(ready, data, settings.tables, config, setup.progress)
+        self._model, self._space, self._places = done.model, ready.space, config.places
         self.curve = [(row["epoch"], row["validation_new"]) for row in done.report["network"]]
-        self._space = item_space(self._model, self._data, count_tables(history, rows, self._tables))
-        self._states = _States(self._data, setup)
+        if "states" not in shared:
+            shared["states"] = _States(data, setup)
+        self._states: _States = shared["states"]
         self._waiting: list[I64] = []
 
     def learn(self, rows: I64) -> None:
@@ -196,6 +204,64 @@ def _rows_of(history: History, queries: Queries) -> I64:
     return np.unique(np.arange(ends[-1]) + np.repeat(starts[basket] - (ends - sizes), sizes))
 
 
-def replace_settings(config: TrainConfig, **changes: Any) -> TrainConfig:
-    """The same settings with some changed."""
-    return config.model_copy(update=changes)
+class WithoutTransfer(Trained):
+    """A scenario's interest is its own slot's alone."""
+
+    name = "driftline-no-transfer"
+    without = MappingProxyType({"transfer": "none"})
+
+
+class WithBlend(Trained):
+    """A scenario's interest borrows from the whole of the user's sums, not from other slots by attention."""
+
+    name = "driftline-blend"
+    without = MappingProxyType({"transfer": "blend"})
+
+
+class WithoutEmergence(Trained):
+    """Slots do not tell of the present against the past."""
+
+    name = "driftline-no-emergence"
+    without = MappingProxyType({"use_emergence": False})
+
+
+class WithoutRing(Trained):
+    """No latest events in the network; item-to-item evidence still starts from them."""
+
+    name = "driftline-no-ring"
+    without = MappingProxyType({"use_ring": False})
+
+
+class WithoutSlots(Trained):
+    """One interest for all scenarios."""
+
+    name = "driftline-no-slots"
+    without = MappingProxyType({"use_slots": False})
+
+
+class WithoutAgain(Trained):
+    """No component of own items."""
+
+    name = "driftline-no-again"
+    without = MappingProxyType({"use_again": False})
+
+
+class WithoutTrend(Trained):
+    """Shares of all time only."""
+
+    name = "driftline-no-trend"
+    without = MappingProxyType({"use_recent": False})
+
+
+class WithoutNext(Trained):
+    """No component of what follows the latest items."""
+
+    name = "driftline-no-next"
+    without = MappingProxyType({"use_next": False})
+
+
+class WithoutNew(Trained):
+    """No component of the network: counting alone."""
+
+    name = "driftline-no-new"
+    without = MappingProxyType({"use_new": False})

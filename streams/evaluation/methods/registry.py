@@ -37,6 +37,15 @@ METHODS: dict[str, Entry] = {
     "sasrec": Entry("sequential", "SASRec", trained=True),
     "analytic": Entry("ours", "Analytic"),
     "driftline": Entry("ours", "Trained", trained=True),
+    "driftline-no-transfer": Entry("ours", "WithoutTransfer", trained=True),
+    "driftline-blend": Entry("ours", "WithBlend", trained=True),
+    "driftline-no-emergence": Entry("ours", "WithoutEmergence", trained=True),
+    "driftline-no-ring": Entry("ours", "WithoutRing", trained=True),
+    "driftline-no-slots": Entry("ours", "WithoutSlots", trained=True),
+    "driftline-no-again": Entry("ours", "WithoutAgain", trained=True),
+    "driftline-no-trend": Entry("ours", "WithoutTrend", trained=True),
+    "driftline-no-next": Entry("ours", "WithoutNext", trained=True),
+    "driftline-no-new": Entry("ours", "WithoutNew", trained=True),
 }
 
 

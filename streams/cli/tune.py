@@ -1,0 +1,113 @@
+"""driftline tune"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.cli import options
+from streams.cli.session import console, load, print_json, progress_bar, reported, show
+
+
+def tune(
+    log: Annotated[
+        list[Path], typer.Argument(metavar="LOG...", help="Parquet, CSV or JSON lines (also .gz).")
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="Write the best [train] section to this TOML file.")
+    ],
+    minutes: Annotated[
+        float, typer.Option("--minutes", min=0.1, help="Budget; a trial under way is cut off.")
+    ] = 60.0,
+    trials: Annotated[int | None, typer.Option("--trials", min=1, help="At most so many trials.")] = None,
+    encoder: Annotated[
+        Path | None, typer.Option("--encoder", metavar="ENCODER", help="What `driftline fit` wrote.")
+    ] = None,
+    items: Annotated[
+        Path | None,
+        typer.Option("--items", metavar="CATALOGUE", help="Texts of items, for those of little behaviour."),
+    ] = None,
+    map_: options.Map = "",
+    items_map: options.ItemsMap = "",
+    action: options.Action = None,
+    scenario: options.Scenario = None,
+    validation_share: Annotated[
+        float,
+        typer.Option(
+            "--validation-share", min=0.01, max=0.5, help="Part of the time that trials are judged on."
+        ),
+    ] = 0.1,
+    holdout_share: Annotated[
+        float, typer.Option("--holdout-share", min=0.0, max=0.9, help="Leave out the time after that.")
+    ] = 0.0,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    json_: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Search for training settings within a budget; the first trial is that of the settings at hand.
+
+    Trials are judged by the ranking of items new to the user in the validation part, and cut off when they fall behind.
+
+    Example: driftline tune events.parquet --minutes 60 --out tuned.toml
+    """
+    from encoders.item_encoder import ItemEncoder
+    from streams.catalogue_file import open_catalogue
+    from streams.fit import item_content
+    from streams.history import load_history
+    from streams.logs import open_logs
+    from streams.mapping import CATALOGUE_FIELDS, parse_mapping
+    from streams.profile.settings_file import check_free, write_settings
+    from streams.train import material, parts_of, require_training
+    from streams.tune import SEARCHED
+    from streams.tune import tune as search
+
+    with reported():
+        require_training()
+        check_free(out, force)
+        settings = load(config)
+        catalogue = open_catalogue([items], parse_mapping(items_map, CATALOGUE_FIELDS)) if items else None
+        events = open_logs(
+            log,
+            parse_mapping(map_),
+            now=time.time(),
+            default_action=action,
+            default_scenario=scenario,
+            max_future_s=settings.daemon.max_future_s,
+            batch_rows=settings.replay.batch_events,
+        )
+        fitted = ItemEncoder.load(encoder) if encoder else None
+        with progress_bar("reading", events.total_rows, json_) as advance:
+            history = load_history(events, catalogue, advance)
+        rows, validation = parts_of(history, validation_share, holdout_share)
+        with progress_bar("encoding texts", len(set(history.item_texts) - {""}), json_) as advance:
+            whitening = fitted.whitening if fitted is not None else None
+            content = item_content(history, settings.encoder, whitening, progress=advance)
+        data = material(history, rows, fitted, content, fit=settings.fit, dim=settings.interest.dim)
+        found = search(
+            data,
+            rows,
+            validation,
+            settings.interest,
+            settings.train,
+            seconds=60 * minutes,
+            trials=trials,
+            tell=None if json_ else lambda line: console.print(line, soft_wrap=True),
+        )
+        lines = [f"{name} = {getattr(found.config, name)!r}" for name in SEARCHED]
+        text = "\n".join(["# written by driftline tune", "[train]", *lines]) + "\n"
+        write_settings(out, text, force)
+        if json_:
+            print_json(
+                {
+                    "best": found.best,
+                    "settings": {n: getattr(found.config, n) for n in SEARCHED},
+                    "trials": found.trials,
+                }
+            )
+            return
+        show(
+            f"best NDCG@10 of new items on validation {found.best:.5f} in {len(found.trials)} trials; written to {out}"
+        )
