@@ -177,7 +177,7 @@ def _tables(clock: Clock, trend: Curve | None, reach: Reach) -> dict[str, Choice
         why = "positions of different users can't be compared, so all time"
         return {"half_lives_s": Choice((float("inf"),), why), "pair_window": window}
     lives = trend_half_lives(trend)
-    why = f"popularity foresees best at {duration(lives[1], clock)}, of those tried"
+    why = f"popularity of {duration(lives[1], clock)} foresees new items as well as any shorter or longer one tried"
     return {"half_lives_s": Choice(lives, why), "pair_window": window}
 
 
