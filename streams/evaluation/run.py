@@ -24,6 +24,8 @@ BLOCK = 256
 WINDOWS = 64
 """A block spans at most this part of its window of time, so that what is learned meanwhile is never staler."""
 TUNING_QUERIES = 2000
+TUNING_TARGETS = 8000
+"""Settings are chosen on about so many targets, and at most so many queries: large baskets tell much at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -211,7 +213,7 @@ class _Judge:
         """The settings of each task with the best mean of `HEADLINE` over the validation targets."""
         assert isinstance(method, Tunable)
         grid = [dict(params) for params in method.grid]
-        sampled = {task: part.sample(TUNING_QUERIES, seed=1) for task, part in self._validation.items()}
+        sampled = {task: part.sample(_tuning_size(part), seed=1) for task, part in self._validation.items()}
         if len(grid) == 1:
             return dict.fromkeys(sampled, grid[0])
         total = {task: np.zeros(len(grid)) for task in sampled}
@@ -255,6 +257,11 @@ class _Judge:
             )
             for task, ranked in parts.items()
         ]
+
+
+def _tuning_size(queries: Queries) -> int:
+    """How many queries settings are chosen on."""
+    return min(TUNING_QUERIES, TUNING_TARGETS * len(queries) // max(queries.targets, 1) + 1)
 
 
 def _in_time(queries: Mapping[str, Queries]) -> Iterator[tuple[str, Queries]]:
