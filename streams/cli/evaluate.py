@@ -240,7 +240,7 @@ def _shifts(evaluation: Evaluation, settings: Settings) -> list[WeightShift]:
         emerging_users(evaluation.tasks[0].facts, USERS),
         AnalyticTransfer(settings.interest, settings.transfer),
         settings.interest,
-        float(history.time[evaluation.split.validation].min()),
+        float(history.time.min()),
     )
 
 

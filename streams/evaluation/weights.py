@@ -16,6 +16,9 @@ from transfer.interest import apply_events, empty_states
 from transfer.protocols import TransferModel
 from transfer.terms import EventTerms
 
+SETTLED = 20
+"""Earlier events from which on a user has something to shift from."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WeightShift:
@@ -28,8 +31,8 @@ class WeightShift:
 
 
 def emerging_users(facts: Facts, count: int) -> list[int]:
-    """The users with the most targets in scenarios that are new to them, and who did something before."""
-    known = facts.user_events > 0
+    """The users with the most targets in scenarios that they never visited, among those with `SETTLED` events before."""
+    known = facts.user_events >= SETTLED
     users, targets = np.unique(facts.user[known & (facts.nth <= 1)], return_counts=True)
     chosen: list[int] = users[np.argsort(-targets, kind="stable")[:count]].tolist()
     return chosen
