@@ -107,8 +107,8 @@ def steps_of(sequences: Sequences, config: TablesConfig) -> Steps | None:
     if gone.any():
         known = np.flatnonzero(~new)
         shift, item = len(item), np.concatenate([item, item[known]])
-        *rows, at = _baskets(user[known], time[known], gone[known], config)
-        parts.append((*(column + shift for column in rows), at))
+        first, near, last, stop, at = _baskets(user[known], time[known], gone[known], config)
+        parts.append((first + shift, near + shift, last + shift, stop + shift, at))
         signs.append(np.full(len(at), -1.0))
     first, near, last, stop, basket_time = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     return Steps(

@@ -36,7 +36,7 @@ class TablesConfig(BaseModel):
         5, ge=1, le=64, description="baskets of the user before an event that lead to its item"
     )
     pair_events: int = Field(
-        32,
+        16,
         ge=1,
         le=1024,
         description="and most items in them; with the basket itself no more than interest.ring, or some are missed",

@@ -102,7 +102,7 @@ def replayed(workspace: Workspace, path: Path, batch_rows: int = 64) -> ItemTabl
 @pytest.mark.parametrize("size", [1, 7, 400])
 def test_rings_give_what_the_whole_history_gives(tmp_path: Path, size: int) -> None:
     """Counted from the users' rings, in any batches and with late events, the tables are those of the definition."""
-    steps = [step for step in some_steps(150, size)]
+    steps = list(some_steps(150, size))
     shuffled = random.Random(size).sample(steps, len(steps)) if size < 100 else steps
     number = {id(step): n for n, step in enumerate(steps)}
     with opened(tmp_path / "s") as workspace:
