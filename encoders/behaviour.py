@@ -39,8 +39,7 @@ class Behaviour:
     @property
     def known(self) -> npt.NDArray[np.bool_]:
         """(N,) whether the item has a vector."""
-        known: npt.NDArray[np.bool_] = self.vectors.any(axis=1)
-        return known
+        return np.asarray(self.vectors.any(axis=1), np.bool_)
 
 
 def behaviour_vectors(

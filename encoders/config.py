@@ -53,7 +53,7 @@ class FitConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     window: int = Field(
-        default=5,
+        default=3,
         ge=0,
         le=50,
         description="how many events of the user before and after are an event's context",
@@ -69,7 +69,7 @@ class FitConfig(BaseModel):
     )
     shift: float = Field(default=1.0, ge=1, description="PMI below log(shift) counts as 0")
     pull: float = Field(
-        default=10.0,
+        default=1.0,
         ge=0,
         description="how many events an item needs for its behaviour to count as much as its content",
     )

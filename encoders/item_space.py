@@ -39,7 +39,7 @@ class ItemSpace:
     def fingerprints(self, keys: U64, texts: Sequence[str]) -> list[str]:
         """Per item (N) hex over all that its vector is made of: equal ones have one vector, whoever computes it.
 
-        "none" where nothing but the id is known.
+        "none" where nothing but the id is known. With a fitted encoder every item has a vector of its own.
         """
         contents = [self._content.content_fingerprint(text) for text in texts]
         if self.fitted is None:
@@ -48,9 +48,7 @@ class ItemSpace:
         return [
             content
             if content == NO_TEXT and not own
-            else xxhash.xxh3_128_hexdigest(
-                f"{self.fitted.fingerprint}\n{content}\n{key if own else ''}".encode()
-            )
+            else xxhash.xxh3_128_hexdigest(f"{self.fitted.fingerprint}\n{content}\n{key}".encode())
             for content, own, key in zip(contents, met, keys.tolist(), strict=True)
         ]
 
@@ -71,7 +69,7 @@ class ItemSpace:
             vectors = self.fitted.vectors(
                 keys, np.zeros((len(keys), self._content.dim), np.float32), np.zeros(len(keys), np.bool_)
             )
-        known: Bool = vectors.any(axis=1)
+        known = np.asarray(vectors.any(axis=1), np.bool_)
         self._stand_in(vectors, item_ids)
         return vectors, known
 

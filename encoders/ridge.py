@@ -92,7 +92,7 @@ class _Moments:
         """matrix (D0, D) and intercept (D,)."""
         x, y = np.asarray(self.x) / self.weight, np.asarray(self.y) / self.weight
         gram = np.asarray(self.xx) - self.weight * np.outer(x, x)
-        matrix = np.linalg.solve(
+        matrix: F64 = np.linalg.solve(
             gram + penalty * np.eye(len(gram)), np.asarray(self.xy) - self.weight * np.outer(x, y)
         )
         return matrix, y - x @ matrix

@@ -13,4 +13,5 @@ def unit_rows(vectors: F32) -> F32:
     [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
     """
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 1e-6)
+    unit: F32 = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 1e-6)
+    return unit

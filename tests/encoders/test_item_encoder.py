@@ -62,14 +62,26 @@ def test_each_part_alone_is_enough() -> None:
     assert not encoder.vectors(unknown, CONTENT[:1], np.zeros(1, np.bool_)).any()
 
 
-def test_texts_lie_where_items_of_that_content_lie() -> None:
-    """What a user types is mapped as the content of an item is."""
-    encoder = fitted()
-    assert np.allclose(
-        encoder.texts(CONTENT[110:]),
-        encoder.vectors(KEYS, CONTENT, np.ones(ITEMS, np.bool_))[110:],
-        atol=1e-6,
+def test_a_prediction_is_as_sure_as_the_map_is() -> None:
+    """An item known by its content alone is not nearer to everyone's interest than the items that are known."""
+    rng = np.random.default_rng(1)
+    noisy = unit_rows(TARGET + rng.standard_normal(TARGET.shape).astype(np.float32))
+    noisy[100:] = 0
+    encoder = fit_item_encoder(
+        KEYS,
+        Behaviour(noisy, np.full(ITEMS, 9.0, np.float32)),
+        CONTENT,
+        np.ones(ITEMS, np.bool_),
+        WHITENING,
+        FitConfig(),
     )
+    assert encoder.ridge is not None and encoder.ridge.cosine < 0.8
+    content = np.repeat(CONTENT[110:111], 2000, axis=0)
+    keys = np.arange(2000, dtype=np.uint64) + np.uint64(10**9)
+    vectors = encoder.vectors(keys, content, np.ones(2000, np.bool_))
+    near = vectors @ encoder.texts(content[:1])[0]
+    assert abs(near.mean() - encoder.ridge.cosine) < 0.1
+    assert np.array_equal(vectors, encoder.vectors(keys, content, np.ones(2000, np.bool_)))
 
 
 def test_without_content_there_is_no_map() -> None:

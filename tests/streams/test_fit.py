@@ -97,7 +97,7 @@ def test_items_of_one_kind_lie_together(history: History, encoder: ItemEncoder, 
     met = encoder.has_behaviour(history.item_keys)
     assert met.sum() == 80 and len(met) == 100
     assert same[met].all()
-    assert same[~met].mean() > 0.85
+    assert same[~met].mean() > 0.7
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
@@ -161,19 +161,17 @@ def test_a_store_has_the_vectors_of_the_fit(
 def test_a_catalogue_that_is_loaded_again_costs_nothing(
     folder: Path, tmp_path: Path, encoder: ItemEncoder
 ) -> None:
-    """Items that only differ in behaviour have contents of their own, and none is encoded twice."""
+    """Items of one text have vectors of their own, near each other; the text is encoded once, and not after a restart."""
     settings = _settings(folder, folder / "encoder")
-    rows = [ItemRow("red-1", "red grapes", "", ""), ItemRow("red-2", "red grapes", "", ""),
-            ItemRow("new-1", "red grapes", "", ""), ItemRow("new-2", "red grapes", "", "")]  # fmt: skip
+    rows = [ItemRow(item, "red grapes", "", "") for item in ("red-1", "red-2", "new-1", "new-2")]
     with open_workspace(str(tmp_path / "s"), settings, create=True) as workspace:
         assert workspace.catalogue.upsert(rows).encoded == 1
         records = workspace.store.items.read([item_key(row.item_id) for row in rows], with_vectors=True)
-        contents = [record.content for record in records if record is not None]
-        assert len(set(contents)) == 3 and contents[2] == contents[3]
+        assert len({record.content for record in records if record is not None}) == 4
     with open_workspace(str(tmp_path / "s"), settings, create=True) as workspace:
         assert workspace.catalogue.upsert(rows).unchanged == 4
-        assert workspace.catalogue.upsert([ItemRow("new-3", "red grapes", "", "")]).reused == 1
-        assert workspace.content.encoded == 0
+        moved = workspace.catalogue.upsert([ItemRow("new-1", "red grapes", "", "elsewhere")])
+        assert (moved.reused, workspace.content.encoded) == (1, 0)
 
 
 def test_a_store_keeps_to_its_encoder(
