@@ -124,3 +124,12 @@ def test_the_sampled_loss_estimates_the_full_one():
     full = torch.nn.functional.cross_entropy(network.logits(vectors), targets, reduction="sum")
     sampled = sampled_loss(network, vectors, targets, negatives, share)
     assert sampled.item() == pytest.approx(full.item(), rel=0.02)
+
+
+def test_a_log_without_any_next_basket_trains_nothing():
+    """Users with one basket each: no window, no error, and popularity for everybody new."""
+    history = history_of([(f"u{user}", f"i{user % 2}", float(user), "s") for user in range(5)])
+    queries = open_queries(history, np.array([4]))
+    method = GRU4Rec(Setup(), Training(epochs=2), length=4)
+    method.fit(history, np.arange(4), queries)
+    assert method.curve == [] and method.scores(queries).shape == (1, 2)

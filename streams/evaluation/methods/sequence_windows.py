@@ -72,6 +72,8 @@ class SequenceWindows:
     def epoch(self, rng: np.random.Generator, windows: int) -> Iterator[Batch]:
         """All events with a target once, in batches of `windows` windows in random order."""
         length = self.length
+        if not self.positions:
+            return
         first = np.where(self._sizes <= length, self._sizes, rng.integers(1, length + 1, len(self._sizes)))
         count = 1 + -(-(self._sizes - first) // length)
         owner = np.repeat(np.arange(len(count)), count)
