@@ -40,5 +40,7 @@ def _quantised(network: TransferNetwork) -> TransferNetwork:
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch announces another library for this
-        quantised: TransferNetwork = torch.ao.quantization.quantize_dynamic(network, names, torch.qint8)
+        quantised: TransferNetwork = torch.ao.quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
+            network, names, torch.qint8
+        )
     return quantised
