@@ -14,6 +14,7 @@ from sinks.errors import PointRefused, PointUnreadable
 from sinks.layout import BASE, CONTENT
 from sinks.points import PLACEHOLDER, WITHOUT_TEXT, ItemPoints, ItemRecord, ScoredItem, item_key
 from sinks.validation import check_length, check_texts, checked_rows
+from sinks.versions import moved_if_gone
 
 _FINGERPRINTS_A_REQUEST = 256
 
@@ -74,7 +75,8 @@ class Items:
         if last is not None:
             batch = batch.take(last)
         for part in batch.split(self._config.batch_points, self._config.batch_bytes):
-            self._collection.upsert(part, where=where)
+            with moved_if_gone(self._confirm):
+                self._collection.upsert(part, where=where)
         if self._confirm is not None and n:
             self._confirm()
 
@@ -93,7 +95,9 @@ class Items:
         """The items in the order of `keys`; None for those that are not there."""
         there: dict[int, ItemRecord] = {}
         for part in self._batches(keys):
-            for point in self._collection.retrieve(part, with_vectors):
+            with moved_if_gone(self._confirm):
+                found = self._collection.retrieve(part, with_vectors)
+            for point in found:
                 record = _record(point, with_vectors)
                 there[record.key] = record
         return [there.get(int(key)) for key in keys]
@@ -138,7 +142,8 @@ class Items:
             check_texts([scenario], "scenario")
             equals["scenario"] = (scenario,)
         where = Where(equals, tuple({int(key) for key in exclude}))
-        found = self._collection.search(CONTENT, query, k, where)
+        with moved_if_gone(self._confirm):
+            found = self._collection.search(CONTENT, query, k, where)
         return [
             ScoredItem(record.key, record.item_id, record.title, record.scenario, point.score)
             for point in found

@@ -26,7 +26,7 @@ from sinks.layout import (
 )
 from sinks.meta import Identity, Meta
 from sinks.users import Users
-from sinks.versions import FIRST, Freeze, Live, Version, VersionRecord, Versions, freeze
+from sinks.versions import FIRST, Freeze, Live, Version, VersionRecord, Versions, freeze, moved_if_gone
 
 FILLING_LANE = -1
 """The lane of whoever fills a version: no partition has this number."""
@@ -113,7 +113,7 @@ class EngineStore:
         users, items = _collections(engine, self._layout)
         if create:
             self._expose(versions)
-        confirm = None if engine.exclusive else Live(self._record, self.version.name).confirm
+        confirm = self._confirm = None if engine.exclusive else Live(self._record, self.version.name).confirm
         self._fences = Fences(users, self._counter)
         self.users = Users(users, self._fences, config, dim, confirm)
         self.items = Items(items, config, dim, tower=self.version.tower, confirm=confirm)
@@ -208,8 +208,9 @@ class EngineStore:
         if self._engine.exclusive:
             return None
         # A store from before there were fences lacks the index; those who only read need not have it.
-        self._engine.index(self._layout.users)
-        return self._fences.take(lanes)
+        with moved_if_gone(self._confirm):
+            self._engine.index(self._layout.users)
+            return self._fences.take(lanes)
 
     def get_blob(self, name: str) -> bytes | None:
         """The blob of that name, None if there is none."""

@@ -19,6 +19,7 @@ from sinks.fence import FENCE, Fence, Fences, lane_points, under
 from sinks.layout import FUSED, INTERESTS
 from sinks.points import UserPoints, UserRecord, user_point_id
 from sinks.validation import check_length, check_texts, checked_floats, checked_integers, checked_rows
+from sinks.versions import moved_if_gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +85,14 @@ class Users:
     ) -> None:
         """Write whole points; see `UserStore.write`."""
         batch = self._batch(points)
-        if fence is None:
-            self._send(batch, before)
-        elif batch.keys:
-            with self._fences.held(fence) as held:
-                # The lane's own point goes along, so that it is there again where a restored backup lacks it.
-                fenced = replace(batch, shared={FENCE: held.token})
-                self._send(fenced, before, lane_points([held]), where=under(held))
+        with moved_if_gone(self._confirm):
+            if fence is None:
+                self._send(batch, before)
+            elif batch.keys:
+                with self._fences.held(fence) as held:
+                    # The lane's own point goes along, so that it is there again where a restored backup lacks it.
+                    fenced = replace(batch, shared={FENCE: held.token})
+                    self._send(fenced, before, lane_points([held]), where=under(held))
         if self._confirm is not None and batch.keys:
             self._confirm()
 
@@ -104,7 +106,10 @@ class Users:
         keys = [user_point_id(user_id) for user_id in dict.fromkeys(user_ids)]
         there: dict[str, UserRecord] = {}
         for start in range(0, len(keys), self._config.batch_points):
-            found = self._collection.retrieve(keys[start : start + self._config.batch_points], with_vectors)
+            with moved_if_gone(self._confirm):
+                found = self._collection.retrieve(
+                    keys[start : start + self._config.batch_points], with_vectors
+                )
             there.update((record.user_id, record) for record in self._records(found, with_vectors))
         return [there.get(user_id) for user_id in user_ids]
 

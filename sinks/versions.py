@@ -24,13 +24,14 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
 from sinks.collection import Collection, Payload, PointBatch, Where
-from sinks.errors import FreezeLost, StoreMismatch, StoreMoved, StoreUnavailable
+from sinks.errors import FreezeLost, StoreMismatch, StoreMoved, StoreNotFound, StoreUnavailable
 from sinks.points import named_id
 
 FREEZE_PATIENCE_S = 15.0
@@ -172,6 +173,21 @@ class Live:
                 f"the store has been switched to the vectors of the model {model!r}; start again with the settings "
                 "[transfer] of that model. Nothing is lost: what was not committed is read again"
             )
+
+
+@contextmanager
+def moved_if_gone(confirm: Callable[[], None] | None) -> Iterator[None]:
+    """Around a call: where its collection is gone because another version is live and the old one was dropped, say that.
+
+    Raises:
+        StoreMoved: in the place of StoreNotFound.
+    """
+    try:
+        yield
+    except StoreNotFound:
+        if confirm is not None:
+            confirm()
+        raise
 
 
 class Freeze:

@@ -235,3 +235,22 @@ class SharedVersionContract:
             with pytest.raises(StoreError, match="lane -1"):
                 first.users.write(some_users(points.user_ids, seed=4), first.fence)
             assert_users_equal(second.users.read(points.user_ids), points)
+
+    def test_a_version_that_was_dropped_says_so(self, place: Place, names: Names) -> None:
+        """Whoever still has the old version open when it is dropped is told of the switch by the next call."""
+        points = some_users(names(2))
+        with place.open() as old, place.open() as switcher:
+            fences = old.take_fences([3]) or {}
+            switcher.begin_version(NEW)
+            activate(switcher, NEW.name)
+            with place.open() as store:
+                store.drop_version("")
+            for call in (
+                lambda: old.users.read(points.user_ids),
+                lambda: old.users.write(points, fences[3]),
+                lambda: old.items.read([1]),
+                lambda: old.items.search(np.ones(DIM, np.float32), 3),
+                lambda: old.take_fences([4]),
+            ):
+                with pytest.raises(StoreMoved, match="model-2"):
+                    call()
