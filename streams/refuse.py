@@ -116,7 +116,8 @@ def _switch(store: Store, copy: _Copy, clock: Callable[[], float]) -> None:
                 switch.renew()
                 renewed = clock()
 
-        copy.round(renew)
+        if not store.exclusive:  # nobody else can have written to a folder since the last round
+            copy.round(renew)
         switch.activate(copy.draft.version.name)
     copy.summary.waited_s = round(clock() - began, 3)
 
@@ -229,14 +230,18 @@ def _changed_users(page: Sequence[UserRecord], there: UserStore) -> list[UserRec
 
 def _changed_items(page: Sequence[ItemRecord], there: ItemStore) -> list[ItemRecord]:
     copies = there.read([item.key for item in page], with_vectors=True)
-    return [item for item, copy in zip(page, copies, strict=True) if copy is None or not _same(item, copy)]
-
-
-def _same(item: ItemRecord, copy: ItemRecord) -> bool:
-    if (item.title, item.scenario, item.content) != (copy.title, copy.scenario, copy.content):
-        return False
+    pairs = [
+        (item, copy)
+        for item, copy in zip(page, copies, strict=True)
+        if copy is not None
+        and (item.title, item.scenario, item.content) == (copy.title, copy.scenario, copy.content)
+    ]
+    if not pairs:
+        return list(page)
+    apart = np.abs(_base([item for item, _ in pairs]) - _base([copy for _, copy in pairs])).max(axis=1)
     # An engine scales vectors to length 1 again, which may change the last bit.
-    return np.allclose(_base([item]), _base([copy]), rtol=0, atol=1e-6)
+    same = {item.key for (item, _), far in zip(pairs, apart.tolist(), strict=True) if far <= 1e-6}
+    return [item for item in page if item.key not in same]
 
 
 def _base(items: Sequence[ItemRecord]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
