@@ -56,13 +56,13 @@ def ring_tokens(
         return torch.from_numpy(table)
 
     tokens = RingTokens(
-        vectors=filled(vectors[inverse], np.float32),
-        ids=filled(ids[inverse]),
+        vectors=torch.from_numpy(vectors),
+        ids=torch.from_numpy(ids),
+        item=filled(inverse),
         actions=filled(states.ring_action[rows]),
         gaps=filled(gap_class(gap, config.gap_edges_s)),
-        scenarios=filled(scenario_vectors[states.ring_scenario[rows]], np.float32)
-        if config.use_slots
-        else torch.zeros(0),
+        names=torch.from_numpy(scenario_vectors),
+        scenario=filled(states.ring_scenario[rows]),
         there=filled(np.ones(len(rows)), np.bool_),
     )
     return tokens, torch.from_numpy(sizes - 1)
@@ -84,26 +84,34 @@ def context(
     width = max(int(sizes.max(initial=0)) + (asked is not None), 1)
     features = np.zeros((users, width, slot_width(config.horizons, config.actions)), np.float32)
     slots = np.zeros((users, width, config.dim), np.float32)
-    name_vectors = np.zeros((users, width, config.dim), np.float32)
+    name = np.zeros((users, width), np.int64)
     known = np.zeros((users, width), np.bool_)
     new = np.zeros((users, width), np.bool_)
+    table = list(states.scenario_names)
     if config.use_slots:
         owner, place = states.slot_users(), places(states.scenario_offsets)
         known[owner, place] = True
         slots[owner, place] = unit_slots(states)
         features[owner, place] = slot_features(states, interest)
-        name_vectors[owner, place] = names(states.scenario_names)[states.scenario_code]
+        name[owner, place] = states.scenario_code
         if asked is not None:
             row, at = unvisited(states, asked)
             new[row, at] = True
-            if len(row):
-                name_vectors[row, at] = names([asked.names[user] for user in row.tolist()])
+            wanted = [asked.names[user] for user in row.tolist()]
+            code = {text: number for number, text in enumerate(table)}
+            for text in wanted:
+                if text not in code:
+                    code[text] = len(table)
+                    table.append(text)
+            name[row, at] = [code[text] for text in wanted]
+    vectors = names(table) if table else np.zeros((1, config.dim), np.float32)
     return Context(
         horizons=torch.from_numpy(horizon_sums(states)),
         masses=torch.from_numpy(horizon_masses(states, interest)),
         slots=torch.from_numpy(slots),
         features=torch.from_numpy(features),
-        names=torch.from_numpy(name_vectors),
+        names=torch.from_numpy(vectors),
+        name=torch.from_numpy(name),
         known=torch.from_numpy(known),
         asked=torch.from_numpy(new),
     )

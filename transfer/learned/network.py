@@ -25,17 +25,22 @@ from transfer.learned.features import STEADY, slot_width
 
 @dataclass(slots=True)
 class RingTokens:
-    """B rings of L events, oldest first, filled from the left."""
+    """B rings of L events, oldest first, filled from the left; R distinct items and S names are read once each."""
 
     vectors: Tensor
-    """(B, L, D) base vectors"""
+    """(R, D) base vectors"""
     ids: Tensor
-    """(B, L) row of the id table, 0: none"""
+    """(R,) row of the id table, 0: none"""
+    item: Tensor
+    """(B, L) row of `vectors`"""
     actions: Tensor
+    """(B, L)"""
     gaps: Tensor
     """(B, L) class of the time since the event before"""
-    scenarios: Tensor
-    """(B, L, D) vectors of the scenarios' names"""
+    names: Tensor
+    """(S, D) vectors of scenarios' names"""
+    scenario: Tensor
+    """(B, L) row of `names`"""
     there: Tensor
     """(B, L) bool: whether there is such an event"""
 
@@ -53,7 +58,9 @@ class Context:
     features: Tensor
     """(P, S, F)"""
     names: Tensor
-    """(P, S, D) vectors of the slots' names"""
+    """(N, D) vectors of names"""
+    name: Tensor
+    """(P, S) row of `names`"""
     known: Tensor
     """(P, S) bool: a slot of the user's; it lends and has a weight"""
     asked: Tensor
@@ -161,12 +168,17 @@ class TransferNetwork(nn.Module):
         ids, there = tokens.ids, tokens.there
         if self.training:
             ids = ids * (torch.rand(ids.shape, device=ids.device) >= config.id_dropout)
-        x = self.read_item(tokens.vectors) + self.ids(ids)
-        x = x + self.action(tokens.actions) + self.gap(tokens.gaps) + self.place.weight[: ids.shape[1]]
+        length = there.shape[1]
+        items = self.read_item(tokens.vectors) + self.ids(ids)
+        x = (
+            items[tokens.item]
+            + self.action(tokens.actions)
+            + self.gap(tokens.gaps)
+            + self.place.weight[:length]
+        )
         if config.use_slots:
-            x = x + self.read_name(tokens.scenarios)
+            x = x + self.read_name(tokens.names)[tokens.scenario]
         x = self.ring_drop(x) * there.unsqueeze(-1)
-        length = ids.shape[1]
         seen = torch.ones(length, length, dtype=torch.bool, device=ids.device).tril()
         if self.training and config.event_dropout:
             kept = torch.rand(there.shape, device=ids.device) >= config.event_dropout
@@ -203,7 +215,9 @@ class TransferNetwork(nn.Module):
                 hidden = torch.rand(known.shape, device=known.device) < config.scenario_dropout
                 asked, known = asked | (known & hidden), known & ~hidden
                 mine = known.unsqueeze(-1)
-            tokens.append(slot * mine + self.read_name(context.names))
+            tokens.append(
+                slot * mine + self.read_name(context.names)[context.name] * (known | asked).unsqueeze(-1)
+            )
         x = torch.cat(tokens, dim=1)
         mask = self._visible(known, x.shape[1]) if config.use_slots else None
         x = self.context(x, mask)

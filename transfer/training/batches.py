@@ -89,7 +89,7 @@ class Batches:
         self._log, self._examples, self._config = log, examples, config
         self._at = stretches(log, examples.row, examples.user, config.ring)
         self._gaps = gap_class(gaps_of(log), config.gap_edges_s)
-        self._ids, self._names = ids, names
+        self._ids, self._name_table = ids, torch.from_numpy(names)
         # Rows at which a user meets an item for the first time: those before a position are what the user had.
         order = np.lexsort((np.arange(len(log)), log.item, log.user))
         first = np.sort(order[group_starts([log.user[order], log.item[order]])])
@@ -147,19 +147,18 @@ class Batches:
         rows = np.where(there, starts[:, None] + place, 0)
         gaps = self._gaps[rows]
         gaps[:, 0] = 0
-        return (
-            RingTokens(
-                vectors=torch.from_numpy(log.vectors[log.item[rows]]),
-                ids=torch.from_numpy(self._ids[log.item[rows]]),
-                actions=torch.from_numpy(log.action[rows].astype(np.int64)),
-                gaps=torch.from_numpy(gaps),
-                scenarios=torch.from_numpy(self._names[log.scenario[rows]])
-                if self._config.use_slots
-                else torch.zeros(0),
-                there=torch.from_numpy(there),
-            ),
-            stretch,
+        items, item = np.unique(log.item[rows], return_inverse=True)
+        tokens = RingTokens(
+            vectors=torch.from_numpy(log.vectors[items]),
+            ids=torch.from_numpy(self._ids[items]),
+            item=torch.from_numpy(item.reshape(rows.shape)),
+            actions=torch.from_numpy(log.action[rows].astype(np.int64)),
+            gaps=torch.from_numpy(gaps),
+            names=self._name_table,
+            scenario=torch.from_numpy(log.scenario[rows].astype(np.int64)),
+            there=torch.from_numpy(there),
         )
+        return tokens, stretch
 
     def _context(self, positions: I64, asked: I32) -> tuple[Context, I32, I64]:
         """Context; code of the scenario at each place (P, S), -1: none; place of the asked one (P,)."""
@@ -185,7 +184,8 @@ class Batches:
             masses=torch.from_numpy(examples.masses[positions]),
             slots=torch.from_numpy(examples.slots[rows].astype(np.float32) * known[:, :, None]),
             features=torch.from_numpy(examples.features[rows] * known[:, :, None]),
-            names=torch.from_numpy(self._names[np.maximum(codes, 0)] * (codes >= 0)[:, :, None]),
+            names=self._name_table,
+            name=torch.from_numpy(np.maximum(codes, 0).astype(np.int64)),
             known=torch.from_numpy(known),
             asked=torch.from_numpy(new),
         )

@@ -1,0 +1,129 @@
+"""What transfer and fusion cost: milliseconds for a batch of users, the learned model beside the analytic one.
+
+Users have full rings, many own items and ten scenarios each, as after a long history; the network has the sizes of
+`driftline train` unless told otherwise, and random weights, which cost the same. Prints one JSON line: medians over rounds in
+which the models take turns, on as many threads as torch takes by default (`--threads`).
+
+    python benchmarks/fusion.py [--users 1024] [--rounds 20] [--model MODEL] [--int8]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from transfer.analytic import AnalyticTransfer
+from transfer.config import InterestConfig
+from transfer.interest import EventTerms, apply_events, empty_states
+from transfer.learned.config import NetworkConfig
+from transfer.learned.folder import load_model
+from transfer.learned.int8 import in_8_bits
+from transfer.learned.model import ItemTable, LearnedModel
+from transfer.learned.network import TransferNetwork
+from transfer.states import InterestStates
+from transfer.training.config import TrainConfig
+
+ITEMS, SCENARIOS, EVENTS = 20_000, 10, 120
+TARGET_MS = 40.0
+
+
+def long_histories(users: int, config: InterestConfig, rng: np.random.Generator) -> InterestStates:
+    """States of users with `EVENTS` events each over `SCENARIOS` scenarios."""
+    count = users * EVENTS
+    vectors = rng.standard_normal((ITEMS, config.dim)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    item = rng.integers(ITEMS, size=count)
+    terms = EventTerms(
+        user=np.repeat(np.arange(users, dtype=np.int32), EVENTS),
+        time=1.7e9 + rng.uniform(0, 90 * 86400, count),
+        key=np.arange(1, count + 1, dtype=np.uint64),
+        action=rng.integers(0, 3, count).astype(np.uint8),
+        item=item.astype(np.uint64) + 1,
+        scenario=rng.integers(0, SCENARIOS, count).astype(np.int32),
+        scenario_names=tuple(f"scenario {number}" for number in range(SCENARIOS)),
+        vectors=vectors,
+        vector=item.astype(np.int32),
+    )
+    return apply_events(empty_states(users, config), terms, config)[0]
+
+
+def random_model(config: InterestConfig, rng: np.random.Generator) -> LearnedModel:
+    """A network of the default sizes."""
+    sizes = TrainConfig()
+    shape = NetworkConfig(
+        dim=config.dim,
+        horizons=len(config.half_lives_s),
+        width=sizes.width,
+        heads=sizes.heads,
+        layers=sizes.layers,
+        feed_forward=sizes.feed_forward,
+        ring=sizes.ring,
+        gap_edges_s=tuple(float(edge) for edge in np.geomspace(1, 1e6, 15)),
+    )
+    vectors = rng.standard_normal((ITEMS, config.dim)).astype(np.float32)
+    keys = np.arange(1, ITEMS + 1, dtype=np.uint64)
+    return LearnedModel(
+        TransferNetwork(shape, ITEMS),
+        None,
+        config,
+        ItemTable(keys, vectors, np.arange(1, ITEMS + 1)),
+        {},
+        "random",
+    )
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--users", type=int, default=1024)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--int8", action="store_true", help="also the learned model with int8 weights")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    rng = np.random.default_rng(args.seed)
+    learned = load_model(args.model) if args.model else None
+    config = (
+        learned.interest if learned else InterestConfig(half_lives_s=(3600.0, 86400.0, 604800.0, 2592000.0))
+    )
+    learned = learned or random_model(config, rng)
+    states = long_histories(args.users, config, rng)
+    models = {"analytic": AnalyticTransfer(config), "learned": learned}
+    if args.int8:
+        models["int8"] = in_8_bits(learned)
+    found: dict[str, list[float]] = {name: [] for name in models}
+    for model in models.values():
+        model(states)
+    for _ in range(args.rounds):
+        for name, model in models.items():
+            begin = time.perf_counter()
+            model(states)
+            found[name].append(1000 * (time.perf_counter() - begin))
+    medians = {name: statistics.median(values) for name, values in found.items()}
+    line = {
+        "benchmark": "fusion",
+        "users": args.users,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "ms": {name: round(value, 1) for name, value in medians.items()},
+        "ms_range": {name: [round(min(v), 1), round(max(v), 1)] for name, v in found.items()},
+        "ratio_to_analytic": {name: round(value / medians["analytic"], 2) for name, value in medians.items()},
+        "target_ms": TARGET_MS,
+        "met": medians["learned"] <= TARGET_MS,
+    }
+    print(json.dumps(line))
+
+
+if __name__ == "__main__":
+    main()
