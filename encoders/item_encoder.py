@@ -72,8 +72,8 @@ class ItemEncoder:
             array.setflags(write=False)
             object.__setattr__(self, name, array)
         whitening = "none" if self.whitening is None else self.whitening.fingerprint
-        sure = None if self.ridge is None else self.ridge.cosine
-        digest = xxhash.xxh3_128(f"{_FORMAT} {_VERSION} {self.pull!r} {sure!r} {whitening}\n".encode())
+        sure = "" if self.ridge is None else f" {self.ridge.cosine!r}"
+        digest = xxhash.xxh3_128(f"{_FORMAT} {_VERSION} {self.pull!r} {whitening}{sure}\n".encode())
         for name, array in self._arrays().items():
             digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
             digest.update(np.ascontiguousarray(array).data)
@@ -178,6 +178,8 @@ class ItemEncoder:
         whitening = None
         if "whitening" in tensors:
             whitening = Whitening.from_bytes(tensors["whitening"].tobytes())
+        # For people only: a setting that this program no longer has must not make the vectors unreadable.
+        config = {key: value for key, value in about["config"].items() if key in FitConfig.model_fields}  # type: ignore[attr-defined]
         return cls(
             tensors["keys"],  # type: ignore[arg-type]
             tensors["behaviour"],  # type: ignore[arg-type]
@@ -185,7 +187,7 @@ class ItemEncoder:
             ridge,
             whitening,
             float(about["pull"]),  # type: ignore[arg-type]
-            FitConfig.model_validate(about["config"]),
+            FitConfig.model_validate(config),
         )
 
     def _arrays(self) -> dict[str, npt.NDArray[np.generic]]:

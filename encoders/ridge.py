@@ -92,9 +92,8 @@ class _Moments:
         """matrix (D0, D) and intercept (D,)."""
         x, y = np.asarray(self.x) / self.weight, np.asarray(self.y) / self.weight
         gram = np.asarray(self.xx) - self.weight * np.outer(x, x)
-        matrix: F64 = np.linalg.solve(
-            gram + penalty * np.eye(len(gram)), np.asarray(self.xy) - self.weight * np.outer(x, y)
-        )
+        cross = np.asarray(self.xy) - self.weight * np.outer(x, y)
+        matrix = np.asarray(np.linalg.solve(gram + penalty * np.eye(len(gram)), cross), np.float64)
         return matrix, y - x @ matrix
 
 
