@@ -14,8 +14,8 @@ and defaults in brackets (`TransferConfig`):
 So a scenario of one event borrows from all others and one of many events speaks for itself; a scenario never
 visited is g. Without emergence the weights are shares of mass. A burst in an old scenario draws it towards the
 heaviest, never past it; a scenario that is new, or back after a long pause, goes from its share of mass to its share
-of the latest events, however heavy the past (`newness` and `new_share` of `transfer/emergence.py`). A vector that cancels to nothing gives way to
-g, and g to the first axis, so that every answer is a finite unit vector.
+of the latest events, however heavy the past (`newness` and `new_share` of `transfer/emergence.py`). A vector that
+cancels to nothing gives way to g, and g to the first axis, so that every answer is a finite unit vector.
 """
 
 import numpy as np
