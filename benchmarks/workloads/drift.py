@@ -7,8 +7,8 @@ outweighs the main one less often there). Times are in seconds; all randomness c
 A user's life, event by event:
 
     habit     3 to 5 old scenarios with constant shares, the first .39 to .69, all met on the first visit; visits
-              at .25 to 2 a day with a mean of five events a minute or so apart; within a visit the next event stays in its scenario with probability
-              .2 to .7 and is else drawn from the habit (`stay`)
+              at .25 to 2 a day with a mean of five events a minute or so apart; within a visit the
+              next event stays in its scenario with probability .2 to .7 and is else drawn from the habit (`stay`)
     busy      one visit in twenty is four times as long
     quiet     after one visit in thirty nothing happens for 5 to 25 days
     burst     one visit in fifty is 8 to 20 events in one old scenario, drawn from the habit
