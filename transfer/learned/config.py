@@ -22,7 +22,7 @@ class NetworkConfig(BaseModel):
     heads: int = Field(default=2, ge=1)
     layers: int = Field(default=2, ge=1, description="attention layers over the ring")
     feed_forward: float = Field(default=2.0, gt=0, description="hidden units of a layer, in widths")
-    ring: int = Field(default=48, ge=1, description="latest events that are read")
+    ring: int = Field(default=32, ge=1, description="latest events that are read")
     gap_edges_s: tuple[float, ...] = Field(
         default=(), description="ascending bounds of the classes of time between two events of the ring"
     )

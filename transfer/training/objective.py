@@ -8,17 +8,21 @@ sampled softmax loss"); never over other positions' targets alone, which made th
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from transfer.learned.mixture import segment_logsumexp
 from transfer.learned.network import Reading, TransferNetwork
 from transfer.training.batches import Batch
 from transfer.training.config import TrainConfig
 
 OWN = -1e9
+ASKED_SAMPLES = 2048
+"""Items that requests for a scenario are judged against where items belong to none."""
 
 
 @dataclass(slots=True)
@@ -61,6 +65,8 @@ def draw(
     place[wanted] = torch.arange(len(wanted))
     sampled = every[torch.randint(len(every), (config.samples,), generator=generator)]
     sampled = sampled[place[sampled] < 0]
+    sampled = torch.unique(sampled)
+    place[sampled] = len(wanted) + torch.arange(len(sampled))
     items = torch.cat([wanted, sampled])
     weight = torch.zeros(len(items))
     weight[len(wanted) :] = torch.log(torch.tensor((len(every) - len(wanted)) / max(len(sampled), 1)))
@@ -76,28 +82,24 @@ def loss(
     config: TrainConfig,
 ) -> dict[str, Tensor]:
     """Mean losses: "new", "repeat", "given", "scenario"; zero where a batch has no such target."""
-    positions = len(reading.query)
-    items, place = candidates.items, candidates.place
-    towers = network.items(catalogue.vectors[items], catalogue.ids[items])
-    had = torch.zeros(positions, len(items), dtype=torch.bool)
-    column = place[batch.own_item]
-    inside = column >= 0
-    had[batch.own_position[inside], column[inside]] = True
+    place = candidates.place
+    towers = network.items(catalogue.vectors[candidates.items], catalogue.ids[candidates.items])
     target, owner = place[batch.target], batch.target_position
-    old = had[owner, target]
     zero = reading.query.sum() * 0
-    logits = reading.query @ towers.T + candidates.log_weight
     found = {"new": zero, "repeat": zero, "given": zero, "scenario": zero}
+    logits = reading.query @ towers.T + candidates.log_weight
     hit = logits[owner, target]
+    among, had = _without_own(logits, batch, place)
+    old = _is_own(batch, place, target, len(candidates.items))
     if (~old).any():
-        among = torch.logsumexp(logits.masked_fill(had, OWN), dim=1)
         found["new"] = (among[owner] - hit)[~old].mean()
     if config.repeat_loss and old.any():
-        found["repeat"] = (torch.logsumexp(logits, dim=1)[owner] - hit)[old].mean()
+        every = torch.logaddexp(among, had)
+        found["repeat"] = (every[owner] - hit)[old].mean()
     if not network.config.use_slots:
         return found
     if config.given_loss:
-        found["given"] = _given(network, batch, reading, catalogue, candidates, towers, had, old)
+        found["given"] = _given(network, batch, reading, catalogue, candidates, towers, old)
     if config.scenario_loss:
         there = batch.target_place >= 0
         if there.any():
@@ -110,6 +112,27 @@ def loss(
     return found
 
 
+def _without_own(logits: Tensor, batch: Batch, place: Tensor) -> tuple[Tensor, Tensor]:
+    """(P,) log of the sum of exp over the items that the user never had, and over those that the user had.
+
+    Writes over `logits`: a second copy of this matrix, or a mask of its size, takes longer than all of the network.
+    """
+    column = place[batch.own_item]
+    inside = column >= 0
+    row, column = batch.own_position[inside], column[inside]
+    own = segment_logsumexp(logits[row, column], row, len(logits))
+    logits.index_put_((row, column), logits.new_tensor(OWN))
+    return torch.logsumexp(logits, dim=1), own
+
+
+def _is_own(batch: Batch, place: Tensor, target: Tensor, width: int) -> Tensor:
+    """(T,) whether the user had the target before."""
+    column = place[batch.own_item]
+    inside = column >= 0
+    own = batch.own_position[inside] * width + column[inside]
+    return torch.isin(batch.target_position * width + target, own)
+
+
 def _given(
     network: TransferNetwork,
     batch: Batch,
@@ -117,19 +140,21 @@ def _given(
     catalogue: Catalogue,
     candidates: Candidates,
     towers: Tensor,
-    had: Tensor,
     old: Tensor,
 ) -> Tensor:
     """Targets of the asked scenario that are new to the user, among its items where items belong to scenarios."""
-    rows = torch.arange(len(reading.query))
+    rows = torch.arange(len(reading.query), device=towers.device)
     query = reading.interests[rows, batch.asked_place]
     chosen = torch.nonzero(batch.target_asked & ~old).squeeze(1)
     if not len(chosen):
         return reading.query.sum() * 0
     owner, target = batch.target_position[chosen], batch.target[chosen]
     if not catalogue.has_homes:
-        logits = (query @ towers.T + candidates.log_weight).masked_fill(had, OWN)
-        return (torch.logsumexp(logits, 1)[owner] - logits[owner, candidates.place[target]]).mean()
+        few = _fewer(candidates, target)
+        logits = query @ towers[candidates.place[few.items]].T + few.log_weight
+        hit = logits[owner, few.place[target]]
+        among, _ = _without_own(logits, batch, few.place)
+        return (among[owner] - hit).mean()
     total, count = reading.query.sum() * 0, 0
     home = catalogue.home[catalogue.candidates]
     fits = catalogue.home[target] == batch.asked_scenario[owner]
@@ -137,14 +162,34 @@ def _given(
         members = catalogue.candidates[home == scenario]
         mine = torch.nonzero(fits & (batch.asked_scenario[owner] == scenario)).squeeze(1)
         asking, row = torch.unique(owner[mine], return_inverse=True)
-        place = torch.full((len(catalogue.vectors),), -1, dtype=torch.long)
-        place[members] = torch.arange(len(members))
-        within = torch.zeros(len(reading.query), len(members), dtype=torch.bool)
-        column = place[batch.own_item]
-        inside = column >= 0
-        within[batch.own_position[inside], column[inside]] = True
+        place = torch.full((len(catalogue.vectors),), -1, dtype=torch.long, device=towers.device)
+        place[members] = torch.arange(len(members), device=towers.device)
+        at = torch.full((len(rows),), -1, dtype=torch.long, device=towers.device)
+        at[asking] = torch.arange(len(asking), device=towers.device)
         logits = query[asking] @ network.items(catalogue.vectors[members], catalogue.ids[members]).T
-        logits = logits.masked_fill(within[asking], OWN)
-        total = total + (torch.logsumexp(logits, 1)[row] - logits[row, place[target[mine]]]).sum()
+        hit = logits[row, place[target[mine]]]
+        column, own_row = place[batch.own_item], at[batch.own_position]
+        inside = (column >= 0) & (own_row >= 0)
+        logits.index_put_((own_row[inside], column[inside]), logits.new_tensor(OWN))
+        total = total + (torch.logsumexp(logits, 1)[row] - hit).sum()
         count += len(mine)
     return total / max(count, 1)
+
+
+def _fewer(candidates: Candidates, targets: Tensor) -> Candidates:
+    """The targets and every n-th other candidate, weighed for the rest: the same softmax at a part of its cost."""
+    every = candidates.items
+    if len(every) <= 2 * ASKED_SAMPLES:
+        return candidates
+    wanted = torch.unique(targets)
+    place = torch.full_like(candidates.place, -1)
+    place[wanted] = torch.arange(len(wanted), device=every.device)
+    start = int(torch.randint(len(every), (1,)))
+    step = max(1, len(every) // ASKED_SAMPLES)
+    at = (start + step * torch.arange(ASKED_SAMPLES, device=every.device)) % len(every)
+    at = at[place[every[at]] < 0]
+    weight = candidates.log_weight[at] + math.log(max(len(every) - len(wanted), 1) / max(len(at), 1))
+    sampled = every[at]
+    place[sampled] = len(wanted) + torch.arange(len(sampled), device=every.device)
+    zeros = torch.zeros(len(wanted), device=every.device)
+    return Candidates(torch.cat([wanted, sampled]), torch.cat([zeros, weight]), place)
