@@ -15,7 +15,7 @@ class TrainConfig(BaseModel):
     seed: int = 0
     width: int = Field(64, ge=4)
     heads: int = Field(2, ge=1)
-    layers: int = Field(2, ge=1)
+    layers: int = Field(1, ge=1)
     feed_forward: float = Field(1.0, gt=0)
     ring: int = Field(32, ge=2, description="latest events that the network reads")
     dropout: float = Field(0.2, ge=0, lt=1)
