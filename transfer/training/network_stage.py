@@ -117,7 +117,8 @@ class NetworkModule(lightning.LightningModule):
         hit = logits[batch.target_position, place[batch.target]]
         logits[batch.own_position[inside], column[inside]] = OWN
         new = logits[batch.target_position, place[batch.target]] > OWN / 2
-        rank = (logits[batch.target_position] > hit.unsqueeze(1)).sum(dim=1)[new]
+        best = torch.topk(logits, min(CUT, logits.shape[1]), dim=1).values
+        rank = (best[batch.target_position] > hit.unsqueeze(1)).sum(dim=1)[new]
         self._found.append(torch.where(rank < CUT, 1 / torch.log2(rank + 2.0), 0.0))
 
     def on_validation_epoch_end(self) -> None:

@@ -22,7 +22,7 @@ from transfer.training.config import TrainConfig
 
 OWN = -1e9
 ASKED_SAMPLES = 2048
-"""Items that requests for a scenario are judged against where items belong to none."""
+"""Items that requests for a scenario are judged against, of more than twice as many."""
 
 
 @dataclass(slots=True)
@@ -30,11 +30,14 @@ class Candidates:
     """Items that compete in a step."""
 
     items: Tensor
-    """(C,) codes"""
+    """(C,) codes, ascending"""
     log_weight: Tensor
     """(C,) log of how many items each stands for"""
-    place: Tensor
-    """(N,) place of each item in `items`, -1"""
+
+    def places(self, items: Tensor) -> Tensor:
+        """Place of each of some items among these, -1 for one that does not compete."""
+        at = torch.searchsorted(self.items, items).clamp_max(len(self.items) - 1)
+        return torch.where(self.items[at] == items, at, -1)
 
 
 @dataclass(slots=True)
@@ -57,20 +60,21 @@ def draw(
 ) -> Candidates:
     """All candidates, or above `full_softmax_items` the targets and a uniform sample."""
     every = catalogue.candidates
-    place = torch.full((len(catalogue.vectors),), -1, dtype=torch.long)
     if len(every) <= config.full_softmax_items:
-        place[every] = torch.arange(len(every))
-        return Candidates(every, torch.zeros(len(every)), place)
+        return Candidates(every, torch.zeros(len(every)))
+    sampled = every[torch.randint(len(every), (config.samples,), generator=generator).to(every.device)]
+    return _joined(targets, sampled, len(every))
+
+
+def _joined(targets: Tensor, sampled: Tensor, count: int) -> Candidates:
+    """The targets, each for itself, and a sample that stands for the rest of `count` items."""
     wanted = torch.unique(targets)
-    place[wanted] = torch.arange(len(wanted))
-    sampled = every[torch.randint(len(every), (config.samples,), generator=generator)]
-    sampled = sampled[place[sampled] < 0]
-    sampled = torch.unique(sampled)
-    place[sampled] = len(wanted) + torch.arange(len(sampled))
+    sampled = torch.unique(sampled[~torch.isin(sampled, wanted)])
+    rest = math.log(max(count - len(wanted), 1) / max(len(sampled), 1))
     items = torch.cat([wanted, sampled])
-    weight = torch.zeros(len(items))
-    weight[len(wanted) :] = torch.log(torch.tensor((len(every) - len(wanted)) / max(len(sampled), 1)))
-    return Candidates(items, weight, place)
+    weight = torch.cat([torch.zeros_like(wanted), torch.ones_like(sampled)]) * rest
+    order = torch.argsort(items)
+    return Candidates(items[order], weight[order])
 
 
 def loss(
@@ -82,15 +86,15 @@ def loss(
     config: TrainConfig,
 ) -> dict[str, Tensor]:
     """Mean losses: "new", "repeat", "given", "scenario"; zero where a batch has no such target."""
-    place = candidates.place
     towers = network.items(catalogue.vectors[candidates.items], catalogue.ids[candidates.items])
-    target, owner = place[batch.target], batch.target_position
+    target, owner = candidates.places(batch.target), batch.target_position
     zero = reading.query.sum() * 0
     found = {"new": zero, "repeat": zero, "given": zero, "scenario": zero}
     logits = reading.query @ towers.T + candidates.log_weight
     hit = logits[owner, target]
-    among, had = _without_own(logits, batch, place)
-    old = _is_own(batch, place, target, len(candidates.items))
+    own = candidates.places(batch.own_item)
+    among, had = _without_own(logits, batch.own_position, own)
+    old = _is_own(batch, own, target, len(candidates.items))
     if (~old).any():
         found["new"] = (among[owner] - hit)[~old].mean()
     if config.repeat_loss and old.any():
@@ -112,22 +116,21 @@ def loss(
     return found
 
 
-def _without_own(logits: Tensor, batch: Batch, place: Tensor) -> tuple[Tensor, Tensor]:
+def _without_own(logits: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
     """(P,) log of the sum of exp over the items that the user never had, and over those that the user had.
 
-    Writes over `logits`: a second copy of this matrix, or a mask of its size, takes longer than all of the network.
+    row, column (O,): the users' own items, column -1 for one that does not compete. Writes over `logits`: a second copy of
+    this matrix, or a mask of its size, takes longer than all of the network.
     """
-    column = place[batch.own_item]
     inside = column >= 0
-    row, column = batch.own_position[inside], column[inside]
+    row, column = row[inside], column[inside]
     own = segment_logsumexp(logits[row, column], row, len(logits))
     logits.index_put_((row, column), logits.new_tensor(OWN))
     return torch.logsumexp(logits, dim=1), own
 
 
-def _is_own(batch: Batch, place: Tensor, target: Tensor, width: int) -> Tensor:
+def _is_own(batch: Batch, column: Tensor, target: Tensor, width: int) -> Tensor:
     """(T,) whether the user had the target before."""
-    column = place[batch.own_item]
     inside = column >= 0
     own = batch.own_position[inside] * width + column[inside]
     return torch.isin(batch.target_position * width + target, own)
@@ -151,27 +154,28 @@ def _given(
     owner, target = batch.target_position[chosen], batch.target[chosen]
     if not catalogue.has_homes:
         few = _fewer(candidates, target)
-        logits = query @ towers[candidates.place[few.items]].T + few.log_weight
-        hit = logits[owner, few.place[target]]
-        among, _ = _without_own(logits, batch, few.place)
+        logits = query @ towers[candidates.places(few.items)].T + few.log_weight
+        hit = logits[owner, few.places(target)]
+        among, _ = _without_own(logits, batch.own_position, few.places(batch.own_item))
         return (among[owner] - hit).mean()
     total, count = reading.query.sum() * 0, 0
     home = catalogue.home[catalogue.candidates]
     fits = catalogue.home[target] == batch.asked_scenario[owner]
+    own_home = catalogue.home[batch.own_item]
+    asked_own = batch.asked_scenario[batch.own_position] == own_home
     for scenario in torch.unique(batch.asked_scenario[owner[fits]]).tolist():
-        members = catalogue.candidates[home == scenario]
         mine = torch.nonzero(fits & (batch.asked_scenario[owner] == scenario)).squeeze(1)
+        members = catalogue.candidates[home == scenario]
+        few = _fewer(Candidates(members, towers.new_zeros(len(members))), target[mine])
         asking, row = torch.unique(owner[mine], return_inverse=True)
-        place = torch.full((len(catalogue.vectors),), -1, dtype=torch.long, device=towers.device)
-        place[members] = torch.arange(len(members), device=towers.device)
-        at = torch.full((len(rows),), -1, dtype=torch.long, device=towers.device)
-        at[asking] = torch.arange(len(asking), device=towers.device)
-        logits = query[asking] @ network.items(catalogue.vectors[members], catalogue.ids[members]).T
-        hit = logits[row, place[target[mine]]]
-        column, own_row = place[batch.own_item], at[batch.own_position]
-        inside = (column >= 0) & (own_row >= 0)
-        logits.index_put_((own_row[inside], column[inside]), logits.new_tensor(OWN))
-        total = total + (torch.logsumexp(logits, 1)[row] - hit).sum()
+        towers_here = network.items(catalogue.vectors[few.items], catalogue.ids[few.items])
+        logits = query[asking] @ towers_here.T + few.log_weight
+        hit = logits[row, few.places(target[mine])]
+        had = torch.nonzero(asked_own & (own_home == scenario)).squeeze(1)
+        at = torch.searchsorted(asking, batch.own_position[had]).clamp_max(len(asking) - 1)
+        had, at = had[asking[at] == batch.own_position[had]], at[asking[at] == batch.own_position[had]]
+        among, _ = _without_own(logits, at, few.places(batch.own_item[had]))
+        total = total + (among[row] - hit).sum()
         count += len(mine)
     return total / max(count, 1)
 
@@ -179,17 +183,9 @@ def _given(
 def _fewer(candidates: Candidates, targets: Tensor) -> Candidates:
     """The targets and every n-th other candidate, weighed for the rest: the same softmax at a part of its cost."""
     every = candidates.items
-    if len(every) <= 2 * ASKED_SAMPLES:
+    if len(every) <= 2 * ASKED_SAMPLES or bool((candidates.log_weight != 0).any()):
         return candidates
-    wanted = torch.unique(targets)
-    place = torch.full_like(candidates.place, -1)
-    place[wanted] = torch.arange(len(wanted), device=every.device)
     start = int(torch.randint(len(every), (1,)))
-    step = max(1, len(every) // ASKED_SAMPLES)
+    step = len(every) // ASKED_SAMPLES
     at = (start + step * torch.arange(ASKED_SAMPLES, device=every.device)) % len(every)
-    at = at[place[every[at]] < 0]
-    weight = candidates.log_weight[at] + math.log(max(len(every) - len(wanted), 1) / max(len(at), 1))
-    sampled = every[at]
-    place[sampled] = len(wanted) + torch.arange(len(sampled), device=every.device)
-    zeros = torch.zeros(len(wanted), device=every.device)
-    return Candidates(torch.cat([wanted, sampled]), torch.cat([zeros, weight]), place)
+    return _joined(targets, every[at], len(every))
