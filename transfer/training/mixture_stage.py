@@ -44,7 +44,7 @@ def judged(requests: Requests, target_offsets: I64, target: I64, space: ItemSpac
     for scenario in np.unique(requests.scenario).tolist():
         rows, members = np.flatnonzero(requests.scenario == scenario), space.members(scenario)
         mine = np.flatnonzero(requests.scenario[owner] == scenario)
-        found = logits[np.ix_(rows, members)]
+        found = logits[np.ix_(rows, members)].astype(np.float64)  # a user may own all of them
         most = found.max(axis=1)
         total = np.full(len(requests), np.inf)
         total[rows] = most + np.log(np.exp(found - most[:, None]).sum(axis=1))

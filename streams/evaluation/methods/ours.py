@@ -166,13 +166,12 @@ class Trained:
         self._waiting: list[I64] = []
 
     def learn(self, rows: I64) -> None:
-        """Tables go on; a few thousand events at a time, since merging costs about as much however few they are."""
+        """Tables go on; many events at a time, since merging costs about as much however few they are."""
         self._waiting.append(rows)
         if sum(map(len, self._waiting)) >= self._batch():
             rows = np.concatenate(self._waiting)
-            self._space = self._space.at(
-                count_tables(self._data.history, rows, self._tables, self._space.tables)
-            )
+            counted = count_tables(self._data.history, rows, self._setup.settings.tables, self._space.tables)
+            self._space = self._space.at(counted)
             self._waiting = []
 
     def scores(self, queries: Queries) -> F32:
@@ -192,7 +191,7 @@ class Trained:
         return result
 
     def _batch(self) -> int:
-        return max(2000, len(self._data.log) // 300)
+        return max(200, len(self._data.log) // 300)
 
 
 def _rows_of(history: History, queries: Queries) -> I64:

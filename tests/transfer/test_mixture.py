@@ -1,0 +1,122 @@
+"""The mixture: probabilities that sum to one, the same in training and in ranking."""
+
+import numpy as np
+import pytest
+import torch
+
+from support.learned import random_model, small_log
+from transfer.config import InterestConfig
+from transfer.learned.mixture import Mixture, log_likelihood, segment_logsumexp
+from transfer.learned.ranking import rank
+from transfer.learned.requests import Requests, mixture_config, requests_of
+from transfer.learned.space import ItemSpace
+from transfer.packing import unpack
+from transfer.rows import owners
+from transfer.tables import tables_of_log
+from transfer.tables_config import TablesConfig
+from transfer.training.mixture_stage import chosen, joined, judged
+from transfer.training.moments import moments
+from transfer.training.walk import baskets
+
+CONFIG = InterestConfig(dim=8, half_lives_s=(600.0, 86400.0, 2592000.0))
+TABLES = TablesConfig(half_lives_s=(3600.0, float("inf")))
+
+
+def story(homes: bool, **settings: object) -> tuple[Requests, ItemSpace, Mixture, np.ndarray]:
+    """Requests at late baskets of a small log, open ones and ones that name a scenario; items that came next."""
+    log = small_log()
+    rows = np.arange(len(log))
+    tables = tables_of_log(
+        log.offsets, log.time, log.item, log.item_keys, log.scenario, log.scenario_names, rows, TABLES
+    )
+    model = random_model(CONFIG)
+    torch.manual_seed(1)
+    mixture = Mixture(mixture_config(3, 3, 2, places=4, **settings)).eval()
+    for value in mixture.parameters():
+        torch.nn.init.normal_(value, std=0.5)
+    home = np.arange(20, dtype=np.int32) % 3 if homes else np.full(20, -1, np.int32)
+    space = ItemSpace(
+        log.item_keys,
+        model.towers(log.item_keys, log.vectors),
+        np.arange(20),
+        home,
+        log.scenario_names,
+        tables,
+    )
+    at = baskets(log)[5::11]
+    at = at[at > log.offsets[log.user[at]]]
+    packed = moments(log, CONFIG, at)
+    states = unpack([packed[row] for row in at.tolist()], CONFIG)
+    target = log.item[at].astype(np.int64)
+    scenario = np.where(np.arange(len(at)) % 2 == 0, -1, log.scenario[at]).astype(np.int32)
+    return requests_of(states, scenario, model, space, 4), space, mixture, target
+
+
+@pytest.mark.parametrize("homes", [True, False])
+def test_probabilities_of_all_items_sum_to_one_at_most(homes: bool) -> None:
+    """What is missing to one is what tables have cut off or said of items that are not candidates."""
+    requests, space, mixture, _ = story(homes)
+    found = rank(requests, mixture, space, parts=True)
+    np.testing.assert_allclose(sum(found.parts.values()), found.scores, atol=1e-6)
+    total = found.scores.sum(axis=1)
+    assert (found.scores >= 0).all() and (total <= 1 + 1e-4).all() and (total > 0.9).all()
+    np.testing.assert_allclose(found.gates.sum(axis=1), 1.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("homes", [True, False])
+def test_training_judges_by_the_probabilities_that_ranking_gives(homes: bool) -> None:
+    """The likelihood of a target is the logarithm of its score, for open requests and for those that name a scenario."""
+    requests, space, mixture, target = story(homes)
+    data = judged(requests, np.arange(len(target) + 1), target, space)
+    evidence = requests.evidence()
+    with torch.inference_mode():
+        found = log_likelihood(
+            mixture(evidence),
+            torch.from_numpy(owners(data.target_offsets)),
+            torch.from_numpy(data.own_row),
+            torch.from_numpy(data.log_new),
+            torch.from_numpy(data.follow),
+            torch.from_numpy(data.shares),
+            evidence.place_mass,
+        ).numpy()
+    scores = rank(requests, mixture, space).scores[np.arange(len(target)), target]
+    np.testing.assert_allclose(np.exp(found), scores, rtol=1e-3, atol=1e-7)
+
+
+def test_a_request_in_a_scenario_is_about_its_items_alone() -> None:
+    """Where items belong to scenarios all others have probability 0."""
+    requests, space, mixture, _ = story(homes=True)
+    scores = rank(requests, mixture, space).scores
+    for row in np.flatnonzero(requests.scenario >= 0).tolist():
+        outside = space.home != requests.scenario[row]
+        assert scores[row, outside].max() == 0
+    assert (requests.scenario >= 0).any()
+
+
+def test_components_can_be_left_out() -> None:
+    """The ablations: a component that is off has no part in any score."""
+    for setting, part in (("use_again", "again"), ("use_new", "new"), ("use_next", "next")):
+        requests, space, mixture, _ = story(True, **{setting: False})
+        found = rank(requests, mixture, space, parts=True)
+        assert found.parts[part].max() == 0 and found.scores.sum(axis=1).min() > 0.5
+
+
+def test_some_of_the_requests_are_judged_as_in_the_whole() -> None:
+    """Blocks joined and drawn again are the same requests."""
+    requests, space, _, target = story(True)
+    whole = judged(requests, np.arange(len(target) + 1), target, space)
+    twice = joined([whole, whole])
+    rows = np.array([1, 4, len(target) + 2])
+    part = chosen(twice, rows)
+    expected = rows % len(target)
+    np.testing.assert_array_equal(part.requests.query, requests.query[expected])
+    np.testing.assert_array_equal(part.log_new, whole.log_new[expected])
+    own = [part.requests.own[row] if row >= 0 else -1 for row in part.own_row.tolist()]
+    wanted = [target[row] if whole.own_row[row] >= 0 else -1 for row in expected.tolist()]
+    assert own == wanted
+
+
+def test_logs_of_sums_by_owner() -> None:
+    """An owner without values has minus infinity."""
+    found = segment_logsumexp(torch.tensor([0.0, 1.0, 1000.0]), torch.tensor([0, 0, 2]), 3)
+    np.testing.assert_allclose(found.numpy(), [np.log(1 + np.e), -np.inf, 1000.0], rtol=1e-6)
