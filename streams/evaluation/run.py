@@ -98,7 +98,8 @@ class Plan:
 
     def runs(self, name: str) -> int:
         """How often a method of the registry is run."""
-        return self.seeds if name in METHODS and METHODS[name].trained else 1
+        ready = name == "driftline" and self.setup.model is not None
+        return self.seeds if name in METHODS and METHODS[name].trained and not ready else 1
 
 
 def prepare(history: History, split: Split, plan: Plan) -> list[Task]:

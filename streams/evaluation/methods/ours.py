@@ -8,13 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from encoders.item_encoder import ItemEncoder
 from streams.columns import NONE
+from streams.errors import EvaluationError
 from streams.evaluation.methods.base import Setup
 from streams.evaluation.queries import Queries
 from streams.history import History
 from streams.train import (
     Material,
+    Prepared,
     count_tables,
+    item_space,
     material,
     prepare,
     requests_at,
@@ -24,6 +28,8 @@ from streams.train import (
 from transfer.again import again_scores, repeat_share
 from transfer.analytic import AnalyticTransfer
 from transfer.arrays import F32, I64
+from transfer.learned.folder import encoder_of, load_model, report_of, tables_of
+from transfer.learned.space import ItemSpace
 from transfer.packing import unpack
 from transfer.rows import owners
 
@@ -135,15 +141,22 @@ class Trained:
         self.curve: list[tuple[float, float]] = []
 
     def fit(self, history: History, rows: I64, validation: Queries) -> None:
-        """Train on `rows`, stop and weigh by `validation`."""
+        """Train on `rows`, stop and weigh by `validation`; or take the model of the setup.
+
+        Raises:
+            EvaluationError: that model has seen what it would be judged by, or does not fit the settings.
+        """
         setup, settings = self._setup, self._setup.settings
         shared = setup.shared
+        if setup.model is not None:
+            self._load(history, rows, validation)
+            return
         if "material" not in shared:
             shared["material"] = _material(setup, history, rows)
         self._data = data = shared["material"]
         config = settings.train.model_copy(update={**self.without, "seed": setup.seed})
         key = ("network", config.model_copy(update=MIXTURE_ALONE).model_dump_json())
-        ready = shared.get(key)
+        ready: Prepared | None = shared.get(key)
         if ready is None:
             ready = prepare(
                 data,
@@ -158,12 +171,48 @@ class Trained:
             if set(self.without) <= set(MIXTURE_ALONE):  # another method may want it; gigabytes on a long log
                 shared[key] = ready
         done = weigh(ready, data, settings.tables, config, setup.progress)
-        self._model, self._space, self._places = done.model, ready.space, config.places
+        self._model, self._places, self._tables = done.model, config.places, settings.tables
+        self._space: ItemSpace = ready.space
         self.curve = [(row["epoch"], row["validation_new"]) for row in done.report["network"]]
         if "states" not in shared:
             shared["states"] = _States(data, setup)
         self._states: _States = shared["states"]
         self._waiting: list[I64] = []
+
+    def _load(self, history: History, rows: I64, validation: Queries) -> None:
+        setup, settings = self._setup, self._setup.settings
+        assert setup.model is not None
+        if self.without:
+            raise EvaluationError(
+                f"{self.name} is trained for the evaluation; --model gives {Trained.name} alone"
+            )
+        self._model, report = load_model(setup.model), report_of(setup.model)
+        if float(report.get("until", np.inf)) > float(validation.time.max()):
+            raise EvaluationError(
+                f"the model {setup.model} was trained on events that it would be judged by; train it with "
+                "--holdout-share as great as the test share"
+            )
+        if (
+            self._model.mixture is None
+            or self._model.interest.fingerprint() != settings.interest.fingerprint()
+        ):
+            raise EvaluationError(
+                f"the model {setup.model} was trained with other interest settings; give the same --config"
+            )
+        encoder = ItemEncoder.load(setup.encoder or setup.model / "encoder")
+        if encoder.fingerprint != encoder_of(setup.model):
+            raise EvaluationError(
+                f"the model {setup.model} was trained with another item encoder; give --encoder"
+            )
+        content = setup.item_content() if setup.item_content is not None else None
+        self._data = material(history, rows, encoder, content)
+        self._places = self._model.mixture.config.places
+        self._tables = tables_of(setup.model)
+        counted = count_tables(history, rows, self._tables)
+        self._space = item_space(self._model, self._data, counted)
+        self.curve = [(row["epoch"], row["validation_new"]) for row in report.get("network", [])]
+        self._states = _States(self._data, setup)
+        self._waiting = []
 
     def learn(self, rows: I64) -> None:
         """Tables go on; many events at a time, since merging costs about as much however few they are."""
