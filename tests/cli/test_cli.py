@@ -22,6 +22,7 @@ from support.streamed_logs import Row, write_lines
 
 COMMANDS = [
     "quickstart", "items", "replay", "redrive", "run", "recommend", "explain", "export", "simulate", "broker", "doctor",
+    "profile", "fit", "train", "tune", "refuse", "evaluate",
 ]  # fmt: skip
 ITEMS = [
     {"sku": "g", "title": "Red grapes", "scenario": "fruit"},

@@ -172,7 +172,7 @@ class LearnedModel:
         config = self.config
         with torch.inference_mode():
             latest = self.network.without_ring(states.users).clone()
-            if config.use_ring and len(states.ring_item):
+            if config.use_ring and states.ring_item.any():
                 tokens, last = ring_tokens(states, config, self._base, self._name_vectors)
                 some = last >= 0
                 read = self.network.read_ring(tokens, last.clamp_min(0))[:, 0]
