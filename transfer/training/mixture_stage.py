@@ -97,8 +97,9 @@ def chosen(judged: Judged, rows: I64) -> Judged:
     requests = judged.requests
     own, own_offsets = rows_of(requests.own_offsets, rows)
     targets, target_offsets = rows_of(judged.target_offsets, rows)
-    moved = np.full(len(requests.own) + 1, -1)
-    moved[own] = np.arange(len(own))
+    # The own items of a request stay together: its rows move as one. (A table of all rows would cost more than the fit.)
+    shift = (own_offsets[:-1] - requests.own_offsets[rows])[owners(target_offsets)]
+    own_row = judged.own_row[targets]
     return Judged(
         replace(
             requests,
@@ -114,7 +115,7 @@ def chosen(judged: Judged, rows: I64) -> Judged:
             query=requests.query[rows],
         ),
         target_offsets,
-        moved[judged.own_row[targets]],
+        np.where(own_row >= 0, own_row + shift, -1),
         judged.log_new[targets],
         judged.follow[targets],
         judged.shares[targets],
