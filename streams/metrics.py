@@ -166,6 +166,8 @@ class Metrics:
         )
         for stage in STAGES:
             self.stage.labels(stage)
+        for outcome in ("written", "failed"):
+            self.table_writes.labels(outcome)  # a rate of failures needs a 0 to begin with
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes."""

@@ -139,6 +139,8 @@ class Prepared:
     space: ItemSpace
     """with tables as after the training rows"""
     judged: Judged
+    earlier: Judged | None
+    """of the last part of the training rows"""
     report: dict[str, Any]
 
 
@@ -208,8 +210,9 @@ def prepare(
     judged = _judged(data, queries, model, space, tables, config, progressive)
     if judged is None:
         raise TrainingError("the validation part holds no event of a known user; give a longer log")
+    earlier = _earlier(data, rows, model, space, tables, config) if progressive else None
     report |= {"events": len(rows), "until": float(history.time[validation].max()), "data": history.identity}
-    return Prepared(model, space, judged, report)
+    return Prepared(model, space, judged, earlier, report)
 
 
 def weigh(
@@ -219,9 +222,9 @@ def weigh(
     from transfer.training.mixture_stage import fit_mixture
 
     model = ready.model
-    mixture, curve = fit_mixture(_mixture_config(model, tables, config), ready.judged, config)
+    mixture, curve = fit_mixture(_mixture_config(model, tables, config), ready.judged, config, ready.earlier)
     if tell is not None:
-        best = min(row["validation_loss"] for row in curve)
+        best = min(row["validation_loss"] for row in curve if row["with_network"])
         tell(f"mixture: validation loss {best:.4f} after {len(curve)} epochs")
     report = ready.report | {"mixture": curve, "train": config.model_dump(mode="json")}
     trained = LearnedModel(
@@ -423,6 +426,28 @@ def requests_at(
     known = np.array([number for number, row in enumerate(at) if row in packed], np.int64)
     states = unpack([packed[at[number]] for number in known.tolist()], model.interest)
     return requests_of(states, queries.scenario[known], model, space, places), known
+
+
+def _earlier(
+    data: Material,
+    rows: I64,
+    model: LearnedModel,
+    space: ItemSpace,
+    tables: TablesConfig,
+    config: TrainConfig,
+) -> Judged | None:
+    """Evidence at the last part of the training rows (in order of time), with tables as they were then."""
+    time = data.history.time[rows]
+    first, last = float(time[0]), float(time[-1])
+    begin = int(np.searchsorted(time, last - config.mixture_earlier_share * (last - first)))
+    part = np.sort(rows[begin:])
+    if not config.mixture_earlier_share or not begin or not len(part):
+        return None
+    queries = [open_queries(data.history, part)]
+    if config.use_slots and len(data.history.scenarios) > 1:
+        queries.append(given_queries(data.history, part))
+    before = space.at(count_tables(data.history, rows[:begin], tables))
+    return _judged(data, queries, model, before, tables, config, progressive=True)
 
 
 def _judged(

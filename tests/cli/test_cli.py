@@ -96,7 +96,7 @@ def test_recommend_and_explain_print_the_documented_json(shop: Path) -> None:
         driftline("recommend", "u0", "--store", str(shop / "store"), "--k", "2", "--json").stdout
     )
     assert list(found) == ["user_id", "items"] and found["user_id"] == "u0" and len(found["items"]) == 2
-    assert list(found["items"][0]) == ["item_id", "title", "scenario", "score", "source"]
+    assert list(found["items"][0]) == ["item_id", "title", "scenario", "score", "source", "because"]
     told = json.loads(driftline("explain", "u0", "--store", str(shop / "store"), "--json").stdout)
     assert {"user_id", "scenarios", "recent"} <= set(told)
     assert {"name", "weight", "emergence", "mass"} <= set(told["scenarios"][0])

@@ -10,6 +10,7 @@ import torch
 
 from transfer.arrays import F32, I64, U64
 from transfer.config import InterestConfig
+from transfer.emergence import ScenarioFeatures
 from transfer.learned.config import NetworkConfig
 from transfer.learned.features import horizon_masses, horizon_sums, slot_features, slot_width, unit_slots
 from transfer.learned.gaps import gap_class
@@ -74,10 +75,11 @@ def context(
     config: NetworkConfig,
     names: NameLookup,
     asked: Asked | None = None,
+    found: ScenarioFeatures | None = None,
 ) -> Context:
     """Horizons and slots of each user; a scenario that is asked for and not the user's gets a place of its own, the last.
 
-    Without slots in the network it holds none.
+    Without slots in the network it holds none. found: the states' features, if they are there already.
     """
     users = states.users
     sizes = sizes_of(states.scenario_offsets) if config.use_slots else np.zeros(users, np.int64)
@@ -92,7 +94,7 @@ def context(
         owner, place = states.slot_users(), places(states.scenario_offsets)
         known[owner, place] = True
         slots[owner, place] = unit_slots(states)
-        features[owner, place] = slot_features(states, interest)
+        features[owner, place] = slot_features(states, interest, found)
         name[owner, place] = states.scenario_code
         if asked is not None:
             row, at = unvisited(states, asked)

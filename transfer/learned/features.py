@@ -6,7 +6,7 @@ import numpy as np
 
 from transfer.arrays import F32, F64
 from transfer.config import InterestConfig, TransferConfig
-from transfer.emergence import scenario_features
+from transfer.emergence import ScenarioFeatures, scenario_features
 from transfer.rows import segment_sum, shares
 from transfer.states import InterestStates
 
@@ -16,7 +16,7 @@ BOUND = 4.0
 
 
 def slot_features(
-    states: InterestStates, interest: InterestConfig, transfer: TransferConfig | None = None
+    states: InterestStates, interest: InterestConfig, found: ScenarioFeatures | None = None
 ) -> F32:
     """(S, F) float32, F = 6 + 2 K + A: what a slot has, what it does now, by which actions.
 
@@ -28,7 +28,7 @@ def slot_features(
     >>> slot_features(empty_states(1, InterestConfig()), InterestConfig()).shape
     (0, 15)
     """
-    found = scenario_features(states, interest, transfer or TransferConfig())
+    found = found or scenario_features(states, interest, TransferConfig())
     user = states.slot_users()
     by_horizon = states.scenario_counts.sum(axis=2, dtype=np.float64)
     ages = found.recency_s[:, None] / interest.half_lives

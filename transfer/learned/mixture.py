@@ -111,8 +111,8 @@ class Mixture(nn.Module):
         )
         nn.init.zeros_(self.again_given.weight)
 
-    def forward(self, evidence: Evidence) -> Weights:
-        """Gates and the weights inside the components."""
+    def forward(self, evidence: Evidence, with_new: bool = True) -> Weights:
+        """Gates and the weights inside the components; `with_new` false: as if there were no network."""
         config = self.config
         requests = len(evidence.user)
         column = torch.softmax(self.column, 0)
@@ -133,7 +133,7 @@ class Mixture(nn.Module):
         has_own[evidence.own_request] = True
         allowed = torch.ones_like(gate, dtype=torch.bool)
         allowed[:, 0] = has_own & config.use_again
-        allowed[:, 1] = config.use_new
+        allowed[:, 1] = config.use_new and with_new
         allowed[:, 2] = some & config.use_next
         if not config.use_recent:
             allowed[:, 3:-1] = False

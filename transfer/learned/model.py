@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -47,6 +47,10 @@ class Queries:
     """(S,) of each slot"""
     interests: F32
     """(S, d)"""
+    emergence: F32
+    """(S,) as in `transfer.emergence`"""
+    mass: F32
+    """(S,)"""
 
 
 class LearnedModel:
@@ -107,13 +111,12 @@ class LearnedModel:
     def __call__(self, states: InterestStates) -> Fusion:
         """Fuse U users."""
         found = self.queries(states)
-        features = scenario_features(states, self.interest, self._transfer)
         rows, offsets = self._top(states.scenario_offsets, found.weights)
         return Fusion(
             fused=self._searched(found.query),
             weights=found.weights,
-            emergence=features.emergence.astype(np.float32),
-            mass=features.mass.astype(np.float32),
+            emergence=found.emergence,
+            mass=found.mass,
             interests=self._searched(found.interests[rows]),
             interest_offsets=offsets,
         )
@@ -153,23 +156,15 @@ class LearnedModel:
             parts.append(self._read(part, None if asked is None else Asked(asked[start : start + len(rows)])))
         if len(parts) == 1:
             return parts[0]
-        width = self.config.width
-        empty = Queries(
-            np.zeros((0, width), np.float32),
-            np.zeros((0, width), np.float32),
-            np.zeros(0, np.float32),
-            np.zeros((0, width), np.float32),
-        )
-        parts = parts or [empty]
+        if not parts:
+            return self._read(states, None)
         return Queries(
-            np.concatenate([part.query for part in parts]),
-            np.concatenate([part.asked for part in parts]),
-            np.concatenate([part.weights for part in parts]),
-            np.concatenate([part.interests for part in parts]),
+            *(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Queries))
         )
 
     def _read(self, states: InterestStates, asked: Asked | None) -> Queries:
         config = self.config
+        features = scenario_features(states, self.interest, self._transfer)
         with torch.inference_mode():
             latest = self.network.without_ring(states.users).clone()
             if config.use_ring and states.ring_item.any():
@@ -177,7 +172,9 @@ class LearnedModel:
                 some = last >= 0
                 read = self.network.read_ring(tokens, last.clamp_min(0))[:, 0]
                 latest = torch.where(some.unsqueeze(1), read, latest)
-            found = self.network(latest, context(states, self.interest, config, self._name_vectors, asked))
+            found = self.network(
+                latest, context(states, self.interest, config, self._name_vectors, asked, features)
+            )
             query = found.query.numpy()
             interests, logits = found.interests.numpy(), found.logits
             owner, place = states.slot_users(), places(states.scenario_offsets)
@@ -193,7 +190,14 @@ class LearnedModel:
                 rows = np.flatnonzero(at >= 0)
                 in_scenario = query.copy()
                 in_scenario[rows] = interests[rows, at[rows]]
-        return Queries(query, in_scenario, slots.astype(np.float32), vectors)
+        return Queries(
+            query,
+            in_scenario,
+            slots.astype(np.float32),
+            vectors,
+            features.emergence.astype(np.float32),
+            features.mass.astype(np.float32),
+        )
 
     def _base(self, keys: U64) -> tuple[F32, I64]:
         place, ids = self._known(keys)

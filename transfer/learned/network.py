@@ -86,28 +86,28 @@ class Layer(nn.Module):
         super().__init__()
         self.heads = heads
         self.before = nn.LayerNorm(width)
-        self.mix = nn.Linear(width, 3 * width)
+        self.ask = nn.Linear(width, width)
+        self.hold = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
         self.between = nn.LayerNorm(width)
         self.up = nn.Linear(width, hidden)
         self.down = nn.Linear(hidden, width)
         self.drop = nn.Dropout(dropout)
 
-    def forward(
-        self, x: Tensor, mask: Tensor | None, causal: bool = False, last: Tensor | None = None
-    ) -> Tensor:
-        """x (B, L, d); mask (B, 1, L | 1, L) bool, True: may be seen. With `last` (B,) only those rows come out, (B, 1, d)."""
-        batch, length, width = x.shape
+    def forward(self, x: Tensor, mask: Tensor | None, rows: Tensor | None = None) -> Tensor:
+        """x (B, L, d); mask (B | 1, 1, R | 1, L) bool, True: may be seen; rows (B, R): only these come out, (B, R, d)."""
+        batch, _, width = x.shape
         normed = self.before(x)
+        k, v = self.hold(normed).chunk(2, dim=-1)
+        if rows is not None:
+            at = rows.unsqueeze(-1).expand(-1, -1, width)
+            normed, x = normed.gather(1, at), x.gather(1, at)
         q, k, v = (
-            part.view(batch, length, self.heads, -1).transpose(1, 2)
-            for part in self.mix(normed).chunk(3, dim=-1)
+            part.reshape(batch, part.shape[1], self.heads, width // self.heads).transpose(1, 2)
+            for part in (self.ask(normed), k, v)
         )
-        if last is not None:
-            at = last.view(batch, 1, 1, 1).expand(-1, self.heads, 1, q.shape[-1])
-            q, x = q.gather(2, at), x.gather(1, last.view(batch, 1, 1).expand(-1, 1, width))
         rate = self.drop.p if self.training else 0.0
-        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=rate, is_causal=causal)
+        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=rate)
         x = x + self.drop(self.out(seen.transpose(1, 2).reshape(batch, -1, width)))
         out: Tensor = x + self.drop(self.down(F.gelu(self.up(self.between(x)))))
         return out
@@ -188,8 +188,8 @@ class TransferNetwork(nn.Module):
             mask = seen.view(1, 1, length, length)
         for number, layer in enumerate(self.ring):
             if last is not None and number == len(self.ring) - 1:
-                rows = (torch.arange(length, device=ids.device) <= last.unsqueeze(1)).view(-1, 1, 1, length)
-                x = layer(x, rows, last=last)
+                before = (torch.arange(length, device=ids.device) <= last.unsqueeze(1)).view(-1, 1, 1, length)
+                x = layer(x, before, last.unsqueeze(1))
             else:
                 x = layer(x, mask)
         out: Tensor = self.ring_norm(x)
@@ -220,13 +220,16 @@ class TransferNetwork(nn.Module):
             )
         x = torch.cat(tokens, dim=1)
         mask = self._visible(known, x.shape[1]) if config.use_slots else None
-        x = self.context(x, mask)
+        # The sums are seen and see nothing: their own outputs are of no use.
+        lead = 1 + config.horizons
+        read = torch.cat([torch.zeros(1, dtype=torch.long), torch.arange(lead, x.shape[1])]).to(x.device)
+        x = self.context(x, None if mask is None else mask[:, :, read], read.expand(p, -1))
         head = self.query_norm(x[:, 0])
         direct: Tensor = self.query(head) + self.direct(sums.flatten(1)) + latest
         if not config.use_slots:
             empty = direct.new_zeros(p, slots, d)
             return Reading(direct, empty, direct.new_full((p, slots), -torch.inf))
-        out = self.slot_norm(x[:, 1 + config.horizons :])
+        out = self.slot_norm(x[:, 1:])
         logits = self.weight(out).squeeze(-1).masked_fill(~known, -torch.inf)
         interests = self.interest(out)
         some = known.any(dim=1, keepdim=True)

@@ -44,6 +44,12 @@ class TrainConfig(BaseModel):
     mixture_queries: int = Field(
         30_000, ge=100, description="requests that the mixture is fitted on, at most"
     )
+    mixture_earlier_share: float = Field(
+        0.25,
+        ge=0,
+        lt=1,
+        description="last part of the training time that counted components learn from first",
+    )
     use_slots: bool = True
     use_emergence: bool = True
     use_ring: bool = True

@@ -123,13 +123,47 @@ def chosen(judged: Judged, rows: I64) -> Judged:
 
 
 def fit_mixture(
-    config: MixtureConfig, data: Judged, train: TrainConfig, holdout: float = 0.2
+    config: MixtureConfig,
+    data: Judged,
+    train: TrainConfig,
+    earlier: Judged | None = None,
+    holdout: float = 0.2,
 ) -> tuple[Mixture, list[dict[str, float]]]:
-    """The mixture of greatest likelihood; the last `holdout` of the requests (in order of time) tells when to stop."""
+    """The mixture of greatest likelihood; the last `holdout` of the requests (in order of time) tells when to stop.
+
+    `earlier` are requests that the network was trained on: the counted components learn from them first, as if there were no
+    network, which knows these answers too well to be weighed by them.
+    """
     torch.manual_seed(train.seed)
     rng = np.random.default_rng(train.seed)
     mixture = Mixture(config)
-    optimizer = torch.optim.AdamW(mixture.parameters(), lr=train.mixture_rate, weight_decay=1e-3)
+    curve: list[dict[str, float]] = []
+    if earlier is not None and len(earlier.requests) > BATCH:
+        blind = replace(earlier, requests=replace(earlier.requests, own_features=_without_network(earlier)))
+        curve += _ascend(mixture, blind, train, rng, holdout, train.mixture_rate, with_new=False)
+    rate = train.mixture_rate / 3 if curve else train.mixture_rate
+    curve += _ascend(mixture, data, train, rng, holdout, rate, with_new=True)
+    return mixture.eval(), curve
+
+
+def _without_network(data: Judged) -> F32:
+    """Features of own items with the network's opinion, the last one, taken out."""
+    features = data.requests.own_features.copy()
+    features[:, -1] = 0
+    return features
+
+
+def _ascend(
+    mixture: Mixture,
+    data: Judged,
+    train: TrainConfig,
+    rng: np.random.Generator,
+    holdout: float,
+    rate: float,
+    with_new: bool,
+) -> list[dict[str, float]]:
+    """Climb to the greatest likelihood; the best of all epochs stays in `mixture`."""
+    optimizer = torch.optim.AdamW(mixture.parameters(), lr=rate, weight_decay=1e-3)
     count = len(data.requests)
     cut = max(1, min(count - 1, round(count * (1 - holdout))))
     learn, judge = np.arange(cut), np.arange(cut, count)
@@ -140,7 +174,7 @@ def fit_mixture(
         order = rng.permutation(learn)
         total, seen = 0.0, 0
         for begin in range(0, len(order), BATCH):
-            likelihood = _likelihood(mixture, chosen(data, np.sort(order[begin : begin + BATCH])))
+            likelihood = _likelihood(mixture, chosen(data, np.sort(order[begin : begin + BATCH])), with_new)
             if not len(likelihood):
                 continue
             optimizer.zero_grad()
@@ -148,8 +182,9 @@ def fit_mixture(
             torch.nn.utils.clip_grad_norm_(mixture.parameters(), train.gradient_norm)
             optimizer.step()
             total, seen = total - float(likelihood.detach().sum()), seen + len(likelihood)
-        value = evaluate_mixture(mixture, data, judge)
-        curve.append({"epoch": float(epoch), "loss": total / max(seen, 1), "validation_loss": value})
+        value = evaluate_mixture(mixture, data, judge, with_new)
+        row = {"epoch": float(epoch), "loss": total / max(seen, 1), "validation_loss": value}
+        curve.append({**row, "with_network": float(with_new)})
         if value < best - 1e-4:
             best, waited = value, 0
             kept = {name: tensor.clone() for name, tensor in mixture.state_dict().items()}
@@ -158,24 +193,24 @@ def fit_mixture(
             if waited >= PATIENCE:
                 break
     mixture.load_state_dict(kept)
-    return mixture.eval(), curve
+    return curve
 
 
-def evaluate_mixture(mixture: Mixture, data: Judged, rows: I64) -> float:
+def evaluate_mixture(mixture: Mixture, data: Judged, rows: I64, with_new: bool = True) -> float:
     """Mean negative log likelihood of the targets of some requests."""
     mixture.eval()
     total, seen = 0.0, 0
     with torch.inference_mode():
         for begin in range(0, len(rows), 4 * BATCH):
-            found = _likelihood(mixture, chosen(data, rows[begin : begin + 4 * BATCH]))
+            found = _likelihood(mixture, chosen(data, rows[begin : begin + 4 * BATCH]), with_new)
             total, seen = total - float(found.sum()), seen + len(found)
     return total / max(seen, 1)
 
 
-def _likelihood(mixture: Mixture, data: Judged) -> torch.Tensor:
+def _likelihood(mixture: Mixture, data: Judged, with_new: bool) -> torch.Tensor:
     evidence = data.requests.evidence()
     return log_likelihood(
-        mixture(evidence),
+        mixture(evidence, with_new),
         torch.from_numpy(owners(data.target_offsets)),
         torch.from_numpy(data.own_row),
         torch.from_numpy(data.log_new),
