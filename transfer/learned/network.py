@@ -108,7 +108,7 @@ class Layer(nn.Module):
         )
         rate = self.drop.p if self.training else 0.0
         seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=rate)
-        x = x + self.drop(self.out(seen.transpose(1, 2).reshape(batch, -1, width)))
+        x = x + self.drop(self.out(seen.transpose(1, 2).reshape(x.shape)))
         out: Tensor = x + self.drop(self.down(F.gelu(self.up(self.between(x)))))
         return out
 
