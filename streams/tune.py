@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.errors import MissingExtra, TrainingError
-from streams.train import Material, network_of, positions
+from streams.material import Material
+from streams.train import network_of, positions
 from transfer.arrays import I64
 from transfer.config import InterestConfig
 from transfer.training.config import TrainConfig

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from streams.cli import options
+from streams.cli.reading import encode_texts, read_history
 from streams.cli.session import console, load, print_json, progress_bar, reported, show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.table import Table
 
+    from encoders.whitening import Whitening
+    from streams.evaluation.methods.base import Content
     from streams.evaluation.run import Evaluation
     from streams.evaluation.weights import WeightShift
     from streams.fit import ItemContent
@@ -125,7 +125,6 @@ def evaluate(
     Example: driftline evaluate events.parquet --items items.parquet --map scenario=department
     --methods popularity-7d,own,own+popularity-7d --task both --report ./report
     """
-    from streams.catalogue_file import open_catalogue
     from streams.evaluation.methods.base import Setup
     from streams.evaluation.methods.registry import METHODS, names
     from streams.evaluation.report import write_report
@@ -134,9 +133,6 @@ def evaluate(
     from streams.evaluation.slices import DAY
     from streams.evaluation.split import last_split, time_split
     from streams.evaluation.summary import summarise
-    from streams.history import load_history
-    from streams.logs import open_logs
-    from streams.mapping import CATALOGUE_FIELDS, parse_mapping
 
     if methods.strip() == "list":
         show("\n".join(METHODS))
@@ -144,18 +140,16 @@ def evaluate(
     with reported():
         chosen = names(methods)
         settings = load(config)
-        catalogue = open_catalogue([items], parse_mapping(items_map, CATALOGUE_FIELDS)) if items else None
-        events = open_logs(
+        history = read_history(
             log,
-            parse_mapping(map_),
-            now=time.time(),
-            default_action=action,
-            default_scenario=scenario,
-            max_future_s=settings.daemon.max_future_s,
-            batch_rows=settings.replay.batch_events,
+            items,
+            settings,
+            map_=map_,
+            items_map=items_map,
+            action=action,
+            scenario=scenario,
+            quiet=json_,
         )
-        with progress_bar("reading", events.total_rows, json_) as advance:
-            history = load_history(events, catalogue, advance)
         if split is SplitName.LAST:
             cut = last_split(history)
         else:
@@ -199,32 +193,23 @@ def evaluate(
             show(f"report: {written}")
 
 
-def _vectors(content: Callable[[], ItemContent | None]) -> tuple[F32, Bool]:
-    found = content()
+def _vectors(content: Content) -> tuple[F32, Bool]:
+    found = content(None)
     assert found is not None
     return found.vectors, found.known
 
 
-def _content(history: History, settings: Settings, quiet: bool) -> Callable[[], ItemContent | None] | None:
-    """Encodes the items' texts when a method asks for them, once."""
+def _content(history: History, settings: Settings, quiet: bool) -> Content | None:
+    """Encodes the items' texts when a method asks for them, once for each whitening."""
     if not any(history.item_texts):
         return None
-    from functools import cache
+    held: dict[str, ItemContent | None] = {}
 
-    @cache
-    def encoded() -> ItemContent | None:
-        from streams.fit import item_content
-
-        distinct = len(set(history.item_texts))
-        with progress_bar("encoding texts", distinct, quiet) as advance:
-            done = 0
-
-            def told(total: int) -> None:
-                nonlocal done
-                advance(total - done)
-                done = total
-
-            return item_content(history, settings.encoder, progress=told)
+    def encoded(whitening: Whitening | None) -> ItemContent | None:
+        key = "" if whitening is None else whitening.fingerprint
+        if key not in held:
+            held[key] = encode_texts(history, settings, whitening, quiet)
+        return held[key]
 
     return encoded
 

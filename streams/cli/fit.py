@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from streams.cli import options
+from streams.cli.reading import encode_texts, read_history
 from streams.cli.session import console, load, print_json, progress_bar, reported, show
 from streams.errors import SettingsError
 
@@ -62,11 +63,7 @@ def fit(
 
     Example: driftline fit events.parquet --items items.parquet --map scenario=department --out ./encoder
     """
-    from streams.catalogue_file import open_catalogue
-    from streams.fit import fit_encoder, fit_passes, item_content, rows_before
-    from streams.history import load_history
-    from streams.logs import open_logs
-    from streams.mapping import CATALOGUE_FIELDS, parse_mapping
+    from streams.fit import fit_encoder, fit_passes, rows_before
 
     with reported():
         if until is not None and holdout_share:
@@ -74,21 +71,18 @@ def fit(
         settings = load(config)
         before = None if until is None else _unix_seconds(until)
         began = time.monotonic()
-        catalogue = open_catalogue([items], parse_mapping(items_map, CATALOGUE_FIELDS)) if items else None
-        events = open_logs(
+        history = read_history(
             log,
-            parse_mapping(map_),
-            now=time.time(),
-            default_action=action,
-            default_scenario=scenario,
-            max_future_s=settings.daemon.max_future_s,
-            batch_rows=settings.replay.batch_events,
+            items,
+            settings,
+            map_=map_,
+            items_map=items_map,
+            action=action,
+            scenario=scenario,
+            quiet=json_,
         )
-        with progress_bar("reading", events.total_rows, json_) as advance:
-            history = load_history(events, catalogue, advance)
         rows = rows_before(history, before, holdout_share)
-        with progress_bar("encoding texts", len(set(history.item_texts) - {""}), json_) as advance:
-            content = item_content(history, settings.encoder, progress=advance)
+        content = encode_texts(history, settings, None, json_)
         with progress_bar("fitting", fit_passes(), json_) as advance:
             encoder = fit_encoder(history, rows, settings.fit, advance, content, settings.encoder.dim)
         encoder.save(out)

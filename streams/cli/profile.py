@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,8 @@ from typing import Annotated
 import typer
 
 from streams.cli import options
-from streams.cli.session import console, load, print_json, progress_bar, reported, show
+from streams.cli.reading import read_history
+from streams.cli.session import console, load, print_json, reported, show
 
 
 def profile(
@@ -43,10 +43,6 @@ def profile(
 
     Example: driftline profile events.parquet --items items.parquet --map scenario=department --out driftline.toml
     """
-    from streams.catalogue_file import open_catalogue
-    from streams.history import load_history
-    from streams.logs import open_logs
-    from streams.mapping import CATALOGUE_FIELDS, parse_mapping
     from streams.profile.report import tables_of
     from streams.profile.run import profile as run_profile
     from streams.profile.settings_file import check_free, settings_text, write_settings
@@ -59,17 +55,16 @@ def profile(
             from streams.profile.plots import check_plots
 
             check_plots()
-        catalogue = open_catalogue([items], parse_mapping(items_map, CATALOGUE_FIELDS)) if items else None
-        events = open_logs(
+        history = read_history(
             log,
-            parse_mapping(map_),
-            now=time.time(),
-            default_action=action,
-            default_scenario=scenario,
-            max_future_s=settings.daemon.max_future_s,
+            items,
+            settings,
+            map_=map_,
+            items_map=items_map,
+            action=action,
+            scenario=scenario,
+            quiet=json_,
         )
-        with progress_bar("reading", events.total_rows, json_) as advance:
-            history = load_history(events, catalogue, advance)
         with console.status("looking at gaps, asking questions") if not json_ else nullcontext():
             found = run_profile(history, settings.interest, seed)
         if out is not None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from streams.cli import options
-from streams.cli.session import console, load, print_json, progress_bar, reported, show
+from streams.cli.reading import encode_texts, read_history
+from streams.cli.session import console, load, print_json, reported, show
 
 
 def tune(
@@ -54,13 +54,9 @@ def tune(
     Example: driftline tune events.parquet --minutes 60 --out tuned.toml
     """
     from encoders.item_encoder import ItemEncoder
-    from streams.catalogue_file import open_catalogue
-    from streams.fit import item_content
-    from streams.history import load_history
-    from streams.logs import open_logs
-    from streams.mapping import CATALOGUE_FIELDS, parse_mapping
+    from streams.material import material, parts_of
     from streams.profile.settings_file import check_free, write_settings
-    from streams.train import material, parts_of, require_training
+    from streams.train import require_training
     from streams.tune import SEARCHED
     from streams.tune import tune as search
 
@@ -68,23 +64,19 @@ def tune(
         require_training()
         check_free(out, force)
         settings = load(config)
-        catalogue = open_catalogue([items], parse_mapping(items_map, CATALOGUE_FIELDS)) if items else None
-        events = open_logs(
-            log,
-            parse_mapping(map_),
-            now=time.time(),
-            default_action=action,
-            default_scenario=scenario,
-            max_future_s=settings.daemon.max_future_s,
-            batch_rows=settings.replay.batch_events,
-        )
         fitted = ItemEncoder.load(encoder) if encoder else None
-        with progress_bar("reading", events.total_rows, json_) as advance:
-            history = load_history(events, catalogue, advance)
+        history = read_history(
+            log,
+            items,
+            settings,
+            map_=map_,
+            items_map=items_map,
+            action=action,
+            scenario=scenario,
+            quiet=json_,
+        )
         rows, validation = parts_of(history, validation_share, holdout_share)
-        with progress_bar("encoding texts", len(set(history.item_texts) - {""}), json_) as advance:
-            whitening = fitted.whitening if fitted is not None else None
-            content = item_content(history, settings.encoder, whitening, progress=advance)
+        content = encode_texts(history, settings, fitted.whitening if fitted else None, json_)
         data = material(history, rows, fitted, content, fit=settings.fit, dim=settings.interest.dim)
         found = search(
             data,

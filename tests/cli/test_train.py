@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from streams.settings import Settings
 from support.daemon_process import program
 from support.event_columns import event
 from support.streamed_logs import write_lines
@@ -122,5 +123,5 @@ def test_tuning_writes_a_section_that_loads(shop: Path) -> None:
     arguments = (shop / "events.jsonl", "--out", out, "--config", shop / "driftline.toml")
     found = json.loads(driftline("tune", *arguments, "--trials", 2, "--minutes", 1, "--json"))
     assert len(found["trials"]) == 2 and "learning_rate" in out.read_text()
+    assert Settings.load(out).train.learning_rate == pytest.approx(found["settings"]["learning_rate"])
     assert "--force" in driftline("tune", *arguments, "--trials", 1, fails=True)
-    driftline("doctor", "--config", out, "--help")

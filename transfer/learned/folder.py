@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,18 @@ META, TENSORS = "model.json", "model.safetensors"
 
 
 def save_model(
-    folder: Path, model: LearnedModel, tables: TablesConfig, report: Mapping[str, Any], encoder: str = ""
+    folder: Path,
+    model: LearnedModel,
+    tables: TablesConfig,
+    report: Mapping[str, Any],
+    encoder: str = "",
+    beside: Callable[[Path], object] | None = None,
 ) -> str:
     """Write the model; gives its fingerprint.
 
     tables: settings of the tables that the mixture was fitted on. encoder: fingerprint of the item encoder whose base
-    vectors it was trained on. report: anything for people, as JSON: data, seed, metrics.
+    vectors it was trained on. report: anything for people, as JSON: data, seed, metrics. beside: writes more into the
+    folder that it is given, before the folder takes its place.
 
     Raises:
         ModelError: the folder is there already and is no model.
@@ -68,6 +74,8 @@ def save_model(
         fresh.mkdir()
         save_file({name: value.contiguous() for name, value in tensors.items()}, fresh / TENSORS)
         (fresh / META).write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        if beside is not None:
+            beside(fresh)
         before = Path(temporary) / "before"
         if folder.exists():
             folder.rename(before)

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from transfer.arrays import F32
 from transfer.learned.mixture import COMPONENTS, Mixture, Weights
 from transfer.learned.requests import Requests
-from transfer.learned.space import OPEN, ItemSpace
+from transfer.learned.space import ItemSpace
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +98,3 @@ def _popular(requests: Requests, weights: Weights, gates: F32, space: ItemSpace)
         members = space.members(scenario)
         part[np.ix_(rows, members)] = gates[rows, 3:] @ space.shares(scenario)[members].T
     return part
-
-
-__all__ = ["OPEN", "Ranking", "new_logits", "rank"]

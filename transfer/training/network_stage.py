@@ -97,8 +97,7 @@ class NetworkModule(lightning.LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Sum of the weighted losses."""
         config = self._settings
-        candidates = draw(self._catalogue, batch.target.cpu(), config, self._generator)
-        candidates = moved(candidates, self.device)
+        candidates = draw(self._catalogue, batch.target, config, self._generator)
         total = self._total(batch, candidates, log=True)
         if config.adversarial:
             total = total + self._adversarial(batch, candidates)

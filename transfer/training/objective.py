@@ -61,7 +61,7 @@ def draw(
     """All candidates, or above `full_softmax_items` the targets and a uniform sample."""
     every = catalogue.candidates
     if len(every) <= config.full_softmax_items:
-        return Candidates(every, torch.zeros(len(every)))
+        return Candidates(every, torch.zeros(len(every), device=every.device))
     sampled = every[torch.randint(len(every), (config.samples,), generator=generator).to(every.device)]
     return _joined(targets, sampled, len(every))
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from scipy.sparse import csr_array
 
+from encoders.whitening import Whitening
 from streams.columns import NONE
 from streams.evaluation.queries import Queries, seen_rows
 from streams.fit import ItemContent
@@ -63,6 +64,10 @@ class Tunable(Protocol):
         ...
 
 
+Content = Callable[[Whitening | None], ItemContent | None]
+"""Encodes the items' texts when it is called; with a whitening, for an encoder that has it, else with one fitted on them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """What a method is built from: `Method(setup)` (see `registry.py`)."""
@@ -74,8 +79,8 @@ class Setup:
     """a fitted item encoder's folder"""
     settings: Settings = field(default_factory=Settings)
     """of states, tables, encoder and training"""
-    item_content: Callable[[], ItemContent | None] | None = None
-    """content vectors of the history's items as fitting takes them; encoded when called for the first time"""
+    item_content: Content | None = None
+    """content vectors of the history's items as fitting takes them"""
     content: Callable[[], tuple[F32, Bool]] | None = None
     """text vectors of the history's items, (N, D) float32 unit rows, and which have one (N,); encoded when called"""
     max_seconds: float = 600.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,18 +12,11 @@ from streams.columns import NONE
 from streams.errors import EvaluationError
 from streams.evaluation.methods.base import Setup
 from streams.evaluation.queries import Queries
+from streams.evidence import count_tables, item_space, requests_at, states_before
 from streams.history import History
-from streams.train import (
-    Material,
-    Prepared,
-    count_tables,
-    item_space,
-    material,
-    prepare,
-    requests_at,
-    states_before,
-    weigh,
-)
+from streams.material import Material, material
+from streams.recommend import NEW_TEMPERATURE
+from streams.train import Prepared, prepare, weigh
 from transfer.again import again_scores, repeat_share
 from transfer.analytic import AnalyticTransfer
 from transfer.arrays import F32, I64
@@ -33,8 +25,6 @@ from transfer.learned.space import ItemSpace
 from transfer.packing import unpack
 from transfer.rows import owners
 
-NEW_TEMPERATURE = 0.05
-"""As `streams.recommend`."""
 MIXTURE_ALONE = {"use_again": True, "use_new": True, "use_next": True, "use_recent": True}
 """Settings that the network does not see."""
 
@@ -76,7 +66,7 @@ def _whole(history: History, rows: I64, queries: Queries) -> Queries:
 
 
 def _material(setup: Setup, history: History, rows: I64) -> Material:
-    content = setup.item_content() if setup.item_content is not None else None
+    content = setup.item_content(None) if setup.item_content is not None else None
     settings = setup.settings
     return material(history, rows, content=content, fit=settings.fit, dim=settings.interest.dim)
 
@@ -129,14 +119,31 @@ def _codes(history: History, keys: Any) -> I64:
     return codes
 
 
+ABLATIONS: Mapping[str, Mapping[str, Any]] = {
+    "": {},
+    "no-transfer": {"transfer": "none"},  # a scenario's interest is its own slot's alone
+    "blend": {
+        "transfer": "blend"
+    },  # it borrows from the whole of the user's sums, not from other slots by attention
+    "no-emergence": {"use_emergence": False},  # slots do not tell of the present against the past
+    "no-ring": {
+        "use_ring": False
+    },  # in the network; item-to-item evidence still starts from the latest items
+    "no-slots": {"use_slots": False},  # one interest for all scenarios
+    "no-again": {"use_again": False},
+    "no-trend": {"use_recent": False},  # shares of all time only
+    "no-next": {"use_next": False},
+    "no-new": {"use_new": False},  # counting alone
+}
+"""What each variant changes of `TrainConfig`."""
+
+
 class Trained:
-    """The learned model; ablations are subclasses that name what they leave out."""
+    """The learned model, whole or as one of `ABLATIONS`."""
 
-    name = "driftline"
-    without: Mapping[str, Any] = MappingProxyType({})
-    """settings of TrainConfig that are changed"""
-
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, variant: str = "") -> None:
+        self.name = f"driftline-{variant}" if variant else "driftline"
+        self.without = ABLATIONS[variant]
         self._setup = setup
         self.curve: list[tuple[float, float]] = []
 
@@ -183,9 +190,7 @@ class Trained:
         setup, settings = self._setup, self._setup.settings
         assert setup.model is not None
         if self.without:
-            raise EvaluationError(
-                f"{self.name} is trained for the evaluation; --model gives {Trained.name} alone"
-            )
+            raise EvaluationError(f"{self.name} is trained for the evaluation; --model gives driftline alone")
         self._model, report = load_model(setup.model), report_of(setup.model)
         if float(report.get("until", np.inf)) > float(validation.time.max()):
             raise EvaluationError(
@@ -204,7 +209,7 @@ class Trained:
             raise EvaluationError(
                 f"the model {setup.model} was trained with another item encoder; give --encoder"
             )
-        content = setup.item_content() if setup.item_content is not None else None
+        content = setup.item_content(encoder.whitening) if setup.item_content is not None else None
         self._data = material(history, rows, encoder, content)
         self._places = self._model.mixture.config.places
         self._tables = tables_of(setup.model)
@@ -250,66 +255,3 @@ def _rows_of(history: History, queries: Queries) -> I64:
     sizes = starts[basket + 1] - starts[basket]
     ends = np.cumsum(sizes)
     return np.unique(np.arange(ends[-1]) + np.repeat(starts[basket] - (ends - sizes), sizes))
-
-
-class WithoutTransfer(Trained):
-    """A scenario's interest is its own slot's alone."""
-
-    name = "driftline-no-transfer"
-    without = MappingProxyType({"transfer": "none"})
-
-
-class WithBlend(Trained):
-    """A scenario's interest borrows from the whole of the user's sums, not from other slots by attention."""
-
-    name = "driftline-blend"
-    without = MappingProxyType({"transfer": "blend"})
-
-
-class WithoutEmergence(Trained):
-    """Slots do not tell of the present against the past."""
-
-    name = "driftline-no-emergence"
-    without = MappingProxyType({"use_emergence": False})
-
-
-class WithoutRing(Trained):
-    """No latest events in the network; item-to-item evidence still starts from them."""
-
-    name = "driftline-no-ring"
-    without = MappingProxyType({"use_ring": False})
-
-
-class WithoutSlots(Trained):
-    """One interest for all scenarios."""
-
-    name = "driftline-no-slots"
-    without = MappingProxyType({"use_slots": False})
-
-
-class WithoutAgain(Trained):
-    """No component of own items."""
-
-    name = "driftline-no-again"
-    without = MappingProxyType({"use_again": False})
-
-
-class WithoutTrend(Trained):
-    """Shares of all time only."""
-
-    name = "driftline-no-trend"
-    without = MappingProxyType({"use_recent": False})
-
-
-class WithoutNext(Trained):
-    """No component of what follows the latest items."""
-
-    name = "driftline-no-next"
-    without = MappingProxyType({"use_next": False})
-
-
-class WithoutNew(Trained):
-    """No component of the network: counting alone."""
-
-    name = "driftline-no-new"
-    without = MappingProxyType({"use_new": False})

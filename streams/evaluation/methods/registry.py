@@ -13,11 +13,12 @@ _HERE = "streams.evaluation.methods"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where a method is: `class_(setup)` in `module`. One that is trained from a seed runs once for each seed."""
+    """Where a method is: `class_(setup)` in `module`, or `class_(setup, variant)`. One that is trained runs once a seed."""
 
     module: str
     class_: str
     trained: bool = False
+    variant: str = ""
 
 
 METHODS: dict[str, Entry] = {
@@ -37,15 +38,15 @@ METHODS: dict[str, Entry] = {
     "sasrec": Entry("sequential", "SASRec", trained=True),
     "analytic": Entry("ours", "Analytic"),
     "driftline": Entry("ours", "Trained", trained=True),
-    "driftline-no-transfer": Entry("ours", "WithoutTransfer", trained=True),
-    "driftline-blend": Entry("ours", "WithBlend", trained=True),
-    "driftline-no-emergence": Entry("ours", "WithoutEmergence", trained=True),
-    "driftline-no-ring": Entry("ours", "WithoutRing", trained=True),
-    "driftline-no-slots": Entry("ours", "WithoutSlots", trained=True),
-    "driftline-no-again": Entry("ours", "WithoutAgain", trained=True),
-    "driftline-no-trend": Entry("ours", "WithoutTrend", trained=True),
-    "driftline-no-next": Entry("ours", "WithoutNext", trained=True),
-    "driftline-no-new": Entry("ours", "WithoutNew", trained=True),
+    "driftline-no-transfer": Entry("ours", "Trained", trained=True, variant="no-transfer"),
+    "driftline-blend": Entry("ours", "Trained", trained=True, variant="blend"),
+    "driftline-no-emergence": Entry("ours", "Trained", trained=True, variant="no-emergence"),
+    "driftline-no-ring": Entry("ours", "Trained", trained=True, variant="no-ring"),
+    "driftline-no-slots": Entry("ours", "Trained", trained=True, variant="no-slots"),
+    "driftline-no-again": Entry("ours", "Trained", trained=True, variant="no-again"),
+    "driftline-no-trend": Entry("ours", "Trained", trained=True, variant="no-trend"),
+    "driftline-no-next": Entry("ours", "Trained", trained=True, variant="no-next"),
+    "driftline-no-new": Entry("ours", "Trained", trained=True, variant="no-new"),
 }
 
 
@@ -84,5 +85,6 @@ def build(name: str, setup: Setup) -> Method:
             raise EvaluationError(f"method {name} is not part of this release") from None
         extra = "train" if error.name in ("lightning", "optuna") else "evaluate"
         raise MissingExtra(f"method {name} needs {error.name}: pip install 'driftline[{extra}]'") from None
-    method: Method = getattr(module, entry.class_)(setup)
+    make = getattr(module, entry.class_)
+    method: Method = make(setup, entry.variant) if entry.variant else make(setup)
     return method
