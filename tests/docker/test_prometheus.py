@@ -176,10 +176,10 @@ def finite(api: str, expression: str) -> bool:
 
 
 def value(api: str, expression: str) -> float | None:
-    """The one number that an expression gives; None while there is none, or no Prometheus."""
+    """The one number that an expression gives; None while there is none, or no Prometheus that is ready."""
     try:
         found = get(api, "query", query=expression)["data"]["result"]
-    except OSError:
+    except (OSError, ValueError):  # ValueError: until it is ready it answers 503 in plain text
         return None
     return float(found[0]["value"][1]) if found else None
 
