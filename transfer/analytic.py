@@ -5,7 +5,7 @@ and defaults in brackets (`TransferConfig`):
 
     trust     t_s = z_s^2 / (z_s^2 + z0^2)                               [z0 2: one stray event moves little]
     burst     b_s = min(gain * clip(e_s, 0, cap) * t_s, reach * (max log m - log m_s))   [gain 3, cap 3, reach .8]
-    new       n_s = newness_s * max(0, log(p_s / (1 - p_s)) - log(m_s / (M - m_s)))      p_s = min(share, .9)
+    new       n_s = trust_s * max(0, log(p_s / (1 - p_s)) - log(m_s / (M - m_s)))      p_s = min(share, .9)
     weight    w   = softmax_s(log m_s + max(b_s, n_s))                   M the user's mass
     global    g   = unit((1 - q) G_K + q * mean_{k<K} G_k)    unit sums over all events  [q .3 short-term]
     interest  u_s = unit(m_s v_s + c g)                       the share m_s / (m_s + c) is its own       [c 3]
@@ -14,8 +14,8 @@ and defaults in brackets (`TransferConfig`):
 So a scenario of one event borrows from all others and one of many events speaks for itself; a scenario never
 visited is g. Without emergence the weights are shares of mass. A burst in an old scenario draws it towards the
 heaviest, never past it; a scenario that is new, or back after a long pause, goes from its share of mass to its share
-of the latest events, however heavy the past (`newness` and `new_share` of `transfer/emergence.py`). A vector that
-cancels to nothing gives way to g, and g to the first axis, so that every answer is a finite unit vector.
+of the latest events, however heavy the past (trust and share of `transfer/newness.py`). A vector that cancels to
+nothing gives way to g, and g to the first axis, so that every answer is a finite unit vector.
 """
 
 import numpy as np
@@ -23,6 +23,7 @@ import numpy as np
 from transfer.arrays import F32, F64, I64
 from transfer.config import InterestConfig, TransferConfig
 from transfer.emergence import ScenarioFeatures, scenario_features
+from transfer.newness import newness
 from transfer.protocols import Fusion
 from transfer.rows import (
     kept_offsets,
@@ -102,9 +103,10 @@ class AnalyticTransfer:
         trust = features.z**2 / (features.z**2 + config.emergence_z**2)
         burst = config.emergence_gain * np.clip(features.emergence, 0.0, config.emergence_cap) * trust
         burst = np.minimum(burst, config.emergence_reach * (segment_max(logit, offsets, 0.0)[user] - logit))
-        latest = np.clip(features.new_share, FAINT, config.new_share)
+        begun = newness(states, self._interest, config, features)
+        latest = np.clip(begun.share, FAINT, config.new_share)
         others = np.maximum(segment_sum(mass, offsets)[user] - mass, FAINT)
-        new = features.newness * np.maximum(0.0, np.log(latest / (1 - latest)) - np.log(mass / others))
+        new = begun.trust * np.maximum(0.0, np.log(latest / (1 - latest)) - np.log(mass / others))
         # Alone in its user's past, a scenario has nothing to win.
         logit += np.maximum(burst, np.where(others > FAINT, new, 0.0))
         scaled = np.exp(logit - segment_max(logit, offsets, 0.0)[user])

@@ -8,10 +8,6 @@ from transfer.arrays import F64
 from transfer.config import InterestConfig, TransferConfig
 from transfer.rows import segment_sum, shares
 from transfer.states import InterestStates
-from transfer.stints import stints
-
-STEEPNESS = 8.0
-"""Of newness in the number of events: at c0 = 3 two events count for .04, three for .5, four for .91."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,10 +32,6 @@ class ScenarioFeatures:
     """(S,) seconds from the scenario's last event to the user's."""
     actions: F64
     """(S, A) share of each action in the slot's events, slow."""
-    newness: F64
-    """(S,) trust, 0..1, that the scenario is new to the user or back after a long pause, and acted in now."""
-    new_share: F64
-    """(S,) of the user's latest events since that began, the share in the scenario."""
     entropy: F64
     """(U,) entropy of the shares in nats; 0 for one scenario."""
 
@@ -60,15 +52,7 @@ def scenario_features(
     visit every scenario would be above its long-run rate. Age cancels in it, so a new user shows no emergence
     either (the plain ratio of a fast and a slow count misfires there).
 
-    A burst in an old scenario has the same emergence as the first visit to a new one. What tells them apart is the
-    *stint* (`transfer/stints.py`): the scenario's events without a pause of the longest half-life. With its age A_s,
-    its events c_s in the ring and the B events that the shortest half-life has forgotten,
-
-        newness     max(0, 1 - A_s / min(T, h_K)) * c_s^8 / (c_s^8 + c0^8) * B / (B + 1) * 2^(-recency_s / h_1)
-
-    is near 1 for the fourth event of a stint that began lately, and next to nothing for one or two stray events, for
-    a habit, for a user without an old life, and once the user acts elsewhere for longer than the shortest half-life.
-    It counts events, not time, so that it serves those who come daily and weekly alike.
+    What tells a burst in an old scenario from the first visit to a new one is `transfer.newness`.
 
     >>> from transfer.states import empty_states
     >>> config = InterestConfig()
@@ -87,14 +71,6 @@ def scenario_features(
     exposure = -tau * np.expm1(-np.maximum(age, transfer.min_age_s)[:, None] / tau)
     rate_fast, rate_slow = fast / exposure[user, 0], slow / exposure[user, -1]
 
-    stint = stints(states, interest)
-    span = np.maximum(np.minimum(age, interest.half_lives_s[-1]), transfer.min_age_s)[user]
-    youth = np.maximum(0.0, 1 - stint.age_s / span)
-    evidence = (stint.events / transfer.new_events) ** STEEPNESS
-    forgotten = np.maximum(0.0, segment_sum(slow - fast, offsets))
-    recency_s = states.t_ref[user] - states.scenario_last
-    here_now = np.exp2(-recency_s / interest.half_lives_s[0])
-
     expected = segment_sum(fast, offsets)[user] * shares(slow, offsets)
     return ScenarioFeatures(
         mass=mass,
@@ -103,9 +79,7 @@ def scenario_features(
         rate_slow=rate_slow,
         emergence=np.log((fast + transfer.pseudo_count) / (expected + transfer.pseudo_count)),
         z=(fast - expected) / np.sqrt(expected + transfer.z_variance),
-        recency_s=recency_s,
+        recency_s=states.t_ref[user] - states.scenario_last,
         actions=habits / np.where(slow > 0, slow, 1.0)[:, None],
-        newness=youth * evidence / (evidence + 1) * (forgotten / (forgotten + 1))[user] * here_now,
-        new_share=stint.share,
         entropy=segment_sum(-share * np.log(np.where(share > 0, share, 1.0)), offsets),
     )

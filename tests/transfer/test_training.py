@@ -8,7 +8,7 @@ from support.learned import small_log
 from transfer.config import InterestConfig
 from transfer.learned.batches import Asked, context, ring_tokens
 from transfer.learned.config import NetworkConfig
-from transfer.learned.network import TransferNetwork
+from transfer.learned.network import RingItems, TransferNetwork
 from transfer.packing import unpack
 from transfer.training.batches import Batches, stretches
 from transfer.training.config import TrainConfig
@@ -55,9 +55,12 @@ def test_a_position_is_read_alike_in_training_and_in_service() -> None:
     states = unpack([packed[row] for row in found.row[positions].tolist()], CONFIG)
     keys = {int(key): place for place, key in enumerate(log.item_keys.tolist())}
 
-    def items(asked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def items(asked: np.ndarray) -> torch.Tensor:
         rows = np.array([keys[int(key)] for key in asked], np.int64)
-        return log.vectors[rows], rows + 1
+        with torch.no_grad():
+            return network.read_items(
+                RingItems(torch.from_numpy(log.vectors[rows]), torch.from_numpy(rows + 1))
+            )
 
     names = np.random.default_rng(5).standard_normal((3, 8)).astype(np.float32)
 

@@ -20,6 +20,8 @@ from transfer.states import InterestStates
 
 ItemLookup = Callable[[U64], tuple[F32, I64]]
 """(R,) item keys to (R, D) base vectors and (R,) rows of the id table, 0 for none."""
+ItemReader = Callable[[U64], torch.Tensor]
+"""(R,) item keys to (R, d) what the network reads of them."""
 NameLookup = Callable[[Sequence[str]], F32]
 """Scenario names to (n, D) vectors."""
 
@@ -32,7 +34,7 @@ class Asked:
 
 
 def ring_tokens(
-    states: InterestStates, config: NetworkConfig, items: ItemLookup, names: NameLookup
+    states: InterestStates, config: NetworkConfig, items: ItemReader, names: NameLookup
 ) -> tuple[RingTokens, torch.Tensor]:
     """The latest `config.ring` events on items of each user, oldest first, and (U,) the place of the last one, -1: none."""
     with_item = states.ring_item != 0
@@ -48,7 +50,6 @@ def ring_tokens(
     gap[1:] = time[1:] - time[:-1]
     gap[place == 0] = 0.0
     distinct, inverse = np.unique(states.ring_item[rows], return_inverse=True)
-    vectors, ids = items(distinct)
     scenario_vectors = names(states.scenario_names)
 
     def filled(values: np.ndarray, kind: type = np.int64) -> torch.Tensor:
@@ -57,14 +58,12 @@ def ring_tokens(
         return torch.from_numpy(table)
 
     tokens = RingTokens(
-        vectors=torch.from_numpy(vectors),
-        ids=torch.from_numpy(ids),
+        items=items(distinct),
         item=filled(inverse),
         actions=filled(states.ring_action[rows]),
         gaps=filled(gap_class(gap, config.gap_edges_s)),
         names=torch.from_numpy(scenario_vectors),
         scenario=filled(states.ring_scenario[rows]),
-        there=filled(np.ones(len(rows)), np.bool_),
     )
     return tokens, torch.from_numpy(sizes - 1)
 

@@ -15,7 +15,7 @@ from transfer.emergence import scenario_features
 from transfer.learned.batches import Asked, ItemLookup, NameLookup, asked_place, context, ring_tokens
 from transfer.learned.config import NetworkConfig
 from transfer.learned.mixture import Mixture, MixtureConfig
-from transfer.learned.network import TransferNetwork
+from transfer.learned.network import RingItems, TransferNetwork
 from transfer.protocols import Fusion
 from transfer.rows import kept_offsets, places, sizes_of
 from transfer.states import InterestStates, take
@@ -87,6 +87,9 @@ class LearnedModel:
         self._names = dict(names)
         with torch.no_grad():
             towers = self.towers(items.keys, items.vectors)
+            self._read = self.network.read_items(
+                RingItems(torch.from_numpy(items.vectors), torch.from_numpy(items.ids))
+            )
         self._norm = float(np.linalg.norm(towers, axis=1).max(initial=1e-6))
 
     @property
@@ -153,22 +156,24 @@ class LearnedModel:
         for start in range(0, states.users, USERS_AT_A_TIME):
             rows = np.arange(start, min(start + USERS_AT_A_TIME, states.users))
             part = states if len(rows) == states.users else take(states, rows)
-            parts.append(self._read(part, None if asked is None else Asked(asked[start : start + len(rows)])))
+            parts.append(
+                self._queries(part, None if asked is None else Asked(asked[start : start + len(rows)]))
+            )
         if len(parts) == 1:
             return parts[0]
         if not parts:
-            return self._read(states, None)
+            return self._queries(states, None)
         return Queries(
             *(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Queries))
         )
 
-    def _read(self, states: InterestStates, asked: Asked | None) -> Queries:
+    def _queries(self, states: InterestStates, asked: Asked | None) -> Queries:
         config = self.config
         features = scenario_features(states, self.interest, self._transfer)
         with torch.inference_mode():
             latest = self.network.without_ring(states.users).clone()
             if config.use_ring and states.ring_item.any():
-                tokens, last = ring_tokens(states, config, self._base, self._name_vectors)
+                tokens, last = ring_tokens(states, config, self._items_read, self._name_vectors)
                 some = last >= 0
                 read = self.network.read_ring(tokens, last.clamp_min(0))[:, 0]
                 latest = torch.where(some.unsqueeze(1), read, latest)
@@ -199,14 +204,22 @@ class LearnedModel:
             features.mass.astype(np.float32),
         )
 
-    def _base(self, keys: U64) -> tuple[F32, I64]:
-        place, ids = self._known(keys)
-        vectors = np.zeros((len(keys), self.interest.dim), np.float32)
-        there = place >= 0
-        vectors[there] = self.items.vectors[place[there]]
-        if self._lookup is not None and not there.all():
-            vectors[~there] = self._lookup(keys[~there])[0]
-        return vectors, ids
+    def _items_read(self, keys: U64) -> torch.Tensor:
+        """(R, d) what the network reads of items: made once of those it was trained with, now of others."""
+        place, _ = self._known(keys)
+        new = np.flatnonzero(place < 0)
+        if not len(new):
+            return self._read.index_select(0, torch.from_numpy(place))
+        read = self._read.new_zeros((len(keys), self._read.shape[1]))
+        there = np.flatnonzero(place >= 0)
+        read[torch.from_numpy(there)] = self._read[torch.from_numpy(place[there])]
+        if self._lookup is not None:
+            vectors, ids = (
+                torch.from_numpy(self._lookup(keys[new])[0]),
+                torch.zeros(len(new), dtype=torch.long),
+            )
+            read[torch.from_numpy(new)] = self.network.read_items(RingItems(vectors, ids))
+        return read
 
     def _known(self, keys: U64) -> tuple[I64, I64]:
         """Place of each key among the trained items, -1 for none, and its id row, 0 for none."""

@@ -24,15 +24,23 @@ from transfer.learned.features import STEADY, slot_width
 
 
 @dataclass(slots=True)
-class RingTokens:
-    """B rings of L events, oldest first, filled from the left; R distinct items and S names are read once each."""
+class RingItems:
+    """R items as the network gets them."""
 
     vectors: Tensor
     """(R, D) base vectors"""
     ids: Tensor
     """(R,) row of the id table, 0: none"""
+
+
+@dataclass(slots=True)
+class RingTokens:
+    """B rings of L events, oldest first, filled from the left; R distinct items and S names are read once each."""
+
+    items: RingItems | Tensor
+    """or (R, d) what `TransferNetwork.read_items` made of them before"""
     item: Tensor
-    """(B, L) row of `vectors`"""
+    """(B, L) row of `items`"""
     actions: Tensor
     """(B, L)"""
     gaps: Tensor
@@ -40,9 +48,7 @@ class RingTokens:
     names: Tensor
     """(S, D) vectors of scenarios' names"""
     scenario: Tensor
-    """(B, L) row of `names`"""
-    there: Tensor
-    """(B, L) bool: whether there is such an event"""
+    """(B, L) row of `names`; places beyond a ring's end hold anything, since nothing looks ahead"""
 
 
 @dataclass(slots=True)
@@ -95,11 +101,13 @@ class Layer(nn.Module):
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor | None, rows: Tensor | None = None) -> Tensor:
-        """x (B, L, d); mask (B | 1, 1, R | 1, L) bool, True: may be seen; rows (B, R): only these come out, (B, R, d)."""
+        """x (B, L, d); mask (B | 1, 1, R | 1, L) bool, True: may be seen; rows (R,) | (B, R): they alone come out."""
         batch, _, width = x.shape
         normed = self.before(x)
         k, v = self.hold(normed).chunk(2, dim=-1)
-        if rows is not None:
+        if rows is not None and rows.dim() == 1:
+            normed, x = normed.index_select(1, rows), x.index_select(1, rows)
+        elif rows is not None:
             at = rows.unsqueeze(-1).expand(-1, -1, width)
             normed, x = normed.gather(1, at), x.gather(1, at)
         q, k, v = (
@@ -162,33 +170,37 @@ class TransferNetwork(nn.Module):
         towers: Tensor = self.tower(vectors) + self.ids(ids)
         return towers
 
+    def read_items(self, items: RingItems) -> Tensor:
+        """(R, d) of items, as events of the ring hold them."""
+        ids = items.ids
+        if self.training:
+            ids = ids * (torch.rand(ids.shape, device=ids.device) >= self.config.id_dropout)
+        read: Tensor = self.read_item(items.vectors) + self.ids(ids)
+        return read
+
     def read_ring(self, tokens: RingTokens, last: Tensor | None = None) -> Tensor:
         """Outputs at every event (B, L, d), or with `last` (B,) at that place of each ring only, (B, 1, d)."""
         config = self.config
-        ids, there = tokens.ids, tokens.there
-        if self.training:
-            ids = ids * (torch.rand(ids.shape, device=ids.device) >= config.id_dropout)
-        length = there.shape[1]
-        items = self.read_item(tokens.vectors) + self.ids(ids)
-        x = (
-            items[tokens.item]
-            + self.action(tokens.actions)
-            + self.gap(tokens.gaps)
-            + self.place.weight[:length]
-        )
+        length, device = tokens.item.shape[1], tokens.item.device
+        items = tokens.items if isinstance(tokens.items, Tensor) else self.read_items(tokens.items)
+        # Sums of all actions and gaps: one look-up where it would be two. `embedding`, since indexing takes five times as long.
+        kinds = (self.action.weight.unsqueeze(1) + self.gap.weight).flatten(0, 1)
+        x = F.embedding(tokens.item, items)
+        x += F.embedding(tokens.actions * len(self.gap.weight) + tokens.gaps, kinds)
+        x += self.place.weight[:length]
         if config.use_slots:
-            x = x + self.read_name(tokens.names)[tokens.scenario]
-        x = self.ring_drop(x) * there.unsqueeze(-1)
-        seen = torch.ones(length, length, dtype=torch.bool, device=ids.device).tril()
+            x += F.embedding(tokens.scenario, self.read_name(tokens.names))
+        x = self.ring_drop(x)
+        seen = torch.ones(length, length, dtype=torch.bool, device=device).tril()
         if self.training and config.event_dropout:
-            kept = torch.rand(there.shape, device=ids.device) >= config.event_dropout
-            visible = (seen & kept.unsqueeze(1)) | torch.eye(length, dtype=torch.bool, device=ids.device)
+            kept = torch.rand(tokens.item.shape, device=device) >= config.event_dropout
+            visible = (seen & kept.unsqueeze(1)) | torch.eye(length, dtype=torch.bool, device=device)
             mask = visible.unsqueeze(1)
         else:
             mask = seen.view(1, 1, length, length)
         for number, layer in enumerate(self.ring):
             if last is not None and number == len(self.ring) - 1:
-                before = (torch.arange(length, device=ids.device) <= last.unsqueeze(1)).view(-1, 1, 1, length)
+                before = (torch.arange(length, device=device) <= last.unsqueeze(1)).view(-1, 1, 1, length)
                 x = layer(x, before, last.unsqueeze(1))
             else:
                 x = layer(x, mask)
@@ -223,7 +235,7 @@ class TransferNetwork(nn.Module):
         # The sums are seen and see nothing: their own outputs are of no use.
         lead = 1 + config.horizons
         read = torch.cat([torch.zeros(1, dtype=torch.long), torch.arange(lead, x.shape[1])]).to(x.device)
-        x = self.context(x, None if mask is None else mask[:, :, read], read.expand(p, -1))
+        x = self.context(x, None if mask is None else mask[:, :, read], read)
         head = self.query_norm(x[:, 0])
         direct: Tensor = self.query(head) + self.direct(sums.flatten(1)) + latest
         if not config.use_slots:

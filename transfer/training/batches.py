@@ -12,7 +12,7 @@ from torch import Tensor
 from transfer.arrays import F32, I32, I64
 from transfer.learned.config import NetworkConfig
 from transfer.learned.gaps import gap_class
-from transfer.learned.network import Context, RingTokens
+from transfer.learned.network import Context, RingItems, RingTokens
 from transfer.rows import group_starts, offsets_of, owners, rows_of, sizes_of
 from transfer.training.examples import Examples, gaps_of
 from transfer.training.walk import EventLog
@@ -149,14 +149,12 @@ class Batches:
         gaps[:, 0] = 0
         items, item = np.unique(log.item[rows], return_inverse=True)
         tokens = RingTokens(
-            vectors=torch.from_numpy(log.vectors[items]),
-            ids=torch.from_numpy(self._ids[items]),
+            items=RingItems(torch.from_numpy(log.vectors[items]), torch.from_numpy(self._ids[items])),
             item=torch.from_numpy(item.reshape(rows.shape)),
             actions=torch.from_numpy(log.action[rows].astype(np.int64)),
             gaps=torch.from_numpy(gaps),
             names=self._name_table,
             scenario=torch.from_numpy(log.scenario[rows].astype(np.int64)),
-            there=torch.from_numpy(there),
         )
         return tokens, stretch
 
