@@ -4,8 +4,8 @@
 
 again   softmax over the own items of a small network on each one's masses, count, recency and what the tables say of it
 new     softmax of q . t_i over the items (`transfer.learned.network`)
-next    sum_j a_j T(j, i) over the user's latest items j, a = softmax of a linear map of their places; T: transitions to the
-        next basket and within the window
+next    sum_j a_j T(j, i) over the user's latest items j, a = softmax of a linear map of their places and of how much the
+        tables have seen follow each; T: transitions to the next basket and within the window
 pop     the item's share of all events at each half-life of the tables; its most recent ones are the trend
 
 With a request's scenario every component is that of the scenario's items alone, normalised there, and the gates see how
@@ -23,6 +23,8 @@ from torch import Tensor, nn
 
 COMPONENTS = ("again", "new", "next", "popular")
 FAINT = 1e-9
+SEEN = 2
+"""Features of how much follows a place: what was seen follow it once or twice foretells less than what followed often."""
 
 
 class MixtureConfig(BaseModel):
@@ -99,10 +101,10 @@ class Mixture(nn.Module):
             nn.Linear(h, 1),
         )
         self.again_given = nn.Linear(config.own_features, 1)
-        self.place = nn.Linear(config.place_features, 1)
+        self.place = nn.Linear(config.place_features + SEEN, 1)
         self.column = nn.Parameter(torch.zeros(2))
         self.gate = nn.Sequential(
-            nn.Linear(config.user_features + config.scenario_features + 1, h),
+            nn.Linear(config.user_features + config.scenario_features + 1 + SEEN, h),
             nn.GELU(),
             nn.Dropout(config.dropout),
             nn.Linear(h, h),
@@ -117,7 +119,9 @@ class Mixture(nn.Module):
         requests = len(evidence.user)
         column = torch.softmax(self.column, 0)
         mass = evidence.place_mass @ column
-        place = self.place(evidence.places).squeeze(-1).masked_fill(mass <= 0, -torch.inf)
+        seen = torch.log1p(evidence.place_mass)
+        place = self.place(torch.cat([evidence.places, seen], dim=2)).squeeze(-1)
+        place = place.masked_fill(mass <= 0, -torch.inf)
         some = (mass > 0).any(dim=1)
         # A place counts by what follows it in the scenario: there the weights are those of p_next restricted to it.
         place = place + torch.log(mass.clamp_min(FAINT)) * evidence.given.unsqueeze(1)
@@ -125,8 +129,9 @@ class Mixture(nn.Module):
         score = self.again(evidence.own).squeeze(-1)
         score = score + self.again_given(evidence.own).squeeze(-1) * evidence.given[evidence.own_request]
         own = score - segment_logsumexp(score, evidence.own_request, requests)[evidence.own_request]
+        backed = (places.unsqueeze(2) * seen).sum(dim=1)
         user = torch.cat(
-            [evidence.user, evidence.scenario, evidence.given.unsqueeze(1).to(evidence.user)], dim=1
+            [evidence.user, evidence.scenario, evidence.given.unsqueeze(1).to(evidence.user), backed], dim=1
         )
         gate = self.gate(user)
         has_own = torch.zeros(requests, dtype=torch.bool, device=gate.device)
