@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,9 +21,6 @@ from transfer.tables import tables_of_log
 from transfer.tables_config import TablesConfig
 from transfer.training.config import TrainConfig
 from transfer.training.moments import moments
-
-if TYPE_CHECKING:
-    from transfer.training.mixture_stage import Judged
 
 REQUESTS_AT_A_TIME = 256
 
@@ -76,45 +74,52 @@ def requests_at(
     return requests_of(states, queries.scenario[known], model, space, places), known
 
 
-def judged_earlier(
-    data: Material,
-    rows: I64,
-    model: LearnedModel,
-    space: ItemSpace,
-    tables: TablesConfig,
-    config: TrainConfig,
-) -> Judged | None:
-    """Evidence at the last part of the training rows (in order of time), with tables as they were then."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Some queries of a time whose users have states, as requests, and the items as tables knew them then."""
+
+    queries: Queries
+    requests: Requests
+    space: ItemSpace
+
+    @property
+    def target(self) -> I64:
+        """(T,) codes"""
+        return self.queries.target_item.astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Later:
+    """Rows to be foreseen, and the items with tables of all that came before them."""
+
+    rows: I64
+    space: ItemSpace
+    progressive: bool
+    """what happened before a part is in its tables; else they stay"""
+
+
+def last_part_of(
+    data: Material, rows: I64, space: ItemSpace, tables: TablesConfig, share: float
+) -> Later | None:
+    """The last `share` of the time of training rows (in order of time); None where there is none."""
     time = data.history.time[rows]
     first, last = float(time[0]), float(time[-1])
-    begin = int(np.searchsorted(time, last - config.mixture_earlier_share * (last - first)))
+    begin = int(np.searchsorted(time, last - share * (last - first)))
     part = np.sort(rows[begin:])
-    if not config.mixture_earlier_share or not begin or not len(part):
+    if not share or not begin or not len(part):
         return None
-    queries = [open_queries(data.history, part)]
-    if config.use_slots and len(data.history.scenarios) > 1:
-        queries.append(given_queries(data.history, part))
-    before = space.at(count_tables(data.history, rows[:begin], tables))
-    return judged_at(data, queries, model, before, tables, config, progressive=True)
+    return Later(part, space.at(count_tables(data.history, rows[:begin], tables)), True)
 
 
-def judged_at(
-    data: Material,
-    queries: list[Queries],
-    model: LearnedModel,
-    space: ItemSpace,
-    tables: TablesConfig,
-    config: TrainConfig,
-    progressive: bool,
-) -> Judged | None:
-    """Evidence at the queries of each task, in blocks of time; progressive: what happened before a block is in the tables.
-
-    The tables of `space` hold all events before the first of the queries.
-    """
-    from transfer.training.mixture_stage import joined, judged
-
+def parts_of(
+    data: Material, later: Later, model: LearnedModel, tables: TablesConfig, config: TrainConfig, count: int
+) -> Iterator[Part]:
+    """About `count` queries, open ones and (where there are scenarios) ones that name one, in order of time."""
     history = data.history
-    share = max(1, config.mixture_queries // len(queries))
+    queries = [open_queries(history, later.rows)]
+    if config.use_slots and len(history.scenarios) > 1:
+        queries.append(given_queries(history, later.rows))
+    share = max(1, count // len(queries))
     sampled = [part.sample(share, config.seed) for part in queries]
     every = np.unique(np.concatenate([data.to_log[part.seen] for part in sampled]))
     packed = moments(data.log, model.interest, every)
@@ -122,13 +127,13 @@ def judged_at(
         min(float(part.time.min()) for part in queries),
         max(float(part.time.max()) for part in queries),
     )
-    edges = np.linspace(begin, end, config.table_blocks + 1)[1:-1] if progressive else np.zeros(0)
+    edges = np.linspace(begin, end, config.table_blocks + 1)[1:-1] if later.progressive else np.zeros(0)
     order = np.argsort(history.time, kind="stable")
     ordered = history.time[order]
     done = int(np.searchsorted(ordered, begin))
-    parts = []
+    space = later.space
     for first, last in zip([begin, *edges.tolist()], [*edges.tolist(), np.inf], strict=True):
-        if progressive:
+        if later.progressive:
             upto = int(np.searchsorted(ordered, first))
             space = space.at(count_tables(history, order[done:upto], tables, space.tables))
             done = max(done, upto)
@@ -138,8 +143,4 @@ def judged_at(
                 block = part.take(inside[start : start + REQUESTS_AT_A_TIME])
                 requests, known = requests_at(data, block, packed, model, space, config.places)
                 if len(known):
-                    block = block.take(known)
-                    parts.append(
-                        judged(requests, block.target_offsets, block.target_item.astype(np.int64), space)
-                    )
-    return joined(parts) if parts else None
+                    yield Part(block.take(known), requests, space)

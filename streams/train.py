@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streams.errors import MissingExtra, TrainingError
-from streams.evaluation.queries import given_queries, open_queries
-from streams.evidence import count_tables, item_space, judged_at, judged_earlier
+from streams.evidence import Later, count_tables, item_space, last_part_of, parts_of
 from streams.material import Material
 from transfer.arrays import I64
 from transfer.config import InterestConfig
@@ -23,9 +22,10 @@ from transfer.training.config import TrainConfig
 from transfer.training.examples import Examples, examples, gaps_of
 
 if TYPE_CHECKING:
-    from transfer.learned.mixture import MixtureConfig
+    from transfer.learned.mixture import Mixture, MixtureConfig
     from transfer.learned.network import TransferNetwork
     from transfer.training.mixture_stage import Judged
+    from transfer.training.pool_stage import Case
 
 Tell = Callable[[str], None]
 
@@ -59,9 +59,12 @@ class Prepared:
     model: LearnedModel
     space: ItemSpace
     """with tables as after the training rows"""
-    judged: Judged
-    earlier: Judged | None
-    """of the last part of the training rows"""
+    later: Later
+    """the validation rows"""
+    counted: Mixture
+    """its counted components"""
+    cases: list[Case]
+    """what its pool is fitted on"""
     report: dict[str, Any]
 
 
@@ -113,7 +116,10 @@ def prepare(
     bar: bool = False,
     tell: Tell | None = None,
 ) -> Prepared:
-    """The network, and evidence for the mixture; see `train`."""
+    """The network, counted components, and evidence for the pool; see `train`."""
+    from transfer.training.mixture_stage import fit_counted
+    from transfer.training.pool_stage import cases, pool_requests
+
     tell = tell or (lambda line: None)
     found = positions(data, interest, tell)
     network, report = network_of(
@@ -125,33 +131,68 @@ def prepare(
     counted = count_tables(history, rows, tables)
     tell(f"tables: {counted.pairs} transitions")
     space = item_space(model, data, counted)
-    queries = [open_queries(history, validation)]
-    if config.use_slots and len(history.scenarios) > 1:
-        queries.append(given_queries(history, validation))
-    judged = judged_at(data, queries, model, space, tables, config, progressive)
-    if judged is None:
-        raise TrainingError("the validation part holds no event of a known user; give a longer log")
-    earlier = judged_earlier(data, rows, model, space, tables, config) if progressive else None
+    later = Later(validation, space, progressive)
+    before = (
+        last_part_of(data, rows, space, tables, config.mixture_earlier_share) if progressive else None
+    ) or later
+    judged = _judged(data, before, model, tables, config, None)
+    mixture, curve = fit_counted(_mixture_config(model, tables, config), judged, config)
+    del judged
+    found_cases = [
+        case
+        for part in parts_of(data, later, model, tables, config, pool_requests(config, len(space.candidates)))
+        for case in cases(part.requests, part.queries.target_offsets, part.target, part.space, mixture)
+    ]
     report |= {"events": len(rows), "until": float(history.time[validation].max()), "data": history.identity}
-    return Prepared(model, space, judged, earlier, report)
+    report |= {"counted": curve}
+    return Prepared(model, space, later, mixture, found_cases, report)
 
 
 def weigh(
     ready: Prepared, data: Material, tables: TablesConfig, config: TrainConfig, tell: Tell | None = None
 ) -> TrainedModel:
     """The mixture on top of a trained network."""
+    from transfer.learned.mixture import Mixture
     from transfer.training.mixture_stage import fit_mixture
+    from transfer.training.pool_stage import fit_pool
 
+    tell = tell or (lambda line: None)
     model = ready.model
-    mixture, curve = fit_mixture(_mixture_config(model, tables, config), ready.judged, config, ready.earlier)
-    if tell is not None:
-        best = min(row["validation_loss"] for row in curve if row["with_network"])
-        tell(f"mixture: validation loss {best:.4f} after {len(curve)} epochs")
-    report = ready.report | {"mixture": curve, "train": config.model_dump(mode="json")}
+    mixture = Mixture(_mixture_config(model, tables, config))
+    mixture.load_state_dict(ready.counted.state_dict())
+    report = ready.report | {"train": config.model_dump(mode="json")}
+    if ready.cases:
+        report["pool"] = fit_pool(mixture, ready.cases, config)
+        losses = [row["validation_loss"] for row in report["pool"]]
+        tell(f"pool: validation loss {min(losses):.4f}, at first {losses[0]:.4f}")
+    report["mixture"] = fit_mixture(
+        mixture, _judged(data, ready.later, model, tables, config, mixture), config
+    )
+    best = min(row["validation_loss"] for row in report["mixture"])
+    tell(f"mixture: validation loss {best:.4f} after {len(report['mixture'])} epochs")
     trained = LearnedModel(
         model.network, mixture, model.interest, model.items, model.names, "untold", encode_names=data.names
     )
     return TrainedModel(trained, tables, data.encoder.fingerprint, report)
+
+
+def _judged(
+    data: Material,
+    later: Later,
+    model: LearnedModel,
+    tables: TablesConfig,
+    config: TrainConfig,
+    mixture: Mixture | None,
+) -> Judged:
+    from transfer.training.mixture_stage import joined, judged
+
+    found = [
+        judged(part.requests, part.queries.target_offsets, part.target, part.space, mixture)
+        for part in parts_of(data, later, model, tables, config, config.mixture_queries)
+    ]
+    if not found:
+        raise TrainingError("the validation part holds no event of a known user; give a longer log")
+    return joined(found)
 
 
 def positions(data: Material, interest: InterestConfig, tell: Tell | None = None) -> Examples:

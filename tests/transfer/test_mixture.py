@@ -1,5 +1,7 @@
 """The mixture: probabilities that sum to one, the same in training and in ranking."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,8 +16,10 @@ from transfer.packing import unpack
 from transfer.rows import owners
 from transfer.tables import tables_of_log
 from transfer.tables_config import TablesConfig
+from transfer.training.config import TrainConfig
 from transfer.training.mixture_stage import chosen, joined, judged
 from transfer.training.moments import moments
+from transfer.training.pool_stage import cases, fit_pool
 from transfer.training.walk import baskets
 
 CONFIG = InterestConfig(dim=8, half_lives_s=(600.0, 86400.0, 2592000.0))
@@ -67,7 +71,7 @@ def test_probabilities_of_all_items_sum_to_one_at_most(homes: bool) -> None:
 def test_training_judges_by_the_probabilities_that_ranking_gives(homes: bool) -> None:
     """The likelihood of a target is the logarithm of its score, for open requests and for those that name a scenario."""
     requests, space, mixture, target = story(homes)
-    data = judged(requests, np.arange(len(target) + 1), target, space)
+    data = judged(requests, np.arange(len(target) + 1), target, space, mixture)
     evidence = requests.evidence()
     with torch.inference_mode():
         found = log_likelihood(
@@ -95,16 +99,54 @@ def test_a_request_in_a_scenario_is_about_its_items_alone() -> None:
 
 def test_components_can_be_left_out() -> None:
     """The ablations: a component that is off has no part in any score."""
-    for setting, part in (("use_again", "again"), ("use_new", "new"), ("use_next", "next")):
+    for setting, part in (("use_again", "again"), ("use_next", "next")):
         requests, space, mixture, _ = story(True, **{setting: False})
         found = rank(requests, mixture, space, parts=True)
         assert found.parts[part].max() == 0 and found.scores.sum(axis=1).min() > 0.5
 
 
+@pytest.mark.parametrize("use_new", [True, False])
+def test_without_the_network_counting_alone_foresees_new_items(use_new: bool) -> None:
+    """Then other queries give the same probabilities, and with the network others."""
+    requests, space, mixture, _ = story(True, use_new=use_new)
+    other = replace(requests, query=-requests.query)
+    found, again = (rank(each, mixture, space, parts=True).parts["new"] for each in (requests, other))
+    assert found.max() > 0 and np.allclose(found, again) is not use_new
+
+
+@pytest.mark.parametrize("homes", [True, False])
+def test_new_items_are_a_distribution_over_what_the_user_never_had(homes: bool) -> None:
+    """The pool sums to its gate over the candidates that are not the user's own."""
+    requests, space, mixture, _ = story(homes)
+    found = rank(requests, mixture, space, parts=True)
+    new = found.parts["new"]
+    assert new[requests.own_request, requests.own].max() == 0
+    others = [(space.home == code) | (code < 0) | (not homes) for code in requests.scenario.tolist()]
+    for row, mine in zip(requests.own_request.tolist(), requests.own.tolist(), strict=True):
+        others[row][mine] = False
+    some = np.array([other.any() for other in others])
+    np.testing.assert_allclose(new.sum(axis=1), found.gates[:, 1] * some, rtol=1e-4, atol=1e-6)
+
+
+def test_the_pool_is_fitted_to_what_came_next() -> None:
+    """Its likelihood rises, and what it was fitted on is what ranking multiplies."""
+    requests, space, mixture, target = story(True)
+    offsets = np.arange(len(target) + 1)
+    data = cases(requests, offsets, target, space, mixture)
+    curve = fit_pool(mixture, data, TrainConfig())
+    losses = [row["validation_loss"] for row in curve]
+    assert min(losses) < losses[0] - 0.01
+    after = judged(requests, offsets, target, space, mixture)
+    found = rank(requests, mixture, space, parts=True)
+    new = np.flatnonzero((after.own_row < 0) & (found.parts["new"][np.arange(len(target)), target] > 0))
+    expected = np.log(found.parts["new"][new, target[new]] / found.gates[new, 1])
+    np.testing.assert_allclose(after.log_new[new], expected, rtol=1e-3, atol=1e-3)
+
+
 def test_some_of_the_requests_are_judged_as_in_the_whole() -> None:
     """Blocks joined and drawn again are the same requests."""
-    requests, space, _, target = story(True)
-    whole = judged(requests, np.arange(len(target) + 1), target, space)
+    requests, space, mixture, target = story(True)
+    whole = judged(requests, np.arange(len(target) + 1), target, space, mixture)
     twice = joined([whole, whole])
     rows = np.array([1, 4, len(target) + 2])
     part = chosen(twice, rows)

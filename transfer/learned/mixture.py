@@ -3,7 +3,8 @@
     p(i) = g_again p_again(i) + g_new p_new(i) + g_next p_next(i) + sum_h g_pop,h p_pop,h(i)
 
 again   softmax over the own items of a small network on each one's masses, count, recency and what the tables say of it
-new     softmax of q . t_i over the items (`transfer.learned.network`)
+new     over the items that the user never had: the network's q . t_i (`transfer.learned.network`) and what the tables say of
+        them, multiplied (`transfer.learned.pool`)
 next    sum_j a_j T(j, i) over the user's latest items j, a = softmax of a linear map of their places and of how much the
         tables have seen follow each; T: transitions to the next basket and within the window
 pop     the item's share of all events at each half-life of the tables; its most recent ones are the trend
@@ -20,6 +21,8 @@ from dataclasses import dataclass
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
+
+from transfer.learned.pool import Pool
 
 COMPONENTS = ("again", "new", "next", "popular")
 FAINT = 1e-9
@@ -42,7 +45,7 @@ class MixtureConfig(BaseModel):
     dropout: float = Field(default=0.1, ge=0, lt=1)
     use_again: bool = True
     use_next: bool = True
-    use_new: bool = True
+    use_new: bool = Field(default=True, description="the network; without it, *new* is what the tables say")
     use_recent: bool = Field(default=True, description="shares of less than all time: the trend")
 
     @property
@@ -83,6 +86,8 @@ class Weights:
     """(B, M) weights a_j of the places; sum to 1 over those with mass"""
     column: Tensor
     """(2,) how the transitions' two columns mix"""
+    state: Tensor
+    """(B, F) what the gates see"""
 
 
 class Mixture(nn.Module):
@@ -103,8 +108,10 @@ class Mixture(nn.Module):
         self.again_given = nn.Linear(config.own_features, 1)
         self.place = nn.Linear(config.place_features + SEEN, 1)
         self.column = nn.Parameter(torch.zeros(2))
+        state = config.user_features + config.scenario_features + 1 + SEEN
+        self.pool = Pool(state, config.shares)
         self.gate = nn.Sequential(
-            nn.Linear(config.user_features + config.scenario_features + 1 + SEEN, h),
+            nn.Linear(state, h),
             nn.GELU(),
             nn.Dropout(config.dropout),
             nn.Linear(h, h),
@@ -114,7 +121,7 @@ class Mixture(nn.Module):
         nn.init.zeros_(self.again_given.weight)
 
     def forward(self, evidence: Evidence, with_new: bool = True) -> Weights:
-        """Gates and the weights inside the components; `with_new` false: as if there were no network."""
+        """Gates and the weights inside the components; `with_new` false: without that component."""
         config = self.config
         requests = len(evidence.user)
         column = torch.softmax(self.column, 0)
@@ -138,12 +145,22 @@ class Mixture(nn.Module):
         has_own[evidence.own_request] = True
         allowed = torch.ones_like(gate, dtype=torch.bool)
         allowed[:, 0] = has_own & config.use_again
-        allowed[:, 1] = config.use_new and with_new
+        allowed[:, 1] = with_new
         allowed[:, 2] = some & config.use_next
         if not config.use_recent:
             allowed[:, 3:-1] = False
         gates = torch.log_softmax(gate.masked_fill(~allowed, -torch.inf), dim=1)
-        return Weights(gates, own, places, column)
+        return Weights(gates, own, places, column, user)
+
+    def new(
+        self, weights: Weights, rows: Tensor, given: bool, logits: Tensor, follow: Tensor, shares: Tensor
+    ) -> Tensor:
+        """(R, N) log p_new but for a constant of each row, for some rows (R,) of the requests; see `Pool.forward`."""
+        config, state = self.config, weights.state[rows]
+        kind = torch.full((len(rows),), given, device=state.device)
+        flags = {"use_network": config.use_new, "use_next": config.use_next, "use_recent": config.use_recent}
+        pooled: Tensor = self.pool(state, kind, logits, follow, shares, **flags)
+        return pooled
 
 
 def segment_logsumexp(values: Tensor, owner: Tensor, count: int) -> Tensor:

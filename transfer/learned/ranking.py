@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from scipy.sparse import csr_array
 
-from transfer.arrays import F32
+from transfer.arrays import F32, I64
 from transfer.learned.mixture import COMPONENTS, Mixture, Weights
 from transfer.learned.requests import Requests
 from transfer.learned.space import ItemSpace
+
+OWN = -1e9
+"""Logit of the user's own items where they do not compete."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,58 +30,83 @@ class Ranking:
     """(B, G)"""
 
 
-def rank(requests: Requests, mixture: Mixture, space: ItemSpace, parts: bool = False) -> Ranking:
-    """Score all items for a few hundred requests at once.
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """Requests of one scenario (or of none), and what is known of its items."""
 
-    *new* is a softmax over the items that are not the user's own, as it was trained.
-    """
+    rows: I64
+    """(R,) which requests"""
+    given: bool
+    members: I64
+    """(C,) codes"""
+    logits: F32
+    """(R, C) q . t"""
+    follow: F32
+    """(R, C) p_next"""
+    shares: F32
+    """(C, H)"""
+    own_row: I64
+    """(O,) and `own_column`: the users' own items among them"""
+    own_column: I64
+
+    def log_new(self, weights: Weights, mixture: Mixture) -> torch.Tensor:
+        """(R, C) log p_new, next to nothing for own items."""
+        logits, follow, shares = map(torch.from_numpy, (self.logits, self.follow, self.shares))
+        pooled = mixture.new(weights, torch.from_numpy(self.rows), self.given, logits, follow, shares)
+        own = torch.from_numpy(self.own_row), torch.from_numpy(self.own_column)
+        return torch.log_softmax(pooled.index_put(own, pooled.new_tensor(OWN)), dim=1)
+
+
+def candidates(requests: Requests, follow: F32, space: ItemSpace) -> Iterator[Candidates]:
+    """By scenario; follow (B, N) as of `follow_shares`. Scenarios without items are left out."""
+    for scenario in np.unique(requests.scenario).tolist():
+        rows, members = np.flatnonzero(requests.scenario == scenario), space.members(scenario)
+        if not len(members):
+            continue
+        row_of, column_of = np.full(len(requests), -1), np.full(len(space.keys), -1)
+        row_of[rows], column_of[members] = np.arange(len(rows)), np.arange(len(members))
+        own_row, own_column = row_of[requests.own_request], column_of[requests.own]
+        own = (own_row >= 0) & (own_column >= 0)
+        yield Candidates(
+            rows,
+            scenario >= 0,
+            members,
+            requests.query[rows] @ space.towers[members].T,
+            follow[np.ix_(rows, members)],
+            space.shares(scenario)[members],
+            own_row[own],
+            own_column[own],
+        )
+
+
+def rank(requests: Requests, mixture: Mixture, space: ItemSpace, parts: bool = False) -> Ranking:
+    """Score all items for a few hundred requests at once."""
     with torch.inference_mode():
         weights = mixture(requests.evidence())
     gates = np.exp(weights.gates.numpy())
+    follow = follow_shares(requests, weights, space)
     total = np.zeros((len(requests), len(space.keys)), np.float32)
     kept: dict[str, F32] = {}
     for name in COMPONENTS:
-        part = {"again": _again, "new": _new, "next": _next, "popular": _popular}[name](
-            requests, weights, gates, space
-        )
+        if name == "again":
+            part = _again(requests, weights, gates, space)
+        elif name == "new":
+            part = _new(requests, weights, gates, mixture, follow, space)
+        elif name == "next":
+            part = gates[:, 2:3] * follow
+        else:
+            part = _popular(requests, gates, space)
         total += part
         if parts:
             kept[name] = part
     return Ranking(total, kept, gates.astype(np.float32))
 
 
-def _again(requests: Requests, weights: Weights, gates: F32, space: ItemSpace) -> F32:
-    part = np.zeros((len(requests), len(space.keys)), np.float32)
-    owner = requests.own_request
-    part[owner, requests.own] = gates[owner, 0] * np.exp(weights.own.numpy())
-    return part
-
-
-def _new(requests: Requests, weights: Weights, gates: F32, space: ItemSpace) -> F32:
-    part = np.zeros((len(requests), len(space.keys)), np.float32)
-    logits = new_logits(requests, space)
-    for scenario in np.unique(requests.scenario).tolist():
-        rows, members = np.flatnonzero(requests.scenario == scenario), space.members(scenario)
-        if not len(members):
-            continue
-        found = logits[np.ix_(rows, members)]
-        found = np.exp(found - found.max(axis=1, keepdims=True))
-        found /= np.maximum(found.sum(axis=1, keepdims=True), 1e-30)
-        part[np.ix_(rows, members)] = gates[rows, 1:2] * found
-    return part
-
-
-def new_logits(requests: Requests, space: ItemSpace) -> F32:
-    """(B, N) q . t, -1e9 for the user's own items."""
-    logits: F32 = requests.query @ space.towers.T
-    logits[requests.own_request, requests.own] = -1e9
-    return logits
-
-
-def _next(requests: Requests, weights: Weights, gates: F32, space: ItemSpace) -> F32:
+def follow_shares(requests: Requests, weights: Weights, space: ItemSpace) -> F32:
+    """(B, N) p_next."""
     column = weights.column.numpy()
     mass = requests.place_mass @ column
-    share = np.where(mass > 0, weights.places.numpy() / np.maximum(mass, 1e-9), 0.0) * gates[:, 2:3]
+    share = np.where(mass > 0, weights.places.numpy() / np.maximum(mass, 1e-9), 0.0)
     row, place = np.nonzero((requests.places >= 0) & (share > 0))
     start = csr_array(
         (share[row, place].astype(np.float32), (row, requests.places[row, place])),
@@ -91,7 +120,26 @@ def _next(requests: Requests, weights: Weights, gates: F32, space: ItemSpace) ->
     return part
 
 
-def _popular(requests: Requests, weights: Weights, gates: F32, space: ItemSpace) -> F32:
+def _again(requests: Requests, weights: Weights, gates: F32, space: ItemSpace) -> F32:
+    part = np.zeros((len(requests), len(space.keys)), np.float32)
+    owner = requests.own_request
+    part[owner, requests.own] = gates[owner, 0] * np.exp(weights.own.numpy())
+    return part
+
+
+def _new(
+    requests: Requests, weights: Weights, gates: F32, mixture: Mixture, follow: F32, space: ItemSpace
+) -> F32:
+    part = np.zeros((len(requests), len(space.keys)), np.float32)
+    for found in candidates(requests, follow, space):
+        with torch.inference_mode():
+            share = torch.exp(found.log_new(weights, mixture)).numpy()
+        share[found.own_row, found.own_column] = 0  # also where a user has all there is
+        part[np.ix_(found.rows, found.members)] = gates[found.rows, 1:2] * share
+    return part
+
+
+def _popular(requests: Requests, gates: F32, space: ItemSpace) -> F32:
     part = np.zeros((len(requests), len(space.keys)), np.float32)
     for scenario in np.unique(requests.scenario).tolist():
         rows = np.flatnonzero(requests.scenario == scenario)

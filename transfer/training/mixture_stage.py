@@ -9,7 +9,7 @@ import torch
 
 from transfer.arrays import F32, I64
 from transfer.learned.mixture import Mixture, MixtureConfig, log_likelihood
-from transfer.learned.ranking import new_logits
+from transfer.learned.ranking import Candidates, candidates, follow_shares
 from transfer.learned.requests import Requests
 from transfer.learned.space import ItemSpace, picked
 from transfer.rows import offsets_of, owners, rows_of
@@ -28,28 +28,29 @@ class Judged:
     own_row: I64
     """(T,) row of the target among all own items, -1: it is none"""
     log_new: F32
-    """(T,)"""
+    """(T,) log p_new"""
     follow: F32
     """(T, M, 2) transitions from each place to the target"""
     shares: F32
     """(T, H)"""
 
 
-def judged(requests: Requests, target_offsets: I64, target: I64, space: ItemSpace) -> Judged:
-    """What components say of targets (T,), codes of candidates."""
+def judged(
+    requests: Requests, target_offsets: I64, target: I64, space: ItemSpace, mixture: Mixture | None
+) -> Judged:
+    """What components say of targets (T,), codes of candidates; *new* by the pool of `mixture`, without one nothing."""
     owner = owners(target_offsets)
-    logits = new_logits(requests, space)
-    log_new = np.zeros(len(target), np.float32)
+    log_new = np.full(len(target), -np.inf, np.float32)
     shares = np.zeros((len(target), space.shares().shape[1]), np.float32)
     for scenario in np.unique(requests.scenario).tolist():
-        rows, members = np.flatnonzero(requests.scenario == scenario), space.members(scenario)
-        mine = np.flatnonzero(requests.scenario[owner] == scenario)
-        found = logits[np.ix_(rows, members)].astype(np.float64)  # a user may own all of them
-        most = found.max(axis=1)
-        total = np.full(len(requests), np.inf)
-        total[rows] = most + np.log(np.exp(found - most[:, None]).sum(axis=1))
-        log_new[mine] = logits[owner[mine], target[mine]] - total[owner[mine]]
-        shares[mine] = space.shares(scenario)[target[mine]]
+        asked = np.flatnonzero(requests.scenario[owner] == scenario)
+        shares[asked] = space.shares(scenario)[target[asked]]
+    if mixture is not None:
+        with torch.inference_mode():
+            weights = mixture(requests.evidence())
+            for found in candidates(requests, follow_shares(requests, weights, space), space):
+                among, row, place = targets_among(found, owner, target)
+                log_new[among] = found.log_new(weights, mixture).numpy()[row, place]
     places = requests.places[owner]
     there = places >= 0
     follow = np.zeros((*places.shape, 2), np.float32)
@@ -62,11 +63,21 @@ def judged(requests: Requests, target_offsets: I64, target: I64, space: ItemSpac
     key = requests.own_request * width + requests.own
     order = np.argsort(key)
     wanted = owner * width + target
-    place = np.minimum(np.searchsorted(key[order], wanted), max(len(order) - 1, 0))
+    at = np.minimum(np.searchsorted(key[order], wanted), max(len(order) - 1, 0))
     own_row = np.full(len(target), -1)
     if len(order):
-        own_row = np.where(key[order][place] == wanted, order[place], -1)
+        own_row = np.where(key[order][at] == wanted, order[at], -1)
+    log_new[own_row >= 0] = -np.inf
     return Judged(requests, target_offsets, own_row, log_new, follow, shares)
+
+
+def targets_among(found: Candidates, owner: I64, target: I64) -> tuple[I64, I64, I64]:
+    """Which targets (T,) of requests `owner` are among these candidates, and their places there: row and column."""
+    row_of = np.full(max(int(owner.max(initial=-1)), int(found.rows.max(initial=-1))) + 1, -1)
+    row_of[found.rows] = np.arange(len(found.rows))
+    column = np.minimum(np.searchsorted(found.members, target), len(found.members) - 1)
+    mine = np.flatnonzero((row_of[owner] >= 0) & (found.members[column] == target))
+    return mine, row_of[owner[mine]], column[mine]
 
 
 def joined(parts: list[Judged]) -> Judged:
@@ -122,28 +133,30 @@ def chosen(judged: Judged, rows: I64) -> Judged:
     )
 
 
-def fit_mixture(
-    config: MixtureConfig,
-    data: Judged,
-    train: TrainConfig,
-    earlier: Judged | None = None,
-    holdout: float = 0.2,
+def fit_counted(
+    config: MixtureConfig, data: Judged, train: TrainConfig, holdout: float = 0.2
 ) -> tuple[Mixture, list[dict[str, float]]]:
-    """The mixture of greatest likelihood; the last `holdout` of the requests (in order of time) tells when to stop.
+    """A mixture of the counted components alone, as if there were no network; the last `holdout` of the requests (in order
+    of time) tells when to stop.
 
-    `earlier` are requests that the network was trained on: the counted components learn from them first, as if there were no
-    network, which knows these answers too well to be weighed by them.
+    `data` may be requests that the network was trained on: it knows these answers too well to be weighed by them.
     """
     torch.manual_seed(train.seed)
-    rng = np.random.default_rng(train.seed)
     mixture = Mixture(config)
-    curve: list[dict[str, float]] = []
-    if earlier is not None and len(earlier.requests) > BATCH:
-        blind = replace(earlier, requests=replace(earlier.requests, own_features=_without_network(earlier)))
-        curve += _ascend(mixture, blind, train, rng, holdout, train.mixture_rate, with_new=False)
-    rate = train.mixture_rate / 3 if curve else train.mixture_rate
-    curve += _ascend(mixture, data, train, rng, holdout, rate, with_new=True)
-    return mixture.eval(), curve
+    blind = replace(data, requests=replace(data.requests, own_features=_without_network(data)))
+    rng = np.random.default_rng(train.seed)
+    return mixture, _ascend(mixture, blind, train, rng, holdout, train.mixture_rate, with_new=False)
+
+
+def fit_mixture(
+    mixture: Mixture, data: Judged, train: TrainConfig, holdout: float = 0.2
+) -> list[dict[str, float]]:
+    """All of it, from where `fit_counted` and `fit_pool` have brought it; `data` as judged by its own pool."""
+    torch.manual_seed(train.seed)
+    rng = np.random.default_rng(train.seed)
+    # The pool stays as it was when it judged the data.
+    parameters = [value for name, value in mixture.named_parameters() if not name.startswith("pool.")]
+    return _ascend(mixture, data, train, rng, holdout, train.mixture_rate / 3, True, parameters)
 
 
 def _without_network(data: Judged) -> F32:
@@ -161,9 +174,10 @@ def _ascend(
     holdout: float,
     rate: float,
     with_new: bool,
+    parameters: list[torch.nn.Parameter] | None = None,
 ) -> list[dict[str, float]]:
     """Climb to the greatest likelihood; the best of all epochs stays in `mixture`."""
-    optimizer = torch.optim.AdamW(mixture.parameters(), lr=rate, weight_decay=1e-3)
+    optimizer = torch.optim.AdamW(parameters or mixture.parameters(), lr=rate, weight_decay=1e-3)
     count = len(data.requests)
     cut = max(1, min(count - 1, round(count * (1 - holdout))))
     learn, judge = np.arange(cut), np.arange(cut, count)
@@ -193,6 +207,7 @@ def _ascend(
             if waited >= PATIENCE:
                 break
     mixture.load_state_dict(kept)
+    mixture.eval()
     return curve
 
 
