@@ -16,7 +16,11 @@ from transfer.rows import offsets_of, owners, rows_of
 from transfer.training.config import TrainConfig
 
 BATCH = 256
-PATIENCE = 5
+PATIENCE = 4
+GAIN = 3e-4
+"""Nats a target that an epoch must gain for the ascent to go on."""
+OWN_ROWS = 2_000_000
+"""Most own items that are learned from in an epoch: users with hundreds of them need fewer requests."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,7 +184,8 @@ def _ascend(
     optimizer = torch.optim.AdamW(parameters or mixture.parameters(), lr=rate, weight_decay=1e-3)
     count = len(data.requests)
     cut = max(1, min(count - 1, round(count * (1 - holdout))))
-    learn, judge = np.arange(cut), np.arange(cut, count)
+    step = -(-len(data.requests.own) // OWN_ROWS) or 1
+    learn, judge = np.arange(0, cut, step), np.arange(cut, count, step)
     best, kept, waited = np.inf, {name: value.clone() for name, value in mixture.state_dict().items()}, 0
     curve: list[dict[str, float]] = []
     for epoch in range(train.mixture_epochs):
@@ -199,7 +204,7 @@ def _ascend(
         value = evaluate_mixture(mixture, data, judge, with_new)
         row = {"epoch": float(epoch), "loss": total / max(seen, 1), "validation_loss": value}
         curve.append({**row, "with_network": float(with_new)})
-        if value < best - 1e-4:
+        if value < best - GAIN:
             best, waited = value, 0
             kept = {name: tensor.clone() for name, tensor in mixture.state_dict().items()}
         else:
