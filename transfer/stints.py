@@ -16,10 +16,14 @@ as old. Nothing hangs on it: a trust of 2^-8 moves nothing."""
 FADED = 1e-3
 """Of an event after ten half-lives; float32 sums are exact to a hundredth of that."""
 
+PAUSE = 1.5
+"""Longest half-lives after which a scenario is new again. After one, lesser habits came back now and then by chance and led
+falsely; after two, few of those that returned for good led in time (`benchmarks/emergence.py`, seeds 100 to 102)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stints:
-    """The current stint of each of S slots: its events without a pause as long as the longest half-life."""
+    """The current stint of each of S slots: its events without a pause of PAUSE times the longest half-life."""
 
     age_s: F64
     """(S,) seconds from the stint's first event to the user's latest."""
@@ -34,9 +38,9 @@ def stints(states: InterestStates, config: InterestConfig) -> Stints:
 
     A scenario's first event tells when it began, unless a pause came in between. A pause shows in the ring, or
     between the scenario's first event in the ring and, of its own items, the latest not seen since. If a full list
-    of own items has dropped all of these, they were older than about the oldest that it kept. Where all items were
-    seen again the scenario counts as old, and where the second-longest half-life still remembers an earlier event the
-    items are no proof.
+    of own items has dropped all of these, they were older than the oldest that it kept; by half a half-life, it is
+    assumed. Where all items were seen again the scenario counts as old, and where the second-longest half-life still
+    remembers an earlier event the items are no proof.
 
     >>> from transfer.states import empty_states
     >>> config = InterestConfig()
@@ -58,13 +62,15 @@ def stints(states: InterestStates, config: InterestConfig) -> Stints:
     seen, first = slot[starts], time[starts]
 
     half_lives_s = config.half_lives
-    pause_s = float(half_lives_s[-1])
+    pause_s = PAUSE * float(half_lives_s[-1])
     unknown = first > began[seen]
     oldest = states.ring_time[states.ring_offsets[user[seen]]]
     returned = unknown & (first - oldest > pause_s)
     recent = states.t_ref[user[seen]] - states.scenario_last[seen] < LATELY * half_lives_s[0]
     asked = np.flatnonzero(unknown & ~returned & recent)
-    before = _seen_before(states, slot_keys[seen[asked]], first[asked], config.own_items)
+    before = _seen_before(
+        states, slot_keys[seen[asked]], first[asked], config.own_items, pause_s - float(half_lives_s[-1])
+    )
     returned[asked] = first[asked] - before > pause_s
     if returned[asked].any():
         returned[asked] &= _faded(states, half_lives_s[-2], slot, time, seen[asked])
@@ -94,10 +100,10 @@ def _places(keys: I64, wanted: I64, bound: int) -> I64:
     return np.where(keys[place] == wanted, place, -1)
 
 
-def _seen_before(states: InterestStates, keys: I64, until: F64, own_items: int) -> F64:
+def _seen_before(states: InterestStates, keys: I64, until: F64, own_items: int, dropped_s: float) -> F64:
     """Latest time before `until` that an own item of each slot (ascending keys) was last seen at; +inf: not known.
 
-    Of a full list that holds none: the time of the oldest item in it.
+    Of a full list that holds none: `dropped_s` before the oldest item in it, since what was dropped is older than that.
     """
     if not len(keys):
         return np.zeros(0)
@@ -114,7 +120,7 @@ def _seen_before(states: InterestStates, keys: I64, until: F64, own_items: int) 
     oldest = np.where(full, -segment_max(-states.own_last, states.own_offsets, -np.inf), np.inf)[
         keys // table
     ]
-    return np.where(np.isfinite(found), found, np.where(oldest < until, oldest, np.inf))
+    return np.where(np.isfinite(found), found, np.where(oldest < until, oldest - dropped_s, np.inf))
 
 
 def _faded(states: InterestStates, half_life_s: float, slot: I64, time: F64, asked: I64) -> Bool:

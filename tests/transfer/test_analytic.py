@@ -61,8 +61,8 @@ def test_one_stray_event_does_not_lead() -> None:
 
 
 def test_a_dormant_scenario_takes_the_lead_within_five_events() -> None:
-    """Whoever returns after more than the longest half-life is new again; after a week it is a habit's burst."""
-    for days_away, leads in ((45, True), (7, False)):
+    """Whoever returns after more than 1.5 of the longest half-life is new again; after a week it is a habit's burst."""
+    for days_away, leads in ((50, True), (7, False)):
         life = Life()
         life.mix({"books": 0.7, "garden": 0.3}, 0.0, 40 * DAY_S, 120)
         away = (40 + days_away) * DAY_S

@@ -36,20 +36,20 @@ def test_a_long_pause_begins_a_new_stint(between: int, own_items: int) -> None:
     """Also where the ring has long forgotten the time before the pause: the own items know it, or dropped it as too old."""
     life = Life(InterestConfig(dim=32, own_items=own_items))
     life.mix({"garden": 1.0}, 0.0, 10 * DAY_S, 20)
-    life.mix({"books": 1.0}, 10 * DAY_S, 60 * DAY_S, between)
-    life.act("garden", *(60 * DAY_S + 60.0 * np.arange(4)))
+    life.mix({"books": 1.0}, 10 * DAY_S, 65 * DAY_S, between)
+    life.act("garden", *(65 * DAY_S + 60.0 * np.arange(4)))
     age, events, share = stint(life, "garden")
     assert age < 0.01
     assert (events, share) == (4, 1.0)
 
 
 def test_a_short_pause_does_not() -> None:
-    """Three weeks are no pause where the longest half-life is a month, whatever the ring still holds."""
+    """A month is no pause where the longest half-life is a month, whatever the ring still holds."""
     life = Life(InterestConfig(dim=32, own_items=1000))
     life.mix({"garden": 1.0}, 0.0, 10 * DAY_S, 20)
-    life.mix({"books": 1.0}, 10 * DAY_S, 29 * DAY_S, 300)
-    life.act("garden", *(29 * DAY_S + 60.0 * np.arange(4)))
-    assert stint(life, "garden")[0] > 28
+    life.mix({"books": 1.0}, 10 * DAY_S, 40 * DAY_S, 300)
+    life.act("garden", *(40 * DAY_S + 60.0 * np.arange(4)))
+    assert stint(life, "garden")[0] > 39
 
 
 def test_what_is_not_known_counts_as_old() -> None:
