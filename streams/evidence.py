@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -96,6 +96,25 @@ class Later:
     space: ItemSpace
     progressive: bool
     """what happened before a part is in its tables; else they stay"""
+    states: dict[int, bytes] = field(default_factory=dict, repr=False)
+    """packed, by row of the log; users without earlier events have none"""
+    asked: set[int] = field(default_factory=set, repr=False)
+    """rows whose states were looked for"""
+
+    def remember(
+        self, data: Material, interest: InterestConfig, config: TrainConfig, counts: Sequence[int]
+    ) -> None:
+        """Find the states of the queries that `parts_of` will draw with these counts, in one walk over the log."""
+        wanted = {
+            row
+            for count in counts
+            for part in _drawn(data, self, config, count)
+            for row in data.to_log[part.seen].tolist()
+        }
+        missing = np.array(sorted(wanted - self.asked), np.int64)
+        if len(missing):
+            self.asked.update(wanted)
+            self.states.update(moments(data.log, interest, missing))
 
 
 def last_part_of(
@@ -116,17 +135,10 @@ def parts_of(
 ) -> Iterator[Part]:
     """About `count` queries, open ones and (where there are scenarios) ones that name one, in order of time."""
     history = data.history
-    queries = [open_queries(history, later.rows)]
-    if config.use_slots and len(history.scenarios) > 1:
-        queries.append(given_queries(history, later.rows))
-    share = max(1, count // len(queries))
-    sampled = [part.sample(share, config.seed) for part in queries]
-    every = np.unique(np.concatenate([data.to_log[part.seen] for part in sampled]))
-    packed = moments(data.log, model.interest, every)
-    begin, end = (
-        min(float(part.time.min()) for part in queries),
-        max(float(part.time.max()) for part in queries),
-    )
+    later.remember(data, model.interest, config, [count])
+    sampled = _drawn(data, later, config, count)
+    times = history.time[later.rows]
+    begin, end = float(times.min()), float(times.max())
     edges = np.linspace(begin, end, config.table_blocks + 1)[1:-1] if later.progressive else np.zeros(0)
     order = np.argsort(history.time, kind="stable")
     ordered = history.time[order]
@@ -141,6 +153,16 @@ def parts_of(
             inside = np.flatnonzero((part.time >= first) & (part.time < last))
             for start in range(0, len(inside), REQUESTS_AT_A_TIME):
                 block = part.take(inside[start : start + REQUESTS_AT_A_TIME])
-                requests, known = requests_at(data, block, packed, model, space, config.places)
+                requests, known = requests_at(data, block, later.states, model, space, config.places)
                 if len(known):
                     yield Part(block.take(known), requests, space)
+
+
+def _drawn(data: Material, later: Later, config: TrainConfig, count: int) -> list[Queries]:
+    """About `count` queries: open ones, and as many that name a scenario where there are scenarios."""
+    history = data.history
+    queries = [open_queries(history, later.rows)]
+    if config.use_slots and len(history.scenarios) > 1:
+        queries.append(given_queries(history, later.rows))
+    share = max(1, count // len(queries))
+    return [part.sample(share, config.seed) for part in queries]

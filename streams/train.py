@@ -138,9 +138,11 @@ def prepare(
     judged = _judged(data, before, model, tables, config, None)
     mixture, curve = fit_counted(_mixture_config(model, tables, config), judged, config)
     del judged
+    count = pool_requests(config, len(space.candidates))
+    later.remember(data, interest, config, [count, config.mixture_queries])
     found_cases = [
         case
-        for part in parts_of(data, later, model, tables, config, pool_requests(config, len(space.candidates)))
+        for part in parts_of(data, later, model, tables, config, count)
         for case in cases(part.requests, part.queries.target_offsets, part.target, part.space, mixture)
     ]
     report |= {"events": len(rows), "until": float(history.time[validation].max()), "data": history.identity}
