@@ -266,11 +266,14 @@ def network_of(
     if config.threads:
         torch.set_num_threads(config.threads)
     network = TransferNetwork(shape, int(ids.max()))
+    compete = np.flatnonzero(np.bincount(log.item, minlength=len(history.items)) > 0)
+    frequent = np.argsort(-count[compete], kind="stable")[: config.samples // 2]
     catalogue = Catalogue(
         torch.from_numpy(log.vectors),
         torch.from_numpy(ids),
         torch.from_numpy(history.item_scenario.astype(np.int64)),
-        torch.from_numpy(np.flatnonzero(np.bincount(log.item, minlength=len(history.items)) > 0)),
+        torch.from_numpy(compete),
+        torch.from_numpy(np.sort(compete[frequent])),
     )
     names = np.asarray(data.names(history.scenarios), np.float32)
     batches = Batches(log, found, shape, ids, names)

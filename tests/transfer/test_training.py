@@ -36,6 +36,7 @@ def world(
         torch.from_numpy(ids),
         torch.arange(items) % 3,
         torch.arange(items),
+        torch.arange(0, items, 10),
     )
     torch.manual_seed(0)
     return log, found, Batches(log, found, shape, ids, names), catalogue, TransferNetwork(shape, items)

@@ -30,7 +30,11 @@ class TrainConfig(BaseModel):
     weight_decay: float = Field(0.01, ge=0)
     gradient_norm: float = Field(1.0, gt=0)
     full_softmax_items: int = Field(50_000, ge=1, description="above so many items the softmax is sampled")
-    samples: int = Field(4096, ge=256, description="uniform negatives of a step, shared by its positions")
+    samples: int = Field(
+        4096,
+        ge=256,
+        description="uniform negatives of a step, beside half as many of the most frequent items",
+    )
     repeat_loss: float = Field(1.0, ge=0, description="weight of targets that the user had before")
     given_loss: float = Field(0.5, ge=0, description="weight of requests that name the scenario")
     scenario_loss: float = Field(0.1, ge=0, description="weight of telling the scenario of the next event")

@@ -48,6 +48,8 @@ class Catalogue:
     ids: Tensor
     home: Tensor
     candidates: Tensor
+    head: Tensor
+    """(H,) the most frequent of them: they always compete, since most of the softmax is theirs"""
 
     @property
     def has_homes(self) -> bool:
@@ -58,17 +60,17 @@ class Catalogue:
 def draw(
     catalogue: Catalogue, targets: Tensor, config: TrainConfig, generator: torch.Generator
 ) -> Candidates:
-    """All candidates, or above `full_softmax_items` the targets and a uniform sample."""
+    """All candidates, or above `full_softmax_items` the targets, the most frequent items and a uniform sample of the rest."""
     every = catalogue.candidates
     if len(every) <= config.full_softmax_items:
         return Candidates(every, torch.zeros(len(every), device=every.device))
     sampled = every[torch.randint(len(every), (config.samples,), generator=generator).to(every.device)]
-    return _joined(targets, sampled, len(every))
+    return _joined(torch.cat([targets, catalogue.head]), sampled, len(every))
 
 
-def _joined(targets: Tensor, sampled: Tensor, count: int) -> Candidates:
-    """The targets, each for itself, and a sample that stands for the rest of `count` items."""
-    wanted = torch.unique(targets)
+def _joined(wanted: Tensor, sampled: Tensor, count: int) -> Candidates:
+    """Some items, each for itself, and a sample that stands for the rest of `count` items."""
+    wanted = torch.unique(wanted)
     sampled = torch.unique(sampled[~torch.isin(sampled, wanted)])
     rest = math.log(max(count - len(wanted), 1) / max(len(sampled), 1))
     items = torch.cat([wanted, sampled])
@@ -153,7 +155,7 @@ def _given(
         return reading.query.sum() * 0
     owner, target = batch.target_position[chosen], batch.target[chosen]
     if not catalogue.has_homes:
-        few = _fewer(candidates, target)
+        few = _fewer(candidates, target, catalogue.head)
         logits = query @ towers[candidates.places(few.items)].T + few.log_weight
         hit = logits[owner, few.places(target)]
         among, _ = _without_own(logits, batch.own_position, few.places(batch.own_item))
@@ -166,7 +168,8 @@ def _given(
     for scenario in torch.unique(batch.asked_scenario[owner[fits]]).tolist():
         mine = torch.nonzero(fits & (batch.asked_scenario[owner] == scenario)).squeeze(1)
         members = catalogue.candidates[home == scenario]
-        few = _fewer(Candidates(members, towers.new_zeros(len(members))), target[mine])
+        head = catalogue.head[catalogue.home[catalogue.head] == scenario]
+        few = _fewer(Candidates(members, towers.new_zeros(len(members))), target[mine], head)
         asking, row = torch.unique(owner[mine], return_inverse=True)
         towers_here = network.items(catalogue.vectors[few.items], catalogue.ids[few.items])
         logits = query[asking] @ towers_here.T + few.log_weight
@@ -180,12 +183,12 @@ def _given(
     return total / max(count, 1)
 
 
-def _fewer(candidates: Candidates, targets: Tensor) -> Candidates:
-    """The targets and every n-th other candidate, weighed for the rest: the same softmax at a part of its cost."""
+def _fewer(candidates: Candidates, targets: Tensor, head: Tensor) -> Candidates:
+    """The targets, the head and every n-th other candidate, weighed for the rest: the same softmax at a part of its cost."""
     every = candidates.items
     if len(every) <= 2 * ASKED_SAMPLES or bool((candidates.log_weight != 0).any()):
         return candidates
     start = int(torch.randint(len(every), (1,)))
     step = len(every) // ASKED_SAMPLES
     at = (start + step * torch.arange(ASKED_SAMPLES, device=every.device)) % len(every)
-    return _joined(targets, every[at], len(every))
+    return _joined(torch.cat([targets, head]), every[at], len(every))
