@@ -165,8 +165,11 @@ def weigh(
     report = ready.report | {"train": config.model_dump(mode="json")}
     if ready.cases:
         report["pool"] = fit_pool(mixture, ready.cases, config)
-        losses = [row["validation_loss"] for row in report["pool"]]
-        tell(f"pool: validation loss {min(losses):.4f}, at first {losses[0]:.4f}")
+        for row in report["pool"]:
+            tell(
+                f"pool{' in a named scenario' if row['given'] else ''}: NDCG@20 {row['ndcg']:.4f} "
+                f"(likeliest {row['ndcg_of_likeliest']:.4f}), loss {row['loss']:.4f} ({row['loss_of_likeliest']:.4f})"
+            )
     report["mixture"] = fit_mixture(
         mixture, _judged(data, ready.later, model, tables, config, mixture), config
     )

@@ -86,8 +86,6 @@ class Weights:
     """(B, M) weights a_j of the places; sum to 1 over those with mass"""
     column: Tensor
     """(2,) how the transitions' two columns mix"""
-    state: Tensor
-    """(B, F) what the gates see"""
 
 
 class Mixture(nn.Module):
@@ -109,7 +107,7 @@ class Mixture(nn.Module):
         self.place = nn.Linear(config.place_features + SEEN, 1)
         self.column = nn.Parameter(torch.zeros(2))
         state = config.user_features + config.scenario_features + 1 + SEEN
-        self.pool = Pool(state, config.shares)
+        self.pool = Pool(config.shares)
         self.gate = nn.Sequential(
             nn.Linear(state, h),
             nn.GELU(),
@@ -150,16 +148,13 @@ class Mixture(nn.Module):
         if not config.use_recent:
             allowed[:, 3:-1] = False
         gates = torch.log_softmax(gate.masked_fill(~allowed, -torch.inf), dim=1)
-        return Weights(gates, own, places, column, user)
+        return Weights(gates, own, places, column)
 
-    def new(
-        self, weights: Weights, rows: Tensor, given: bool, logits: Tensor, follow: Tensor, shares: Tensor
-    ) -> Tensor:
-        """(R, N) log p_new but for a constant of each row, for some rows (R,) of the requests; see `Pool.forward`."""
-        config, state = self.config, weights.state[rows]
-        kind = torch.full((len(rows),), given, device=state.device)
+    def new(self, given: bool, logits: Tensor, follow: Tensor, shares: Tensor) -> Tensor:
+        """(B, N) log p_new but for a constant of each row; see `Pool.forward`."""
+        config = self.config
         flags = {"use_network": config.use_new, "use_next": config.use_next, "use_recent": config.use_recent}
-        pooled: Tensor = self.pool(state, kind, logits, follow, shares, **flags)
+        pooled: Tensor = self.pool(given, logits, follow, shares, **flags)
         return pooled
 
 

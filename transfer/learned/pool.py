@@ -2,11 +2,12 @@
 
     log p_new(i) = a q . t_i + b log(next(i) + e^k s(i)) + sum_h c_h log s_h(i) - log Z
 
-next, s_h: as in `transfer.learned.mixture`, smoothed; s: the share of all time. a, b, k and c are linear in what the gates
-see, with a base each for open requests and for those that name a scenario.
+next, s_h: as in `transfer.learned.mixture`, smoothed; s: the share of all time. The powers a, b, c_h and k are a set for open
+requests and one for those that name a scenario.
 
 This is a logarithmic opinion pool (Genest & Zidek 1986; as a product of experts Hinton 2002). In the mixture the component
-that speaks loudest decides; here an item for which all of them speak comes before one for which one does.
+that speaks loudest decides; here an item for which all of them speak comes before one for which one does. Powers of shares may
+be negative: much taken today and little before is a trend.
 """
 
 from __future__ import annotations
@@ -18,22 +19,21 @@ from torch import Tensor, nn
 
 SMOOTHING = 0.1
 """Events that all candidates share evenly on top of a share of 1: items that nobody took yet keep a chance."""
+NETWORK, NEXT, BACK_OFF, SHARES = 0, 1, 2, 3
+"""Columns of the powers: a, b, k, then c_h."""
 
 
 class Pool(nn.Module):
     """Begins as the network times the square root of what comes next."""
 
-    def __init__(self, features: int, shares: int) -> None:
+    def __init__(self, shares: int) -> None:
         super().__init__()
         start = torch.tensor([1.0, 0.5, math.log(0.1), *[0.0] * shares])
-        self.base = nn.Parameter(start.repeat(2, 1))
-        self.of_state = nn.Linear(features, 3 + shares, bias=False)
-        nn.init.zeros_(self.of_state.weight)
+        self.powers = nn.Parameter(start.repeat(2, 1))
 
     def forward(
         self,
-        state: Tensor,
-        given: Tensor,
+        given: bool,
         logits: Tensor,
         follow: Tensor,
         shares: Tensor,
@@ -44,18 +44,25 @@ class Pool(nn.Module):
     ) -> Tensor:
         """(B, N) log p_new but for a constant of each row.
 
-        state (B, F): the gates' inputs; given (B,) bool; logits (B, N) q . t; follow (B, N) p_next; shares (N, H), those of
-        all time last.
+        logits (B, N) q . t; follow (B, N) p_next; shares (N, H), those of all time last.
         """
-        factor = self.base[given.long()] + self.of_state(state)
-        smooth = (shares + SMOOTHING / len(shares)) / (1 + SMOOTHING)
-        logs = torch.log(smooth)
-        if not use_recent:
-            logs = logs[:, -1:]
-        total: Tensor = factor[:, -logs.shape[1] :] @ logs.T
+        powers = self.powers[int(given)]
+        logs = log_shares(shares)
+        total: Tensor = (logs if use_recent else logs[:, -1:]) @ (
+            powers[SHARES:] if use_recent else powers[-1:]
+        )
         if use_next:
-            back_off = torch.exp(factor[:, 2:3]) * smooth[:, -1]
-            total = total + factor[:, 1:2] * torch.log(follow + back_off)
+            total = total + powers[NEXT] * log_follow(follow, logs, powers[BACK_OFF])
         if use_network:
-            total = total + factor[:, 0:1] * logits
-        return total
+            total = total + powers[NETWORK] * logits
+        return total.expand_as(logits)
+
+
+def log_shares(shares: Tensor) -> Tensor:
+    """(N, H) logs of smoothed shares."""
+    return torch.log((shares + SMOOTHING / len(shares)) / (1 + SMOOTHING))
+
+
+def log_follow(follow: Tensor, log_shares_: Tensor, back_off: Tensor) -> Tensor:
+    """(B, N) log of what follows, backed off to the share of all time."""
+    return torch.log(follow + torch.exp(back_off + log_shares_[:, -1]))

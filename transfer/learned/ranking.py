@@ -49,12 +49,15 @@ class Candidates:
     """(O,) and `own_column`: the users' own items among them"""
     own_column: I64
 
-    def log_new(self, weights: Weights, mixture: Mixture) -> torch.Tensor:
+    def log_new(self, mixture: Mixture) -> torch.Tensor:
         """(R, C) log p_new, next to nothing for own items."""
-        logits, follow, shares = map(torch.from_numpy, (self.logits, self.follow, self.shares))
-        pooled = mixture.new(weights, torch.from_numpy(self.rows), self.given, logits, follow, shares)
+        pooled = mixture.new(self.given, *map(torch.from_numpy, (self.logits, self.follow, self.shares)))
+        return torch.log_softmax(self.without_own(pooled), dim=1)
+
+    def without_own(self, logits: torch.Tensor) -> torch.Tensor:
+        """(R, C) with OWN for the users' own items."""
         own = torch.from_numpy(self.own_row), torch.from_numpy(self.own_column)
-        return torch.log_softmax(pooled.index_put(own, pooled.new_tensor(OWN)), dim=1)
+        return logits.index_put(own, logits.new_tensor(OWN))
 
 
 def candidates(requests: Requests, follow: F32, space: ItemSpace) -> Iterator[Candidates]:
@@ -91,7 +94,7 @@ def rank(requests: Requests, mixture: Mixture, space: ItemSpace, parts: bool = F
         if name == "again":
             part = _again(requests, weights, gates, space)
         elif name == "new":
-            part = _new(requests, weights, gates, mixture, follow, space)
+            part = _new(requests, gates, mixture, follow, space)
         elif name == "next":
             part = gates[:, 2:3] * follow
         else:
@@ -127,13 +130,11 @@ def _again(requests: Requests, weights: Weights, gates: F32, space: ItemSpace) -
     return part
 
 
-def _new(
-    requests: Requests, weights: Weights, gates: F32, mixture: Mixture, follow: F32, space: ItemSpace
-) -> F32:
+def _new(requests: Requests, gates: F32, mixture: Mixture, follow: F32, space: ItemSpace) -> F32:
     part = np.zeros((len(requests), len(space.keys)), np.float32)
     for found in candidates(requests, follow, space):
         with torch.inference_mode():
-            share = torch.exp(found.log_new(weights, mixture)).numpy()
+            share = torch.exp(found.log_new(mixture)).numpy()
         share[found.own_row, found.own_column] = 0  # also where a user has all there is
         part[np.ix_(found.rows, found.members)] = gates[found.rows, 1:2] * share
     return part

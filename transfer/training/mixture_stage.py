@@ -54,7 +54,7 @@ def judged(
             weights = mixture(requests.evidence())
             for found in candidates(requests, follow_shares(requests, weights, space), space):
                 among, row, place = targets_among(found, owner, target)
-                log_new[among] = found.log_new(weights, mixture).numpy()[row, place]
+                log_new[among] = found.log_new(mixture).numpy()[row, place]
     places = requests.places[owner]
     there = places >= 0
     follow = np.zeros((*places.shape, 2), np.float32)
