@@ -56,9 +56,7 @@ def horizon_sums(states: InterestStates) -> F32:
     sums = np.empty((states.users, states.horizons, states.dim), np.float32)
     sums[:, :-1] = states.global_sums
     sums[:, -1] = states.global_sum(-1)
-    length = np.linalg.norm(sums, axis=2, keepdims=True)
-    unit: F32 = np.divide(sums, length, out=np.zeros_like(sums), where=length > 1e-20)
-    return unit
+    return _unit(sums)
 
 
 def horizon_masses(states: InterestStates, interest: InterestConfig) -> F32:
@@ -71,7 +69,13 @@ def horizon_masses(states: InterestStates, interest: InterestConfig) -> F32:
 
 def unit_slots(states: InterestStates) -> F32:
     """(S, D) float32: each slot's sum at length 1."""
-    sums = states.scenario_sums
-    length = np.linalg.norm(sums, axis=1, keepdims=True)
-    unit: F32 = np.divide(sums, length, out=np.zeros_like(sums), where=length > 1e-20)
+    return _unit(states.scenario_sums)
+
+
+def _unit(sums: F32) -> F32:
+    """Vectors (..., D) at length 1, zeros where there is none. (`np.linalg.norm` and a division take three times as long.)"""
+    square = np.einsum("...d,...d->...", sums, sums)
+    some = square > 1e-30
+    factor = np.divide(1.0, np.sqrt(square), out=np.zeros_like(square), where=some)
+    unit: F32 = sums * factor[..., None]
     return unit
