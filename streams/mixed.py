@@ -2,9 +2,9 @@
 
     p(i) = g_again p_again(i) + g_new p_new(i) + g_next p_next(i) + sum_h g_pop,h p_pop,h(i)    [transfer.learned.mixture]
 
-The item's source is the component that gives most of p(i): *again* the user's own items, *new* the transferred interest,
-*next* what follows the latest items, *popular* what everybody takes. This is the very ranking that `driftline evaluate`
-measures.
+The item's source is the component that gives most of p(i): *again* the user's own items, *new* the transferred interest
+and what the tables say of items that the user never had, *next* what follows the latest items, *popular* what everybody
+takes. This is the very ranking that `driftline evaluate` measures.
 """
 
 from __future__ import annotations

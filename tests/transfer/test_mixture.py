@@ -128,6 +128,21 @@ def test_new_items_are_a_distribution_over_what_the_user_never_had(homes: bool) 
     np.testing.assert_allclose(new.sum(axis=1), found.gates[:, 1] * some, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("setting", ["use_new", "use_next", "use_recent"])
+def test_an_ablated_pool_is_fitted_as_it_ranks(setting: str) -> None:
+    """What is left out has no part in the choice of the other powers either."""
+    requests, space, mixture, target = story(True, **{setting: False})
+    data = cases(requests, np.arange(len(target) + 1), target, space, mixture)
+    report = fit_pool(mixture, data, TrainConfig())
+    for row in report:
+        mine = [case for case in data if case.candidates.given == bool(row["given"])]
+        with torch.no_grad():
+            found = [case.candidates.log_new(mixture)[case.target_row, case.target_column] for case in mine]
+        assert row["loss"] == pytest.approx(-float(torch.cat(found).mean()), rel=1e-4)
+    left_out = {"use_new": [0], "use_next": [1], "use_recent": [3]}[setting]
+    assert (mixture.pool.powers[:, left_out] == 0).all()
+
+
 def test_the_pool_is_fitted_to_what_came_next() -> None:
     """Its likelihood rises, and what it was fitted on is what ranking multiplies."""
     requests, space, mixture, target = story(True)

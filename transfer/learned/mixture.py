@@ -107,7 +107,7 @@ class Mixture(nn.Module):
         self.place = nn.Linear(config.place_features + SEEN, 1)
         self.column = nn.Parameter(torch.zeros(2))
         state = config.user_features + config.scenario_features + 1 + SEEN
-        self.pool = Pool(config.shares)
+        self.pool = Pool(config.shares, config.use_new, config.use_next, config.use_recent)
         self.gate = nn.Sequential(
             nn.Linear(state, h),
             nn.GELU(),
@@ -149,13 +149,6 @@ class Mixture(nn.Module):
             allowed[:, 3:-1] = False
         gates = torch.log_softmax(gate.masked_fill(~allowed, -torch.inf), dim=1)
         return Weights(gates, own, places, column)
-
-    def new(self, given: bool, logits: Tensor, follow: Tensor, shares: Tensor) -> Tensor:
-        """(B, N) log p_new but for a constant of each row; see `Pool.forward`."""
-        config = self.config
-        flags = {"use_network": config.use_new, "use_next": config.use_next, "use_recent": config.use_recent}
-        pooled: Tensor = self.pool(given, logits, follow, shares, **flags)
-        return pooled
 
 
 def segment_logsumexp(values: Tensor, owner: Tensor, count: int) -> Tensor:

@@ -24,38 +24,33 @@ NETWORK, NEXT, BACK_OFF, SHARES = 0, 1, 2, 3
 
 
 class Pool(nn.Module):
-    """Begins as the network times the square root of what comes next."""
+    """Begins as the network times the square root of what comes next. Powers of what is not used are 0 throughout."""
 
-    def __init__(self, shares: int) -> None:
+    used: Tensor
+    """(3 + H,) 1 for what takes part, 0 for the rest"""
+
+    def __init__(
+        self, shares: int, use_network: bool = True, use_next: bool = True, use_recent: bool = True
+    ) -> None:
         super().__init__()
         start = torch.tensor([1.0, 0.5, math.log(0.1), *[0.0] * shares])
         self.powers = nn.Parameter(start.repeat(2, 1))
+        used = [use_network, use_next, True, *[use_recent] * (shares - 1), True]
+        self.register_buffer("used", torch.tensor(used, dtype=torch.float32), persistent=False)
 
-    def forward(
-        self,
-        given: bool,
-        logits: Tensor,
-        follow: Tensor,
-        shares: Tensor,
-        *,
-        use_network: bool = True,
-        use_next: bool = True,
-        use_recent: bool = True,
-    ) -> Tensor:
+    def forward(self, given: bool, logits: Tensor, follow: Tensor, shares: Tensor) -> Tensor:
         """(B, N) log p_new but for a constant of each row.
 
         logits (B, N) q . t; follow (B, N) p_next; shares (N, H), those of all time last.
         """
-        powers = self.powers[int(given)]
+        powers = self.powers[int(given)] * self.used
         logs = log_shares(shares)
-        total: Tensor = (logs if use_recent else logs[:, -1:]) @ (
-            powers[SHARES:] if use_recent else powers[-1:]
-        )
-        if use_next:
-            total = total + powers[NEXT] * log_follow(follow, logs, powers[BACK_OFF])
-        if use_network:
-            total = total + powers[NETWORK] * logits
-        return total.expand_as(logits)
+        return multiplied(powers, logits, log_follow(follow, logs, powers[BACK_OFF]), logs)
+
+
+def multiplied(powers: Tensor, logits: Tensor, log_follow_: Tensor, log_shares_: Tensor) -> Tensor:
+    """(B, N) the sum of all logs, each times its power (3 + H,)."""
+    return powers[NETWORK] * logits + powers[NEXT] * log_follow_ + log_shares_ @ powers[SHARES:]
 
 
 def log_shares(shares: Tensor) -> Tensor:

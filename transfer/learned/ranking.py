@@ -51,7 +51,7 @@ class Candidates:
 
     def log_new(self, mixture: Mixture) -> torch.Tensor:
         """(R, C) log p_new, next to nothing for own items."""
-        pooled = mixture.new(self.given, *map(torch.from_numpy, (self.logits, self.follow, self.shares)))
+        pooled = mixture.pool(self.given, *map(torch.from_numpy, (self.logits, self.follow, self.shares)))
         return torch.log_softmax(self.without_own(pooled), dim=1)
 
     def without_own(self, logits: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from transfer.arrays import I64
 from transfer.learned.mixture import Mixture
-from transfer.learned.pool import BACK_OFF, NETWORK, NEXT, SHARES, log_follow, log_shares
+from transfer.learned.pool import BACK_OFF, NEXT, SHARES, Pool, log_follow, log_shares, multiplied
 from transfer.learned.ranking import Candidates, candidates, follow_shares
 from transfer.learned.requests import Requests
 from transfer.learned.space import ItemSpace
@@ -71,24 +71,24 @@ def fit_pool(mixture: Mixture, data: Sequence[Case], config: TrainConfig) -> lis
     than the day's popular ones did.) In the end all powers are scaled to the greatest likelihood, so that the mixture's gates
     can trust the probabilities.
     """
-    torch.manual_seed(config.seed)
+    pool = mixture.pool
     report = []
     for given in (False, True):
         mine = [case for case in data if case.candidates.given == given]
         if not mine:
             continue
         _climb(mixture, mine, config)
-        powers = mixture.pool.powers.data[int(given)]
+        powers = pool.powers.data[int(given)]
         held = [_Held(case, powers[BACK_OFF]) for case in mine]
-        powers[: NEXT + 1].clamp_(min=0.0)
-        likeliest = powers.clone()
-        shares = len(powers) - SHARES
+        likeliest = powers * pool.used
+        likeliest[: NEXT + 1].clamp_(min=0.0)
         starts = [likeliest]
-        for number in range(shares if mixture.config.use_recent else 0):
-            alone = torch.zeros_like(likeliest)
-            alone[BACK_OFF], alone[SHARES + number] = likeliest[BACK_OFF], 1.0
-            starts.append(alone)
-        found = [_searched(held, start, mixture) for start in starts]
+        for place in _free(pool):
+            if place >= SHARES:
+                alone = torch.zeros_like(likeliest)
+                alone[BACK_OFF], alone[place] = likeliest[BACK_OFF], 1.0
+                starts.append(alone)
+        found = [_searched(held, start, _free(pool)) for start in starts]
         best, chosen = max(found, key=lambda pair: pair[0])
         scales = [(_loss(held, _scaled(chosen, scale)), scale) for scale in SCALES]
         loss, scale = min(scales)
@@ -133,12 +133,7 @@ class _Held:
         self.row, self.column = torch.from_numpy(case.target_row), torch.from_numpy(case.target_column)
 
     def pooled(self, powers: Tensor) -> Tensor:
-        total = (self.shares @ powers[SHARES:]).expand_as(self.logits)
-        if powers[NETWORK] != 0:
-            total = total + powers[NETWORK] * self.logits
-        if powers[NEXT] != 0:
-            total = total + powers[NEXT] * self.follow
-        return self.case.candidates.without_own(total)
+        return self.case.candidates.without_own(multiplied(powers, self.logits, self.follow, self.shares))
 
 
 def _gain(data: Sequence[_Held], powers: Tensor) -> float:
@@ -166,11 +161,13 @@ def _loss(data: Sequence[_Held], powers: Tensor) -> float:
     return total / max(count, 1)
 
 
-def _searched(data: Sequence[_Held], start: Tensor, mixture: Mixture) -> tuple[float, Tensor]:
+def _free(pool: Pool) -> list[int]:
+    """Places of the powers that are searched."""
+    return [place for place in torch.nonzero(pool.used)[:, 0].tolist() if place != BACK_OFF]
+
+
+def _searched(data: Sequence[_Held], start: Tensor, free: list[int]) -> tuple[float, Tensor]:
     """Best powers that steps of one power at a time lead to; those of the network and of what follows stay positive."""
-    config = mixture.config
-    free = [NETWORK] * config.use_new + [NEXT] * config.use_next
-    free += list(range(SHARES, len(start))) if config.use_recent else [len(start) - 1]
     powers, best = start.clone(), _gain(data, start)
     for step in STEPS:
         size = step * max(float(powers.abs()[free].max()), 1e-3)

@@ -162,7 +162,9 @@ class Trained:
             shared["material"] = _material(setup, history, rows)
         self._data = data = shared["material"]
         config = settings.train.model_copy(update={**self.without, "seed": setup.seed})
-        key = ("network", config.model_copy(update=MIXTURE_ALONE).model_dump_json())
+        # What is prepared has all components, whichever variant asks for it first.
+        whole = config.model_copy(update=MIXTURE_ALONE)
+        key = ("network", whole.model_dump_json())
         ready: Prepared | None = shared.get(key)
         if ready is None:
             ready = prepare(
@@ -171,7 +173,7 @@ class Trained:
                 _rows_of(history, validation),
                 settings.interest,
                 settings.tables,
-                config,
+                whole,
                 progressive=float(validation.time.min()) >= float(history.time[rows].max()),
                 tell=setup.progress,
             )
