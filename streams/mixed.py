@@ -1,10 +1,9 @@
 """What to show a user by a trained model's mixture: probabilities over all items, and for each its strongest component.
 
-    p(i) = g_again p_again(i) + g_new p_new(i) + g_next p_next(i) + sum_h g_pop,h p_pop,h(i)    [transfer.learned.mixture]
-
-The item's source is the component that gives most of p(i): *again* the user's own items, *new* the transferred interest
-and what the tables say of items that the user never had, *next* what follows the latest items, *popular* what everybody
-takes. This is the very ranking that `driftline evaluate` measures.
+The mixture is that of `transfer.learned.mixture`. An item's source is the component that gives most of its probability; what
+*new* gives counts for the part of it that sets the item apart most from others that are likely: *new* the transferred
+interest, *next* what follows the latest items, *popular* what everybody takes; *again* are the user's own items. This is the
+very ranking that `driftline evaluate` measures.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,22 +11,18 @@ import numpy as np
 from streams.errors import MissingExtra, TrainingError
 from streams.evidence import Later, count_tables, item_space, last_part_of, parts_of
 from streams.material import Material
+from streams.train_network import Tell, model_of, network_of, positions
 from transfer.arrays import I64
 from transfer.config import InterestConfig
-from transfer.learned.gaps import gap_edges
 from transfer.learned.model import LearnedModel
 from transfer.learned.space import ItemSpace
 from transfer.tables_config import TablesConfig
 from transfer.training.config import TrainConfig
-from transfer.training.examples import Examples, examples, gaps_of
 
 if TYPE_CHECKING:
     from transfer.learned.mixture import Mixture, MixtureConfig
-    from transfer.learned.network import TransferNetwork
     from transfer.training.mixture_stage import Judged
     from transfer.training.pool_stage import Case
-
-Tell = Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -57,6 +52,8 @@ class Prepared:
     """A trained network, and what its mixture is fitted on."""
 
     model: LearnedModel
+    served: LearnedModel
+    """the same or, refitted, one whose network has learned the validation part too"""
     space: ItemSpace
     """with tables as after the training rows"""
     later: Later
@@ -83,7 +80,9 @@ def train(
 ) -> TrainedModel:
     """Train on history rows `rows`, stop and weigh components by rows `validation`, all of them later than a user's `rows`.
 
-    progressive: tables go on through the validation part, as the daemon's do; else they stay as after `rows`.
+    progressive: tables go on through the validation part, as the daemon's do; else they stay as after `rows`. Only then is
+    the network refitted in the end (`TrainConfig.refit`): weights of the mixture are those found with the network that had not
+    seen the validation part.
 
     Raises:
         TrainingError: too little to train on.
@@ -125,8 +124,15 @@ def prepare(
     network, report = network_of(
         data, found, rows, validation, interest, config, logs=logs, bar=bar, tell=tell
     )
+    model = served = model_of(data, network, interest, rows, config.rare)
+    if config.refit and progressive:
+        tell("network: anew, with the validation part")
+        again = config.model_copy(update={"epochs": report["best_epoch"] + 1})
+        every = np.union1d(rows, validation)
+        network, refit = network_of(data, found, every, None, interest, again, bar=bar, tell=tell)
+        served = model_of(data, network, interest, every, config.rare)
+        report["refit"] = refit["network"]
     del found
-    model = _model(data, network, interest, rows, config.rare)
     history = data.history
     counted = count_tables(history, rows, tables)
     tell(f"tables: {counted.pairs} transitions")
@@ -147,7 +153,7 @@ def prepare(
     ]
     report |= {"events": len(rows), "until": float(history.time[validation].max()), "data": history.identity}
     report |= {"counted": curve}
-    return Prepared(model, space, later, mixture, found_cases, report)
+    return Prepared(model, served, space, later, mixture, found_cases, report)
 
 
 def weigh(
@@ -175,8 +181,15 @@ def weigh(
     )
     best = min(row["validation_loss"] for row in report["mixture"])
     tell(f"mixture: validation loss {best:.4f} after {len(report['mixture'])} epochs")
+    served = ready.served
     trained = LearnedModel(
-        model.network, mixture, model.interest, model.items, model.names, "untold", encode_names=data.names
+        served.network,
+        mixture,
+        served.interest,
+        served.items,
+        served.names,
+        "untold",
+        encode_names=data.names,
     )
     return TrainedModel(trained, tables, data.encoder.fingerprint, report)
 
@@ -198,135 +211,6 @@ def _judged(
     if not found:
         raise TrainingError("the validation part holds no event of a known user; give a longer log")
     return joined(found)
-
-
-def positions(data: Material, interest: InterestConfig, tell: Tell | None = None) -> Examples:
-    """All positions of the log with their states, in one pass."""
-    found = examples(data.log, interest)
-    if tell is not None:
-        tell(f"{len(found)} positions with their states")
-    return found
-
-
-def network_of(
-    data: Material,
-    found: Examples,
-    rows: I64,
-    validation: I64,
-    interest: InterestConfig,
-    config: TrainConfig,
-    *,
-    logs: Path | None = None,
-    bar: bool = False,
-    tell: Tell | None = None,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
-) -> tuple[TransferNetwork, dict[str, Any]]:
-    """The trained network and its report. `on_epoch` may raise to stop.
-
-    Raises:
-        TrainingError: too little to train on.
-    """
-    import torch
-
-    from transfer.learned.config import NetworkConfig
-    from transfer.learned.network import TransferNetwork
-    from transfer.training.batches import Batches
-    from transfer.training.network_stage import train_network
-    from transfer.training.objective import Catalogue
-
-    log, history = data.log, data.history
-    part = np.zeros(len(history), np.int8)
-    part[rows], part[validation] = 1, 2
-    of = part[data.row[found.row]]
-    asked = np.diff(found.target_offsets) > 0
-    train_at, judge_at = np.flatnonzero((of == 1) & asked), np.flatnonzero((of == 2) & asked)
-    if not len(train_at) or not len(judge_at):
-        raise TrainingError(
-            "the log is too short: no user comes back in the training and the validation part"
-        )
-    count = np.bincount(history.item[rows][history.item[rows] >= 0], minlength=len(history.items))
-    ids = _id_rows(count, config.rare)
-    shape = NetworkConfig(
-        dim=interest.dim,
-        horizons=len(interest.half_lives_s),
-        actions=len(interest.action_weights),
-        width=config.width,
-        heads=config.heads,
-        layers=config.layers,
-        feed_forward=config.feed_forward,
-        ring=min(config.ring, interest.ring),
-        gap_edges_s=gap_edges(gaps_of(log)[part[data.row] == 1]),
-        use_ring=config.use_ring,
-        use_slots=config.use_slots and len(history.scenarios) > 1,
-        use_emergence=config.use_emergence,
-        transfer=config.transfer,
-        dropout=config.dropout,
-        id_dropout=config.id_dropout,
-        event_dropout=config.event_dropout,
-        scenario_dropout=config.scenario_dropout,
-    )
-    torch.manual_seed(config.seed)
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    network = TransferNetwork(shape, int(ids.max()))
-    compete = np.flatnonzero(np.bincount(log.item, minlength=len(history.items)) > 0)
-    frequent = np.argsort(-count[compete], kind="stable")[: config.samples // 2]
-    catalogue = Catalogue(
-        torch.from_numpy(log.vectors),
-        torch.from_numpy(ids),
-        torch.from_numpy(history.item_scenario.astype(np.int64)),
-        torch.from_numpy(compete),
-        torch.from_numpy(np.sort(compete[frequent])),
-    )
-    names = np.asarray(data.names(history.scenarios), np.float32)
-    batches = Batches(log, found, shape, ids, names)
-
-    def told(row: dict[str, float]) -> None:
-        if on_epoch is not None:
-            on_epoch(row)
-        if tell is None:
-            return
-        text = ", ".join(
-            f"{name.replace('_', ' ')} {value:.4f}" for name, value in row.items() if name != "epoch"
-        )
-        tell(f"epoch {int(row['epoch'])}: {text}")
-
-    done = train_network(
-        network, batches, catalogue, train_at, judge_at, config, logs=logs, progress=bar, on_epoch=told
-    )
-    report = {
-        "positions": len(train_at),
-        "best_new": done.best,
-        "best_epoch": done.epoch,
-        "network": done.curve,
-    }
-    return done.network, report
-
-
-def _id_rows(count: I64, rare: int) -> I64:
-    """(N,) row of each item in the id table: 0 for items of fewer than `rare` events or none."""
-    known = count >= max(rare, 1)
-    ids = np.zeros(len(count), np.int64)
-    ids[known] = np.arange(1, int(known.sum()) + 1)
-    return ids
-
-
-def _model(
-    data: Material, network: TransferNetwork, interest: InterestConfig, rows: I64, rare: int
-) -> LearnedModel:
-    """The network with the items that it was trained with."""
-    from transfer.learned.model import ItemTable
-
-    history = data.history
-    count = np.bincount(history.item[rows][history.item[rows] >= 0], minlength=len(history.items))
-    ids = _id_rows(count, rare)
-    order = np.argsort(history.item_keys)
-    there = order[np.bincount(data.log.item, minlength=len(history.items))[order] > 0]
-    table = ItemTable(
-        history.item_keys[there], data.log.vectors[there].astype(np.float16).astype(np.float32), ids[there]
-    )
-    names = dict(zip(history.scenarios, np.asarray(data.names(history.scenarios), np.float32), strict=True))
-    return LearnedModel(network, None, interest, table, names, "untold", encode_names=data.names)
 
 
 def _mixture_config(model: LearnedModel, tables: TablesConfig, config: TrainConfig) -> MixtureConfig:

@@ -9,7 +9,7 @@ from typing import Any
 
 from streams.errors import MissingExtra, TrainingError
 from streams.material import Material
-from streams.train import network_of, positions
+from streams.train_network import network_of, positions
 from transfer.arrays import I64
 from transfer.config import InterestConfig
 from transfer.training.config import TrainConfig

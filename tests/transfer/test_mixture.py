@@ -9,6 +9,7 @@ import torch
 from support.learned import random_model, small_log
 from transfer.config import InterestConfig
 from transfer.learned.mixture import Mixture, log_likelihood, segment_logsumexp
+from transfer.learned.pool import Pool
 from transfer.learned.ranking import rank
 from transfer.learned.requests import Requests, mixture_config, requests_of
 from transfer.learned.space import ItemSpace
@@ -116,16 +117,44 @@ def test_without_the_network_counting_alone_foresees_new_items(use_new: bool) ->
 
 @pytest.mark.parametrize("homes", [True, False])
 def test_new_items_are_a_distribution_over_what_the_user_never_had(homes: bool) -> None:
-    """The pool sums to its gate over the candidates that are not the user's own."""
+    """The pool of an open request sums to its gate over the candidates that are not the user's own."""
     requests, space, mixture, _ = story(homes)
     found = rank(requests, mixture, space, parts=True)
-    new = found.parts["new"]
-    assert new[requests.own_request, requests.own].max() == 0
-    others = [(space.home == code) | (code < 0) | (not homes) for code in requests.scenario.tolist()]
-    for row, mine in zip(requests.own_request.tolist(), requests.own.tolist(), strict=True):
-        others[row][mine] = False
-    some = np.array([other.any() for other in others])
-    np.testing.assert_allclose(new.sum(axis=1), found.gates[:, 1] * some, rtol=1e-4, atol=1e-6)
+    open_ = requests.scenario < 0
+    new = (found.scores - found.parts["again"])[open_]
+    own_new = np.isin(requests.own_request, np.flatnonzero(open_))
+    place = np.cumsum(open_)[requests.own_request] - 1
+    assert new[place[own_new], requests.own[own_new]].max() <= 1e-6
+    some = np.bincount(requests.own_request, minlength=len(requests))[open_] < len(space.candidates)
+    np.testing.assert_allclose(new.sum(axis=1), found.gates[open_, 1] * some, rtol=1e-4, atol=1e-6)
+    assert (found.gates[open_, 2:] == 0).all() and found.gates[~open_, 2:].max() > 0
+
+
+def test_without_again_own_items_compete_like_all_others() -> None:
+    """The ablation ranks all items by the pool, and is fitted as it ranks."""
+    requests, space, mixture, target = story(True, use_again=False)
+    found = rank(requests, mixture, space)
+    assert found.scores[requests.own_request, requests.own].min() > 0
+    np.testing.assert_allclose(found.scores[requests.scenario < 0].sum(axis=1), 1.0, atol=1e-4)
+    after = judged(requests, np.arange(len(target) + 1), target, space, mixture)
+    own = np.flatnonzero((after.own_row >= 0) & (requests.scenario < 0))
+    expected = found.scores[own, target[own]]
+    np.testing.assert_allclose(np.exp(after.log_new[own]), expected, rtol=1e-3, atol=1e-6)
+
+
+def test_the_source_is_what_sets_an_item_apart() -> None:
+    """Not what is large for all likely items: of popular ones, that which follows is there because it follows."""
+    pool = Pool(1)
+    with torch.no_grad():
+        pool.powers.copy_(torch.tensor([[1.0, 1.0, 0.0, 1.0]] * 2))
+    shares = torch.tensor([[0.3], [0.3], [0.3], [0.1]])
+    logits = torch.tensor([[0.0, 0.0, 2.0, 0.0]])
+    follow = torch.tensor([[0.0, 0.9, 0.0, 0.0]])
+    likely = torch.softmax(pool(False, logits, follow, shares), dim=1)
+    found = pool.speaks(False, logits, follow, shares, likely)
+    strongest = torch.stack([found["new"], found["next"], found["popular"]]).argmax(dim=0)[0]
+    assert strongest[1:3].tolist() == [1, 0]
+    np.testing.assert_allclose(sum(part.detach().numpy() for part in found.values()), 1.0, atol=1e-5)
 
 
 @pytest.mark.parametrize("setting", ["use_new", "use_next", "use_recent"])
@@ -154,8 +183,9 @@ def test_the_pool_is_fitted_to_what_came_next() -> None:
     assert (mixture.pool.powers[:, :2] >= 0).all()
     after = judged(requests, offsets, target, space, mixture)
     found = rank(requests, mixture, space, parts=True)
-    new = np.flatnonzero((after.own_row < 0) & (found.parts["new"][np.arange(len(target)), target] > 0))
-    expected = np.log(found.parts["new"][new, target[new]] / found.gates[new, 1])
+    open_ = requests.scenario < 0
+    new = np.flatnonzero(open_ & (after.own_row < 0) & (found.scores[np.arange(len(target)), target] > 0))
+    expected = np.log(found.scores[new, target[new]] / found.gates[new, 1])
     np.testing.assert_allclose(after.log_new[new], expected, rtol=1e-3, atol=1e-3)
 
 

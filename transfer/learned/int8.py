@@ -11,7 +11,8 @@ from transfer.learned.model import LearnedModel
 from transfer.learned.network import TransferNetwork
 
 EXACT = frozenset({"tower"})
-"""Items' vectors are made once and searched often: they keep their 32 bits."""
+"""Items' vectors are made once and searched often: they keep their 32 bits. So do keys and values of the ring's last layer,
+which are applied to one query a user instead of to all events."""
 
 
 def in_8_bits(model: LearnedModel) -> LearnedModel:
@@ -33,10 +34,11 @@ def in_8_bits(model: LearnedModel) -> LearnedModel:
 
 
 def _quantised(network: TransferNetwork) -> TransferNetwork:
+    exact = EXACT | {f"ring.{len(network.ring) - 1}.hold"}
     names = {
         name
         for name, module in network.named_modules()
-        if isinstance(module, nn.Linear) and name not in EXACT
+        if isinstance(module, nn.Linear) and name not in exact
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch announces another library for this

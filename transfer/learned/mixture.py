@@ -1,17 +1,21 @@
-"""One mixture of readable components over items, with gates that see the state and the request.
+"""One mixture over items, repeat and explore, with a gate that sees the state and the request.
 
-    p(i) = g_again p_again(i) + g_new p_new(i) + g_next p_next(i) + sum_h g_pop,h p_pop,h(i)
+    p(i) = g_again p_again(i)  for the user's own items
+    p(i) = g_new p_new(i)      for all others
+    and where a request names a scenario, for both also + g_next p_next(i) + sum_h g_pop,h p_pop,h(i)
 
 again   softmax over the own items of a small network on each one's masses, count, recency and what the tables say of it
-new     over the items that the user never had: the network's q . t_i (`transfer.learned.network`) and what the tables say of
-        them, multiplied (`transfer.learned.pool`)
+new     the network's q . t_i (`transfer.learned.network`), what follows the latest items (*next*) and the shares of all events
+        (*popular*), multiplied (`transfer.learned.pool`)
 next    sum_j a_j T(j, i) over the user's latest items j, a = softmax of a linear map of their places and of how much the
         tables have seen follow each; T: transitions to the next basket and within the window
-pop     the item's share of all events at each half-life of the tables; its most recent ones are the trend
+popular the item's share of all events at each half-life of the tables; its most recent ones are the trend
 
-With a request's scenario every component is that of the scenario's items alone, normalised there, and the gates see how
-much the user has done in it. Gates are a softmax of a small network; all of it is trained by the likelihood of what came
-next (a mixture of repeat and explore after RepeatNet, Ren et al. 2019).
+With a request's scenario every part is that of the scenario's items alone, normalised there, and the gates see how much
+the user has done in it. All of it is trained by the likelihood of what came next (repeat and explore as in RepeatNet, Ren
+et al. 2019). Over all items *next* and *popular* speak through p_new alone: as addends they bring what is popular and unlike
+the user before what all parts speak for. In a scenario where the user has hardly been they are most of what is known. They
+also add in the first stage of training, without a network: there the weights a_j are found.
 """
 
 from __future__ import annotations
@@ -43,7 +47,7 @@ class MixtureConfig(BaseModel):
     places: int = Field(default=24, ge=1, description="latest items that item-to-item evidence starts from")
     hidden: int = Field(default=32, ge=1)
     dropout: float = Field(default=0.1, ge=0, lt=1)
-    use_again: bool = True
+    use_again: bool = Field(default=True, description="without it own items compete like all others")
     use_next: bool = True
     use_new: bool = Field(default=True, description="the network; without it, *new* is what the tables say")
     use_recent: bool = Field(default=True, description="shares of less than all time: the trend")
@@ -79,7 +83,7 @@ class Weights:
     """The mixture's answer for B requests."""
 
     gates: Tensor
-    """(B, G) logs: again, new, next, then the shares"""
+    """(B, G) logs: again, new, next, then the shares; -inf for what does not add"""
     own: Tensor
     """(O,) log p_again"""
     places: Tensor
@@ -118,8 +122,8 @@ class Mixture(nn.Module):
         )
         nn.init.zeros_(self.again_given.weight)
 
-    def forward(self, evidence: Evidence, with_new: bool = True) -> Weights:
-        """Gates and the weights inside the components; `with_new` false: without that component."""
+    def forward(self, evidence: Evidence, counted: bool = False) -> Weights:
+        """Gates and the weights inside the components; `counted`: without *new*, as in the first stage of training."""
         config = self.config
         requests = len(evidence.user)
         column = torch.softmax(self.column, 0)
@@ -143,8 +147,10 @@ class Mixture(nn.Module):
         has_own[evidence.own_request] = True
         allowed = torch.ones_like(gate, dtype=torch.bool)
         allowed[:, 0] = has_own & config.use_again
-        allowed[:, 1] = with_new
-        allowed[:, 2] = some & config.use_next
+        allowed[:, 1] = not counted
+        adds = evidence.given | counted
+        allowed[:, 2] = some & adds & config.use_next
+        allowed[:, 3:] = adds.unsqueeze(1)
         if not config.use_recent:
             allowed[:, 3:-1] = False
         gates = torch.log_softmax(gate.masked_fill(~allowed, -torch.inf), dim=1)

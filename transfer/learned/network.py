@@ -104,6 +104,8 @@ class Layer(nn.Module):
         """x (B, L, d); mask (B | 1, 1, R | 1, L) bool, True: may be seen; rows (R,) | (B, R): they alone come out."""
         batch, _, width = x.shape
         normed = self.before(x)
+        if rows is not None and rows.dim() == 2 and rows.shape[1] == 1 and not self.training:
+            return self._one(x, normed, mask, rows[:, 0])
         k, v = self.hold(normed).chunk(2, dim=-1)
         if rows is not None and rows.dim() == 1:
             normed, x = normed.index_select(1, rows), x.index_select(1, rows)
@@ -118,6 +120,28 @@ class Layer(nn.Module):
         seen = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=rate)
         x = x + self.drop(self.out(seen.transpose(1, 2).reshape(x.shape)))
         out: Tensor = x + self.drop(self.down(F.gelu(self.up(self.between(x)))))
+        return out
+
+    def _one(self, x: Tensor, normed: Tensor, mask: Tensor | None, row: Tensor) -> Tensor:
+        """The same for one row of each, row (B,): (B, 1, width).
+
+        With one query, keys and values of all others need not be made: q . (K n_j) = (K^T q) . n_j, and the values' matrix
+        comes after the mean. (The keys' bias adds the same to all of a row's logits.)
+        """
+        batch, _, width = x.shape
+        each = width // self.heads
+        keys, values = self.hold.weight.view(2, self.heads, each, width)
+        bias = self.hold.bias.view(2, width)[1]
+        at = row.view(-1, 1, 1).expand(-1, 1, width)
+        x, own = x.gather(1, at), normed.gather(1, at).squeeze(1)
+        ask = self.ask(own).view(batch, self.heads, each).transpose(0, 1) / each**0.5
+        logits = torch.bmm(ask, keys).transpose(0, 1) @ normed.transpose(1, 2)
+        if mask is not None:
+            logits = logits.masked_fill(~mask.squeeze(2), -torch.inf)
+        mean = (torch.softmax(logits, dim=-1) @ normed).transpose(0, 1)
+        seen = torch.bmm(mean, values.transpose(1, 2)).transpose(0, 1).reshape(batch, 1, width)
+        x = x + self.out(seen + bias)
+        out: Tensor = x + self.down(F.gelu(self.up(self.between(x))))
         return out
 
 

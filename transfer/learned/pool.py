@@ -47,6 +47,30 @@ class Pool(nn.Module):
         logs = log_shares(shares)
         return multiplied(powers, logits, log_follow(follow, logs, powers[BACK_OFF]), logs)
 
+    def speaks(
+        self, given: bool, logits: Tensor, follow: Tensor, shares: Tensor, likely: Tensor
+    ) -> dict[str, Tensor]:
+        """What speaks for an item: "new" (the network), "next" and "popular" -> (B, N), sums to 1.
+
+        likely (B, N): p_new. Each logarithm times its power counts as far as it exceeds its mean over p_new: being popular is
+        no reason among items that all are. What no part speaks for goes to the network.
+        """
+        powers = self.powers[int(given)] * self.used
+        logs = log_shares(shares)
+        parts = {
+            "new": powers[NETWORK] * logits,
+            "next": powers[NEXT] * log_follow(follow, logs, powers[BACK_OFF]),
+            "popular": (logs @ powers[SHARES:]).expand_as(logits),
+        }
+        total = likely.sum(dim=1, keepdim=True).clamp_min(1e-9)
+        over = {
+            name: (part - (likely * part).sum(dim=1, keepdim=True) / total).clamp_min(0)
+            for name, part in parts.items()
+        }
+        over["new"] = over["new"] + 1e-9
+        sums = over["new"] + over["next"] + over["popular"]
+        return {name: part / sums for name, part in over.items()}
+
 
 def multiplied(powers: Tensor, logits: Tensor, log_follow_: Tensor, log_shares_: Tensor) -> Tensor:
     """(B, N) the sum of all logs, each times its power (3 + H,)."""

@@ -54,14 +54,24 @@ class Candidates:
         pooled = mixture.pool(self.given, *map(torch.from_numpy, (self.logits, self.follow, self.shares)))
         return torch.log_softmax(self.without_own(pooled), dim=1)
 
+    def speaks(self, mixture: Mixture) -> dict[str, F32]:
+        """Component of the pool -> (R, C) its part in what sets an item apart from the others that are likely; sums to 1."""
+        logits, follow, shares = map(torch.from_numpy, (self.logits, self.follow, self.shares))
+        with torch.inference_mode():
+            found = mixture.pool.speaks(self.given, logits, follow, shares, torch.exp(self.log_new(mixture)))
+        return {name: part.numpy() for name, part in found.items()}
+
     def without_own(self, logits: torch.Tensor) -> torch.Tensor:
         """(R, C) with OWN for the users' own items."""
         own = torch.from_numpy(self.own_row), torch.from_numpy(self.own_column)
         return logits.index_put(own, logits.new_tensor(OWN))
 
 
-def candidates(requests: Requests, follow: F32, space: ItemSpace) -> Iterator[Candidates]:
-    """By scenario; follow (B, N) as of `follow_shares`. Scenarios without items are left out."""
+def candidates(
+    requests: Requests, follow: F32, space: ItemSpace, without_own: bool = True
+) -> Iterator[Candidates]:
+    """By scenario; follow (B, N) as of `follow_shares`; `without_own` false: own items compete like all others. Scenarios
+    without items are left out."""
     for scenario in np.unique(requests.scenario).tolist():
         rows, members = np.flatnonzero(requests.scenario == scenario), space.members(scenario)
         if not len(members):
@@ -69,7 +79,7 @@ def candidates(requests: Requests, follow: F32, space: ItemSpace) -> Iterator[Ca
         row_of, column_of = np.full(len(requests), -1), np.full(len(space.keys), -1)
         row_of[rows], column_of[members] = np.arange(len(rows)), np.arange(len(members))
         own_row, own_column = row_of[requests.own_request], column_of[requests.own]
-        own = (own_row >= 0) & (own_column >= 0)
+        own = (own_row >= 0) & (own_column >= 0) & without_own
         yield Candidates(
             rows,
             scenario >= 0,
@@ -89,19 +99,26 @@ def rank(requests: Requests, mixture: Mixture, space: ItemSpace, parts: bool = F
     gates = np.exp(weights.gates.numpy())
     follow = follow_shares(requests, weights, space)
     total = np.zeros((len(requests), len(space.keys)), np.float32)
-    kept: dict[str, F32] = {}
-    for name in COMPONENTS:
-        if name == "again":
-            part = _again(requests, weights, gates, space)
-        elif name == "new":
-            part = _new(requests, gates, mixture, follow, space)
-        elif name == "next":
-            part = gates[:, 2:3] * follow
-        else:
-            part = _popular(requests, gates, space)
-        total += part
+    kept = {name: np.zeros_like(total) for name in COMPONENTS} if parts else {}
+    for found in candidates(requests, follow, space, mixture.config.use_again):
+        with torch.inference_mode():
+            share = torch.exp(found.log_new(mixture)).numpy() * gates[found.rows, 1:2]
+        share[found.own_row, found.own_column] = 0  # also where a user has all there is
+        added = {}
+        if found.given:
+            added["next"] = gates[found.rows, 2:3] * found.follow
+            added["popular"] = gates[found.rows, 3:] @ found.shares.T
+        at = np.ix_(found.rows, found.members)
+        total[at] = sum(added.values(), share)
         if parts:
-            kept[name] = part
+            for name, part in found.speaks(mixture).items():
+                kept[name][at] = share * part + added.get(name, 0.0)
+    if mixture.config.use_again:
+        owner = requests.own_request
+        own = gates[owner, 0] * np.exp(weights.own.numpy())
+        total[owner, requests.own] += own
+        if parts:
+            kept["again"][owner, requests.own] = own
     return Ranking(total, kept, gates.astype(np.float32))
 
 
@@ -120,30 +137,4 @@ def follow_shares(requests: Requests, weights: Weights, space: ItemSpace) -> F32
     if space.has_homes and (requests.scenario >= 0).any():
         outside = (requests.scenario[:, None] >= 0) & (space.home[None, :] != requests.scenario[:, None])
         part[outside] = 0
-    return part
-
-
-def _again(requests: Requests, weights: Weights, gates: F32, space: ItemSpace) -> F32:
-    part = np.zeros((len(requests), len(space.keys)), np.float32)
-    owner = requests.own_request
-    part[owner, requests.own] = gates[owner, 0] * np.exp(weights.own.numpy())
-    return part
-
-
-def _new(requests: Requests, gates: F32, mixture: Mixture, follow: F32, space: ItemSpace) -> F32:
-    part = np.zeros((len(requests), len(space.keys)), np.float32)
-    for found in candidates(requests, follow, space):
-        with torch.inference_mode():
-            share = torch.exp(found.log_new(mixture)).numpy()
-        share[found.own_row, found.own_column] = 0  # also where a user has all there is
-        part[np.ix_(found.rows, found.members)] = gates[found.rows, 1:2] * share
-    return part
-
-
-def _popular(requests: Requests, gates: F32, space: ItemSpace) -> F32:
-    part = np.zeros((len(requests), len(space.keys)), np.float32)
-    for scenario in np.unique(requests.scenario).tolist():
-        rows = np.flatnonzero(requests.scenario == scenario)
-        members = space.members(scenario)
-        part[np.ix_(rows, members)] = gates[rows, 3:] @ space.shares(scenario)[members].T
     return part

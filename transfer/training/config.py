@@ -25,6 +25,9 @@ class TrainConfig(BaseModel):
     rare: int = Field(1, ge=0, description="items with fewer training events have no learned id")
     epochs: int = Field(12, ge=1)
     patience: int = Field(3, ge=1, description="epochs without a better validation before training stops")
+    refit: bool = Field(
+        True, description="in the end train the network anew, with the validation part, for as many epochs"
+    )
     batch: int = Field(512, ge=1, description="positions of a step, about")
     learning_rate: float = Field(2e-3, gt=0)
     weight_decay: float = Field(0.01, ge=0)
@@ -41,7 +44,7 @@ class TrainConfig(BaseModel):
     adversarial: float = Field(0.0, ge=0, description="length of the perturbation of the sums (0: none)")
     threads: int = Field(0, ge=0, description="torch threads; 0: one a core")
     places: int = Field(24, ge=1, description="latest items that item-to-item evidence starts from")
-    table_blocks: int = Field(40, ge=1, description="how often tables go on within the validation part")
+    table_blocks: int = Field(64, ge=1, description="how often tables go on within the validation part")
     mixture_hidden: int = Field(32, ge=1)
     mixture_epochs: int = Field(30, ge=1)
     mixture_rate: float = Field(3e-3, gt=0)

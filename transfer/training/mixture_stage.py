@@ -52,7 +52,9 @@ def judged(
     if mixture is not None:
         with torch.inference_mode():
             weights = mixture(requests.evidence())
-            for found in candidates(requests, follow_shares(requests, weights, space), space):
+            for found in candidates(
+                requests, follow_shares(requests, weights, space), space, mixture.config.use_again
+            ):
                 among, row, place = targets_among(found, owner, target)
                 log_new[among] = found.log_new(mixture).numpy()[row, place]
     places = requests.places[owner]
@@ -71,7 +73,8 @@ def judged(
     own_row = np.full(len(target), -1)
     if len(order):
         own_row = np.where(key[order][at] == wanted, order[at], -1)
-    log_new[own_row >= 0] = -np.inf
+    if mixture is None or mixture.config.use_again:
+        log_new[own_row >= 0] = -np.inf
     return Judged(requests, target_offsets, own_row, log_new, follow, shares)
 
 
@@ -149,7 +152,7 @@ def fit_counted(
     mixture = Mixture(config)
     blind = replace(data, requests=replace(data.requests, own_features=_without_network(data)))
     rng = np.random.default_rng(train.seed)
-    return mixture, _ascend(mixture, blind, train, rng, holdout, train.mixture_rate, with_new=False)
+    return mixture, _ascend(mixture, blind, train, rng, holdout, train.mixture_rate, counted=True)
 
 
 def fit_mixture(
@@ -160,7 +163,7 @@ def fit_mixture(
     rng = np.random.default_rng(train.seed)
     # The pool stays as it was when it judged the data.
     parameters = [value for name, value in mixture.named_parameters() if not name.startswith("pool.")]
-    return _ascend(mixture, data, train, rng, holdout, train.mixture_rate / 3, True, parameters)
+    return _ascend(mixture, data, train, rng, holdout, train.mixture_rate / 3, False, parameters)
 
 
 def _without_network(data: Judged) -> F32:
@@ -177,7 +180,7 @@ def _ascend(
     rng: np.random.Generator,
     holdout: float,
     rate: float,
-    with_new: bool,
+    counted: bool,
     parameters: list[torch.nn.Parameter] | None = None,
 ) -> list[dict[str, float]]:
     """Climb to the greatest likelihood; the best of all epochs stays in `mixture`."""
@@ -193,7 +196,7 @@ def _ascend(
         order = rng.permutation(learn)
         total, seen = 0.0, 0
         for begin in range(0, len(order), BATCH):
-            likelihood = _likelihood(mixture, chosen(data, np.sort(order[begin : begin + BATCH])), with_new)
+            likelihood = _likelihood(mixture, chosen(data, np.sort(order[begin : begin + BATCH])), counted)
             if not len(likelihood):
                 continue
             optimizer.zero_grad()
@@ -201,9 +204,9 @@ def _ascend(
             torch.nn.utils.clip_grad_norm_(mixture.parameters(), train.gradient_norm)
             optimizer.step()
             total, seen = total - float(likelihood.detach().sum()), seen + len(likelihood)
-        value = evaluate_mixture(mixture, data, judge, with_new)
+        value = evaluate_mixture(mixture, data, judge, counted)
         row = {"epoch": float(epoch), "loss": total / max(seen, 1), "validation_loss": value}
-        curve.append({**row, "with_network": float(with_new)})
+        curve.append({**row, "counted": float(counted)})
         if value < best - GAIN:
             best, waited = value, 0
             kept = {name: tensor.clone() for name, tensor in mixture.state_dict().items()}
@@ -216,21 +219,21 @@ def _ascend(
     return curve
 
 
-def evaluate_mixture(mixture: Mixture, data: Judged, rows: I64, with_new: bool = True) -> float:
+def evaluate_mixture(mixture: Mixture, data: Judged, rows: I64, counted: bool = False) -> float:
     """Mean negative log likelihood of the targets of some requests."""
     mixture.eval()
     total, seen = 0.0, 0
     with torch.inference_mode():
         for begin in range(0, len(rows), 4 * BATCH):
-            found = _likelihood(mixture, chosen(data, rows[begin : begin + 4 * BATCH]), with_new)
+            found = _likelihood(mixture, chosen(data, rows[begin : begin + 4 * BATCH]), counted)
             total, seen = total - float(found.sum()), seen + len(found)
     return total / max(seen, 1)
 
 
-def _likelihood(mixture: Mixture, data: Judged, with_new: bool) -> torch.Tensor:
+def _likelihood(mixture: Mixture, data: Judged, counted: bool) -> torch.Tensor:
     evidence = data.requests.evidence()
     return log_likelihood(
-        mixture(evidence, with_new),
+        mixture(evidence, counted),
         torch.from_numpy(owners(data.target_offsets)),
         torch.from_numpy(data.own_row),
         torch.from_numpy(data.log_new),

@@ -32,7 +32,8 @@ CUT = 10
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A network at its best epoch; `curve` holds each epoch's losses and validation measure."""
+    """A network at its best epoch (its last one, if nothing judged it); `curve` holds each epoch's losses and validation
+    measure."""
 
     network: TransferNetwork
     best: float
@@ -126,10 +127,17 @@ class NetworkModule(lightning.LightningModule):
         self._found = []
         value = float(found.mean()) if len(found) else 0.0
         self.log("validation/new", value, prog_bar=True)
-        if not self.trainer.sanity_checking:
-            losses = {f"loss_{name}": float(np.mean(values)) for name, values in self._losses.items()}
-            self.curve.append({"epoch": float(self.current_epoch), **losses, "validation_new": value})
-            self._losses = {}
+        self._note({"validation_new": value})
+
+    def on_train_epoch_end(self) -> None:
+        """Without a validation part the curve is of losses alone."""
+        if len(self.curve) <= self.current_epoch:
+            self._note({})
+
+    def _note(self, judged: dict[str, float]) -> None:
+        losses = {f"loss_{name}": float(np.mean(values)) for name, values in self._losses.items()}
+        self.curve.append({"epoch": float(self.current_epoch), **losses, **judged})
+        self._losses = {}
 
     def configure_optimizers(self) -> Any:
         """AdamW, a short warm-up, then half a cosine."""
@@ -179,20 +187,21 @@ def train_network(
     batches: Batches,
     catalogue: Catalogue,
     train: I64,
-    validation: I64,
+    validation: I64 | None,
     config: TrainConfig,
     *,
     logs: Path | None = None,
     progress: bool = False,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> Trained:
-    """Train on positions `train`, stop by positions `validation`; the network of the best epoch comes back.
+    """Train on positions `train`, stop by positions `validation`; the network of the best epoch comes back. Without
+    `validation` it is that of the last epoch.
 
     logs: folder for TensorBoard. On CUDA where there is a device, else on the CPU.
     """
     _quiet()
     lightning.seed_everything(config.seed, workers=True, verbose=False)
-    if len(validation) > VALIDATION_POSITIONS:
+    if validation is not None and len(validation) > VALIDATION_POSITIONS:
         chosen = np.random.default_rng(config.seed).choice(
             len(validation), VALIDATION_POSITIONS, replace=False
         )
@@ -211,7 +220,8 @@ def train_network(
             accelerator="gpu" if torch.cuda.is_available() else "cpu",
             devices=1,
             logger=logger,
-            callbacks=[best, stop, told],
+            callbacks=[told] if validation is None else [best, stop, told],
+            enable_checkpointing=validation is not None,
             enable_progress_bar=progress,
             enable_model_summary=False,
             gradient_clip_val=config.gradient_norm,
@@ -220,8 +230,12 @@ def train_network(
         trainer.fit(
             module,
             DataLoader(epoch, batch_size=None),
-            DataLoader(_Epoch(batches, validation, 256, config.seed, shuffle=False), batch_size=None),
+            None
+            if validation is None
+            else DataLoader(_Epoch(batches, validation, 256, config.seed, shuffle=False), batch_size=None),
         )
+        if validation is None:
+            return Trained(network.cpu().eval(), math.nan, config.epochs - 1, module.curve)
         kept = torch.load(best.best_model_path, weights_only=True)["state_dict"]
     network.load_state_dict(
         {name.removeprefix("network."): value for name, value in kept.items() if name.startswith("network.")}

@@ -119,6 +119,9 @@ def _codes(history: History, keys: Any) -> I64:
     return codes
 
 
+LEARNINGS = 3000
+"""In how many parts, at most, tables learn a log as long as the whole: a day's shares are stale half a day later."""
+
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "": {},
     "no-transfer": {"transfer": "none"},  # a scenario's interest is its own slot's alone
@@ -181,7 +184,7 @@ class Trained:
                 shared[key] = ready
         done = weigh(ready, data, settings.tables, config, setup.progress)
         self._model, self._places, self._tables = done.model, config.places, settings.tables
-        self._space: ItemSpace = ready.space
+        self._space: ItemSpace = item_space(done.model, data, ready.space.tables)
         self.curve = [(row["epoch"], row["validation_new"]) for row in done.report["network"]]
         if "states" not in shared:
             shared["states"] = _States(data, setup)
@@ -247,7 +250,7 @@ class Trained:
         return result
 
     def _batch(self) -> int:
-        return max(200, len(self._data.log) // 300)
+        return max(200, len(self._data.log) // LEARNINGS)
 
 
 def _rows_of(history: History, queries: Queries) -> I64:
