@@ -21,7 +21,7 @@ from transfer.arrays import I32, I64
 
 BLOCK = 256
 """Most queries that are scored at once."""
-WINDOWS = 64
+WINDOWS = 256
 """A block spans at most this part of its window of time, so that what is learned meanwhile is never staler."""
 TUNING_QUERIES = 2000
 TUNING_TARGETS = 8000

@@ -81,7 +81,9 @@ def test_training_says_what_it_made(shop: Path) -> None:
         and summary["fingerprint"].startswith("learned-1-")
     )
     meta = json.loads((shop / "model" / "model.json").read_text())
-    assert meta["report"]["train"]["epochs"] == 2 and meta["report"]["data"]
+    report = meta["report"]
+    assert report["train"]["epochs"] == 2 and report["data"]
+    assert len(report["refit"]) == report["best_epoch"] + 1
     assert (shop / "model" / "encoder").is_dir()
 
 
@@ -101,6 +103,19 @@ def test_a_model_is_judged_by_what_it_has_not_seen(shop: Path) -> None:
         "evaluate", shop / "events.jsonl", *arguments, "--test-share", 0.4, "--json", fails=True
     )
     assert "--holdout-share" in error
+
+
+def test_the_settings_name_the_encoder_of_a_model(shop: Path, tmp_path: Path) -> None:
+    """A model trained with an encoder of its own is judged with the one of the settings, without a flag."""
+    log, encoder, model = shop / "events.jsonl", tmp_path / "encoder", tmp_path / "model"
+    config = tmp_path / "driftline.toml"
+    config.write_text(SETTINGS.replace("[encoder]", f'[encoder]\nfitted = "{encoder}"'))
+    driftline("fit", log, "--out", encoder, "--config", shop / "driftline.toml", "--json")
+    training = ("--encoder", encoder, "--holdout-share", 0.1, "--epochs", 1, "--config", config, "--json")
+    driftline("train", log, "--out", model, *training)
+    arguments = ("evaluate", log, "--model", model, "--methods", "driftline", "--json", "--config")
+    assert json.loads(driftline(*arguments, config))["tasks"]["open"]["methods"]["driftline"]
+    assert "--encoder" in driftline(*arguments, shop / "driftline.toml", fails=True)
 
 
 def test_a_trained_model_serves(shop: Path) -> None:

@@ -101,6 +101,17 @@ def test_the_network_learns_what_comes_next(no: str) -> None:
     assert done.best == pytest.approx(best) and best > done.curve[0]["validation_new"] + 0.1
 
 
+def test_without_a_validation_part_the_last_epoch_stays() -> None:
+    """Nothing judges and nothing stops it; the curve is of losses."""
+    _, found, batches, catalogue, network = world(dropout=0.0)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    config = TrainConfig(epochs=3, batch=64, patience=1, threads=1)
+    done = train_network(network, batches, catalogue, np.arange(len(found)), None, config)
+    assert done.epoch == 2 and [row["epoch"] for row in done.curve] == [0.0, 1.0, 2.0]
+    assert all(row["loss_new"] > 0 and "validation_new" not in row for row in done.curve)
+    assert any(not torch.equal(value, before[name]) for name, value in done.network.state_dict().items())
+
+
 def test_a_sample_stands_for_the_rest() -> None:
     """The sampled softmax loss comes near the full one, without being told which items are left out."""
     _, found, batches, catalogue, network = world(items=400)

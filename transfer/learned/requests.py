@@ -19,7 +19,7 @@ from transfer.learned.evidence import (
 from transfer.learned.features import slot_features, slot_width
 from transfer.learned.mixture import Evidence, MixtureConfig
 from transfer.learned.model import LearnedModel
-from transfer.learned.space import OPEN, ItemSpace, own_table_features
+from transfer.learned.space import OPEN, TRANSITIONS, ItemSpace, own_table_features
 from transfer.rows import kept_offsets, owners, segment_sum, shares
 from transfer.states import InterestStates
 
@@ -77,7 +77,7 @@ def mixture_config(
     """Widths as the functions of this file give them."""
     return MixtureConfig.model_validate(
         {
-            "own_features": own_width(horizons, actions) + 3 + shares_,
+            "own_features": own_width(horizons, actions) + TRANSITIONS + 1 + shares_,
             "place_features": place_width(actions),
             "user_features": user_width(horizons),
             "scenario_features": slot_width(horizons, actions) + SCENARIO_EXTRA,

@@ -15,6 +15,8 @@ from transfer.tables_read import CodedTables
 
 OPEN = -1
 """The scenario code of a request that names none."""
+TRANSITIONS = 4
+"""Features of an own item by transitions."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,11 @@ class ItemSpace:
                 mass[:, 1:, column] = (transitions @ member).toarray()[:, 1:]
         return mass
 
+    @cached_property
+    def follows_itself(self) -> F32:
+        """(N, 2) share of each item in what follows it, by transition."""
+        return np.stack([matrix.diagonal() for matrix in self.transitions], axis=1).astype(np.float32)
+
     def members(self, scenario: int) -> I64:
         """Codes of the candidates of a request in `scenario` (OPEN: everything)."""
         if scenario < 0 or not self.has_homes:
@@ -96,7 +103,8 @@ class ItemSpace:
 
 
 def own_table_features(space: ItemSpace, own_request: I64, own: I64, places: I64) -> F32:
-    """What the tables say of own items: (O, 2 + H) float32, log of what leads to it by each transition, log shares.
+    """What the tables say of own items: (O, TRANSITIONS + H) float32, log of what leads to it by each transition, of how much
+    of what follows it is the item itself (batteries last, milk does not), log shares.
 
     own (O,) codes; places (B, M) codes, -1 for none, the latest first: they count by one over their place.
     """
@@ -110,10 +118,11 @@ def own_table_features(space: ItemSpace, own_request: I64, own: I64, places: I64
     )
     known = own >= 0
     shares = space.shares()
-    columns = np.zeros((len(own), 2 + shares.shape[1]), np.float32)
+    columns = np.zeros((len(own), TRANSITIONS + shares.shape[1]), np.float32)
     for column, transitions in enumerate(space.transitions):
         columns[known, column] = picked(start @ transitions, own_request[known], own[known])
-    columns[known, 2:] = shares[own[known]]
+        columns[known, 2 + column] = space.follows_itself[own[known], column]
+    columns[known, TRANSITIONS:] = shares[own[known]]
     return (np.log(columns + 1e-6) / 4).astype(np.float32)
 
 

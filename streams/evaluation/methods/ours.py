@@ -209,7 +209,14 @@ class Trained:
             raise EvaluationError(
                 f"the model {setup.model} was trained with other interest settings; give the same --config"
             )
-        encoder = ItemEncoder.load(setup.encoder or setup.model / "encoder")
+        beside = setup.model / "encoder"
+        folder = setup.encoder or (beside if beside.is_dir() else settings.encoder.fitted)
+        if folder is None:
+            raise EvaluationError(
+                f"the model {setup.model} was trained with an encoder that is not in its folder; give --encoder, or name it "
+                "as encoder.fitted in the settings"
+            )
+        encoder = ItemEncoder.load(folder)
         if encoder.fingerprint != encoder_of(setup.model):
             raise EvaluationError(
                 f"the model {setup.model} was trained with another item encoder; give --encoder"
