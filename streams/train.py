@@ -22,7 +22,7 @@ from transfer.training.config import TrainConfig
 if TYPE_CHECKING:
     from transfer.learned.mixture import Mixture, MixtureConfig
     from transfer.training.mixture_stage import Judged
-    from transfer.training.pool_stage import Case
+    from transfer.training.pool_stage import Evidence
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class Prepared:
     """the validation rows"""
     counted: Mixture
     """its counted components"""
-    cases: list[Case]
+    foreseen: Evidence
     """what its pool is fitted on"""
     report: dict[str, Any]
 
@@ -117,7 +117,7 @@ def prepare(
 ) -> Prepared:
     """The network, counted components, and evidence for the pool; see `train`."""
     from transfer.training.mixture_stage import fit_counted
-    from transfer.training.pool_stage import cases, pool_requests
+    from transfer.training.pool_stage import cases, evidence
 
     tell = tell or (lambda line: None)
     found = positions(data, interest, tell)
@@ -144,16 +144,16 @@ def prepare(
     judged = _judged(data, before, model, tables, config, None)
     mixture, curve = fit_counted(_mixture_config(model, tables, config), judged, config)
     del judged
-    count = pool_requests(config, len(space.candidates))
-    later.remember(data, interest, config, [count, config.mixture_queries])
-    found_cases = [
+    later.remember(data, interest, config, [config.pool_queries, config.mixture_queries])
+    found_cases = (
         case
-        for part in parts_of(data, later, model, tables, config, count)
+        for part in parts_of(data, later, model, tables, config, config.pool_queries)
         for case in cases(part.requests, part.queries.target_offsets, part.target, part.space, mixture)
-    ]
+    )
+    foreseen = evidence(found_cases, config, len(space.candidates))
     report |= {"events": len(rows), "until": float(history.time[validation].max()), "data": history.identity}
     report |= {"counted": curve}
-    return Prepared(model, served, space, later, mixture, found_cases, report)
+    return Prepared(model, served, space, later, mixture, foreseen, report)
 
 
 def weigh(
@@ -169,8 +169,8 @@ def weigh(
     mixture = Mixture(_mixture_config(model, tables, config))
     mixture.load_state_dict(ready.counted.state_dict())
     report = ready.report | {"train": config.model_dump(mode="json")}
-    if ready.cases:
-        report["pool"] = fit_pool(mixture, ready.cases, config)
+    if ready.foreseen.cases:
+        report["pool"] = fit_pool(mixture, ready.foreseen, config)
         for row in report["pool"]:
             tell(
                 f"pool{' in a named scenario' if row['given'] else ''}: NDCG@20 {row['ndcg']:.4f} "

@@ -81,6 +81,7 @@ class CodedTables:
         self._tables = tables
         self._keys = item_keys
         self._scenarios = scenarios
+        self._pairs: tuple[I64, I64, F32] | None = None
 
     def shares(self, scenario: int = -1) -> F64:
         """(N, H) share of each item by half-life: in everything (-1), or in the scenario of that code."""
@@ -94,14 +95,22 @@ class CodedTables:
         >>> CodedTables(empty_tables(TablesConfig()), np.array([5, 3], np.uint64)).transitions(NEXT).shape
         (2, 2)
         """
-        order = np.argsort(self._keys)
-        found = neighbours(self._tables, self._keys)
-        place = np.minimum(np.searchsorted(self._keys[order], found.items), max(len(order) - 1, 0))
-        to = order[place]
-        value = np.where(self._keys[to] == found.items, found.probabilities[:, column], 0.0)
+        if self._pairs is None:
+            tables = self._tables
+            order = np.argsort(self._keys)
+            place = np.minimum(np.searchsorted(self._keys[order], tables.items), max(len(order) - 1, 0))
+            code = np.full(len(tables.items), -1)
+            if len(order):
+                code = np.where(self._keys[order[place]] == tables.items, order[place], -1)
+            owner = owners(tables.pair_offsets)
+            rows, columns = code[owner], code[tables.pair_item]
+            kept = np.flatnonzero((rows >= 0) & (columns >= 0))
+            ratio = _ratio(tables.pair_counts[kept], tables.pair_totals[owner[kept]].astype(np.float64))
+            self._pairs = rows[kept], columns[kept], ratio.astype(np.float32)
+        start, end, probability = self._pairs
+        some = np.flatnonzero(probability[:, column] > 0)
         size = (len(self._keys), len(self._keys))
-        matrix = csr_array((value.astype(np.float32), to, found.offsets), shape=size)
-        matrix.eliminate_zeros()
+        matrix = csr_array((probability[some, column], (start[some], end[some])), shape=size)
         matrix.sort_indices()
         return matrix
 

@@ -20,7 +20,9 @@ from transfer.tables_config import TablesConfig
 from transfer.training.config import TrainConfig
 from transfer.training.mixture_stage import chosen, joined, judged
 from transfer.training.moments import moments
-from transfer.training.pool_stage import cases, fit_pool
+from transfer.training.pool_stage import cases, evidence, fit_pool
+from transfer.training.shortlist import joined as joined_lists
+from transfer.training.shortlist import shortlist
 from transfer.training.walk import baskets
 
 CONFIG = InterestConfig(dim=8, half_lives_s=(600.0, 86400.0, 2592000.0))
@@ -162,7 +164,7 @@ def test_an_ablated_pool_is_fitted_as_it_ranks(setting: str) -> None:
     """What is left out has no part in the choice of the other powers either."""
     requests, space, mixture, target = story(True, **{setting: False})
     data = cases(requests, np.arange(len(target) + 1), target, space, mixture)
-    report = fit_pool(mixture, data, TrainConfig())
+    report = fit_pool(mixture, evidence(data, TrainConfig(), 20), TrainConfig())
     for row in report:
         mine = [case for case in data if case.candidates.given == bool(row["given"])]
         with torch.no_grad():
@@ -177,7 +179,7 @@ def test_the_pool_is_fitted_to_what_came_next() -> None:
     requests, space, mixture, target = story(True)
     offsets = np.arange(len(target) + 1)
     data = cases(requests, offsets, target, space, mixture)
-    report = fit_pool(mixture, data, TrainConfig())
+    report = fit_pool(mixture, evidence(data, TrainConfig(), 20), TrainConfig())
     assert [row["given"] for row in report] == [0.0, 1.0]
     assert all(row["ndcg"] >= row["ndcg_of_likeliest"] > 0 for row in report)
     assert (mixture.pool.powers[:, :2] >= 0).all()
@@ -208,3 +210,30 @@ def test_logs_of_sums_by_owner() -> None:
     """An owner without values has minus infinity."""
     found = segment_logsumexp(torch.tensor([0.0, 1.0, 1000.0]), torch.tensor([0, 0, 2]), 3)
     np.testing.assert_allclose(found.numpy(), [np.log(1 + np.e), -np.inf, 1000.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("homes", [True, False])
+def test_shortlists_rank_as_all_items_do(homes: bool) -> None:
+    """What a list of the best of each part gives a target is what all items give it; some of the requests alone too."""
+    requests, space, mixture, target = story(homes)
+    data = cases(requests, np.arange(len(target) + 1), target, space, mixture)
+    compared = 0
+    for case in data:
+        powers = mixture.pool.powers[int(case.candidates.given)].detach()
+        with torch.no_grad():
+            pooled = case.candidates.pooled(mixture)
+        hit = pooled[case.target_row, case.target_column]
+        rank = (pooled[case.target_row] > hit.unsqueeze(1)).sum(dim=1)
+        expected = torch.where(rank < 20, 1 / torch.log2(rank + 2.0), 0.0)
+        part = case.candidates
+        whole = shortlist(part, case.target_row, case.target_column, best=20)
+        twice = joined_lists([whole, shortlist(part, case.target_row, case.target_column, best=20)])
+        np.testing.assert_allclose(whole.gain(powers), expected, rtol=1e-5)
+        np.testing.assert_allclose(twice.gain(powers), torch.cat([expected, expected]), rtol=1e-5)
+        kept = np.arange(len(part.rows)) % 2 == 0
+        half = case.some(kept)
+        with torch.no_grad():
+            np.testing.assert_allclose(half.candidates.pooled(mixture), pooled[torch.from_numpy(kept)])
+        assert half.target_column.tolist() == case.target_column[kept[case.target_row]].tolist()
+        compared += len(expected)
+    assert compared > 10

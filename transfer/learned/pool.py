@@ -73,7 +73,7 @@ class Pool(nn.Module):
 
 
 def multiplied(powers: Tensor, logits: Tensor, log_follow_: Tensor, log_shares_: Tensor) -> Tensor:
-    """(B, N) the sum of all logs, each times its power (3 + H,)."""
+    """(B, N) the sum of all logs, each times its power (3 + H,); shares (N, H) or (B, N, H)."""
     return powers[NETWORK] * logits + powers[NEXT] * log_follow_ + log_shares_ @ powers[SHARES:]
 
 
@@ -83,5 +83,5 @@ def log_shares(shares: Tensor) -> Tensor:
 
 
 def log_follow(follow: Tensor, log_shares_: Tensor, back_off: Tensor) -> Tensor:
-    """(B, N) log of what follows, backed off to the share of all time."""
-    return torch.log(follow + torch.exp(back_off + log_shares_[:, -1]))
+    """(B, N) log of what follows, backed off to the share of all time; shares (N, H) or (B, N, H)."""
+    return torch.log(follow + torch.exp(back_off + log_shares_[..., -1]))

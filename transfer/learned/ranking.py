@@ -51,8 +51,12 @@ class Candidates:
 
     def log_new(self, mixture: Mixture) -> torch.Tensor:
         """(R, C) log p_new, next to nothing for own items."""
+        return torch.log_softmax(self.pooled(mixture), dim=1)
+
+    def pooled(self, mixture: Mixture) -> torch.Tensor:
+        """The same but for a constant of each row."""
         pooled = mixture.pool(self.given, *map(torch.from_numpy, (self.logits, self.follow, self.shares)))
-        return torch.log_softmax(self.without_own(pooled), dim=1)
+        return self.without_own(pooled)
 
     def speaks(self, mixture: Mixture) -> dict[str, F32]:
         """Component of the pool -> (R, C) its part in what sets an item apart from the others that are likely; sums to 1."""

@@ -51,9 +51,7 @@ class TrainConfig(BaseModel):
     mixture_queries: int = Field(
         30_000, ge=100, description="requests that the mixture is fitted on, at most"
     )
-    pool_queries: int = Field(
-        4000, ge=64, description="requests that the pool is fitted on, at most; fewer with many items"
-    )
+    pool_queries: int = Field(8000, ge=64, description="requests that the pool is fitted on, at most")
     mixture_earlier_share: float = Field(
         0.25,
         ge=0,

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from transfer.arrays import I64
+from transfer.arrays import F64, I64, Bool
 from transfer.learned.mixture import Mixture
-from transfer.learned.pool import BACK_OFF, NEXT, SHARES, Pool, log_follow, log_shares, multiplied
+from transfer.learned.pool import BACK_OFF, NEXT, SHARES, Pool
 from transfer.learned.ranking import Candidates, candidates, follow_shares
 from transfer.learned.requests import Requests
 from transfer.learned.space import ItemSpace
 from transfer.rows import owners
 from transfer.training.config import TrainConfig
 from transfer.training.mixture_stage import targets_among
+from transfer.training.shortlist import Shortlist, joined, shortlist
 
 BATCH = 64
 RATE = 0.02
 EPOCHS = 8
 ELEMENTS = 80_000_000
 """Most pairs of a request and an item that are held: 12 bytes each."""
-CUT = 20
+LISTED = 512
+"""Requests of a shortlist, about."""
 STEPS = (0.5, 0.2, 0.1)
 """Of the search, in parts of the largest power."""
 GAIN = 1e-3
@@ -40,10 +42,48 @@ class Case:
     target_row: I64
     target_column: I64
 
+    def some(self, kept: Bool) -> Case:
+        """Some of the requests, kept (R,)."""
+        part = self.candidates
+        place = np.cumsum(kept) - 1
+        own, target = kept[part.own_row], kept[self.target_row]
+        candidates = replace(
+            part,
+            rows=part.rows[kept],
+            logits=part.logits[kept],
+            follow=part.follow[kept],
+            own_row=place[part.own_row[own]],
+            own_column=part.own_column[own],
+        )
+        return Case(candidates, place[self.target_row[target]], self.target_column[target])
 
-def pool_requests(config: TrainConfig, items: int) -> int:
-    """How many requests are affordable with so many items."""
-    return max(BATCH, min(config.pool_queries, ELEMENTS // max(items, 1)))
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the pool is fitted on: all items for some requests, the likely ones for many."""
+
+    cases: list[Case]
+    shortlists: list[tuple[bool, Shortlist]]
+    """and whether the requests name a scenario"""
+
+
+def evidence(cases: Iterable[Case], config: TrainConfig, items: int) -> Evidence:
+    """As many requests with all `items` as memory allows, chosen at random, and a shortlist for each."""
+    rng = np.random.default_rng(config.seed)
+    share = ELEMENTS / max(config.pool_queries * items, 1)
+    found = Evidence([], [])
+    waiting: dict[bool, list[Shortlist]] = {False: [], True: []}
+    for case in cases:
+        part = case.candidates
+        waiting[part.given].append(shortlist(part, case.target_row, case.target_column))
+        if sum(len(each.there) for each in waiting[part.given]) >= LISTED:
+            found.shortlists.append((part.given, joined(waiting[part.given])))
+            waiting[part.given] = []
+        kept = rng.random(len(part.rows)) < share
+        if kept[case.target_row].any():
+            found.cases.append(case if kept.all() else case.some(kept))
+    found.shortlists.extend((given, joined(parts)) for given, parts in waiting.items() if parts)
+    return found
 
 
 def cases(
@@ -65,7 +105,7 @@ def cases(
     return found
 
 
-def fit_pool(mixture: Mixture, data: Sequence[Case], config: TrainConfig) -> list[dict[str, float]]:
+def fit_pool(mixture: Mixture, data: Evidence, config: TrainConfig) -> list[dict[str, float]]:
     """Choose the powers for open requests and for those that name a scenario.
 
     The greatest likelihood is where the search begins, besides each share alone. It goes by NDCG: likelihood cares for the
@@ -76,12 +116,12 @@ def fit_pool(mixture: Mixture, data: Sequence[Case], config: TrainConfig) -> lis
     pool = mixture.pool
     report = []
     for given in (False, True):
-        mine = [case for case in data if case.candidates.given == given]
+        mine = [case for case in data.cases if case.candidates.given == given]
+        lists = [found for named, found in data.shortlists if named == given]
         if not mine:
             continue
         _climb(mixture, mine, config)
         powers = pool.powers.data[int(given)]
-        held = [_Held(case, powers[BACK_OFF]) for case in mine]
         likeliest = powers * pool.used
         likeliest[: NEXT + 1].clamp_(min=0.0)
         starts = [likeliest]
@@ -90,19 +130,21 @@ def fit_pool(mixture: Mixture, data: Sequence[Case], config: TrainConfig) -> lis
                 alone = torch.zeros_like(likeliest)
                 alone[BACK_OFF], alone[place] = likeliest[BACK_OFF], 1.0
                 starts.append(alone)
-        found = [_searched(held, start, _free(pool)) for start in starts]
+        found = [_searched(lists, start, _free(pool)) for start in starts]
         best, chosen = max(found, key=lambda pair: pair[0])
-        scales = [(_loss(held, _scaled(chosen, scale)), scale) for scale in SCALES]
-        loss, scale = min(scales)
+        likeliest_loss = float(_losses(mixture, mine, (1.0,))[0])
+        powers.copy_(chosen)
+        losses = _losses(mixture, mine, SCALES)
+        scale = SCALES[int(losses.argmin())]
         powers.copy_(_scaled(chosen, scale))
         report.append(
             {
                 "given": float(given),
-                "targets": float(sum(len(case.target_row) for case in mine)),
+                "targets": float(sum(len(found.target_row) for found in lists)),
                 "ndcg": best,
-                "ndcg_of_likeliest": _gain(held, likeliest),
-                "loss": loss,
-                "loss_of_likeliest": _loss(held, likeliest),
+                "ndcg_of_likeliest": _gain(lists, likeliest),
+                "loss": float(losses.min()),
+                "loss_of_likeliest": likeliest_loss,
             }
         )
     return report
@@ -123,43 +165,24 @@ def _climb(mixture: Mixture, data: Sequence[Case], config: TrainConfig) -> None:
             optimizer.step()
 
 
-class _Held:
-    """The logs that powers are applied to, made once."""
-
-    def __init__(self, case: Case, back_off: Tensor) -> None:
-        part = case.candidates
-        self.case = case
-        self.shares = log_shares(torch.from_numpy(part.shares))
-        self.follow = log_follow(torch.from_numpy(part.follow), self.shares, back_off)
-        self.logits = torch.from_numpy(part.logits)
-        self.row, self.column = torch.from_numpy(case.target_row), torch.from_numpy(case.target_column)
-
-    def pooled(self, powers: Tensor) -> Tensor:
-        return self.case.candidates.without_own(multiplied(powers, self.logits, self.follow, self.shares))
-
-
-def _gain(data: Sequence[_Held], powers: Tensor) -> float:
-    """NDCG at CUT of the targets."""
-    total, count = 0.0, 0
+def _gain(data: Sequence[Shortlist], powers: Tensor) -> float:
+    """Mean NDCG of the targets."""
     with torch.inference_mode():
-        for held in data:
-            pooled = held.pooled(powers)
-            hit = pooled[held.row, held.column]
-            best = torch.topk(pooled, min(CUT, pooled.shape[1]), dim=1).values
-            rank = (best[held.row] > hit.unsqueeze(1)).sum(dim=1)
-            total += float(torch.where(rank < CUT, 1 / torch.log2(rank + 2.0), 0.0).sum())
-            count += len(hit)
-    return total / max(count, 1)
+        found = [each.gain(powers) for each in data]
+    return sum(float(part.sum()) for part in found) / max(sum(map(len, found)), 1)
 
 
-def _loss(data: Sequence[_Held], powers: Tensor) -> float:
-    """Mean negative log likelihood of the targets."""
-    total, count = 0.0, 0
+def _losses(mixture: Mixture, data: Sequence[Case], scales: Sequence[float]) -> F64:
+    """Mean negative log likelihood of the targets, were all powers times each of the scales."""
+    total, count = np.zeros(len(scales)), 0
     with torch.inference_mode():
-        for held in data:
-            pooled = held.pooled(powers)
-            total -= float((pooled[held.row, held.column] - torch.logsumexp(pooled, dim=1)[held.row]).sum())
-            count += len(held.row)
+        for case in data:
+            pooled = case.candidates.pooled(mixture)
+            hit = pooled[case.target_row, case.target_column]
+            for place, scale in enumerate(scales):
+                rest = torch.logsumexp(pooled * scale, dim=1)[case.target_row]
+                total[place] += float((rest - hit * scale).sum())
+            count += len(case.target_row)
     return total / max(count, 1)
 
 
@@ -168,7 +191,7 @@ def _free(pool: Pool) -> list[int]:
     return [place for place in torch.nonzero(pool.used)[:, 0].tolist() if place != BACK_OFF]
 
 
-def _searched(data: Sequence[_Held], start: Tensor, free: list[int]) -> tuple[float, Tensor]:
+def _searched(data: Sequence[Shortlist], start: Tensor, free: list[int]) -> tuple[float, Tensor]:
     """Best powers that steps of one power at a time lead to; those of the network and of what follows stay positive."""
     powers, best = start.clone(), _gain(data, start)
     for step in STEPS:
