@@ -10,7 +10,7 @@ from support.learned import random_model, small_log
 from transfer.config import InterestConfig
 from transfer.learned.mixture import Mixture, log_likelihood, segment_logsumexp
 from transfer.learned.pool import Pool
-from transfer.learned.ranking import rank
+from transfer.learned.ranking import Candidates, rank
 from transfer.learned.requests import Requests, mixture_config, requests_of
 from transfer.learned.space import ItemSpace
 from transfer.packing import unpack
@@ -217,7 +217,7 @@ def test_shortlists_rank_as_all_items_do(homes: bool) -> None:
     """What a list of the best of each part gives a target is what all items give it; some of the requests alone too."""
     requests, space, mixture, target = story(homes)
     data = cases(requests, np.arange(len(target) + 1), target, space, mixture)
-    compared = 0
+    compared, rng = 0, np.random.default_rng(0)
     for case in data:
         powers = mixture.pool.powers[int(case.candidates.given)].detach()
         with torch.no_grad():
@@ -226,8 +226,8 @@ def test_shortlists_rank_as_all_items_do(homes: bool) -> None:
         rank = (pooled[case.target_row] > hit.unsqueeze(1)).sum(dim=1)
         expected = torch.where(rank < 20, 1 / torch.log2(rank + 2.0), 0.0)
         part = case.candidates
-        whole = shortlist(part, case.target_row, case.target_column, best=20)
-        twice = joined_lists([whole, shortlist(part, case.target_row, case.target_column, best=20)])
+        whole = shortlist(part, case.target_row, case.target_column, rng, best=20)
+        twice = joined_lists([whole, shortlist(part, case.target_row, case.target_column, rng, best=20)])
         np.testing.assert_allclose(whole.gain(powers), expected, rtol=1e-5)
         np.testing.assert_allclose(twice.gain(powers), torch.cat([expected, expected]), rtol=1e-5)
         kept = np.arange(len(part.rows)) % 2 == 0
@@ -237,3 +237,35 @@ def test_shortlists_rank_as_all_items_do(homes: bool) -> None:
         assert half.target_column.tolist() == case.target_column[kept[case.target_row]].tolist()
         compared += len(expected)
     assert compared > 10
+
+
+def test_a_sample_stands_for_the_items_that_no_list_holds() -> None:
+    """Powers that put what nobody takes first are seen for what they are, though no shortlist holds such items."""
+    rng = np.random.default_rng(3)
+    requests, items = 64, 5000
+    share = np.sort(rng.random(items))[::-1] ** 8
+    part = Candidates(
+        np.arange(requests),
+        False,
+        np.arange(items),
+        rng.standard_normal((requests, items)).astype(np.float32),
+        np.zeros((requests, items), np.float32),
+        (share / share.sum()).astype(np.float32)[:, None],
+        np.zeros(0, np.int64),
+        np.zeros(0, np.int64),
+    )
+    target = rng.integers(4000, items, requests)
+    found = shortlist(part, np.arange(requests), target, rng)
+    assert found.there.shape[1] < 800
+    for powers in ([0.0, 0.0, 0.0, -1.0], [0.3, 0.0, 0.0, -1.0], [1.0, 0.0, 0.0, 0.5]):
+        pooled = part.pooled(_with_powers(powers))
+        hit = pooled[np.arange(requests), target]
+        rank = (pooled > hit.unsqueeze(1)).sum(dim=1)
+        exact = torch.where(rank < 20, 1 / torch.log2(rank + 2.0), 0.0).mean()
+        assert found.gain(torch.tensor(powers)).mean() == pytest.approx(float(exact), abs=0.03)
+
+
+def _with_powers(powers: list[float]) -> Mixture:
+    mixture = Mixture(mixture_config(3, 3, 1, places=4))
+    mixture.pool.powers.data.copy_(torch.tensor([powers, powers]))
+    return mixture.requires_grad_(False)

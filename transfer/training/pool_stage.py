@@ -75,7 +75,7 @@ def evidence(cases: Iterable[Case], config: TrainConfig, items: int) -> Evidence
     waiting: dict[bool, list[Shortlist]] = {False: [], True: []}
     for case in cases:
         part = case.candidates
-        waiting[part.given].append(shortlist(part, case.target_row, case.target_column))
+        waiting[part.given].append(shortlist(part, case.target_row, case.target_column, rng))
         if sum(len(each.there) for each in waiting[part.given]) >= LISTED:
             found.shortlists.append((part.given, joined(waiting[part.given])))
             waiting[part.given] = []

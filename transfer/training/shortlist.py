@@ -1,7 +1,8 @@
 """Of each request the items that some part of the pool puts first, so that powers can be compared on many requests.
 
 A product of parts puts on top what at least one part has near its own top; the tens of thousands of other items cost memory
-and time and change no list of twenty.
+and time and change few lists of twenty. A sample of them stands for them all: powers that put the tail first shall not look
+good because the tail is missing.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from transfer.learned.ranking import Candidates
 
 BEST = 256
 """Items of each part that are kept, at most."""
+SAMPLE = 512
+"""Other items that stand for all others."""
 CUT = 20
 
 
@@ -41,12 +44,18 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shortlist:
-    """W items of each of R requests, none of them the user's own, and T targets."""
+    """W items of each of R requests, S others, none of them the user's own, and T targets."""
 
     items: Evidence
     """(R, W)"""
     there: Tensor
     """(R, W) bool: an item, not padding"""
+    others: Evidence
+    """(R, S)"""
+    other: Tensor
+    """(R, S) bool: an item that is not among the W"""
+    each: Tensor
+    """(R,) how many items each of the S stands for"""
     target_row: Tensor
     """(T,) request of each target"""
     targets: Evidence
@@ -54,14 +63,21 @@ class Shortlist:
 
     def gain(self, powers: Tensor) -> Tensor:
         """(T,) NDCG at CUT of each target; powers (3 + H,)."""
-        pooled = self.items.pooled(powers).masked_fill(~self.there, -torch.inf)
-        hit = self.targets.pooled(powers)
-        best = torch.topk(pooled, min(CUT, pooled.shape[1]), dim=1).values
-        rank = (best[self.target_row] > hit.unsqueeze(1)).sum(dim=1)
+        hit, row = self.targets.pooled(powers).unsqueeze(1), self.target_row
+        rank = (_best(self.items, self.there, powers)[row] > hit).sum(dim=1)
+        rank = rank + (_best(self.others, self.other, powers)[row] > hit).sum(dim=1) * self.each[row]
         return torch.where(rank < CUT, 1 / torch.log2(rank + 2.0), 0.0)
 
 
-def shortlist(part: Candidates, target_row: I64, target_column: I64, best: int = BEST) -> Shortlist:
+def _best(items: Evidence, there: Tensor, powers: Tensor) -> Tensor:
+    """(R, at most CUT)"""
+    pooled = items.pooled(powers).masked_fill(~there, -torch.inf)
+    return torch.topk(pooled, min(CUT, pooled.shape[1]), dim=1).values
+
+
+def shortlist(
+    part: Candidates, target_row: I64, target_column: I64, rng: np.random.Generator, best: int = BEST
+) -> Shortlist:
     """The best of each part, together; targets (T,) are items that are new to the user of their request."""
     logits, follow, shares = map(torch.from_numpy, (part.logits, part.follow, part.shares))
     rows, width = logits.shape
@@ -74,17 +90,28 @@ def shortlist(part: Candidates, target_row: I64, target_column: I64, best: int =
     columns = torch.cat(chosen, dim=1).sort(dim=1).values
     there = torch.ones_like(columns, dtype=torch.bool)
     there[:, 1:] = columns[:, 1:] != columns[:, :-1]
-    own = torch.zeros((rows, width), dtype=torch.bool)
-    own[torch.from_numpy(part.own_row), torch.from_numpy(part.own_column)] = True
-    there &= ~own.gather(1, columns)
+    taken = torch.zeros((rows, width), dtype=torch.bool)
+    taken[torch.from_numpy(part.own_row), torch.from_numpy(part.own_column)] = True
+    there &= ~taken.gather(1, columns)
     # What there is comes first, and the rest is cut off.
-    order = torch.argsort(~there, dim=1, stable=True)[:, : int(there.sum(dim=1).max())]
+    order = torch.argsort(~there, dim=1, stable=True)[:, : max(int(there.sum(dim=1).max()), 1)]
     columns, there = columns.gather(1, order), there.gather(1, order)
+    taken.scatter_(1, columns, True)
+    others = torch.from_numpy(rng.integers(0, width, (rows, SAMPLE)))
+    other = ~taken.gather(1, others)
+    left = width - taken.sum(dim=1)
     logs = log_shares(shares)
+
+    def of(places: Tensor) -> Evidence:
+        return Evidence(logits.gather(1, places), follow.gather(1, places), logs[places])
+
     row, column = torch.from_numpy(target_row), torch.from_numpy(target_column)
     return Shortlist(
-        Evidence(logits.gather(1, columns), follow.gather(1, columns), logs[columns]),
+        of(columns),
         there,
+        of(others),
+        other,
+        left / other.sum(dim=1).clamp_min(1),
         row,
         Evidence(logits[row, column], follow[row, column], logs[column]),
     )
@@ -92,10 +119,10 @@ def shortlist(part: Candidates, target_row: I64, target_column: I64, best: int =
 
 def joined(parts: Sequence[Shortlist]) -> Shortlist:
     """All requests in one."""
-    width = max(part.there.shape[1] for part in parts)
     starts = np.cumsum([0, *(len(part.there) for part in parts)])
 
     def wide(values: Sequence[Tensor]) -> Tensor:
+        width = max(part.shape[1] for part in values)
         shape = (int(starts[-1]), width, *values[0].shape[2:])
         table = values[0].new_zeros(shape)
         for start, part in zip(starts.tolist(), values, strict=False):
@@ -109,6 +136,9 @@ def joined(parts: Sequence[Shortlist]) -> Shortlist:
     return Shortlist(
         both(wide, [part.items for part in parts]),
         wide([part.there for part in parts]),
+        both(wide, [part.others for part in parts]),
+        wide([part.other for part in parts]),
+        torch.cat([part.each for part in parts]),
         torch.cat(rows),
         both(lambda values: torch.cat(list(values)), [part.targets for part in parts]),
     )
