@@ -25,7 +25,7 @@ from transfer.training.batches import Batch, Batches
 from transfer.training.config import TrainConfig
 from transfer.training.objective import OWN, Catalogue, draw, loss
 
-VALIDATION_POSITIONS = 2500
+VALIDATION_POSITIONS = 10_000
 WARM_UP_STEPS = 200
 CUT = 10
 

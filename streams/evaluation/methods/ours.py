@@ -236,7 +236,7 @@ class Trained:
         self._waiting.append(rows)
         if sum(map(len, self._waiting)) >= self._batch():
             rows = np.concatenate(self._waiting)
-            counted = count_tables(self._data.history, rows, self._setup.settings.tables, self._space.tables)
+            counted = count_tables(self._data.history, rows, self._tables, self._space.tables)
             self._space = self._space.at(counted)
             self._waiting = []
 
