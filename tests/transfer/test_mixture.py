@@ -1,4 +1,4 @@
-"""The mixture: probabilities that sum to one, the same in training and in ranking."""
+"""The mixture: probabilities that sum to one, own items and all others judged alike in training and in ranking."""
 
 from dataclasses import replace
 
@@ -72,22 +72,35 @@ def test_probabilities_of_all_items_sum_to_one_at_most(homes: bool) -> None:
 
 @pytest.mark.parametrize("homes", [True, False])
 def test_training_judges_by_the_probabilities_that_ranking_gives(homes: bool) -> None:
-    """The likelihood of a target is the logarithm of its score, for open requests and for those that name a scenario."""
-    requests, space, mixture, target = story(homes)
-    data = judged(requests, np.arange(len(target) + 1), target, space, mixture)
-    evidence = requests.evidence()
-    with torch.inference_mode():
-        found = log_likelihood(
-            mixture(evidence),
-            torch.from_numpy(owners(data.target_offsets)),
-            torch.from_numpy(data.own_row),
-            torch.from_numpy(data.log_new),
-            torch.from_numpy(data.follow),
-            torch.from_numpy(data.shares),
-            evidence.place_mass,
-        ).numpy()
-    scores = rank(requests, mixture, space).scores[np.arange(len(target)), target]
-    np.testing.assert_allclose(np.exp(found), scores, rtol=1e-3, atol=1e-7)
+    """The likelihood of an item is the logarithm of its score: for open requests and for own items. In a scenario all others
+    have together what training gives them, in the order of the pool."""
+    requests, space, mixture, _ = story(homes)
+    for row in range(len(requests)):
+        members = space.members(int(requests.scenario[row]))
+        one = chosen(
+            judged(requests, np.zeros(len(requests) + 1, np.int64), members[:0], space, mixture),
+            np.array([row]),
+        )
+        data = judged(one.requests, np.array([0, len(members)]), members, space, mixture)
+        evidence = one.requests.evidence()
+        with torch.inference_mode():
+            found = log_likelihood(
+                mixture(evidence),
+                torch.from_numpy(owners(data.target_offsets)),
+                torch.from_numpy(data.own_row),
+                torch.from_numpy(data.log_new),
+                torch.from_numpy(data.follow),
+                torch.from_numpy(data.shares),
+                evidence.place_mass,
+            ).numpy()
+        likely = np.exp(found)
+        scores = rank(one.requests, mixture, space).scores[0, members]
+        own = data.own_row >= 0
+        same = own if requests.scenario[row] >= 0 else np.ones_like(own)
+        np.testing.assert_allclose(likely[same], scores[same], rtol=1e-3, atol=1e-7)
+        np.testing.assert_allclose(likely[~own].sum(), scores[~own].sum(), rtol=1e-3, atol=1e-6)
+        apart = scores[~own] / np.exp(data.log_new[~own])
+        np.testing.assert_allclose(apart, np.full_like(apart, apart.max(initial=0)), rtol=1e-3)
 
 
 def test_a_request_in_a_scenario_is_about_its_items_alone() -> None:

@@ -2,7 +2,8 @@
 
     p(i) = g_again p_again(i)  for the user's own items
     p(i) = g_new p_new(i)      for all others
-    and where a request names a scenario, for both also + g_next p_next(i) + sum_h g_pop,h p_pop,h(i)
+    and where a request names a scenario, for own items also + g_next p_next(i) + sum_h g_pop,h p_pop,h(i); what these two
+    leave of their gates goes to the others, by p_new
 
 again   softmax over the own items of a small network on each one's masses, count, recency and what the tables say of it
 new     the network's q . t_i (`transfer.learned.network`), what follows the latest items (*next*) and the shares of all events
@@ -13,9 +14,10 @@ popular the item's share of all events at each half-life of the tables; its most
 
 With a request's scenario every part is that of the scenario's items alone, normalised there, and the gates see how much
 the user has done in it. All of it is trained by the likelihood of what came next (repeat and explore as in RepeatNet, Ren
-et al. 2019). Over all items *next* and *popular* speak through p_new alone: as addends they bring what is popular and unlike
-the user before what all parts speak for. In a scenario where the user has hardly been they are most of what is known. They
-also add in the first stage of training, without a network: there the weights a_j are found.
+et al. 2019); for gates and weights p_next and p_pop then add to all items. In a ranking items that are not the user's own
+keep the order of p_new, through which *next* and *popular* speak of them: as addends they bring what is popular and unlike the
+user before what all parts speak for. They also add in the first stage of training, without a network, for open requests too:
+there the weights a_j are found.
 """
 
 from __future__ import annotations

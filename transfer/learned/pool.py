@@ -67,6 +67,8 @@ class Pool(nn.Module):
             name: (part - (likely * part).sum(dim=1, keepdim=True) / total).clamp_min(0)
             for name, part in parts.items()
         }
+        backed = over["next"] * (follow <= 0)  # to the share of all time, since nothing leads to the item
+        over["next"], over["popular"] = over["next"] - backed, over["popular"] + backed
         over["new"] = over["new"] + 1e-9
         sums = over["new"] + over["next"] + over["popular"]
         return {name: part / sums for name, part in over.items()}

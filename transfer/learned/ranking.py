@@ -105,18 +105,29 @@ def rank(requests: Requests, mixture: Mixture, space: ItemSpace, parts: bool = F
     total = np.zeros((len(requests), len(space.keys)), np.float32)
     kept = {name: np.zeros_like(total) for name in COMPONENTS} if parts else {}
     for found in candidates(requests, follow, space, mixture.config.use_again):
-        with torch.inference_mode():
-            share = torch.exp(found.log_new(mixture)).numpy() * gates[found.rows, 1:2]
-        share[found.own_row, found.own_column] = 0  # also where a user has all there is
-        added = {}
+        here = found.own_row, found.own_column
+        left = gates[found.rows, 1]
+        added: dict[str, F32] = {}
         if found.given:
-            added["next"] = gates[found.rows, 2:3] * found.follow
-            added["popular"] = gates[found.rows, 3:] @ found.shares.T
+            gate = gates[found.rows][found.own_row]
+            added["next"] = gate[:, 2] * found.follow[here]
+            added["popular"] = (gate[:, 3:] * found.shares[found.own_column]).sum(axis=1)
+            # What they do not give to own items goes to the others, in the pool's order.
+            taken = np.bincount(found.own_row, added["next"] + added["popular"], minlength=len(found.rows))
+            left = np.maximum(gates[found.rows, 1:].sum(axis=1) - taken, 0)
+        with torch.inference_mode():
+            share = torch.exp(found.log_new(mixture)).numpy() * left[:, None].astype(np.float32)
+        share[here] = 0  # also where a user has all there is
         at = np.ix_(found.rows, found.members)
-        total[at] = sum(added.values(), share)
-        if parts:
-            for name, part in found.speaks(mixture).items():
-                kept[name][at] = share * part + added.get(name, 0.0)
+        speaks = found.speaks(mixture) if parts else {}
+        for name, part in speaks.items():
+            kept[name][at] = share * part
+        rows, columns = found.rows[found.own_row], found.members[found.own_column]
+        total[at] = share
+        for name, part in added.items():
+            total[rows, columns] += part
+            if parts:
+                kept[name][rows, columns] += part
     if mixture.config.use_again:
         owner = requests.own_request
         own = gates[owner, 0] * np.exp(weights.own.numpy())
