@@ -27,6 +27,10 @@ OF_BASKETS = 0.5
 """Share of events that share their time with another of the user from which on a log is one of baskets."""
 WINDOW, BASKET_WINDOW, PAIR_WINDOW = 5, 1, 5
 """What is usual, where the log doesn't tell."""
+DENSE, MANY = 100, 200_000
+"""Events an item, and events in all, from which on the learned ids of items can be relied on. Chosen on the validation part of
+MovieLens 1M (293 events an item: NDCG@10 of new items .206 against .198); a log with 7 events an item was indifferent."""
+ON_DENSE = {"width": 96, "feed_forward": 2.0, "dropout": 0.2, "id_dropout": 0.1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,7 @@ def propose(
         "transfer": _transfer(lives, facts, compared, usual),
         "tables": _tables(clock, trend, reach),
         "fit": _fit(reach, baskets),
+        "train": network_settings(facts),
     }
     weights = interest.model_dump(
         include={"browse_weight", "click_weight", "purchase_weight"}, exclude_defaults=True
@@ -189,3 +194,12 @@ def _fit(reach: Reach, baskets: Baskets) -> dict[str, Choice]:
     unit = "baskets" if key == "basket_window" else "events"
     why = f"mean cosine with items so many {unit} before: {seen or 'too few to tell'}"
     return {key: Choice(usual if reach.window is None else reach.window, why)}
+
+
+def network_settings(facts: LogFacts) -> dict[str, Choice]:
+    """A wider network with less dropout for many events an item; else what is usual."""
+    each = facts.events / max(facts.items, 1)
+    if each < DENSE or facts.events < MANY:
+        return {}
+    why = f"{each:.0f} events an item: each can be learned by itself"
+    return {key: Choice(value, why if key == "width" else "the same") for key, value in ON_DENSE.items()}

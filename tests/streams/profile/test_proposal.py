@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from streams.errors import SettingsError
 from streams.profile.half_lives import MOST, Curve, choose
-from streams.profile.proposal import Choice, Proposal
+from streams.profile.proposal import Choice, Proposal, network_settings
 from streams.profile.reach import Reach
 from streams.profile.run import Profile, profile
 from streams.profile.settings_file import settings_text, write_settings
@@ -49,6 +50,17 @@ def test_positions_get_half_lives_in_events(tmp_path: Path) -> None:
     proposal = profiled(tmp_path, log).proposal
     assert proposal.half_lives_s[0] <= 3 and 20 <= proposal.half_lives_s[-1] <= 60
     assert proposal.sections["tables"]["half_lives_s"].value == (float("inf"),)
+
+
+@pytest.mark.parametrize(
+    ("items", "settings"), [(100, {"width", "feed_forward", "dropout", "id_dropout"}), (5000, set())]
+)
+def test_many_events_an_item_allow_a_wider_network(tmp_path: Path, items: int, settings: set[str]) -> None:
+    """Else the defaults stay."""
+    found = profiled(tmp_path, groceries())
+    facts = replace(found.facts, events=300_000, items=items)
+    assert set(network_settings(facts)) == settings
+    assert "train" in found.proposal.sections and not found.proposal.sections["train"]
 
 
 def test_pages_get_no_half_life_below_a_visit(tmp_path: Path) -> None:
