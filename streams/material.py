@@ -12,9 +12,9 @@ from streams.columns import NONE
 from streams.errors import TrainingError
 from streams.fit import ItemContent, fit_encoder, item_vectors
 from streams.history import History
+from streams.scenario_names import NameMaker
 from transfer.arrays import I64
-from transfer.learned.batches import NameLookup
-from transfer.learned.model import hashed_names
+from transfer.names import NameLookup, NameSource, hashed_names
 from transfer.rows import offsets_of
 from transfer.training.walk import EventLog
 
@@ -31,6 +31,7 @@ class Material:
     """(E + 1,) number of log events before each row of the history"""
     encoder: ItemEncoder
     names: NameLookup
+    name_source: NameSource
 
 
 def parts_of(history: History, validation_share: float, holdout_share: float) -> tuple[I64, I64]:
@@ -54,13 +55,13 @@ def material(
     rows: I64,
     encoder: ItemEncoder | None = None,
     content: ItemContent | None = None,
-    names: NameLookup | None = None,
+    names: NameMaker | None = None,
     fit: FitConfig | None = None,
     dim: int = 128,
 ) -> Material:
     """Prepare a history; without an encoder one is fitted on the events `rows`.
 
-    names: vectors of scenario names; by default the names' hashes give them.
+    names: makes vectors of scenario names; by default the names' hashes give them.
 
     Raises:
         TrainingError: no event names an item.
@@ -83,4 +84,5 @@ def material(
         item_keys=history.item_keys,
         vectors=item_vectors(encoder, history, content),
     )
-    return Material(history, log, row, before, encoder, names or hashed_names(encoder.dim))
+    lookup, source = names(encoder) if names is not None else (hashed_names(encoder.dim), NameSource())
+    return Material(history, log, row, before, encoder, lookup, source)

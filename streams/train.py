@@ -190,6 +190,7 @@ def weigh(
         served.names,
         "untold",
         encode_names=data.names,
+        name_source=data.name_source,
     )
     return TrainedModel(trained, tables, data.encoder.fingerprint, report)
 

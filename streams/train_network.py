@@ -159,4 +159,6 @@ def model_of(
         history.item_keys[there], data.log.vectors[there].astype(np.float16).astype(np.float32), ids[there]
     )
     names = dict(zip(history.scenarios, np.asarray(data.names(history.scenarios), np.float32), strict=True))
-    return LearnedModel(network, None, interest, table, names, "untold", encode_names=data.names)
+    return LearnedModel(
+        network, None, interest, table, names, "untold", encode_names=data.names, name_source=data.name_source
+    )

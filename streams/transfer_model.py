@@ -17,6 +17,7 @@ from transfer.analytic import AnalyticTransfer
 from transfer.arrays import F32, I64, U64
 from transfer.config import InterestConfig, TransferConfig
 from transfer.errors import ModelError
+from transfer.names import NameLookup
 from transfer.protocols import ItemReader, ItemTower, TransferModel
 
 
@@ -47,8 +48,10 @@ def bind_items(
     store: Store,
     memory: ItemVectors | None = None,
     now: Callable[[], float] = time.time,
+    names: NameLookup | None = None,
 ) -> None:
-    """Let a model that reads items find those that its training has not seen: in memory, else in the store."""
+    """Let a model that reads items find those that its training has not seen: in memory, else in the store; and names of
+    scenarios, by `streams.scenario_names.name_lookup`."""
     if not isinstance(model, ItemReader):
         return
     dim = model.interest.dim
@@ -66,7 +69,7 @@ def bind_items(
                 vectors[row] = record.vector
         return vectors, np.zeros(len(keys), np.int64)
 
-    model.bind(lookup, None)
+    model.bind(lookup, names)
 
 
 def version_of(model: TransferModel, config: TransferConfig) -> Version:

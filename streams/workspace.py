@@ -26,6 +26,7 @@ from streams.ingest import Ingest
 from streams.item_source import ItemSource
 from streams.item_tables import TableCounts, agree_on_config
 from streams.metrics import Metrics
+from streams.scenario_names import name_lookup
 from streams.settings import Settings
 from streams.transfer_model import (
     bind_items,
@@ -73,7 +74,8 @@ class Workspace:
             self.content.use(Whitening.from_bytes(whitening))
         self.memory = ItemVectors(interest.dim, settings.encoder.cache_rows)
         self.model = model or load_model(interest, settings.transfer)
-        bind_items(self.model, store, self.memory, now)
+        names = name_lookup(self.model, settings.encoder, fitted, self.content.encoder)
+        bind_items(self.model, store, self.memory, now, names)
         self._served: ServedItems | None = None
         searched = partial(searched_vectors, self.model)
         self.catalogue = CatalogueWriter(

@@ -1,11 +1,12 @@
 """What every transfer model takes and gives."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from transfer.arrays import F32, I64, U64
 from transfer.config import InterestConfig
+from transfer.names import NameLookup, NameSource
 from transfer.states import InterestStates
 
 
@@ -62,10 +63,15 @@ class ItemReader(Protocol):
         """Of the states that it reads."""
         ...
 
+    @property
+    def name_source(self) -> NameSource:
+        """What its vectors of scenario names are made of."""
+        ...
+
     def bind(
         self,
         lookup: Callable[[U64], tuple[F32, I64]] | None,
-        encode_names: Callable[[Sequence[str]], F32] | None,
+        encode_names: NameLookup | None,
     ) -> None:
         """lookup: (N,) item keys to (N, D) base vectors, zeros for none, and (N,) zeros; encode_names: names of scenarios
         to (n, D) vectors, None: as in training."""

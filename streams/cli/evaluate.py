@@ -180,7 +180,7 @@ def evaluate(
         figures["data"]["dormant_days"] = dormant_days
         written = None
         if report is not None:
-            shifts = _shifts(evaluation, settings) if cut.progressive else []
+            shifts = _shifts(evaluation, settings, plan.setup.shared) if cut.progressive else []
             written = write_report(report, evaluation, figures, _command(), shifts)
         if json_:
             print_json(figures)
@@ -214,18 +214,21 @@ def _content(history: History, settings: Settings, quiet: bool) -> Content | Non
     return encoded
 
 
-def _shifts(evaluation: Evaluation, settings: Settings) -> list[WeightShift]:
-    """Of a few users who enter scenarios in the test window, by the analytic model with the settings' half-lives."""
+def _shifts(evaluation: Evaluation, settings: Settings, shared: dict[Any, Any]) -> list[WeightShift]:
+    """Of a few users who enter scenarios in the test window, by the trained model if one was judged, else the analytic one."""
+    from streams.evaluation.methods.ours import TRAINED
     from streams.evaluation.weights import emerging_users, weight_shifts
     from transfer.analytic import AnalyticTransfer
 
     history = evaluation.history
+    model, vectors = shared.get(TRAINED, (AnalyticTransfer(settings.interest, settings.transfer), None))
     return weight_shifts(
         history,
         emerging_users(evaluation.tasks[0].facts, USERS),
-        AnalyticTransfer(settings.interest, settings.transfer),
+        model,
         settings.interest,
         float(history.time.min()),
+        vectors=vectors,
     )
 
 

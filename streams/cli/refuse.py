@@ -38,7 +38,9 @@ def refuse(
     Example: driftline refuse ./model --store http://127.0.0.1:6333
     """
     from sinks.open import open_store
+    from streams.fitted import load_fitted
     from streams.refuse import refuse as run_refuse
+    from streams.scenario_names import name_lookup
     from streams.transfer_model import bind_items, load_model, require_encoder, version_of
     from streams.workspace import kept_interest
 
@@ -51,7 +53,7 @@ def refuse(
             interest = kept_interest(opened, settings)
             require_encoder(opened, transfer, location)
             loaded = load_model(interest, transfer)
-            bind_items(loaded, opened)
+            bind_items(loaded, opened, names=name_lookup(loaded, settings.encoder, load_fitted(settings)))
             total = opened.users.count() + opened.items.count()
             with progress_bar("making vectors", total, json_) as advance:
                 summary = run_refuse(

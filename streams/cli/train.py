@@ -70,6 +70,7 @@ def train(
     """
     from encoders.item_encoder import ItemEncoder
     from streams.material import material, parts_of
+    from streams.scenario_names import names_for_training
     from streams.train import require_training
     from streams.train import train as run_training
     from transfer.learned.folder import save_model
@@ -91,7 +92,8 @@ def train(
         )
         rows, validation = parts_of(history, validation_share, holdout_share)
         content = encode_texts(history, settings, fitted.whitening if fitted else None, json_)
-        data = material(history, rows, fitted, content, fit=settings.fit, dim=settings.interest.dim)
+        names = names_for_training(settings.encoder, settings.train.name_words, history.scenarios)
+        data = material(history, rows, fitted, content, names, fit=settings.fit, dim=settings.interest.dim)
         done = run_training(
             data,
             rows,

@@ -56,6 +56,7 @@ def tune(
     from encoders.item_encoder import ItemEncoder
     from streams.material import material, parts_of
     from streams.profile.settings_file import check_free, write_settings
+    from streams.scenario_names import names_for_training
     from streams.train import require_training
     from streams.tune import SEARCHED
     from streams.tune import tune as search
@@ -77,7 +78,8 @@ def tune(
         )
         rows, validation = parts_of(history, validation_share, holdout_share)
         content = encode_texts(history, settings, fitted.whitening if fitted else None, json_)
-        data = material(history, rows, fitted, content, fit=settings.fit, dim=settings.interest.dim)
+        names = names_for_training(settings.encoder, settings.train.name_words, history.scenarios)
+        data = material(history, rows, fitted, content, names, fit=settings.fit, dim=settings.interest.dim)
         found = search(
             data,
             rows,

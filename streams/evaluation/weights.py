@@ -10,7 +10,7 @@ from encoders.unseen import unseen_vectors
 from streams.columns import NONE
 from streams.evaluation.slices import Facts
 from streams.history import History
-from transfer.arrays import F64, I64
+from transfer.arrays import F32, F64, I64
 from transfer.config import InterestConfig
 from transfer.interest import apply_events, empty_states
 from transfer.protocols import TransferModel
@@ -45,11 +45,13 @@ def weight_shifts(
     config: InterestConfig,
     begin: float,
     points: int = 60,
+    vectors: F32 | None = None,
 ) -> list[WeightShift]:
     """Apply the users' events one part after the other and read the weights, from the time `begin` on.
 
-    `points` readings are spread evenly over the user's events since then, each after a whole basket. Items get vectors of
-    their id alone: weights come from what happened when and where, not from content.
+    `points` readings are spread evenly over the user's events since then, each after a whole basket. `vectors`
+    are the items' base vectors (N, D) float32; without them items get vectors of their id alone, which is enough for weights
+    that come from what happened when and where, not from content.
     """
     place = {name: code for code, name in enumerate(history.scenarios)}
     shifts = []
@@ -62,7 +64,7 @@ def weight_shifts(
         states = empty_states(1, config)
         weights = np.zeros((len(ends), len(history.scenarios)))
         for point, (start, end) in enumerate(zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)):
-            states, _ = apply_events(states, _terms(history, rows[start:end], config.dim), config)
+            states, _ = apply_events(states, _terms(history, rows[start:end], config.dim, vectors), config)
             for name, weight in zip(states.slot_names(0), model(states).weights.tolist(), strict=True):
                 if name in place:
                     weights[point, place[name]] = weight
@@ -72,7 +74,7 @@ def weight_shifts(
     return shifts
 
 
-def _terms(history: History, rows: I64, dim: int) -> EventTerms:
+def _terms(history: History, rows: I64, dim: int, vectors: F32 | None) -> EventTerms:
     """Events of one user as the states take them."""
     rows = rows[history.item[rows] != NONE]
     codes, vector = np.unique(history.item[rows], return_inverse=True)
@@ -84,6 +86,8 @@ def _terms(history: History, rows: I64, dim: int) -> EventTerms:
         item=history.item_keys[history.item[rows]],
         scenario=history.scenario[rows],
         scenario_names=tuple(history.scenarios),
-        vectors=unseen_vectors([history.items[code] for code in codes.tolist()], dim),
+        vectors=unseen_vectors([history.items[code] for code in codes.tolist()], dim)
+        if vectors is None
+        else vectors[codes],
         vector=vector.astype(np.int32),
     )

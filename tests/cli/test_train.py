@@ -12,6 +12,7 @@ from streams.settings import Settings
 from support.daemon_process import program
 from support.event_columns import event
 from support.streamed_logs import write_lines
+from support.tiny_model import save_tiny_model
 
 SETTINGS = """
 [interest]
@@ -130,6 +131,27 @@ def test_a_trained_model_serves(shop: Path) -> None:
     text = json.dumps(found)
     assert any(f'"source": "{source}"' in text for source in ("again", "new", "next", "popular"))
     assert "because" in text
+
+
+def test_names_of_scenarios_may_have_words(shop: Path, tmp_path: Path) -> None:
+    """`train.name_words`: a scenario that training has not seen is served, but not with another text encoder."""
+    text = SETTINGS.replace(
+        "[encoder]", f'[encoder]\nmax_length = 64\nmodel = "{save_tiny_model(tmp_path / "text")}"'
+    )
+    (tmp_path / "train.toml").write_text(text.replace("[train]", "[train]\nname_words = 0.7"))
+    log, model = shop / "events.jsonl", tmp_path / "model"
+    driftline("train", log, "--out", model, "--epochs", 1, "--config", tmp_path / "train.toml", "--json")
+    assert json.loads((model / "model.json").read_text())["name_source"]["words"] == 0.7
+    more = [{**event("u1", "i3", at=3000.0, scenario="red bread", event_id="late"), "action": "click"}]
+    write_lines(tmp_path / "late.jsonl", more)
+    serving = f'\nfitted = "{model / "encoder"}"\n[transfer]\nmodel = "{model}"\n'
+    for name, part in (("serve.toml", text), ("other.toml", SETTINGS)):
+        (tmp_path / name).write_text(part.replace("dim = 16\n[train]", f"dim = 16{serving}[train]"))
+    store = ("--store", tmp_path / "store", "--config", tmp_path / "serve.toml", "--json")
+    driftline("replay", log, tmp_path / "late.jsonl", *store)
+    assert json.loads(driftline("recommend", "u1", "--scenario", "red bread", "--k", 3, *store))
+    other = ("--store", tmp_path / "other", "--config", tmp_path / "other.toml", "--json")
+    assert "text encoder" in driftline("replay", log, *other, fails=True)
 
 
 def test_tuning_writes_a_section_that_loads(shop: Path) -> None:

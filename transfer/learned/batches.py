@@ -15,6 +15,7 @@ from transfer.learned.config import NetworkConfig
 from transfer.learned.features import horizon_masses, horizon_sums, slot_features, slot_width, unit_slots
 from transfer.learned.gaps import gap_class
 from transfer.learned.network import Context, RingTokens
+from transfer.names import NameLookup
 from transfer.rows import last_places, offsets_of, owners, places, sizes_of
 from transfer.states import InterestStates
 
@@ -22,8 +23,6 @@ ItemLookup = Callable[[U64], tuple[F32, I64]]
 """(R,) item keys to (R, D) base vectors and (R,) rows of the id table, 0 for none."""
 ItemReader = Callable[[U64], torch.Tensor]
 """(R,) item keys to (R, d) what the network reads of them."""
-NameLookup = Callable[[Sequence[str]], F32]
-"""Scenario names to (n, D) vectors."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,6 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from transfer.learned.config import NetworkConfig
 from transfer.learned.mixture import Mixture, MixtureConfig
 from transfer.learned.model import ItemTable, LearnedModel
 from transfer.learned.network import TransferNetwork
+from transfer.names import NameSource
 from transfer.tables_config import TablesConfig
 
 VERSION = 1
@@ -66,6 +68,7 @@ def save_model(
         "tables": tables.model_dump(mode="json"),
         "encoder": encoder,
         "names": names,
+        "name_source": asdict(model.name_source),
         "report": dict(report),
     }
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -90,6 +93,8 @@ def fingerprint_of(folder: Path) -> str:
     decisive = {
         key: meta[key] for key in ("version", "network", "mixture", "interest", "tables", "encoder", "names")
     }
+    if _name_source(meta).words:
+        decisive["name_source"] = meta["name_source"]
     digest = xxhash.xxh3_64(json.dumps(decisive, sort_keys=True).encode())
     digest.update((folder / TENSORS).read_bytes())
     return f"learned-{VERSION}-{digest.hexdigest()}"
@@ -119,11 +124,20 @@ def load_model(folder: Path | str) -> LearnedModel:
         )
         names = dict(zip(meta["names"], tensors["names.vectors"].numpy(), strict=True))
         interest = InterestConfig.model_validate(meta["interest"])
-    except (KeyError, ValueError, RuntimeError, SafetensorError, ValidationError, OSError) as error:
+        source = _name_source(meta)
+    except (
+        KeyError,
+        ValueError,
+        TypeError,
+        RuntimeError,
+        SafetensorError,
+        ValidationError,
+        OSError,
+    ) as error:
         raise ModelError(
             f"the model in {folder} can't be read ({type(error).__name__}); train it again"
         ) from error
-    return LearnedModel(network, mixture, interest, items, names, fingerprint_of(folder))
+    return LearnedModel(network, mixture, interest, items, names, fingerprint_of(folder), name_source=source)
 
 
 def tables_of(folder: Path | str) -> TablesConfig:
@@ -152,6 +166,11 @@ def _meta(folder: Path) -> dict[str, Any]:
     if not isinstance(meta, dict) or meta.get("version") != VERSION:
         raise ModelError(f"the model in {folder} is of another version than {VERSION}; train it again")
     return meta
+
+
+def _name_source(meta: Mapping[str, Any]) -> NameSource:
+    """Of models without the entry: made before names had words."""
+    return NameSource(**meta.get("name_source", {}))
 
 
 def _under(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -29,6 +29,7 @@ def in_8_bits(model: LearnedModel) -> LearnedModel:
         model.items,
         model.names,
         f"{model.fingerprint}-int8",
+        name_source=model.name_source,
     )
     return small
 

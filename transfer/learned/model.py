@@ -7,15 +7,15 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-import xxhash
 
 from transfer.arrays import F32, I64, U64
 from transfer.config import InterestConfig, TransferConfig
 from transfer.emergence import scenario_features
-from transfer.learned.batches import Asked, ItemLookup, NameLookup, asked_place, context, ring_tokens
+from transfer.learned.batches import Asked, ItemLookup, asked_place, context, ring_tokens
 from transfer.learned.config import NetworkConfig
 from transfer.learned.mixture import Mixture, MixtureConfig
 from transfer.learned.network import RingItems, TransferNetwork
+from transfer.names import NameLookup, NameSource, hashed_names
 from transfer.protocols import Fusion
 from transfer.rows import kept_offsets, places, sizes_of
 from transfer.states import InterestStates, take
@@ -72,8 +72,10 @@ class LearnedModel:
         transfer: TransferConfig | None = None,
         lookup: ItemLookup | None = None,
         encode_names: NameLookup | None = None,
+        name_source: NameSource | None = None,
     ) -> None:
-        """lookup: base vectors of items that training has not seen; encode_names: vectors of scenarios it has not seen."""
+        """lookup: base vectors of items that training has not seen; encode_names: vectors of scenarios it has not seen,
+        made as name_source says."""
         if network.config.width >= interest.dim:
             raise ValueError(f"width {network.config.width} must be below dim {interest.dim}")
         self.network = network.eval()
@@ -81,6 +83,7 @@ class LearnedModel:
         self.interest = interest
         self.items = items
         self.fingerprint = fingerprint
+        self.name_source = name_source or NameSource()
         self._transfer = transfer or TransferConfig()
         self._lookup = lookup
         self._encode_names = encode_names
@@ -254,24 +257,3 @@ class LearnedModel:
         heavy = weights[order] >= self._transfer.interest_min_weight
         kept = (place < self._transfer.interests) & (heavy | (place == 0))
         return order[kept], kept_offsets(offsets, kept)
-
-
-def hashed_names(dim: int) -> NameLookup:
-    """Unit vectors that the names alone determine, for where no encoder is at hand.
-
-    >>> hashed_names(4)(["garden"]).shape
-    (1, 4)
-    """
-
-    def encode(names: Sequence[str]) -> F32:
-        rows = [
-            np.random.default_rng(
-                xxhash.xxh3_64_intdigest(name.encode("utf-8", "surrogatepass"))
-            ).standard_normal(dim)
-            for name in names
-        ]
-        vectors = np.array(rows, np.float32).reshape(len(names), dim)
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        return vectors
-
-    return encode

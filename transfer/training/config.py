@@ -13,6 +13,12 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 0
+    name_words: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="cosine of a scenario name's vector with that of its words by the text encoder; the rest is the name's own",
+    )
     width: int = Field(64, ge=4)
     heads: int = Field(2, ge=1)
     layers: int = Field(1, ge=1)

@@ -16,6 +16,7 @@ from streams.evidence import count_tables, item_space, requests_at, states_befor
 from streams.history import History
 from streams.material import Material, material
 from streams.recommend import NEW_TEMPERATURE
+from streams.scenario_names import name_lookup, names_for_training
 from streams.train import Prepared, prepare, weigh
 from transfer.again import again_scores, repeat_share
 from transfer.analytic import AnalyticTransfer
@@ -27,6 +28,10 @@ from transfer.rows import owners
 
 MIXTURE_ALONE = {"use_again": True, "use_new": True, "use_next": True, "use_recent": True}
 """Settings that the network does not see."""
+
+
+TRAINED = "trained"
+"""In `Setup.shared`: the trained model, and base vectors (N, D) of the history's items."""
 
 
 class _States:
@@ -68,7 +73,8 @@ def _whole(history: History, rows: I64, queries: Queries) -> Queries:
 def _material(setup: Setup, history: History, rows: I64) -> Material:
     content = setup.item_content(None) if setup.item_content is not None else None
     settings = setup.settings
-    return material(history, rows, content=content, fit=settings.fit, dim=settings.interest.dim)
+    names = names_for_training(settings.encoder, settings.train.name_words, history.scenarios)
+    return material(history, rows, content=content, names=names, fit=settings.fit, dim=settings.interest.dim)
 
 
 class Analytic:
@@ -190,6 +196,7 @@ class Trained:
             shared["states"] = _States(data, setup)
         self._states: _States = shared["states"]
         self._waiting: list[I64] = []
+        self._leave()
 
     def _load(self, history: History, rows: I64, validation: Queries) -> None:
         setup, settings = self._setup, self._setup.settings
@@ -223,6 +230,7 @@ class Trained:
             )
         content = setup.item_content(encoder.whitening) if setup.item_content is not None else None
         self._data = material(history, rows, encoder, content)
+        self._model.bind(None, name_lookup(self._model, settings.encoder, encoder))
         self._places = self._model.mixture.config.places
         self._tables = tables_of(setup.model)
         counted = count_tables(history, rows, self._tables)
@@ -230,6 +238,12 @@ class Trained:
         self.curve = [(row["epoch"], row["validation_new"]) for row in report.get("network", [])]
         self._states = _States(self._data, setup)
         self._waiting = []
+        self._leave()
+
+    def _leave(self) -> None:
+        """The model itself for the report, of the first seed."""
+        if not self.without:
+            self._setup.shared.setdefault(TRAINED, (self._model, self._data.log.vectors))
 
     def learn(self, rows: I64) -> None:
         """Tables go on; many events at a time, since merging costs about as much however few they are."""
