@@ -4,17 +4,20 @@ For each scenario s of a user, with mass m_s, unit slot v_s, emergence e_s and z
 and defaults in brackets (`TransferConfig`):
 
     trust     t_s = z_s^2 / (z_s^2 + z0^2)                               [z0 2: one stray event moves little]
-    burst     b_s = min(gain * clip(e_s, 0, cap) * t_s, reach * (max log m - log m_s))   [gain 3, cap 3, reach .8]
-    new       n_s = trust_s * max(0, log(p_s / (1 - p_s)) - log(m_s / (M - m_s)))      p_s = min(share, .9)
-    weight    w   = softmax_s(log m_s + max(b_s, n_s))                   M the user's mass
+    burst     b_s = min(gain * clip(e_s, 0, cap) * t_s, reach * (max log h - log h_s))   [gain 3, cap 3, reach .8]
+    new       n_s = trust_s * max(0, log(p_s / (1 - p_s)) - log(h_s / (M - h_s)))      p_s = min(share, .9)
+    weight    w   = softmax_s(log h_s + max(b_s, n_s))                   M the user's mass
+    habit     h_s = (1 - l f) m_s + l f M a_s                            a_s share of all the user ever did  [l .5]
     global    g   = unit((1 - q) G_K + q * mean_{k<K} G_k)    unit sums over all events  [q .3 short-term]
     interest  u_s = unit(m_s v_s + c g)                       the share m_s / (m_s + c) is its own       [c 3]
     fused     f   = unit((1 - q) sum_s w_s u_s + q * mean_{k<K} G_k)
 
 So a scenario of one event borrows from all others and one of many events speaks for itself; a scenario never
-visited is g. Without emergence the weights are shares of mass. A burst in an old scenario draws it towards the
-heaviest, never past it; a scenario that is new, or back after a long pause, goes from its share of mass to its share
-of the latest events, however heavy the past (trust and share of `transfer/newness.py`). A vector that cancels to
+visited is g. Without emergence the weights are shares of habit: of mass, and of what a longer memory says as far as
+the longest half-life has forgotten (f, by numbers of events; a_s counts the own items last met in s), or a lesser habit would
+lead now and then by chance of the visits. A burst in an old scenario draws it towards the heaviest, never past it; a
+scenario that is new, or back after a long pause, goes from its share of habit to its share of the latest events,
+however heavy the past (trust and share of `transfer/newness.py`). A vector that cancels to
 nothing gives way to g, and g to the first axis, so that every answer is a finite unit vector.
 """
 
@@ -27,7 +30,9 @@ from transfer.newness import newness
 from transfer.protocols import Fusion
 from transfer.rows import (
     kept_offsets,
+    owners,
     places,
+    rows_at,
     segment_max,
     segment_sum,
     sizes_of,
@@ -98,7 +103,7 @@ class AnalyticTransfer:
     def _weights(self, states: InterestStates, features: ScenarioFeatures) -> F64:
         config = self._transfer
         offsets, user = states.scenario_offsets, states.slot_users()
-        mass = np.maximum(features.mass, FAINT)
+        mass = np.maximum(self._habit(states, features), FAINT)
         logit = np.log(mass)
         trust = features.z**2 / (features.z**2 + config.emergence_z**2)
         burst = config.emergence_gain * np.clip(features.emergence, 0.0, config.emergence_cap) * trust
@@ -112,6 +117,24 @@ class AnalyticTransfer:
         scaled = np.exp(logit - segment_max(logit, offsets, 0.0)[user])
         weights: F64 = scaled / segment_sum(scaled, offsets)[user]
         return weights
+
+    def _habit(self, states: InterestStates, features: ScenarioFeatures) -> F64:
+        """Mass of each slot (S,), a part of it spread over its user's slots by all that the user ever did."""
+        slots, table = len(features.mass), len(states.scenario_names)
+        if not self._transfer.lifelong_share or not slots or not len(states.own_item):
+            return features.mass
+        offsets, user = states.scenario_offsets, states.slot_users()
+        own = owners(states.own_offsets) * table + states.own_scenario
+        slot = rows_at(user * table + states.scenario_code, own, states.users * table)
+        kept = slot >= 0  # the slot of an item's scenario may have been folded into the others
+        ever = np.bincount(slot[kept], states.own_count[kept], minlength=slots)
+        slow = states.scenario_counts[:, -1].sum(axis=1, dtype=np.float64)
+        columns = np.stack([ever, slow, features.mass], axis=1)
+        all_ever, all_slow, mass = segment_sum(columns, offsets)[user].T
+        some = np.maximum(all_ever, 1.0)
+        part = self._transfer.lifelong_share * np.maximum(0.0, 1 - all_slow / some)
+        habit: F64 = (1 - part) * features.mass + part * mass * ever / some
+        return habit
 
     def _global(self, states: InterestStates) -> tuple[F64, F64]:
         """Mean of the shorter half-lives' unit sums (U, D), and the global interest (U, D), a unit vector."""

@@ -84,6 +84,10 @@ class TransferConfig(BaseModel):
         description="folder of a trained model (driftline train); without one the analytic model",
     )
     int8: bool = Field(default=False, description="a trained model's matrices in 8 bits on the CPU")
+    lifelong_share: Share = Field(
+        default=0.5,
+        description="part of the weights that goes by all that a user ever did, as far as the longest half-life forgot it",
+    )
     emergence_gain: float = Field(
         default=3.0, ge=0, le=100, description="logit per unit of trusted emergence"
     )

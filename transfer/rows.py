@@ -122,6 +122,22 @@ def segment_max(values: F64, offsets: I64, empty: float) -> F64:
     return largest
 
 
+def rows_at(keys: I64, wanted: I64, bound: int) -> I64:
+    """Position of each wanted key among ascending ones, -1 for none; all keys lie in 0..bound-1.
+
+    >>> rows_at(np.array([2, 5]), np.array([5, 3, 2]), 6).tolist()
+    [1, -1, 0]
+    """
+    if bound <= 8 * (len(keys) + len(wanted)):
+        # A table takes a tenth of the time, where it is not mostly empty.
+        position = np.full(bound, -1, np.int64)
+        position[keys] = np.arange(len(keys))
+        found: I64 = position[wanted]
+        return found
+    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[place] == wanted, place, -1)
+
+
 def group_starts(keys: Keys) -> I64:
     """Index of the first row of each run of equal keys, in sorted columns.
 

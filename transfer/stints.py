@@ -6,7 +6,7 @@ import numpy as np
 
 from transfer.arrays import F64, I64, Bool
 from transfer.config import InterestConfig
-from transfer.rows import group_starts, owners, segment_max, sizes_of
+from transfer.rows import group_starts, owners, rows_at, segment_max, sizes_of
 from transfer.states import InterestStates
 
 LATELY = 8.0
@@ -54,7 +54,7 @@ def stints(states: InterestStates, config: InterestConfig) -> Stints:
     slot_keys = user * table + states.scenario_code
     began = states.scenario_first.copy()
     ring_user = owners(states.ring_offsets)
-    slot = _places(slot_keys, ring_user * table + states.ring_scenario, states.users * table)
+    slot = rows_at(slot_keys, ring_user * table + states.ring_scenario, states.users * table)
     # Ring rows ascend by time within a user, and so within a slot of the sorted ones.
     order = np.argsort(slot, kind="stable")
     slot, time = slot[order], states.ring_time[order]
@@ -88,18 +88,6 @@ def stints(states: InterestStates, config: InterestConfig) -> Stints:
     )
 
 
-def _places(keys: I64, wanted: I64, bound: int) -> I64:
-    """Position of each wanted key among ascending ones, -1 for none; all keys lie in 0..bound-1."""
-    if bound <= 8 * (len(keys) + len(wanted)):
-        # A table takes a tenth of the time, where it is not mostly empty.
-        position = np.full(bound, -1, np.int64)
-        position[keys] = np.arange(len(keys))
-        found: I64 = position[wanted]
-        return found
-    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.where(keys[place] == wanted, place, -1)
-
-
 def _seen_before(states: InterestStates, keys: I64, until: F64, own_items: int, dropped_s: float) -> F64:
     """Latest time before `until` that an own item of each slot (ascending keys) was last seen at; +inf: not known.
 
@@ -112,7 +100,7 @@ def _seen_before(states: InterestStates, keys: I64, until: F64, own_items: int, 
     chosen[keys // table] = True
     rows = np.flatnonzero(np.repeat(chosen, sizes_of(states.own_offsets)))
     wanted = owners(states.own_offsets)[rows] * table + states.own_scenario[rows]
-    place = _places(keys, wanted, states.users * table)
+    place = rows_at(keys, wanted, states.users * table)
     kept: Bool = (place >= 0) & (states.own_last[rows] < until[place])
     found = np.full(len(keys), -np.inf)
     np.maximum.at(found, place[kept], states.own_last[rows[kept]])
@@ -125,7 +113,7 @@ def _seen_before(states: InterestStates, keys: I64, until: F64, own_items: int, 
 
 def _faded(states: InterestStates, half_life_s: float, slot: I64, time: F64, asked: I64) -> Bool:
     """Whether the counts at a half-life hold next to nothing but the slot's ring rows, for each asked slot (ascending)."""
-    place = _places(asked, slot, len(states.scenario_code))
+    place = rows_at(asked, slot, len(states.scenario_code))
     kept = place >= 0
     left = np.exp2(-(states.t_ref[states.slot_users()[slot[kept]]] - time[kept]) / half_life_s)
     known = np.bincount(place[kept], left, minlength=len(asked))

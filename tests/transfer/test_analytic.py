@@ -25,11 +25,11 @@ def reader(events_a_day: int = 10, days: int = 60) -> Life:
     return life
 
 
-@pytest.mark.parametrize(("events_a_day", "days", "leads_at"), [(1, 30, 3), (10, 60, 4), (50, 90, 4)])
+@pytest.mark.parametrize(("events_a_day", "days", "leads_at"), [(1, 30, 4), (10, 60, 4), (50, 90, 4)])
 def test_a_new_scenario_takes_the_lead_within_five_events(
     events_a_day: int, days: int, leads_at: int
 ) -> None:
-    """Weight rises with each event, three minutes apart, and leads at the 3rd or 4th for 30 to 4500 old ones."""
+    """Weight rises with each event, three minutes apart, and leads at the 4th for 30 to 4500 old ones."""
     life = reader(events_a_day, days)
     course = []
     for n in range(8):
@@ -106,6 +106,27 @@ def test_a_brand_new_user_weighs_by_what_they_did() -> None:
     life.act("books", 0.0, 60.0)
     life.act("garden", 120.0, action=2)
     assert weights(life)["garden"] == pytest.approx(0.6, abs=0.01)
+
+
+def test_what_the_half_lives_forgot_steadies_the_weights() -> None:
+    """A month in which a lesser habit happens to come first does not outweigh a year, unless nothing of it shall count."""
+    life = Life()
+    for day in range(0, 360, 2):
+        often = 10 if day < 330 else 2  # books, of ten events
+        life.act("books", *(day * DAY_S + HOUR_S * np.arange(often)), item=1 + day % 6)
+        life.act("garden", *(day * DAY_S + HOUR_S * np.arange(often, 14)), item=11 + day % 6)
+    garden = {}
+    for share in (0.0, 0.5, 1.0):
+        model = AnalyticTransfer(life.config, TransferConfig(lifelong_share=share, emergence_gain=0.0))
+        garden[share] = float(model(life.states).weights[life.states.slot_names(0).index("garden")])
+    assert garden[0.0] > 0.5 > garden[0.5] > garden[1.0]
+    young = Life()
+    young.act("books", *(HOUR_S * np.arange(3)), item=1)
+    young.act("garden", HOUR_S, item=2)
+    known = [
+        AnalyticTransfer(young.config, TransferConfig(lifelong_share=s))(young.states).weights for s in (0, 1)
+    ]
+    np.testing.assert_allclose(*known, atol=1e-3)
 
 
 def test_the_fused_vector_turns_to_the_new_scenario() -> None:
