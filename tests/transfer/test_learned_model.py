@@ -1,5 +1,6 @@
 """The learned model: what it promises beyond every transfer model."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from support.reference_state import Event
 from transfer.config import InterestConfig
 from transfer.errors import ModelError
 from transfer.learned.folder import load_model, report_of, save_model, tables_of
+from transfer.names import hashed_names
 from transfer.tables_config import TablesConfig
 
 moderate = settings(deadline=None, max_examples=25)
@@ -118,6 +120,25 @@ def test_items_that_training_has_not_seen_are_looked_up() -> None:
     model.bind(lookup, None)
     assert not np.allclose(model(states).fused, before)
     assert asked == [99]
+
+
+def test_names_of_scenarios_are_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many come, a bounded number is remembered, and answers stay the same."""
+    monkeypatch.setattr("transfer.learned.model.MOST_NAMES", 3)
+    model = random_model(SMALL)
+    asked: list[str] = []
+
+    def encode(names: Sequence[str]) -> np.ndarray:
+        asked.extend(names)
+        return hashed_names(SMALL.dim)(names)
+
+    model.bind(None, encode)
+    rounds = [applied([[event(0, 10.0, "books"), event(0, 20.0, f"s{n}")]], SMALL) for n in range(4)]
+    first = [model(states).fused for states in rounds]
+    assert asked.count("books") < 4 and {f"s{n}" for n in range(4)} <= set(asked)
+    before = len(asked)
+    np.testing.assert_allclose([model(states).fused for states in rounds], first, atol=1e-6)
+    assert len(asked) > before  # some had been forgotten
 
 
 def event(user: int, time: float, scenario: str, seed: int = 0, item: int = 1) -> Event:

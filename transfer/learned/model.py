@@ -21,6 +21,8 @@ from transfer.rows import kept_offsets, places, sizes_of
 from transfer.states import InterestStates, take
 
 USERS_AT_A_TIME = 1024
+MOST_NAMES = 65_536
+"""Scenario names whose vectors are remembered, about."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +89,7 @@ class LearnedModel:
         self._transfer = transfer or TransferConfig()
         self._lookup = lookup
         self._encode_names = encode_names
-        self._names = dict(names)
+        self._trained_names, self._names = dict(names), dict(names)
         with torch.no_grad():
             towers = self.towers(items.keys, items.vectors)
             self._read = self.network.read_items(
@@ -107,8 +109,8 @@ class LearnedModel:
 
     @property
     def names(self) -> dict[str, F32]:
-        """Vectors of the scenario names known so far."""
-        return self._names
+        """Vectors of the scenario names that training has seen."""
+        return self._trained_names
 
     def bind(self, lookup: ItemLookup | None, encode_names: NameLookup | None) -> None:
         """Where to find vectors of items and scenario names that training has not seen."""
@@ -234,13 +236,18 @@ class LearnedModel:
         return np.where(there, place, -1), np.where(there, table.ids[place], 0)
 
     def _name_vectors(self, names: Sequence[str]) -> F32:
-        missing = [name for name in names if name not in self._names]
+        known = self._names
+        missing = [name for name in names if name not in known]
         if missing:
             encode = self._encode_names or hashed_names(self.interest.dim)
-            self._names.update(zip(missing, encode(missing), strict=True))
+            fresh = dict(zip(missing, encode(missing), strict=True))
+            if len(known) + len(fresh) > MOST_NAMES:  # names come from outside and never end
+                known = self._trained_names | {name: known[name] for name in names if name in known}
+                self._names = known
+            known.update(fresh)
         if not len(names):
             return np.zeros((0, self.interest.dim), np.float32)
-        return np.stack([self._names[name] for name in names]).astype(np.float32)
+        return np.stack([known[name] for name in names]).astype(np.float32)
 
     def _searched(self, queries: F32) -> F32:
         vectors = np.zeros((len(queries), self.interest.dim), np.float32)
