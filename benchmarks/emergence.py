@@ -27,13 +27,13 @@ Figures, each `[value, low, high]` with a 95 % interval of the bootstrap over us
 The target: `new` leads within 5 of its events (median and p90), and less than one false emergence per 1,000 events.
 
 What was chosen where: the formula and the settings of the analytic model, and what counts as false (warm-up, the share of a
-habit that may lead, habits that return), were settled while looking at seed 100, which is therefore optimistic (.88 false
-per 1,000 there); how long a pause is dormancy was, later, while looking at seeds 100 to 102, and the part of a life-long memory
-(`lifelong_share`, without which false emergences are a sixth more, old scenarios return later and gradual drift is followed 7
-events sooner) at seeds 100 to 105. Seeds 0, 1 and 2 were followed afterwards and nothing was changed for them. Memory bounds what can be reached: an average over the longest half-life, which
-follows no drift in time, has false emergences of its own, since by chance of the visits a lesser habit outweighs the main
-one. A pause shorter than 1.5 of the longest half-life is no dormancy to the model, so `slow` does not see the dormant ones
-return, and `quick` takes every week's absence for one.
+habit that may lead, habits that return), were settled while looking at seed 100, which is therefore optimistic; how long a
+pause is dormancy was, later, while looking at seeds 100 to 102, and the part of a life-long memory (`lifelong_share`, without
+which false emergences are a sixth more, old scenarios return later and gradual drift is followed 7 events sooner) at seeds
+100 to 105. Seeds 0, 1 and 2 were followed afterwards and nothing was changed for them. Memory bounds what can be reached: an
+average over the longest half-life, which follows no drift in time, has false emergences of its own, since by chance of the
+visits a lesser habit outweighs the main one. A pause shorter than 1.5 of the longest half-life is no dormancy to the
+model, so `slow` does not see the dormant ones return, and `quick` takes every week's absence for one.
 """
 
 from __future__ import annotations
