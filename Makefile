@@ -46,7 +46,7 @@ test: check
 	@echo "==> examples in docstrings"
 	@$(BIN)/pytest -q --doctest-modules streams encoders transfer sinks
 	@echo "==> tests"
-	@$(BIN)/pytest -q --durations=10 tests
+	@$(BIN)/pytest -q --durations=10 --numprocesses 2 --dist loadfile tests
 
 bench: setup
 	@for program in benchmarks/*.py; do echo "==> $$program" >&2; $(BIN)/python $$program || exit 1; done
