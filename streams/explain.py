@@ -16,7 +16,8 @@ from transfer.emergence import scenario_features
 
 @dataclass(frozen=True, slots=True)
 class ScenarioLine:
-    """One scenario. `share` is what mass alone would give it; `moved` = weight - share is what emergence moved."""
+    """One scenario. `share` is what mass alone would give it; `moved` = weight - share is what emergence and the longer memory
+    of the model moved."""
 
     name: str
     weight: float

@@ -74,6 +74,11 @@ def names_for_training(config: EncoderConfig, words: float, scenarios: Sequence[
     return make
 
 
+def wants_words(model: TransferModel) -> bool:
+    """Whether the model was trained with words of scenario names, and so needs encoders of text and items to serve."""
+    return isinstance(model, ItemReader) and model.name_source.words > 0
+
+
 def name_lookup(
     model: TransferModel, config: EncoderConfig, fitted: ItemEncoder | None, encoder: Encoder | None = None
 ) -> NameLookup | None:
@@ -84,7 +89,7 @@ def name_lookup(
     Raises:
         ModelError: the settings name another text encoder than the model was trained with, or no item encoder.
     """
-    if not isinstance(model, ItemReader) or not model.name_source.words:
+    if not isinstance(model, ItemReader) or not wants_words(model):
         return None
     if fitted is None:
         raise ModelError(

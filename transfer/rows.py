@@ -134,6 +134,8 @@ def rows_at(keys: I64, wanted: I64, bound: int) -> I64:
         position[keys] = np.arange(len(keys))
         found: I64 = position[wanted]
         return found
+    if not len(keys):
+        return np.full(len(wanted), -1, np.int64)
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     return np.where(keys[place] == wanted, place, -1)
 

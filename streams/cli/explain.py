@@ -21,8 +21,8 @@ def explain(
     """Explain a user's vector: scenario weights, emergence, masses, recent events, and what moved.
 
     *weight* is the scenario's part in the fused vector, *mass* the decayed sum of its events, *share* what mass alone would
-    give it, *moved* the difference: what emergence did. *emergence* is the log-ratio of the scenario's recent rate to its
-    long-run rate, against all of the user's activity; 0 is steady, above is emerging.
+    give it, *moved* the difference: what emergence and a longer memory did. *emergence* is the log-ratio of the scenario's
+    recent rate to its long-run rate, against all of the user's activity; 0 is steady, above is emerging.
 
     Example: driftline explain alice --store ./store
     """

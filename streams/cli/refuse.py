@@ -40,7 +40,7 @@ def refuse(
     from sinks.open import open_store
     from streams.fitted import load_fitted
     from streams.refuse import refuse as run_refuse
-    from streams.scenario_names import name_lookup
+    from streams.scenario_names import name_lookup, wants_words
     from streams.transfer_model import bind_items, load_model, require_encoder, version_of
     from streams.workspace import kept_interest
 
@@ -53,7 +53,8 @@ def refuse(
             interest = kept_interest(opened, settings)
             require_encoder(opened, transfer, location)
             loaded = load_model(interest, transfer)
-            bind_items(loaded, opened, names=name_lookup(loaded, settings.encoder, load_fitted(settings)))
+            fitted = load_fitted(settings) if wants_words(loaded) else None
+            bind_items(loaded, opened, names=name_lookup(loaded, settings.encoder, fitted))
             total = opened.users.count() + opened.items.count()
             with progress_bar("making vectors", total, json_) as advance:
                 summary = run_refuse(

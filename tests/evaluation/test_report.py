@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import numpy as np
 import pytest
 
 from streams.evaluation.report import write_report
@@ -13,8 +14,10 @@ from streams.evaluation.split import time_split
 from streams.evaluation.summary import summarise
 from streams.evaluation.weights import emerging_users, weight_shifts
 from support.histories import random_history
+from support.learned import random_model
 from transfer.analytic import AnalyticTransfer
 from transfer.config import InterestConfig
+from transfer.protocols import TransferModel
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +83,20 @@ def test_weights_over_time_are_those_of_the_states(evaluation):
     assert dict(zip(late.scenarios, late.weights[-1], strict=True)) == pytest.approx(
         {name: many.weights[-1, many.scenarios.index(name)] for name in late.scenarios}, abs=1e-5
     )
+
+
+def test_a_trained_model_reads_what_the_items_are(evaluation):
+    """Its weights over time hang on the items' base vectors, those of the analytic model do not."""
+    history, config = evaluation.history, InterestConfig(dim=16)
+    base = np.random.default_rng(0).normal(size=(len(history.items), 16)).astype(np.float32)
+    base /= np.linalg.norm(base, axis=1, keepdims=True)
+
+    def course(model: TransferModel, vectors: np.ndarray | None) -> np.ndarray:
+        (found,) = weight_shifts(history, [3], model, config, 0.0, points=9, vectors=vectors)
+        np.testing.assert_allclose(found.weights.sum(axis=1), 1.0, atol=1e-5)
+        return found.weights[:, np.argsort(found.scenarios)]
+
+    trained, analytic = random_model(config), AnalyticTransfer(config)
+    np.testing.assert_allclose(course(analytic, base), course(analytic, None), atol=1e-6)
+    assert not np.allclose(course(trained, base), course(trained, None), atol=1e-3)
+    assert not np.allclose(course(trained, base), course(analytic, base), atol=1e-3)

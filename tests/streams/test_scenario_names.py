@@ -69,7 +69,7 @@ def test_names_that_say_the_same_are_near_each_other(config: EncoderConfig, with
 def test_a_name_lies_where_items_of_its_words_lie(config: EncoderConfig) -> None:
     """Through the map from content to behaviour, which here is a rotation."""
     fitted = item_encoder(config)
-    name = SpokenNames(0.95, TextEncoder(config), config, fitted)(["GREEN_MILK".lower()])[0]
+    name = SpokenNames(0.95, TextEncoder(config), config, fitted)(["green_milk"])[0]
     near = np.argsort(-(fitted.behaviour @ name))[:8]
     assert {TEXTS[int(fitted.keys[row]) - 1] for row in near} == {"green milk"}
 
