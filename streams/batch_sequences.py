@@ -6,7 +6,7 @@ import numpy as np
 
 from streams.columns import NONE, U64, EventColumns
 from transfer.arrays import F64, I64, Bool
-from transfer.rows import group_starts, owners, sizes_of
+from transfer.rows import first_of_each, group_starts, held, owners, sizes_of
 from transfer.states import InterestStates
 from transfer.tables import Sequences, TablesConfig
 
@@ -48,6 +48,8 @@ def batch_sequences(
     at = at[group_starts([user[at]])]
     first_new[user[at]] = time[at]
 
+    wanted = item_keys[columns.item[rows]]
+    debut = first_of_each([user, wanted]) & ~held(states.own_offsets, [states.own_item], user, [wanted])
     known = _window(states, first_new, config)
     every_user = np.concatenate([owners(offsets)[known], np.where(placed, user, states.users)])
     # Each without a place is a user of its own, behind all others.
@@ -59,10 +61,11 @@ def batch_sequences(
     return Sequences(
         user=every_user[in_order],
         time=every_time[in_order],
-        item=np.concatenate([states.ring_item[known], item_keys[columns.item[rows]]])[in_order],
+        item=np.concatenate([states.ring_item[known], wanted])[in_order],
         scenario=np.concatenate([np.zeros(count, np.int32), columns.scenario[rows]])[in_order],
         scenario_names=columns.scenarios,
         fresh=in_order >= count,
+        debut=np.concatenate([np.zeros(count, np.bool_), debut])[in_order],
     )
 
 

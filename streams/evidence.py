@@ -38,6 +38,7 @@ def count_tables(
         history.item_keys,
         history.scenario,
         tuple(history.scenarios),
+        history.debut,
         rows,
         config,
         tables,

@@ -15,7 +15,8 @@ from streams.columns import F64, I32, I64, NONE, U8, U64, concatenate
 from streams.errors import LogError
 from streams.event import ItemRow
 from streams.logs import Log
-from transfer.rows import group_starts
+from transfer.arrays import Bool
+from transfer.rows import first_of_each, group_starts
 
 AT_HOME = 0.95
 """Share of events in their items' most frequent scenario from which on items count as belonging to scenarios."""
@@ -52,6 +53,8 @@ class History:
     time: F64
     action: U8
     key: U64
+    debut: Bool
+    """(E,) the user's first event with its item"""
     rejected: int
     """rows of the log that are no valid events"""
     identity: str
@@ -116,6 +119,7 @@ def load_history(
         time=columns.time[order],
         action=columns.action[order],
         key=columns.key[order],
+        debut=first_of_each([user, item]) & (item != NONE),
         rejected=rejected,
         identity=log.identity,
     )

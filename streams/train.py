@@ -227,4 +227,5 @@ def _mixture_config(model: LearnedModel, tables: TablesConfig, config: TrainConf
         use_new=config.use_new,
         use_next=config.use_next,
         use_recent=config.use_recent,
+        use_debuts=config.use_debuts,
     )

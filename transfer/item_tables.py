@@ -15,6 +15,10 @@ NEXT, WINDOW = 0, 1
 class ItemTables:
     """Decayed counts of N items: R counts by scenario, M transitions; S scenarios, H half-lives.
 
+    Counts of a scenario and an item have 2 H columns: all its events at each half-life, then its debuts, those events that
+    were their user's first with the item. What people take for the first time is not what is taken most: on groceries
+    debuts of two days foresee items that are new to a user a seventh better than all events of two days do.
+
     Counts are relative to `t_ref`, the latest event time. `items` and `scenarios` ascend and hold only what is in use,
     rows ascend by (scenario, item) and by (from, to): equal tables are equal arrays, up to rounding. Totals count what
     the caps left out too, so that shares and probabilities stay honest. Arrays are never written to.
@@ -30,9 +34,9 @@ class ItemTables:
     share_item: I32
     """(R,) position in `items`"""
     share_counts: F32
-    """(R, H) decayed number of the item's events in the scenario"""
+    """(R, 2 H) decayed number of the item's events in the scenario, then of its debuts"""
     share_totals: F64
-    """(S, H) of all items' events"""
+    """(S, 2 H) of all items"""
     pair_offsets: I64
     """(N + 1,) transitions from each item"""
     pair_item: I32
@@ -45,7 +49,7 @@ class ItemTables:
     @property
     def horizons(self) -> int:
         """Number of half-lives of the shares, H."""
-        return int(self.share_counts.shape[1])
+        return int(self.share_counts.shape[1]) // 2
 
     @property
     def pairs(self) -> int:
@@ -66,8 +70,8 @@ def empty_tables(config: TablesConfig) -> ItemTables:
         scenarios=(),
         share_scenario=np.zeros(0, np.int32),
         share_item=np.zeros(0, np.int32),
-        share_counts=np.zeros((0, horizons), np.float32),
-        share_totals=np.zeros((0, horizons)),
+        share_counts=np.zeros((0, 2 * horizons), np.float32),
+        share_totals=np.zeros((0, 2 * horizons)),
         pair_offsets=np.zeros(1, np.int64),
         pair_item=np.zeros(0, np.int32),
         pair_counts=np.zeros((0, 2), np.float32),

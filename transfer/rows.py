@@ -153,6 +153,18 @@ def group_starts(keys: Keys) -> I64:
     return np.flatnonzero(changed)
 
 
+def first_of_each(keys: Keys) -> Bool:
+    """Whether no earlier row has the same keys; rows in any order.
+
+    >>> first_of_each([np.array([7, 5, 7]), np.array([1, 1, 1])]).tolist()
+    [True, True, False]
+    """
+    order = np.lexsort(tuple(reversed(keys)))  # stable
+    first = np.zeros(len(order), np.bool_)
+    first[order[group_starts([key[order] for key in keys])]] = True
+    return first
+
+
 @dataclass(frozen=True, slots=True)
 class Union:
     """Where the rows of two sides lie in their sorted union; rows with equal keys share a place."""
@@ -189,6 +201,20 @@ def union(offsets_a: I64, keys_a: Keys, offsets_b: I64, keys_b: Keys) -> Union:
     place_b[~fresh] = place_a[lower[~fresh]]
     added = np.bincount(user_b[fresh], minlength=len(offsets_a) - 1)
     return Union(place_a, place_b, offsets_a + offsets_of(added))
+
+
+def held(offsets: I64, keys: Keys, user: I64, wanted: Keys) -> Bool:
+    """Whether each user has a row with the wanted key; each user's rows ascend by key.
+
+    >>> held(np.array([0, 2, 3]), [np.array([3, 7, 5])], np.array([0, 1, 1]), [np.array([7, 7, 5])]).tolist()
+    [True, False, True]
+    """
+    place = _lower_bound(keys, offsets[user], offsets[user + 1], wanted)
+    found: Bool = place < offsets[user + 1]
+    inside = np.flatnonzero(found)
+    for key, want in zip(keys, wanted, strict=True):
+        found[inside] &= key[place[inside]] == want[inside]
+    return found
 
 
 def _lower_bound(keys: Keys, low: I64, high: I64, wanted: Keys) -> I64:

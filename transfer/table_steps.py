@@ -5,7 +5,8 @@ A step is a basket: the distinct items of one user at one time. Its items are co
 
 An event that comes late changes what follows what: the baskets after it are counted anew with it, and what was counted for
 them without it is taken off again. So the sum is the same in whatever order and batches events arrive, as long as the known
-events that are given reach back over the window; the float64 sum cancels.
+events that are given reach back over the window; the float64 sum cancels. Debuts are no such sums: of a user and an item
+the event that is applied first counts, and a late one does not move it.
 """
 
 from collections.abc import Sequence
@@ -36,6 +37,8 @@ class Sequences:
     scenario_names: Sequence[str]
     fresh: Bool
     """(E,) whether the event is new"""
+    debut: Bool
+    """(E,) whether a new event is its user's first with the item; of known events it does not matter"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +54,8 @@ class Steps:
     event: I64
     """(B,) row of each new event"""
     event_time: F64
+    debut: Bool
+    """(B,) whether the event is its user's first with the item"""
     scenario: I32
     """(B,) position in scenario_names"""
     scenario_names: Sequence[str]
@@ -73,19 +78,22 @@ def steps_of(sequences: Sequences, config: TablesConfig) -> Steps | None:
 
     >>> one = Sequences(
     ...     user=np.zeros(3, np.int64), time=np.array([1.0, 2.0, 2.0]), item=np.array([7, 8, 9], np.uint64),
-    ...     scenario=np.zeros(3, np.int32), scenario_names=("books",), fresh=np.array([False, True, True]))
+    ...     scenario=np.zeros(3, np.int32), scenario_names=("books",), fresh=np.array([False, True, True]),
+    ...     debut=np.array([False, True, False]))
     >>> steps = steps_of(one, TablesConfig())
     >>> steps.first.tolist(), steps.last.tolist(), steps.stop.tolist(), steps.pairs
     ([0], [1], [3], 2)
     """
     user, time, item, new = sequences.user, sequences.time, sequences.item, sequences.fresh
-    scenario = sequences.scenario
+    scenario, debut = sequences.scenario, sequences.debut
     counted = item != 0
     if not counted.all():
-        user, time, item, new, scenario = (column[counted] for column in (user, time, item, new, scenario))
+        user, time, item, new, scenario, debut = (
+            column[counted] for column in (user, time, item, new, scenario, debut)
+        )
     if not new.any():
         return None
-    event, event_time, scenario = np.flatnonzero(new), time[new], scenario[new]
+    event, event_time, scenario, debut = np.flatnonzero(new), time[new], scenario[new], debut[new]
     t_ref = float(time.max())
     basket = np.cumsum(_opens(user, time)) - 1
     if basket[-1] + 1 < len(basket):
@@ -116,6 +124,7 @@ def steps_of(sequences: Sequences, config: TablesConfig) -> Steps | None:
         item=item,
         event=event,
         event_time=event_time,
+        debut=debut,
         scenario=scenario,
         scenario_names=sequences.scenario_names,
         first=first,

@@ -30,7 +30,8 @@ def observe(sequences: Sequences, config: TablesConfig) -> ItemTables:
     >>> from transfer.tables_read import neighbours
     >>> one = Sequences(
     ...     user=np.zeros(2, np.int64), time=np.array([1.0, 2.0]), item=np.array([7, 8], np.uint64),
-    ...     scenario=np.zeros(2, np.int32), scenario_names=("books",), fresh=np.ones(2, np.bool_))
+    ...     scenario=np.zeros(2, np.int32), scenario_names=("books",), fresh=np.ones(2, np.bool_),
+    ...     debut=np.ones(2, np.bool_))
     >>> tables = observe(one, TablesConfig())
     >>> neighbours(tables, np.array([7], np.uint64)).items.tolist()
     [8]
@@ -58,8 +59,13 @@ def sum_steps(batches: Sequence[Steps], config: TablesConfig) -> ItemTables:
     names = sorted_names(*(steps.scenario_names for steps in batches))
     scenario = np.concatenate([renumbering(s.scenario_names, names)[s.scenario] for s in batches])
     event_time = np.concatenate([steps.event_time for steps in batches])
+    events = decay(t_ref - event_time, config.half_lives)
+    debut = np.concatenate([steps.debut for steps in batches])
     share_scenario, share_item, counts = _summed(
-        scenario, code[rows_at("event")], decay(t_ref - event_time, config.half_lives), len(items)
+        scenario,
+        code[rows_at("event")],
+        np.concatenate([events, events * debut[:, None]], axis=1),
+        len(items),
     )
 
     # What leads to a basket, by the basket, times what is in it: the sum over baskets of all pairs.
@@ -93,7 +99,7 @@ def merge(a: ItemTables, b: ItemTables, config: TablesConfig) -> ItemTables:
     names = sorted_names(a.scenarios, b.scenarios)
     code_a, code_b = np.searchsorted(items, a.items), np.searchsorted(items, b.items)
     name_a, name_b = renumbering(a.scenarios, names), renumbering(b.scenarios, names)
-    share_a, share_b = (decay(np.array([t_ref - s.t_ref]), config.half_lives)[0] for s in (a, b))
+    share_a, share_b = (np.tile(decay(np.array([t_ref - s.t_ref]), config.half_lives)[0], 2) for s in (a, b))
     pair_life = np.array([config.pair_half_life_s])
     pair_a, pair_b = (float(decay(np.array([t_ref - s.t_ref]), pair_life)[0, 0]) for s in (a, b))
 
@@ -103,7 +109,7 @@ def merge(a: ItemTables, b: ItemTables, config: TablesConfig) -> ItemTables:
         np.concatenate([a.share_counts * share_a, b.share_counts * share_b]),
         len(items),
     )
-    totals = np.zeros((len(names), a.horizons))
+    totals = np.zeros((len(names), a.share_totals.shape[1]))
     totals[name_a] += a.share_totals * share_a
     totals[name_b] += b.share_totals * share_b
     pair_totals = np.zeros((len(items), 2))
@@ -179,7 +185,7 @@ def _kept(tables: ItemTables, rows: Bool, pairs: Bool) -> ItemTables:
 def _summed(
     scenario: npt.NDArray[Any], item: npt.NDArray[Any], values: F64, items: int
 ) -> tuple[I32, I32, F64]:
-    """Sums (R, H) of the values of each (scenario, item), in their order."""
+    """Sums (R, C) of the values of each (scenario, item), in their order."""
     cell, place = np.unique(scenario.astype(np.int64) * items + item, return_inverse=True)
     sums = np.empty((len(cell), values.shape[1]))
     for k in range(values.shape[1]):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from transfer.arrays import F64, I32, I64, U64
+from transfer.arrays import F64, I32, I64, U64, Bool
 from transfer.item_tables import NEXT, WINDOW, ItemTables, empty_tables
 from transfer.rows import group_starts, owners
 from transfer.table_steps import Sequences, Steps, steps_of
@@ -53,6 +53,7 @@ def sequences_of_rows(
     item_keys: U64,
     scenario: I32,
     scenario_names: Sequence[str],
+    debut: Bool,
     rows: I64,
     config: TablesConfig,
 ) -> Sequences:
@@ -65,6 +66,7 @@ def sequences_of_rows(
         item_keys: (N,) item keys.
         scenario: (E,) position in scenario_names.
         scenario_names: as told.
+        debut: (E,) whether the event is its user's first with the item.
         rows: (B,) distinct rows, in any order; a user's earlier rows are taken for counted.
         config: how far to look back.
     """
@@ -88,6 +90,7 @@ def sequences_of_rows(
         scenario=scenario[every],
         scenario_names=scenario_names,
         fresh=fresh,
+        debut=debut[every],
     )
 
 
@@ -98,6 +101,7 @@ def tables_of_log(
     item_keys: U64,
     scenario: I32,
     scenario_names: Sequence[str],
+    debut: Bool,
     rows: I64,
     config: TablesConfig,
     tables: ItemTables | None = None,
@@ -115,7 +119,8 @@ def tables_of_log(
     for begin in range(0, len(rows), block):
         chunk = rows[begin : begin + block]
         steps = steps_of(
-            sequences_of_rows(offsets, time, item, item_keys, scenario, scenario_names, chunk, config), config
+            sequences_of_rows(offsets, time, item, item_keys, scenario, scenario_names, debut, chunk, config),
+            config,
         )
         if steps is not None:
             waiting.append(steps)

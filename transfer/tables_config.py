@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from transfer.arrays import F64
 
-TABLES_VERSION = 1
+TABLES_VERSION = 2
 """Version of the packed tables; raised when a release can't read what an older one wrote."""
 
 HalfLife = Annotated[float, Field(gt=0)]

@@ -23,7 +23,7 @@ class Neighbours:
 
 
 def shares(tables: ItemTables, keys: U64, scenario: str | None = None) -> F64:
-    """Share of each item in all events (of the scenario, if one is named), by half-life.
+    """Share of each item in all events (of the scenario, if one is named), by half-life; then in all debuts.
 
     Args:
         tables: what was counted.
@@ -31,16 +31,16 @@ def shares(tables: ItemTables, keys: U64, scenario: str | None = None) -> F64:
         scenario: one that was never seen has no shares.
 
     Returns:
-        (N, H) float64 in [0, 1].
+        (N, 2 H) float64 in [0, 1].
     """
     codes, known = _codes(tables, keys)
     counts, total = _counts(tables, scenario)
-    found = counts[np.where(known, codes, 0)] if len(counts) else np.zeros((len(keys), tables.horizons))
+    found = counts[np.where(known, codes, 0)] if len(counts) else np.zeros((len(keys), 2 * tables.horizons))
     return _ratio(np.where(known[:, None], found, 0.0), total)
 
 
 def top(tables: ItemTables, count: int, scenario: str | None = None, horizon: int = -1) -> tuple[U64, F64]:
-    """The `count` items of greatest share at a half-life, and the shares; ties by key.
+    """The `count` items of greatest share in all events at a half-life, and the shares; ties by key.
 
     >>> from transfer.item_tables import empty_tables
     >>> from transfer.tables_config import TablesConfig
@@ -48,7 +48,7 @@ def top(tables: ItemTables, count: int, scenario: str | None = None, horizon: in
     [[], []]
     """
     counts, total = _counts(tables, scenario)
-    share = _ratio(counts, total)[:, horizon]
+    share = _ratio(counts, total)[:, range(tables.horizons)[horizon]]
     candidates = np.flatnonzero(share > 0)
     if count < len(candidates):
         # All that tie with the last place stay, so that the key decides and not the partition.
@@ -84,7 +84,8 @@ class CodedTables:
         self._pairs: tuple[I64, I64, F32] | None = None
 
     def shares(self, scenario: int = -1) -> F64:
-        """(N, H) share of each item by half-life: in everything (-1), or in the scenario of that code."""
+        """(N, 2 H) share of each item in all events by half-life, then in all debuts: everywhere (-1), or in the scenario of
+        that code."""
         return shares(self._tables, self._keys, self._scenarios[scenario] if scenario >= 0 else None)
 
     def transitions(self, column: int) -> csr_array:
@@ -124,7 +125,7 @@ def _codes(tables: ItemTables, keys: U64) -> tuple[I64, Bool]:
 
 
 def _counts(tables: ItemTables, scenario: str | None) -> tuple[F64, F64]:
-    """Counts of all items (N, H), and of everything there (H,)."""
+    """Counts of all items (N, 2 H), and of everything there (2 H,)."""
     if scenario is None:
         rows, total = slice(None), tables.share_totals.sum(axis=0)
     elif scenario in tables.scenarios:
@@ -132,10 +133,10 @@ def _counts(tables: ItemTables, scenario: str | None) -> tuple[F64, F64]:
         begin, end = np.searchsorted(tables.share_scenario, [code, code + 1]).tolist()
         rows, total = slice(begin, end), tables.share_totals[code]
     else:
-        rows, total = slice(0, 0), np.zeros(tables.horizons)
+        rows, total = slice(0, 0), np.zeros(2 * tables.horizons)
     item, values = tables.share_item[rows], tables.share_counts[rows]
-    counts = np.zeros((len(tables.items), tables.horizons))
-    for k in range(tables.horizons):
+    counts = np.zeros((len(tables.items), values.shape[1]))
+    for k in range(values.shape[1]):
         counts[:, k] = np.bincount(item, values[:, k], minlength=len(tables.items))
     return counts, total
 

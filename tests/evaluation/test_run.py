@@ -8,7 +8,7 @@ import pytest
 from streams.errors import EvaluationError
 from streams.evaluation.methods.base import Tunable
 from streams.evaluation.methods.registry import METHODS, build, names
-from streams.evaluation.queries import open_queries
+from streams.evaluation.queries import first_rows, open_queries
 from streams.evaluation.run import BLOCK, WINDOWS, Plan, blocks, evaluate
 from streams.evaluation.split import last_split, time_split
 from support.histories import random_history
@@ -116,10 +116,12 @@ def test_blocks_are_small_in_number_and_time():
 
 
 def test_popularity_is_counting():
-    """All-time counts, or those of the last week before the block's first query; in a named scenario those in it."""
+    """All-time counts, or those of the last week before the block's first query; in a named scenario those in it. Debuts are
+    counted once a user."""
     history = random_history(events=1500, homes=False)
     split = time_split(history)
-    for name, window in (("popularity", np.inf), ("popularity-7d", 7 * 86400.0)):
+    week = 7 * 86400.0
+    for name, window in (("popularity", np.inf), ("popularity-7d", week), ("debuts-7d", week)):
         method = build(name, Plan([]).setup)
         method.fit(history, split.train, split.queries(history, "validation", "open"))
         later = np.concatenate([split.validation, split.test])
@@ -135,6 +137,8 @@ def test_popularity_is_counting():
             scores = method.scores(queries)
             for query in range(len(queries)):
                 counted = (history.time < now) & (history.time >= now - window)
+                if name == "debuts-7d":
+                    counted &= first_rows(history) == np.arange(len(history))
                 if task == "given":
                     counted &= history.scenario == queries.scenario[query]
                 expected = np.bincount(history.item[counted], minlength=len(history.items))

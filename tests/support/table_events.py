@@ -37,6 +37,8 @@ def sequences(known: Sequence[Step], fresh: Sequence[Step]) -> Sequences:
     flagged = [(*step, False) for step in known] + [(*step, True) for step in fresh]
     flagged.sort(key=lambda row: row[:2])
     user, time, item, scenario, is_new = zip(*flagged, strict=True)
+    met = {(step.user, step.item) for step in known}
+    debut = [new and first_of(met, (who, what)) for who, _, what, _, new in flagged]
     return Sequences(
         user=np.array(user, np.int64),
         time=np.array(time, np.float64),
@@ -44,22 +46,40 @@ def sequences(known: Sequence[Step], fresh: Sequence[Step]) -> Sequences:
         scenario=np.array(scenario, np.int32),
         scenario_names=NAMES,
         fresh=np.array(is_new, np.bool_),
+        debut=np.array(debut, np.bool_),
     )
+
+
+def first_of(met: set[tuple[int, int]], pair: tuple[int, int]) -> bool:
+    """Whether the pair was not met, which it then is."""
+    if pair in met:
+        return False
+    met.add(pair)
+    return True
 
 
 Counts = dict[tuple[str, int], np.ndarray]
 Pairs = dict[tuple[int, int], np.ndarray]
 
 
-def reference(events: Sequence[Step], config: TablesConfig, at: float) -> tuple[Counts, Pairs]:
-    """What the events add up to at a time: counts by (scenario, item), transitions by (from, to)."""
-    counts: Counts = defaultdict(lambda: np.zeros(len(config.half_lives_s)))
+def reference(batches: Sequence[Sequence[Step]], config: TablesConfig, at: float) -> tuple[Counts, Pairs]:
+    """What the events add up to at a time: counts by (scenario, item), transitions by (from, to).
+
+    Batches, as they were applied, matter to debuts alone.
+    """
+    events, horizons = [event for batch in batches for event in batch], len(config.half_lives_s)
+    counts: Counts = defaultdict(lambda: np.zeros(2 * horizons))
     pairs: Pairs = defaultdict(lambda: np.zeros(2))
     baskets: dict[int, dict[float, set[int]]] = defaultdict(lambda: defaultdict(set))
     for event in events:
         if event.item:
-            counts[NAMES[event.scenario], event.item] += 2.0 ** (-(at - event.time) / config.half_lives)
+            counts[NAMES[event.scenario], event.item][:horizons] += decayed(event, config, at)
             baskets[event.user][event.time].add(event.item)
+    met: set[tuple[int, int]] = set()
+    for batch in batches:
+        for event in sorted(batch, key=lambda step: step.time):
+            if event.item and first_of(met, (event.user, event.item)):
+                counts[NAMES[event.scenario], event.item][horizons:] += decayed(event, config, at)
     for of_user in baskets.values():
         times = sorted(of_user)
         for place, time in enumerate(times):
@@ -74,6 +94,12 @@ def reference(events: Sequence[Step], config: TablesConfig, at: float) -> tuple[
                     if back == times[place - 1]:
                         pairs[source, target][NEXT] += weight
     return counts, pairs
+
+
+def decayed(event: Step, config: TablesConfig, at: float) -> np.ndarray:
+    """(H,) what an event counts at a time."""
+    weight: np.ndarray = 2.0 ** (-(at - event.time) / config.half_lives)
+    return weight
 
 
 def contents(tables: ItemTables) -> tuple[Counts, Pairs]:
@@ -93,10 +119,10 @@ def contents(tables: ItemTables) -> tuple[Counts, Pairs]:
     return counts, pairs
 
 
-def assert_counts(tables: ItemTables, events: Sequence[Step], config: TablesConfig) -> None:
-    """The tables hold what the events add up to, and nothing else; totals are the sums of all."""
+def assert_counts(tables: ItemTables, batches: Sequence[Sequence[Step]], config: TablesConfig) -> None:
+    """The tables hold what the events of all batches add up to, and nothing else; totals are the sums of all."""
     counts, pairs = contents(tables)
-    expected_counts, expected_pairs = reference(events, config, tables.t_ref)
+    expected_counts, expected_pairs = reference(batches, config, tables.t_ref)
     assert_close(counts, expected_counts)
     assert_close(pairs, expected_pairs)
     for name, total in zip(tables.scenarios, tables.share_totals, strict=True):

@@ -14,7 +14,7 @@ from transfer.learned.ranking import Candidates, rank
 from transfer.learned.requests import Requests, mixture_config, requests_of
 from transfer.learned.space import ItemSpace
 from transfer.packing import unpack
-from transfer.rows import owners
+from transfer.rows import first_of_each, owners
 from transfer.tables import tables_of_log
 from transfer.tables_config import TablesConfig
 from transfer.training.config import TrainConfig
@@ -34,7 +34,15 @@ def story(homes: bool, **settings: object) -> tuple[Requests, ItemSpace, Mixture
     log = small_log()
     rows = np.arange(len(log))
     tables = tables_of_log(
-        log.offsets, log.time, log.item, log.item_keys, log.scenario, log.scenario_names, rows, TABLES
+        log.offsets,
+        log.time,
+        log.item,
+        log.item_keys,
+        log.scenario,
+        log.scenario_names,
+        first_of_each([log.user, log.item]),
+        rows,
+        TABLES,
     )
     model = random_model(CONFIG)
     torch.manual_seed(1)
@@ -161,8 +169,8 @@ def test_the_source_is_what_sets_an_item_apart() -> None:
     """Not what is large for all likely items: of popular ones, that which follows is there because it follows."""
     pool = Pool(1)
     with torch.no_grad():
-        pool.powers.copy_(torch.tensor([[1.0, 1.0, 0.0, 1.0]] * 2))
-    shares = torch.tensor([[0.3], [0.3], [0.3], [0.1]])
+        pool.powers.copy_(torch.tensor([[1.0, 1.0, 0.0, 0.5, 0.5]] * 2))
+    shares = torch.tensor([[0.3], [0.3], [0.3], [0.1]]).repeat(1, 2)
     logits = torch.tensor([[0.0, 0.0, 2.0, 0.0]])
     follow = torch.tensor([[0.0, 0.9, 0.0, 0.0]])
     likely = torch.softmax(pool(False, logits, follow, shares), dim=1)
@@ -172,7 +180,7 @@ def test_the_source_is_what_sets_an_item_apart() -> None:
     np.testing.assert_allclose(sum(part.detach().numpy() for part in found.values()), 1.0, atol=1e-5)
 
 
-@pytest.mark.parametrize("setting", ["use_new", "use_next", "use_recent"])
+@pytest.mark.parametrize("setting", ["use_new", "use_next", "use_recent", "use_debuts"])
 def test_an_ablated_pool_is_fitted_as_it_ranks(setting: str) -> None:
     """What is left out has no part in the choice of the other powers either."""
     requests, space, mixture, target = story(True, **{setting: False})
@@ -183,7 +191,7 @@ def test_an_ablated_pool_is_fitted_as_it_ranks(setting: str) -> None:
         with torch.no_grad():
             found = [case.candidates.log_new(mixture)[case.target_row, case.target_column] for case in mine]
         assert row["loss"] == pytest.approx(-float(torch.cat(found).mean()), rel=1e-4, abs=1e-6)
-    left_out = {"use_new": [0], "use_next": [1], "use_recent": [3]}[setting]
+    left_out = {"use_new": [0], "use_next": [1], "use_recent": [3, 5], "use_debuts": [5, 6]}[setting]
     assert (mixture.pool.powers[:, left_out] == 0).all()
 
 
@@ -263,14 +271,14 @@ def test_a_sample_stands_for_the_items_that_no_list_holds() -> None:
         np.arange(items),
         rng.standard_normal((requests, items)).astype(np.float32),
         np.zeros((requests, items), np.float32),
-        (share / share.sum()).astype(np.float32)[:, None],
+        (share / share.sum()).astype(np.float32)[:, None].repeat(2, axis=1),
         np.zeros(0, np.int64),
         np.zeros(0, np.int64),
     )
     target = rng.integers(4000, items, requests)
     found = shortlist(part, np.arange(requests), target, rng)
     assert found.there.shape[1] < 800
-    for powers in ([0.0, 0.0, 0.0, -1.0], [0.3, 0.0, 0.0, -1.0], [1.0, 0.0, 0.0, 0.5]):
+    for powers in ([0.0, 0.0, 0.0, -1.0, 0.0], [0.3, 0.0, 0.0, -1.0, 0.0], [1.0, 0.0, 0.0, 0.2, 0.3]):
         pooled = part.pooled(_with_powers(powers))
         hit = pooled[np.arange(requests), target]
         rank = (pooled > hit.unsqueeze(1)).sum(dim=1)

@@ -16,6 +16,7 @@ from support.table_events import (
     assert_counts,
     assert_same,
     contents,
+    first_of,
     sequences,
     step_lists,
 )
@@ -52,7 +53,7 @@ def counted(*batches: list[Step], config: TablesConfig = SMALL) -> ItemTables:
 def test_the_tables_hold_what_happened(events: list[Step]) -> None:
     """Counts, transitions and totals are those of a plain reading of the definition."""
     if any(event.item for event in events):
-        assert_counts(counted(events), events, SMALL)
+        assert_counts(counted(events), [events], SMALL)
 
 
 @moderate
@@ -63,7 +64,7 @@ def test_order_and_batches_are_no_matter(events: list[Step], random, cuts: list[
     bounds = [0, *sorted(cuts), len(events)]
     batches = [shuffled[a:b] for a, b in itertools.pairwise(bounds) if shuffled[a:b]]
     if any(event.item for event in events):
-        assert_counts(counted(*batches), events, SMALL)
+        assert_counts(counted(*batches), batches, SMALL)
 
 
 @moderate
@@ -121,6 +122,19 @@ def test_shares_are_of_everything_or_of_a_scenario() -> None:
     assert top(tables, 5, NAMES[0])[0].tolist() == [1]
 
 
+def test_debuts_are_first_meetings() -> None:
+    """One who comes again and again makes an item popular, but it is met by few; a late event moves no debut."""
+    often = [Step(0, 10.0 * n, 1, 0) for n in range(6)]
+    tables = counted(
+        [*often, Step(1, 0.0, 2, 0)], [Step(2, 0.0, 2, 1), Step(2, 20.0, 2, 0)], [Step(1, -5.0, 2, 0)]
+    )
+    keys, horizons = np.array([1, 2], np.uint64), len(SMALL.half_lives_s)
+    np.testing.assert_allclose(shares(tables, keys)[:, horizons - 1], [6 / 10, 4 / 10])
+    np.testing.assert_allclose(shares(tables, keys)[:, -1], [1 / 3, 2 / 3])
+    np.testing.assert_allclose(shares(tables, keys, NAMES[1])[:, -1], [0, 1])
+    assert top(tables, 1)[0].tolist() == [1]
+
+
 def test_a_recent_rise_shows_at_the_short_half_life() -> None:
     """An old favourite leads over all time, what is new leads among the recent."""
     tables = counted([Step(n, 0.0, 1, 0) for n in range(9)] + [Step(n, 1000.0, 2, 0) for n in range(3)])
@@ -160,9 +174,11 @@ def test_a_log_block_by_block_is_the_log_at_once() -> None:
     offsets = np.searchsorted(user, np.arange(6))
     keys = np.arange(20, 0, -1).astype(np.uint64)  # in an order of its own
     log = (offsets, time, (20 - item).astype(np.int32), keys, scenario.astype(np.int32), NAMES)
+    met: set[tuple[int, int]] = set()
+    log = (*log, np.array([first_of(met, (event.user, event.item)) for event in events]))
     rows = np.argsort(time, kind="stable")
     whole = tables_of_log(*log, rows, SMALL)
-    assert_counts(whole, events, SMALL)
+    assert_counts(whole, [events], SMALL)
     some = tables_of_log(*log, rows[:100], SMALL, block=7)
     assert_same(tables_of_log(*log, rows[100:], SMALL, tables=some, block=13), whole)
     matrix = CodedTables(whole, keys, NAMES).transitions(NEXT).toarray()
@@ -171,7 +187,7 @@ def test_a_log_block_by_block_is_the_log_at_once() -> None:
         matrix[13][20 - found.items.astype(int)], found.probabilities[:, NEXT], rtol=1e-6
     )
     np.testing.assert_allclose(matrix[13].sum(), 1.0, rtol=1e-5)
-    assert CodedTables(whole, keys, NAMES).shares(1).shape == (20, 3)
+    assert CodedTables(whole, keys, NAMES).shares(1).shape == (20, 6)
 
 
 def test_settings_that_count_otherwise_have_another_fingerprint() -> None:

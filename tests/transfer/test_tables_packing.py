@@ -51,7 +51,7 @@ def test_other_settings_and_releases_are_refused_by_name() -> None:
         unpack(pack(ONE, SMALL), SMALL.model_copy(update={"pair_window": 3}))
     later = bytearray(pack(ONE, SMALL))
     later[4] = 9
-    with pytest.raises(TablesFormatError, match="version 9, this release reads 1"):
+    with pytest.raises(TablesFormatError, match="version 9, this release reads 2"):
         unpack(bytes(later), SMALL)
     with pytest.raises(ValueError, match="3 half-lives"):
         pack(ONE, TablesConfig(half_lives_s=(1.0,)))

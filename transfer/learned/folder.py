@@ -26,7 +26,7 @@ from transfer.learned.network import TransferNetwork
 from transfer.names import NameSource
 from transfer.tables_config import TablesConfig
 
-VERSION = 1
+VERSION = 2
 META, TENSORS = "model.json", "model.safetensors"
 
 
@@ -88,7 +88,7 @@ def save_model(
 
 
 def fingerprint_of(folder: Path) -> str:
-    """`learned-1-` and 16 hex digits over everything that changes answers (not the report)."""
+    """`learned-2-` and 16 hex digits over everything that changes answers (not the report)."""
     meta = _meta(folder)
     decisive = {
         key: meta[key] for key in ("version", "network", "mixture", "interest", "tables", "encoder", "names")

@@ -10,7 +10,8 @@ new     the network's q . t_i (`transfer.learned.network`), what follows the lat
         (*popular*), multiplied (`transfer.learned.pool`)
 next    sum_j a_j T(j, i) over the user's latest items j, a = softmax of a linear map of their places and of how much the
         tables have seen follow each; T: transitions to the next basket and within the window
-popular the item's share of all events at each half-life of the tables; its most recent ones are the trend
+popular the item's share of all events at each half-life of the tables; its most recent ones are the trend. For p_new also its
+        share of all debuts, events that were their user's first with the item
 
 With a request's scenario every part is that of the scenario's items alone, normalised there, and the gates see how much
 the user has done in it. All of it is trained by the likelihood of what came next (repeat and explore as in RepeatNet, Ren
@@ -53,6 +54,7 @@ class MixtureConfig(BaseModel):
     use_next: bool = True
     use_new: bool = Field(default=True, description="the network; without it, *new* is what the tables say")
     use_recent: bool = Field(default=True, description="shares of less than all time: the trend")
+    use_debuts: bool = Field(default=True, description="shares of debuts, in *new*")
 
     @property
     def gates(self) -> int:
@@ -113,7 +115,7 @@ class Mixture(nn.Module):
         self.place = nn.Linear(config.place_features + SEEN, 1)
         self.column = nn.Parameter(torch.zeros(2))
         state = config.user_features + config.scenario_features + 1 + SEEN
-        self.pool = Pool(config.shares, config.use_new, config.use_next, config.use_recent)
+        self.pool = Pool(config.shares, config.use_new, config.use_next, config.use_recent, config.use_debuts)
         self.gate = nn.Sequential(
             nn.Linear(state, h),
             nn.GELU(),

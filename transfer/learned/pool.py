@@ -2,7 +2,8 @@
 
     log p_new(i) = a q . t_i + b log(next(i) + e^k s(i)) + sum_h c_h log s_h(i) - log Z
 
-next, s_h: as in `transfer.learned.mixture`, smoothed; s: the share of all time. The powers a, b, c_h and k are a set for open
+next: as in `transfer.learned.mixture`; s_h: shares of all events at each half-life, then of all debuts (events that were their
+user's first with the item), smoothed; s: the share in all events of all time. The powers a, b, c_h and k are a set for open
 requests and one for those that name a scenario.
 
 This is a logarithmic opinion pool (Genest & Zidek 1986; as a product of experts Hinton 2002). In the mixture the component
@@ -27,21 +28,28 @@ class Pool(nn.Module):
     """Begins as the network times the square root of what comes next. Powers of what is not used are 0 throughout."""
 
     used: Tensor
-    """(3 + H,) 1 for what takes part, 0 for the rest"""
+    """(3 + C,) 1 for what takes part, 0 for the rest"""
 
     def __init__(
-        self, shares: int, use_network: bool = True, use_next: bool = True, use_recent: bool = True
+        self,
+        horizons: int,
+        use_network: bool = True,
+        use_next: bool = True,
+        use_recent: bool = True,
+        use_debuts: bool = True,
     ) -> None:
+        """horizons: half-lives of the shares, H = C / 2."""
         super().__init__()
-        start = torch.tensor([1.0, 0.5, math.log(0.1), *[0.0] * shares])
+        start = torch.tensor([1.0, 0.5, math.log(0.1), *[0.0] * (2 * horizons)])
         self.powers = nn.Parameter(start.repeat(2, 1))
-        used = [use_network, use_next, True, *[use_recent] * (shares - 1), True]
+        lives = [*[use_recent] * (horizons - 1), True]
+        used = [use_network, use_next, True, *lives, *(each and use_debuts for each in lives)]
         self.register_buffer("used", torch.tensor(used, dtype=torch.float32), persistent=False)
 
     def forward(self, given: bool, logits: Tensor, follow: Tensor, shares: Tensor) -> Tensor:
         """(B, N) log p_new but for a constant of each row.
 
-        logits (B, N) q . t; follow (B, N) p_next; shares (N, H), those of all time last.
+        logits (B, N) q . t; follow (B, N) p_next; shares (N, C): of events by half-life, of all time last, then of debuts.
         """
         powers = self.powers[int(given)] * self.used
         logs = log_shares(shares)
@@ -75,15 +83,15 @@ class Pool(nn.Module):
 
 
 def multiplied(powers: Tensor, logits: Tensor, log_follow_: Tensor, log_shares_: Tensor) -> Tensor:
-    """(B, N) the sum of all logs, each times its power (3 + H,); shares (N, H) or (B, N, H)."""
+    """(B, N) the sum of all logs, each times its power (3 + C,); shares (N, C) or (B, N, C)."""
     return powers[NETWORK] * logits + powers[NEXT] * log_follow_ + log_shares_ @ powers[SHARES:]
 
 
 def log_shares(shares: Tensor) -> Tensor:
-    """(N, H) logs of smoothed shares."""
+    """(N, C) logs of smoothed shares."""
     return torch.log((shares + SMOOTHING / len(shares)) / (1 + SMOOTHING))
 
 
 def log_follow(follow: Tensor, log_shares_: Tensor, back_off: Tensor) -> Tensor:
-    """(B, N) log of what follows, backed off to the share of all time; shares (N, H) or (B, N, H)."""
-    return torch.log(follow + torch.exp(back_off + log_shares_[..., -1]))
+    """(B, N) log of what follows, backed off to the share in all events; shares (N, C) or (B, N, C)."""
+    return torch.log(follow + torch.exp(back_off + log_shares_[..., log_shares_.shape[-1] // 2 - 1]))

@@ -44,7 +44,7 @@ class Candidates:
     follow: F32
     """(R, C) p_next"""
     shares: F32
-    """(C, H)"""
+    """(C, 2 H)"""
     own_row: I64
     """(O,) and `own_column`: the users' own items among them"""
     own_column: I64
@@ -111,7 +111,8 @@ def rank(requests: Requests, mixture: Mixture, space: ItemSpace, parts: bool = F
         if found.given:
             gate = gates[found.rows][found.own_row]
             added["next"] = gate[:, 2] * found.follow[here]
-            added["popular"] = (gate[:, 3:] * found.shares[found.own_column]).sum(axis=1)
+            events = found.shares[found.own_column, : mixture.config.shares]
+            added["popular"] = (gate[:, 3:] * events).sum(axis=1)
             # What they do not give to own items goes to the others, in the pool's order.
             taken = np.bincount(found.own_row, added["next"] + added["popular"], minlength=len(found.rows))
             left = np.maximum(gates[found.rows, 1:].sum(axis=1) - taken, 0)

@@ -73,7 +73,7 @@ class ItemSpace:
         return chosen
 
     def shares(self, scenario: int = OPEN) -> F32:
-        """(N, H) float32 share of each item in all events, or in those of a scenario."""
+        """(N, 2 H) float32 share of each item in all events, or in those of a scenario; then in all debuts."""
         if scenario not in self._shares:
             coded = CodedTables(self.tables, self.keys, self.scenarios)
             self._shares[scenario] = coded.shares(scenario).astype(np.float32)
@@ -104,7 +104,7 @@ class ItemSpace:
 
 def own_table_features(space: ItemSpace, own_request: I64, own: I64, places: I64) -> F32:
     """What the tables say of own items: (O, TRANSITIONS + H) float32, log of what leads to it by each transition, of how much
-    of what follows it is the item itself (batteries last, milk does not), log shares.
+    of what follows it is the item itself (batteries last, milk does not), log shares of all events.
 
     own (O,) codes; places (B, M) codes, -1 for none, the latest first: they count by one over their place.
     """
@@ -117,7 +117,7 @@ def own_table_features(space: ItemSpace, own_request: I64, own: I64, places: I64
         (weight[there].astype(np.float32), (rows, places[there])), shape=(requests, len(space.keys))
     )
     known = own >= 0
-    shares = space.shares()
+    shares = space.shares()[:, : space.tables.horizons]
     columns = np.zeros((len(own), TRANSITIONS + shares.shape[1]), np.float32)
     for column, transitions in enumerate(space.transitions):
         columns[known, column] = picked(start @ transitions, own_request[known], own[known])

@@ -72,3 +72,4 @@ class TrainConfig(BaseModel):
     use_new: bool = True
     use_next: bool = True
     use_recent: bool = True
+    use_debuts: bool = True

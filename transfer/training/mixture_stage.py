@@ -45,10 +45,11 @@ def judged(
     """What components say of targets (T,), codes of candidates; *new* by the pool of `mixture`, without one nothing."""
     owner = owners(target_offsets)
     log_new = np.full(len(target), -np.inf, np.float32)
-    shares = np.zeros((len(target), space.shares().shape[1]), np.float32)
+    horizons = space.tables.horizons
+    shares = np.zeros((len(target), horizons), np.float32)
     for scenario in np.unique(requests.scenario).tolist():
         asked = np.flatnonzero(requests.scenario[owner] == scenario)
-        shares[asked] = space.shares(scenario)[target[asked]]
+        shares[asked] = space.shares(scenario)[target[asked], :horizons]
     if mixture is not None:
         with torch.inference_mode():
             weights = mixture(requests.evidence())

@@ -34,7 +34,7 @@ class Evidence:
     follow: Tensor
     """(...) p_next"""
     log_shares: Tensor
-    """(..., H)"""
+    """(..., C)"""
 
     def pooled(self, powers: Tensor) -> Tensor:
         """(...) log p_new but for a constant of each request."""
@@ -62,7 +62,7 @@ class Shortlist:
     """(T,)"""
 
     def gain(self, powers: Tensor) -> Tensor:
-        """(T,) NDCG at CUT of each target; powers (3 + H,)."""
+        """(T,) NDCG at CUT of each target; powers (3 + C,)."""
         hit, row = self.targets.pooled(powers).unsqueeze(1), self.target_row
         rank = (_best(self.items, self.there, powers)[row] > hit).sum(dim=1)
         rank = rank + (_best(self.others, self.other, powers)[row] > hit).sum(dim=1) * self.each[row]

@@ -26,7 +26,7 @@ from transfer.learned.space import ItemSpace
 from transfer.packing import unpack
 from transfer.rows import owners
 
-MIXTURE_ALONE = {"use_again": True, "use_new": True, "use_next": True, "use_recent": True}
+MIXTURE_ALONE = dict.fromkeys(("use_again", "use_new", "use_next", "use_recent", "use_debuts"), True)
 """Settings that the network does not see."""
 
 
@@ -141,6 +141,7 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "no-slots": {"use_slots": False},  # one interest for all scenarios
     "no-again": {"use_again": False},
     "no-trend": {"use_recent": False},  # shares of all time only
+    "no-debuts": {"use_debuts": False},  # new items by shares of all events, not of users' first with an item
     "no-next": {"use_next": False},
     "no-new": {"use_new": False},  # counting alone
 }

@@ -1,4 +1,4 @@
-"""Popularity: how often an item was used, by anyone, ever or in the last week."""
+"""Popularity: how often an item was used, by anyone, ever or in the last week, or by how many for the first time."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class Popularity:
 
     name = "popularity"
     window: float | None = None
+    debuts = False
+    """whether only events that are their user's first with the item count"""
 
     def __init__(self, setup: Setup) -> None:
         pass
@@ -36,7 +38,7 @@ class Popularity:
 
     def learn(self, rows: I64) -> None:
         """Count further events."""
-        rows = rows[self._history.item[rows] != NONE]
+        rows = rows[self._history.debut[rows] if self.debuts else self._history.item[rows] != NONE]
         self._total += self._counted(rows)
         if self.window is not None:
             self._rows = np.concatenate([self._rows, rows])
@@ -66,6 +68,13 @@ class PopularityOfAWeek(Popularity):
 
     name = "popularity-7d"
     window = WEEK
+
+
+class DebutsOfAWeek(PopularityOfAWeek):
+    """Counts of the users who had the item for the first time in the last seven days: what new items are taken most."""
+
+    name = "debuts-7d"
+    debuts = True
 
 
 def _row(counts: csr_array, scenario: int) -> F32:

@@ -24,6 +24,7 @@ class Entry:
 METHODS: dict[str, Entry] = {
     "popularity": Entry("popularity", "Popularity"),
     "popularity-7d": Entry("popularity", "PopularityOfAWeek"),
+    "debuts-7d": Entry("popularity", "DebutsOfAWeek"),
     "own": Entry("own", "OwnItems"),
     "own+popularity-7d": Entry("mixed", "OwnAndPopularityOfAWeek"),
     "own+markov": Entry("mixed", "OwnAndMarkov"),
@@ -45,6 +46,7 @@ METHODS: dict[str, Entry] = {
     "driftline-no-slots": Entry("ours", "Trained", trained=True, variant="no-slots"),
     "driftline-no-again": Entry("ours", "Trained", trained=True, variant="no-again"),
     "driftline-no-trend": Entry("ours", "Trained", trained=True, variant="no-trend"),
+    "driftline-no-debuts": Entry("ours", "Trained", trained=True, variant="no-debuts"),
     "driftline-no-next": Entry("ours", "Trained", trained=True, variant="no-next"),
     "driftline-no-new": Entry("ours", "Trained", trained=True, variant="no-new"),
 }
