@@ -2,7 +2,8 @@
 
 They are fitted on a log (`tables_of_log`), kept current from the stream (`steps_of`, `sum_steps`, `merge`), and read by
 recommenders (`shares`, `top`, `neighbours`). Exact, whatever the order and the batches of the events, below the caps of
-`TablesConfig` and as long as the known events that come with new ones reach back over the window.
+`TablesConfig` and as long as the known events that come with new ones reach back over the window. Of debuts, events that are
+their user's first with the item, the one that is applied first counts.
 """
 
 from collections.abc import Callable, Sequence

@@ -221,6 +221,7 @@ def _shifts(evaluation: Evaluation, settings: Settings, shared: dict[Any, Any]) 
     from transfer.analytic import AnalyticTransfer
 
     history = evaluation.history
+    trained = TRAINED in shared
     model, vectors = shared.get(TRAINED, (AnalyticTransfer(settings.interest, settings.transfer), None))
     return weight_shifts(
         history,
@@ -229,6 +230,7 @@ def _shifts(evaluation: Evaluation, settings: Settings, shared: dict[Any, Any]) 
         settings.interest,
         float(history.time.min()),
         vectors=vectors,
+        model_name="driftline" if trained else "analytic",
     )
 
 

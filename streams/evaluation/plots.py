@@ -90,7 +90,7 @@ def weight_shift(path: Path, shifts: Sequence[WeightShift]) -> None:
     figure, panels = _axes(9, 2.2 * len(shifts), len(shifts))
     for axes, shift in zip(np.atleast_1d(panels), shifts, strict=True):
         axes.stackplot(shift.events, shift.weights.T, labels=shift.scenarios[:LEGEND])
-        axes.set_title(f"user {shift.user}: weight of each scenario", fontsize=8, loc="left")
+        axes.set_title(f"user {shift.user}: weight of each scenario ({shift.model})", fontsize=8, loc="left")
         axes.set_ylim(0, 1)
         axes.legend(fontsize=6, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     np.atleast_1d(panels)[-1].set_xlabel("events of the user")

@@ -28,6 +28,8 @@ class WeightShift:
     events: I64
     weights: F64
     scenarios: list[str]
+    model: str
+    """whose weights these are"""
 
 
 def emerging_users(facts: Facts, count: int) -> list[int]:
@@ -46,12 +48,13 @@ def weight_shifts(
     begin: float,
     points: int = 60,
     vectors: F32 | None = None,
+    model_name: str = "analytic",
 ) -> list[WeightShift]:
     """Apply the users' events one part after the other and read the weights, from the time `begin` on.
 
     `points` readings are spread evenly over the user's events since then, each after a whole basket. `vectors`
     are the items' base vectors (N, D) float32; without them items get vectors of their id alone, which is enough for weights
-    that come from what happened when and where, not from content.
+    that come from what happened when and where, not from content. `model_name` goes to the report.
     """
     place = {name: code for code, name in enumerate(history.scenarios)}
     shifts = []
@@ -70,7 +73,7 @@ def weight_shifts(
                     weights[point, place[name]] = weight
         used = np.argsort(-weights.sum(axis=0), kind="stable")[: int((weights.max(axis=0) > 0).sum())]
         names = [history.scenarios[code] for code in used.tolist()]
-        shifts.append(WeightShift(history.users[user], ends, weights[:, used], names))
+        shifts.append(WeightShift(history.users[user], ends, weights[:, used], names, model_name))
     return shifts
 
 

@@ -75,6 +75,7 @@ def test_weights_over_time_are_those_of_the_states(evaluation):
     history, config = evaluation.history, InterestConfig(dim=8)
     model = AnalyticTransfer(config)
     (many,) = weight_shifts(history, [3], model, config, 0.0, points=9)
+    assert many.model == "analytic"
     (once,) = weight_shifts(history, [3], model, config, 0.0, points=1)
     assert many.weights.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
     assert many.events[-1] == history.offsets[4] - history.offsets[3]
@@ -92,7 +93,10 @@ def test_a_trained_model_reads_what_the_items_are(evaluation):
     base /= np.linalg.norm(base, axis=1, keepdims=True)
 
     def course(model: TransferModel, vectors: np.ndarray | None) -> np.ndarray:
-        (found,) = weight_shifts(history, [3], model, config, 0.0, points=9, vectors=vectors)
+        (found,) = weight_shifts(
+            history, [3], model, config, 0.0, points=9, vectors=vectors, model_name="trained"
+        )
+        assert found.model == "trained"
         np.testing.assert_allclose(found.weights.sum(axis=1), 1.0, atol=1e-5)
         return found.weights[:, np.argsort(found.scenarios)]
 
