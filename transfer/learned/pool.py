@@ -3,7 +3,7 @@
     log p_new(i) = a q . t_i + b log(next(i) + e^k s(i)) + sum_h c_h log s_h(i) - log Z
 
 next: as in `transfer.learned.mixture`; s_h: shares of all events at each half-life, then of all debuts (events that were their
-user's first with the item), smoothed; s: the share in all events of all time. The powers a, b, c_h and k are a set for open
+user's first with the item), smoothed; s: the last of them. The powers a, b, c_h and k are a set for open
 requests and one for those that name a scenario.
 
 This is a logarithmic opinion pool (Genest & Zidek 1986; as a product of experts Hinton 2002). In the mixture the component
@@ -93,5 +93,5 @@ def log_shares(shares: Tensor) -> Tensor:
 
 
 def log_follow(follow: Tensor, log_shares_: Tensor, back_off: Tensor) -> Tensor:
-    """(B, N) log of what follows, backed off to the share in all events; shares (N, C) or (B, N, C)."""
-    return torch.log(follow + torch.exp(back_off + log_shares_[..., log_shares_.shape[-1] // 2 - 1]))
+    """(B, N) log of what follows, backed off to the last of the shares (N, C) or (B, N, C)."""
+    return torch.log(follow + torch.exp(back_off + log_shares_[..., -1]))

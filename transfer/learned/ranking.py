@@ -10,7 +10,7 @@ import torch
 from scipy.sparse import csr_array
 
 from transfer.arrays import F32, I64
-from transfer.learned.mixture import COMPONENTS, Mixture, Weights
+from transfer.learned.mixture import COMPONENTS, Mixture, MixtureConfig, Weights
 from transfer.learned.requests import Requests
 from transfer.learned.space import ItemSpace
 
@@ -72,10 +72,10 @@ class Candidates:
 
 
 def candidates(
-    requests: Requests, follow: F32, space: ItemSpace, without_own: bool = True
+    requests: Requests, follow: F32, space: ItemSpace, config: MixtureConfig
 ) -> Iterator[Candidates]:
-    """By scenario; follow (B, N) as of `follow_shares`; `without_own` false: own items compete like all others. Scenarios
-    without items are left out."""
+    """By scenario; follow (B, N) as of `follow_shares`. By config own items compete like all others, and shares of all events
+    stand where those of debuts would. Scenarios without items are left out."""
     for scenario in np.unique(requests.scenario).tolist():
         rows, members = np.flatnonzero(requests.scenario == scenario), space.members(scenario)
         if not len(members):
@@ -83,14 +83,17 @@ def candidates(
         row_of, column_of = np.full(len(requests), -1), np.full(len(space.keys), -1)
         row_of[rows], column_of[members] = np.arange(len(rows)), np.arange(len(members))
         own_row, own_column = row_of[requests.own_request], column_of[requests.own]
-        own = (own_row >= 0) & (own_column >= 0) & without_own
+        own = (own_row >= 0) & (own_column >= 0) & config.use_again
+        shares = space.shares(scenario)[members]
+        if not config.use_debuts:
+            shares = np.tile(shares[:, : config.shares], 2)
         yield Candidates(
             rows,
             scenario >= 0,
             members,
             requests.query[rows] @ space.towers[members].T,
             follow[np.ix_(rows, members)],
-            space.shares(scenario)[members],
+            shares,
             own_row[own],
             own_column[own],
         )
@@ -104,7 +107,7 @@ def rank(requests: Requests, mixture: Mixture, space: ItemSpace, parts: bool = F
     follow = follow_shares(requests, weights, space)
     total = np.zeros((len(requests), len(space.keys)), np.float32)
     kept = {name: np.zeros_like(total) for name in COMPONENTS} if parts else {}
-    for found in candidates(requests, follow, space, mixture.config.use_again):
+    for found in candidates(requests, follow, space, mixture.config):
         here = found.own_row, found.own_column
         left = gates[found.rows, 1]
         added: dict[str, F32] = {}

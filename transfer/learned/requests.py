@@ -77,7 +77,7 @@ def mixture_config(
     """Widths as the functions of this file give them."""
     return MixtureConfig.model_validate(
         {
-            "own_features": own_width(horizons, actions) + TRANSITIONS + 1 + shares_,
+            "own_features": own_width(horizons, actions) + TRANSITIONS + 1 + 2 * shares_,
             "place_features": place_width(actions),
             "user_features": user_width(horizons),
             "scenario_features": slot_width(horizons, actions) + SCENARIO_EXTRA,

@@ -103,8 +103,9 @@ class ItemSpace:
 
 
 def own_table_features(space: ItemSpace, own_request: I64, own: I64, places: I64) -> F32:
-    """What the tables say of own items: (O, TRANSITIONS + H) float32, log of what leads to it by each transition, of how much
-    of what follows it is the item itself (batteries last, milk does not), log shares of all events.
+    """What the tables say of own items: (O, TRANSITIONS + 2 H) float32, log of what leads to it by each transition, of how
+    much of what follows it is the item itself (batteries last, milk does not), log shares of all events and of debuts: both
+    together show how often people come back to it.
 
     own (O,) codes; places (B, M) codes, -1 for none, the latest first: they count by one over their place.
     """
@@ -117,7 +118,7 @@ def own_table_features(space: ItemSpace, own_request: I64, own: I64, places: I64
         (weight[there].astype(np.float32), (rows, places[there])), shape=(requests, len(space.keys))
     )
     known = own >= 0
-    shares = space.shares()[:, : space.tables.horizons]
+    shares = space.shares()
     columns = np.zeros((len(own), TRANSITIONS + shares.shape[1]), np.float32)
     for column, transitions in enumerate(space.transitions):
         columns[known, column] = picked(start @ transitions, own_request[known], own[known])

@@ -53,9 +53,7 @@ def judged(
     if mixture is not None:
         with torch.inference_mode():
             weights = mixture(requests.evidence())
-            for found in candidates(
-                requests, follow_shares(requests, weights, space), space, mixture.config.use_again
-            ):
+            for found in candidates(requests, follow_shares(requests, weights, space), space, mixture.config):
                 among, row, place = targets_among(found, owner, target)
                 log_new[among] = found.log_new(mixture).numpy()[row, place]
     places = requests.places[owner]

@@ -94,9 +94,7 @@ def cases(
     found = []
     with torch.inference_mode():
         weights = mixture(requests.evidence())
-    for part in candidates(
-        requests, follow_shares(requests, weights, space), space, mixture.config.use_again
-    ):
+    for part in candidates(requests, follow_shares(requests, weights, space), space, mixture.config):
         _, row, column = targets_among(part, owner, target)
         width = len(part.members)
         new = ~np.isin(row * width + column, part.own_row * width + part.own_column)
