@@ -12,7 +12,7 @@ from transfer.learned.mixture import Mixture, log_likelihood, segment_logsumexp
 from transfer.learned.pool import Pool
 from transfer.learned.ranking import Candidates, rank
 from transfer.learned.requests import Requests, mixture_config, requests_of
-from transfer.learned.space import ItemSpace
+from transfer.learned.space import TRANSITIONS, ItemSpace, own_table_features
 from transfer.packing import unpack
 from transfer.rows import first_of_each, owners
 from transfer.tables import tables_of_log
@@ -163,6 +163,23 @@ def test_without_again_own_items_compete_like_all_others() -> None:
     own = np.flatnonzero((after.own_row >= 0) & (requests.scenario < 0))
     expected = found.scores[own, target[own]]
     np.testing.assert_allclose(np.exp(after.log_new[own]), expected, rtol=1e-3, atol=1e-6)
+
+
+def test_own_items_tell_how_often_people_come_back_to_them() -> None:
+    """Two items of as many events, one by a user who comes again and again, one by many once: only debuts tell them apart."""
+    users = np.array([0] * 6 + list(range(1, 7)))
+    item = np.repeat(np.array([0, 1], np.int32), 6)
+    keys, time = np.array([11, 12], np.uint64), np.tile(np.arange(6.0), 2)
+    debut = first_of_each([users, item])
+    offsets = np.append(0, np.cumsum(np.bincount(users)))
+    scenario = np.zeros(12, np.int32)
+    tables = tables_of_log(offsets, time, item, keys, scenario, ("a",), debut, np.arange(12), TABLES)
+    homes = np.full(2, -1, np.int32)
+    space = ItemSpace(keys, np.zeros((2, 4), np.float32), np.arange(2), homes, ("a",), tables)
+    found = own_table_features(space, np.zeros(2, np.int64), np.arange(2), np.full((1, 3), -1))
+    again, once = found[:, TRANSITIONS:]
+    np.testing.assert_allclose(again[:2], once[:2], atol=1e-4)
+    assert (again[2:] < once[2:] - 0.2).all()
 
 
 def test_the_source_is_what_sets_an_item_apart() -> None:
