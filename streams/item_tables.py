@@ -20,6 +20,7 @@ from sinks.protocols import Store
 from streams.metrics import Metrics
 from streams.table_slot import TableSlot, read_slots
 from transfer.tables import ItemTables, Steps, TablesConfig, empty_tables, merge, sum_steps
+from transfer.tables_config import TABLES_VERSION
 
 log = structlog.get_logger(__name__)
 
@@ -106,21 +107,28 @@ def read_tables(store: Store) -> ItemTables:
 
 def tables_config(store: Store) -> TablesConfig | None:
     """The settings that the store's tables are counted with; None: it has none."""
-    kept = store.get_blob(CONFIG_BLOB)
-    return None if kept is None else TablesConfig.model_validate_json(kept)
+    kept = _kept(store)
+    return None if kept is None else kept[1]
 
 
 def agree_on_config(store: Store, wanted: TablesConfig, location: str) -> None:
-    """Keep the settings of the tables in the store, or require that they are those that it has.
+    """Keep the settings and the version of the tables in the store, or require that they are those that it has.
 
     Raises:
         StoreMismatch: they differ; says in what.
     """
-    kept = tables_config(store)
-    if kept is not None and kept.fingerprint() == wanted.fingerprint():
+    found = _kept(store)
+    if found is None:
+        content = {"version": TABLES_VERSION, **json.loads(wanted.model_dump_json())}
+        store.put_blob(CONFIG_BLOB, json.dumps(content).encode())
         return
-    if kept is None:
-        store.put_blob(CONFIG_BLOB, wanted.model_dump_json().encode())
+    version, kept = found
+    if version != TABLES_VERSION:
+        raise StoreMismatch(
+            f"the tables in the store {location} have version {version}, this release counts {TABLES_VERSION}. Use the "
+            "release that wrote them, set tables.keep = false, or replay the log into a new store"
+        )
+    if kept.fingerprint() == wanted.fingerprint():
         return
     before, after = (json.loads(config.model_dump_json()) for config in (kept, wanted))
     differences = [
@@ -132,3 +140,13 @@ def agree_on_config(store: Store, wanted: TablesConfig, location: str) -> None:
         f"the tables in the store {location} were counted with other settings: {'; '.join(differences)}. Set them as "
         "they are there, set tables.keep = false, or replay the log into a new store"
     )
+
+
+def _kept(store: Store) -> tuple[int, TablesConfig] | None:
+    """Version and settings of the store's tables. (Version 1 did not say so.)"""
+    blob = store.get_blob(CONFIG_BLOB)
+    if blob is None:
+        return None
+    content = json.loads(blob)
+    version = int(content.pop("version", 1))
+    return version, TablesConfig.model_validate_json(json.dumps(content))

@@ -338,6 +338,17 @@ def test_damaged_tables_are_refused_by_name(tmp_path: Path) -> None:
             again.write("0")
 
 
+def test_tables_of_another_release_are_refused_before_anything_is_counted(tmp_path: Path) -> None:
+    """Those of version 1 did not say so; without tables the store opens."""
+    with opened(tmp_path / "s") as workspace:
+        kept = json.loads(workspace.store.get_blob(CONFIG_BLOB) or b"")
+        del kept["version"]
+        workspace.store.put_blob(CONFIG_BLOB, json.dumps(kept).encode())
+    with pytest.raises(StoreMismatch, match=r"have version 1, this release counts 2.*tables\.keep = false"):
+        opened(tmp_path / "s")
+    opened(tmp_path / "s", Settings(tables=TablesConfig(keep=False))).close()
+
+
 def test_other_settings_are_refused_before_anything_is_counted(tmp_path: Path) -> None:
     """Tables of other half-lives can't be added to: opening says which, and how to do without."""
     with opened(tmp_path / "s") as workspace:
