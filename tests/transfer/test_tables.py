@@ -59,7 +59,8 @@ def test_the_tables_hold_what_happened(events: list[Step]) -> None:
 @moderate
 @given(step_lists, st.randoms(use_true_random=False), st.lists(st.integers(0, 40), max_size=5))
 def test_order_and_batches_are_no_matter(events: list[Step], random, cuts: list[int]) -> None:
-    """Shuffled, so that many events come late and baskets in pieces, and split anywhere: the same tables."""
+    """Shuffled, so that many events come late and baskets in pieces, and split anywhere: the same tables. (Debuts alone go by
+    the order in which events are applied.)"""
     shuffled = random.sample(events, len(events))
     bounds = [0, *sorted(cuts), len(events)]
     batches = [shuffled[a:b] for a, b in itertools.pairwise(bounds) if shuffled[a:b]]

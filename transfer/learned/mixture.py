@@ -54,7 +54,9 @@ class MixtureConfig(BaseModel):
     use_next: bool = True
     use_new: bool = Field(default=True, description="the network; without it, *new* is what the tables say")
     use_recent: bool = Field(default=True, description="shares of less than all time: the trend")
-    use_debuts: bool = Field(default=True, description="shares of debuts, in *new*")
+    use_debuts: bool = Field(
+        default=True, description="shares of debuts, in *new*; own items know them anyway"
+    )
 
     @property
     def gates(self) -> int:
