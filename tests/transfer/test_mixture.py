@@ -9,7 +9,7 @@ import torch
 from support.learned import random_model, small_log
 from transfer.config import InterestConfig
 from transfer.learned.mixture import Mixture, log_likelihood, segment_logsumexp
-from transfer.learned.pool import Pool
+from transfer.learned.pool import BACK_OFF, Pool
 from transfer.learned.ranking import Candidates, rank
 from transfer.learned.requests import Requests, mixture_config, requests_of
 from transfer.learned.space import TRANSITIONS, ItemSpace, own_table_features
@@ -266,8 +266,10 @@ def test_shortlists_rank_as_all_items_do(homes: bool) -> None:
         part = case.candidates
         whole = shortlist(part, case.target_row, case.target_column, rng, best=20)
         twice = joined_lists([whole, shortlist(part, case.target_row, case.target_column, rng, best=20)])
-        np.testing.assert_allclose(whole.gain(powers), expected, rtol=1e-5)
-        np.testing.assert_allclose(twice.gain(powers), torch.cat([expected, expected]), rtol=1e-5)
+        np.testing.assert_allclose(whole.gain(whole.pooled(powers)), expected, rtol=1e-5)
+        np.testing.assert_allclose(
+            twice.gain(twice.pooled(powers)), torch.cat([expected, expected]), rtol=1e-5
+        )
         kept = np.arange(len(part.rows)) % 2 == 0
         half = case.some(kept)
         with torch.no_grad():
@@ -275,6 +277,28 @@ def test_shortlists_rank_as_all_items_do(homes: bool) -> None:
         assert half.target_column.tolist() == case.target_column[kept[case.target_row]].tolist()
         compared += len(expected)
     assert compared > 10
+
+
+@pytest.mark.parametrize("homes", [True, False])
+def test_one_power_moved_is_all_powers_anew(homes: bool) -> None:
+    """For each of the powers, up and down; padding stays out of the ranking."""
+    requests, space, mixture, target = story(homes)
+    rng = np.random.default_rng(0)
+    for case in cases(requests, np.arange(len(target) + 1), target, space, mixture):
+        powers = mixture.pool.powers[int(case.candidates.given)].detach()
+        one = shortlist(case.candidates, case.target_row, case.target_column, rng, best=3)
+        found = joined_lists([one, shortlist(case.candidates, case.target_row, case.target_column, rng)])
+        assert not found.there.all()
+        before = found.pooled(powers)
+        for place in sorted({*range(len(powers))} - {BACK_OFF}):
+            for by in (0.3, -0.2):
+                other = powers.clone()
+                other[place] += by
+                moved, anew = found.moved(before, place, by, powers[BACK_OFF]), found.pooled(other)
+                for name in ("items", "others", "targets"):
+                    torch.testing.assert_close(
+                        getattr(moved, name), getattr(anew, name), rtol=1e-4, atol=1e-4
+                    )
 
 
 def test_a_sample_stands_for_the_items_that_no_list_holds() -> None:
@@ -300,7 +324,7 @@ def test_a_sample_stands_for_the_items_that_no_list_holds() -> None:
         hit = pooled[np.arange(requests), target]
         rank = (pooled > hit.unsqueeze(1)).sum(dim=1)
         exact = torch.where(rank < 20, 1 / torch.log2(rank + 2.0), 0.0).mean()
-        assert found.gain(torch.tensor(powers)).mean() == pytest.approx(float(exact), abs=0.03)
+        assert found.gain(found.pooled(torch.tensor(powers))).mean() == pytest.approx(float(exact), abs=0.03)
 
 
 def _with_powers(powers: list[float]) -> Mixture:

@@ -18,7 +18,7 @@ from transfer.learned.space import ItemSpace
 from transfer.rows import owners
 from transfer.training.config import TrainConfig
 from transfer.training.mixture_stage import targets_among
-from transfer.training.shortlist import Shortlist, joined, shortlist
+from transfer.training.shortlist import Pooled, Shortlist, joined, shortlist
 
 BATCH = 64
 RATE = 0.02
@@ -140,7 +140,7 @@ def fit_pool(mixture: Mixture, data: Evidence, config: TrainConfig) -> list[dict
                 "given": float(given),
                 "targets": float(sum(len(found.target_row) for found in lists)),
                 "ndcg": best,
-                "ndcg_of_likeliest": _gain(lists, likeliest),
+                "ndcg_of_likeliest": _gain(lists, (each.pooled(likeliest) for each in lists)),
                 "loss": float(losses.min()),
                 "loss_of_likeliest": likeliest_loss,
             }
@@ -163,11 +163,13 @@ def _climb(mixture: Mixture, data: Sequence[Case], config: TrainConfig) -> None:
             optimizer.step()
 
 
-def _gain(data: Sequence[Shortlist], powers: Tensor) -> float:
-    """Mean NDCG of the targets."""
-    with torch.inference_mode():
-        found = [each.gain(powers) for each in data]
-    return sum(float(part.sum()) for part in found) / max(sum(map(len, found)), 1)
+def _gain(data: Sequence[Shortlist], pooled: Iterable[Pooled]) -> float:
+    """Mean NDCG of the targets; one list after the other, so that what is not kept costs no memory."""
+    total, count = 0.0, 0
+    for each, found in zip(data, pooled, strict=True):
+        gain = each.gain(found)
+        total, count = total + float(gain.sum()), count + len(gain)
+    return total / max(count, 1)
 
 
 def _losses(mixture: Mixture, data: Sequence[Case], scales: Sequence[float]) -> F64:
@@ -191,18 +193,27 @@ def _free(pool: Pool) -> list[int]:
 
 def _searched(data: Sequence[Shortlist], start: Tensor, free: list[int]) -> tuple[float, Tensor]:
     """Best powers that steps of one power at a time lead to; those of the network and of what follows stay positive."""
-    powers, best = start.clone(), _gain(data, start)
+    powers, back_off = start.clone(), start[BACK_OFF]
+    pooled = [each.pooled(powers) for each in data]
+    best = _gain(data, pooled)
     for step in STEPS:
         size = step * max(float(powers.abs()[free].max()), 1e-3)
         for place in free:
             for sign in (1.0, -1.0):
-                moved = powers.clone()
-                moved[place] += sign * size
+                by = sign * size
                 if place < SHARES:
-                    moved[place].clamp_(min=0.0)
-                value = _gain(data, moved)
+                    by = max(by, -float(powers[place]))
+                trial = (
+                    each.moved(found, place, by, back_off) for each, found in zip(data, pooled, strict=True)
+                )
+                value = _gain(data, trial)
                 if value > best * (1 + GAIN):
-                    powers, best = moved, value
+                    best = value
+                    powers[place] += by
+                    pooled = [
+                        each.moved(found, place, by, back_off)
+                        for each, found in zip(data, pooled, strict=True)
+                    ]
                     break
     return best, powers
 

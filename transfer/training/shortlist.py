@@ -7,15 +7,15 @@ good because the tail is missing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from transfer.arrays import I64
-from transfer.learned.pool import BACK_OFF, log_follow, log_shares, multiplied
+from transfer.learned.pool import BACK_OFF, NETWORK, NEXT, SHARES, log_follow, log_shares
 from transfer.learned.ranking import Candidates
 
 BEST = 256
@@ -29,17 +29,33 @@ CUT = 20
 class Evidence:
     """What the parts of the pool say of items (...)."""
 
-    logits: Tensor
-    """(...) q . t"""
-    follow: Tensor
-    """(...) p_next"""
-    log_shares: Tensor
-    """(..., C)"""
+    parts: Tensor
+    """(2 + C, ...) q . t, p_next, then the logs of the shares; one part lies together, since powers are tried one by one"""
+
+    def logs(self, place: int, back_off: Tensor) -> Tensor:
+        """(...) what the power at `place` multiplies."""
+        if place == NETWORK:
+            return self.parts[0]
+        if place == NEXT:
+            return log_follow(self.parts[1], self.parts[-1].unsqueeze(-1), back_off)
+        return self.parts[2 + place - SHARES]
 
     def pooled(self, powers: Tensor) -> Tensor:
-        """(...) log p_new but for a constant of each request."""
-        follow = log_follow(self.follow, self.log_shares, powers[BACK_OFF])
-        return multiplied(powers, self.logits, follow, self.log_shares)
+        """(...) log p_new but for a constant of each request; powers (3 + C,)."""
+        places = [place for place in range(len(powers)) if place != BACK_OFF]
+        total = torch.zeros_like(self.parts[0])
+        for place in places:
+            total.add_(self.logs(place, powers[BACK_OFF]), alpha=float(powers[place]))
+        return total
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pooled:
+    """log p_new of a shortlist's items (R, W), others (R, S) and targets (T,) at some powers; -inf where there is no item."""
+
+    items: Tensor
+    others: Tensor
+    targets: Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,18 +77,32 @@ class Shortlist:
     targets: Evidence
     """(T,)"""
 
-    def gain(self, powers: Tensor) -> Tensor:
-        """(T,) NDCG at CUT of each target; powers (3 + C,)."""
-        hit, row = self.targets.pooled(powers).unsqueeze(1), self.target_row
-        rank = (_best(self.items, self.there, powers)[row] > hit).sum(dim=1)
-        rank = rank + (_best(self.others, self.other, powers)[row] > hit).sum(dim=1) * self.each[row]
+    def pooled(self, powers: Tensor) -> Pooled:
+        """All that is ranked, at powers (3 + C,)."""
+        return Pooled(
+            self.items.pooled(powers).masked_fill_(~self.there, -torch.inf),
+            self.others.pooled(powers).masked_fill_(~self.other, -torch.inf),
+            self.targets.pooled(powers),
+        )
+
+    def moved(self, pooled: Pooled, place: int, by: float, back_off: Tensor) -> Pooled:
+        """The same were the power at `place` greater by `by`: a tenth of the work of all powers anew."""
+        return Pooled(
+            *(
+                torch.add(before, found.logs(place, back_off), alpha=by)
+                for before, found in (
+                    (pooled.items, self.items),
+                    (pooled.others, self.others),
+                    (pooled.targets, self.targets),
+                )
+            )
+        )
+
+    def gain(self, pooled: Pooled) -> Tensor:
+        """(T,) NDCG at CUT of each target."""
+        hit, row = pooled.targets.unsqueeze(1), self.target_row
+        rank = (pooled.items[row] > hit).sum(dim=1) + (pooled.others[row] > hit).sum(dim=1) * self.each[row]
         return torch.where(rank < CUT, 1 / torch.log2(rank + 2.0), 0.0)
-
-
-def _best(items: Evidence, there: Tensor, powers: Tensor) -> Tensor:
-    """(R, at most CUT)"""
-    pooled = items.pooled(powers).masked_fill(~there, -torch.inf)
-    return torch.topk(pooled, min(CUT, pooled.shape[1]), dim=1).values
 
 
 def shortlist(
@@ -100,10 +130,12 @@ def shortlist(
     others = torch.from_numpy(rng.integers(0, width, (rows, SAMPLE)))
     other = ~taken.gather(1, others)
     left = width - taken.sum(dim=1)
-    logs = log_shares(shares)
+    logs = log_shares(shares).T.contiguous()
 
     def of(places: Tensor) -> Evidence:
-        return Evidence(logits.gather(1, places), follow.gather(1, places), logs[places])
+        return Evidence(
+            torch.cat([torch.stack([logits.gather(1, places), follow.gather(1, places)]), logs[:, places]])
+        )
 
     row, column = torch.from_numpy(target_row), torch.from_numpy(target_column)
     return Shortlist(
@@ -113,7 +145,7 @@ def shortlist(
         other,
         left / other.sum(dim=1).clamp_min(1),
         row,
-        Evidence(logits[row, column], follow[row, column], logs[column]),
+        Evidence(torch.cat([torch.stack([logits[row, column], follow[row, column]]), logs[:, column]])),
     )
 
 
@@ -122,23 +154,21 @@ def joined(parts: Sequence[Shortlist]) -> Shortlist:
     starts = np.cumsum([0, *(len(part.there) for part in parts)])
 
     def wide(values: Sequence[Tensor]) -> Tensor:
-        width = max(part.shape[1] for part in values)
-        shape = (int(starts[-1]), width, *values[0].shape[2:])
-        table = values[0].new_zeros(shape)
+        """(..., R, W) with the requests of all values, as wide as the widest."""
+        table = values[0].new_zeros(
+            (*values[0].shape[:-2], int(starts[-1]), max(part.shape[-1] for part in values))
+        )
         for start, part in zip(starts.tolist(), values, strict=False):
-            table[start : start + len(part), : part.shape[1]] = part
+            table[..., start : start + part.shape[-2], : part.shape[-1]] = part
         return table
-
-    def both(join: Callable[[Sequence[Tensor]], Tensor], evidence: Sequence[Evidence]) -> Evidence:
-        return Evidence(*(join([getattr(part, each.name) for part in evidence]) for each in fields(Evidence)))
 
     rows = [part.target_row + start for start, part in zip(starts.tolist(), parts, strict=False)]
     return Shortlist(
-        both(wide, [part.items for part in parts]),
+        Evidence(wide([part.items.parts for part in parts])),
         wide([part.there for part in parts]),
-        both(wide, [part.others for part in parts]),
+        Evidence(wide([part.others.parts for part in parts])),
         wide([part.other for part in parts]),
         torch.cat([part.each for part in parts]),
         torch.cat(rows),
-        both(lambda values: torch.cat(list(values)), [part.targets for part in parts]),
+        Evidence(torch.cat([part.targets.parts for part in parts], dim=1)),
     )
