@@ -14,6 +14,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from support.freezing import freeze
+
 QUICK = {
     "DRIFTLINE_DAEMON__SESSION_TIMEOUT_S": "3",
     "DRIFTLINE_DAEMON__HEARTBEAT_S": "0.5",
@@ -135,7 +137,7 @@ class DaemonProcess:
 
     def freeze(self) -> None:
         """SIGSTOP: it is there, and does nothing until `thaw`."""
-        self.process.send_signal(signal.SIGSTOP)
+        freeze(self.process)
 
     def thaw(self) -> None:
         """SIGCONT."""

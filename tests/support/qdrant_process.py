@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from support import qdrant_server
+from support.freezing import freeze
 
 
 class QdrantProcess:
@@ -53,7 +54,7 @@ class QdrantProcess:
 
     def freeze(self) -> None:
         """SIGSTOP: connections stay, nothing answers."""
-        self._process().send_signal(signal.SIGSTOP)
+        freeze(self._process())
 
     def thaw(self) -> None:
         """SIGCONT."""
