@@ -76,6 +76,8 @@ class Shortlist:
     """(T,) request of each target"""
     targets: Evidence
     """(T,)"""
+    listed: Tensor
+    """(T,) bool: the target is one of the W"""
 
     def pooled(self, powers: Tensor) -> Pooled:
         """All that is ranked, at powers (3 + C,)."""
@@ -99,10 +101,15 @@ class Shortlist:
         )
 
     def gain(self, pooled: Pooled) -> Tensor:
-        """(T,) NDCG at CUT of each target."""
+        """(T,) NDCG at CUT of each target; 0 for one that no part puts among its best.
+
+        Of such a target the sample tells the rank to some hundred places only. Were it believed where none of the sample comes
+        before, powers that put first what nobody takes would look twice as good as the best ones: they foresee the few
+        newcomers that are among it.
+        """
         hit, row = pooled.targets.unsqueeze(1), self.target_row
         rank = (pooled.items[row] > hit).sum(dim=1) + (pooled.others[row] > hit).sum(dim=1) * self.each[row]
-        return torch.where(rank < CUT, 1 / torch.log2(rank + 2.0), 0.0)
+        return torch.where((rank < CUT) & self.listed, 1 / torch.log2(rank + 2.0), 0.0)
 
 
 def shortlist(
@@ -146,6 +153,7 @@ def shortlist(
         left / other.sum(dim=1).clamp_min(1),
         row,
         Evidence(torch.cat([torch.stack([logits[row, column], follow[row, column]]), logs[:, column]])),
+        ((columns[row] == column.unsqueeze(1)) & there[row]).any(dim=1),
     )
 
 
@@ -171,4 +179,5 @@ def joined(parts: Sequence[Shortlist]) -> Shortlist:
         torch.cat([part.each for part in parts]),
         torch.cat(rows),
         Evidence(torch.cat([part.targets.parts for part in parts], dim=1)),
+        torch.cat([part.listed for part in parts]),
     )
