@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from encoders.prepare import item_text
 from sinks.points import item_key
@@ -16,10 +15,8 @@ from streams.errors import LogError
 from streams.event import ItemRow
 from streams.logs import Log
 from transfer.arrays import Bool
+from transfer.homes import homes
 from transfer.rows import first_of_each, group_starts
-
-AT_HOME = 0.95
-"""Share of events in their items' most frequent scenario from which on items count as belonging to scenarios."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +35,7 @@ class History:
     item_keys: U64
     """(N,) key of each item in states and stores"""
     item_scenario: I32
-    """(N,) the scenario to which the item belongs, -1: to none (`_homes`)"""
+    """(N,) the scenario to which the item belongs, -1: to none (`transfer.homes`)"""
     item_titles: list[str]
     item_texts: list[str]
     """(N,) title and description as the encoder gets them; "" where there is none"""
@@ -101,6 +98,7 @@ def load_history(
     found = [rows.get(item_id) for item_id in items]
     user = columns.user[order]
     item, scenario = columns.item[order], columns.scenario[order]
+    worn = item != NONE
     told = np.array([code[row.scenario] if row and row.scenario else NONE for row in found], np.int32)
     return History(
         users=columns.users,
@@ -108,7 +106,7 @@ def load_history(
         scenarios=scenarios,
         texts=columns.texts,
         item_keys=np.array([item_key(item_id) for item_id in items], np.uint64),
-        item_scenario=_homes(item, scenario, told, len(columns.scenarios)),
+        item_scenario=homes(item[worn], scenario[worn], np.ones(int(worn.sum())), told, columns.scenarios),
         item_titles=[row.title if row else "" for row in found],
         item_texts=[item_text(row.title, row.description) if row else "" for row in found],
         offsets=np.searchsorted(user, np.arange(len(columns.users) + 1)).astype(np.int64),
@@ -119,28 +117,10 @@ def load_history(
         time=columns.time[order],
         action=columns.action[order],
         key=columns.key[order],
-        debut=first_of_each([user, item]) & (item != NONE),
+        debut=first_of_each([user, item]) & worn,
         rejected=rejected,
         identity=log.identity,
     )
-
-
-def _homes(item: I32, scenario: I32, told: I32, scenarios: int) -> I32:
-    """The scenario of each item: the one where its events are, if in this log items belong to one at all.
-
-    They do where at least `AT_HOME` of all events lie in the most frequent scenario of their item (departments); where
-    they don't, scenarios are places to which no item belongs (entry pages). An item without events has the catalogue's,
-    if events know that scenario too.
-    """
-    worn = item != NONE
-    pairs = csr_array(
-        (np.ones(int(worn.sum())), (item[worn], scenario[worn])), shape=(len(told), max(scenarios, 1))
-    )
-    most = pairs.max(axis=1).toarray().reshape(-1)
-    if most.sum() < AT_HOME * worn.sum() or scenarios < 2:
-        return np.full(len(told), NONE, np.int32)
-    home = np.asarray(pairs.argmax(axis=1)).reshape(-1).astype(np.int32)
-    return np.where(most > 0, home, np.where(told < scenarios, told, NONE)).astype(np.int32)
 
 
 def _catalogue_rows(catalogue: Catalogue | None) -> dict[str, ItemRow]:

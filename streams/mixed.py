@@ -26,9 +26,11 @@ from transfer.states import InterestStates
 
 @dataclass(frozen=True, slots=True)
 class MixedItem:
-    """An item of the answer. score: its probability; parts: how much of it each component gives."""
+    """An item of the answer. scenario: where it is at home; score: its probability; parts: how much of it each component
+    gives."""
 
     code: int
+    scenario: str
     score: float
     source: str
     parts: dict[str, float]
@@ -46,8 +48,7 @@ def recommend_mixed(
     allowed: I64,
 ) -> list[MixedItem]:
     """The best `k` of the codes `allowed` for the user of `states` (one row), best first; ties by code."""
-    space = served.space
-    code = scenario_code(space, scenario)
+    space, code = served.asked(scenario)
     requests = requests_of(states, np.array([code], np.int32), model, space, mixture.config.places)
     ranking = rank(requests, mixture, space, parts=True)
     scores = ranking.scores[0][allowed]
@@ -57,7 +58,7 @@ def recommend_mixed(
     for at in order.tolist():
         item = served.items[int(allowed[at])]
         # Items of one content have one vector: in a list of ten they would be one choice ten times.
-        look = (item.title or item.item_id, item.scenario, float(scores[at]))
+        look = (item.title or item.item_id, served.home_of(int(allowed[at]), space), float(scores[at]))
         if scores[at] <= 0 or len(chosen) == k:
             break
         if look not in looks:
@@ -71,24 +72,17 @@ def recommend_mixed(
         parts = {name: float(part[0, at]) for name, part in ranking.parts.items()}
         source = max(parts, key=parts.__getitem__)
         lender = scenario if code != OPEN and scenario is not None else lenders[row]
-        because = _because(source, at, served, reasons, int(leads[row]), lender)
-        found.append(MixedItem(at, float(ranking.scores[0, at]), source, parts, because))
+        home = served.home_of(at, space)
+        because = _because(source, at, served, reasons, int(leads[row]), lender, home)
+        found.append(MixedItem(at, home, float(ranking.scores[0, at]), source, parts, because))
     return found
 
 
-def scenario_code(space: ItemSpace, scenario: str | None) -> int:
-    """Code of the request's scenario; OPEN for none, for one that nothing is known of, and for one without items where
-    items belong to scenarios."""
-    if scenario is None or scenario not in space.scenarios:
-        return OPEN
-    code = space.scenarios.index(scenario)
-    return code if len(space.members(code)) else OPEN
-
-
 def _because(
-    source: str, code: int, served: Served, reasons: Reasons, lead: int, lender: str
+    source: str, code: int, served: Served, reasons: Reasons, lead: int, lender: str, home: str
 ) -> Because | None:
-    """lead: code of the item that leads to it, -1 for none. lender: the scenario whose interest it answers."""
+    """lead: code of the item that leads to it, -1 for none. lender: the scenario whose interest it answers.
+    home: its own."""
     item = served.items[code]
     if source == "again":
         return reasons.of_own(item.key)
@@ -97,7 +91,7 @@ def _because(
     if source == "new":
         event = None if item.vector is None else reasons.of_vector(item.vector, lender)
         return event or Because(lender)
-    return Because(item.scenario)
+    return Because(home)
 
 
 def _lenders(states: InterestStates, model: LearnedModel, space: ItemSpace, codes: I64) -> list[str]:

@@ -89,6 +89,15 @@ def recommend(
     return _explained(workspace, states, mixture(again, new, k))
 
 
+def has_items(workspace: Workspace, scenario: str) -> bool:
+    """Whether items belong to the scenario, so that a request that names it is about them alone; else all items compete."""
+    if getattr(workspace.model, "mixture", None) is not None:
+        space, code = workspace.served_items().asked(scenario)
+        return code >= 0 and space.has_homes
+    anywhere = np.eye(1, workspace.interest.dim, dtype=np.float32)[0]
+    return bool(workspace.store.items.search(anywhere, 1, scenario))
+
+
 def mixture(again: Sequence[Recommendation], new: Sequence[Recommendation], k: int) -> list[Recommendation]:
     """The best k of both; ties by item id, so that the answer is stable."""
     return sorted([*again, *new], key=lambda item: (-item.score, item.item_id))[:k]
@@ -138,7 +147,7 @@ def _by_model(
     for one in found:
         item = served.items[one.code]
         answer.append(
-            Recommendation(item.item_id, item.title, item.scenario, one.score, one.source, one.because)
+            Recommendation(item.item_id, item.title, one.scenario, one.score, one.source, one.because)
         )
     return answer
 

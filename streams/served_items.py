@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,8 +13,11 @@ from sinks.errors import StoreMismatch
 from sinks.points import ItemRecord
 from sinks.protocols import Store
 from streams.item_tables import read_tables
+from transfer.arrays import I32, U64
+from transfer.homes import homes
+from transfer.item_tables import ItemTables
 from transfer.learned.model import LearnedModel
-from transfer.learned.space import ItemSpace
+from transfer.learned.space import OPEN, ItemSpace
 
 AT_A_TIME = 1000
 REFRESH_S = 60.0
@@ -26,7 +29,26 @@ class Served:
     """Items and tables of one moment; `items[code]` is the item of a code."""
 
     space: ItemSpace
+    """items are at home where their events are, as in an evaluation (`transfer.homes`)"""
+    by_catalogue: ItemSpace
+    """the same, items where the catalogue says: for requests in a scenario that no event knows"""
     items: Sequence[ItemRecord]
+
+    def asked(self, scenario: str | None) -> tuple[ItemSpace, int]:
+        """The space for a request, and the code in it of the scenario that it names.
+
+        OPEN for none, for one that nothing is known of, and for one without items where items belong to scenarios.
+        """
+        if scenario is None or scenario not in self.space.scenarios:
+            return self.space, OPEN
+        space = self.space if scenario in self.space.tables.scenarios else self.by_catalogue
+        code = space.scenarios.index(scenario)
+        return space, code if len(space.members(code)) else OPEN
+
+    def home_of(self, code: int, space: ItemSpace) -> str:
+        """The item's scenario in a space of `asked`; where that is silent, the one by the catalogue; "" for none."""
+        home = int(space.home[code])
+        return space.scenarios[home] if home >= 0 else self.items[code].scenario
 
 
 class ServedItems:
@@ -65,8 +87,26 @@ class ServedItems:
         keys = np.array([item.key for item in items], np.uint64)
         dim = self._model.interest.dim
         base = np.array([item.vector for item in items], np.float32).reshape(len(items), dim)
-        scenarios = tuple(sorted({*tables.scenarios, *(item.scenario for item in items)} - {""}))
-        code = {name: position for position, name in enumerate(scenarios)}
-        home = np.array([code.get(item.scenario, -1) for item in items], np.int32)
-        space = ItemSpace(keys, self._model.towers(keys, base), np.arange(len(keys)), home, scenarios, tables)
-        return Served(space, items)
+        names = (*tables.scenarios, *sorted({item.scenario for item in items} - {"", *tables.scenarios}))
+        code = {name: position for position, name in enumerate(names)}
+        told = np.array([code.get(item.scenario, -1) for item in items], np.int32)
+        towers = self._model.towers(keys, base)
+        space = ItemSpace(keys, towers, np.arange(len(keys)), _homes(tables, keys, told), names, tables)
+        return Served(space, replace(space, home=told), items)
+
+
+def _homes(tables: ItemTables, keys: U64, told: I32) -> I32:
+    """By the events that were counted; while they know one scenario at most, by the catalogue."""
+    if len(tables.scenarios) < 2:
+        return told
+    order = np.argsort(keys)
+    place = np.minimum(np.searchsorted(keys[order], tables.items), max(len(order) - 1, 0))
+    known = keys[order][place] == tables.items if len(order) else np.zeros(len(tables.items), np.bool_)
+    rows = np.flatnonzero(known[tables.share_item])
+    return homes(
+        order[place][tables.share_item[rows]],
+        tables.share_scenario[rows],
+        tables.share_counts[rows, tables.horizons - 1],
+        told,
+        tables.scenarios,
+    )

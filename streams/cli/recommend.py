@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from streams.cli import options
-from streams.cli.session import fail, load, print_json, reported, show, store_location
+from streams.cli.session import console, fail, load, print_json, reported, show, store_location
 
 if TYPE_CHECKING:
     from streams.reasons import Because
@@ -43,7 +43,7 @@ def recommend(
     Examples: driftline recommend alice --store ./store --k 5
               driftline recommend alice --store ./store --mode new --scenario garden
     """
-    from streams.recommend import MODES, Mode
+    from streams.recommend import MODES, Mode, has_items
     from streams.recommend import recommend as recommend_items
     from streams.workspace import open_for_reading
 
@@ -55,6 +55,8 @@ def recommend(
         settings = load(config)
         with open_for_reading(store_location(store, settings), settings) as workspace:
             found = recommend_items(workspace, user, k, scenario, cast(Mode, mode), exclude_seen)
+            if scenario is not None and not has_items(workspace, scenario):
+                console.print(f"no item belongs to {scenario!r}: all items compete", soft_wrap=True)
         if json_:
             print_json({"user_id": user, "items": [item.as_dict() for item in found]})
             return

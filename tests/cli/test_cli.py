@@ -97,6 +97,8 @@ def test_recommend_and_explain_print_the_documented_json(shop: Path) -> None:
     )
     assert list(found) == ["user_id", "items"] and found["user_id"] == "u0" and len(found["items"]) == 2
     assert list(found["items"][0]) == ["item_id", "title", "scenario", "score", "source", "because"]
+    nowhere = driftline("recommend", "u0", "--store", str(shop / "store"), "--scenario", "attic", "--json")
+    assert json.loads(nowhere.stdout)["items"] and "no item belongs to 'attic'" in nowhere.stderr
     told = json.loads(driftline("explain", "u0", "--store", str(shop / "store"), "--json").stdout)
     assert {"user_id", "scenarios", "recent"} <= set(told)
     assert {"name", "weight", "emergence", "mass"} <= set(told["scenarios"][0])

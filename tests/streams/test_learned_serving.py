@@ -7,18 +7,23 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from encoders.config import EncoderConfig
 from sinks.errors import StoreMismatch
+from streams.catalogue_file import open_catalogue
 from streams.columns import EventColumns
 from streams.event import ItemRow
-from streams.recommend import Recommendation, read_state, recommend
+from streams.history import load_history
+from streams.logs import open_logs
+from streams.recommend import Recommendation, has_items, read_state, recommend
 from streams.settings import Settings
 from streams.workspace import Workspace, open_for_reading, open_workspace
-from support.event_columns import columns_of, event
+from support.event_columns import NOW, columns_of, event
 from support.qdrant_server import QdrantServer
 from support.quick_folder import quick_folder
 from support.small_model import save_small_model
@@ -143,6 +148,47 @@ def test_recommendations_are_the_mixtures(location: str, learned: Settings) -> N
                 check_reasons(workspace, user, found)
                 sources |= {item.source for item in found}
         assert sources >= {"again", "new"}
+
+
+DEPARTMENTS = ("garden", "toys")
+
+
+def department_events() -> list[dict[str, Any]]:
+    """Each item in one department only; nobody has met the last two of the 40 that the catalogue knows."""
+    return [
+        event(f"u{n % 7}", f"i{item}", at=60.0 * n, scenario=DEPARTMENTS[item % 2])
+        for n, item in enumerate(np.random.default_rng(0).integers(0, 38, 200).tolist())
+    ]
+
+
+@pytest.mark.parametrize("words", [None, "shelf", "toys"])
+def test_a_department_is_what_its_events_say(words: str | None, learned: Settings, tmp_path: Path) -> None:
+    """A request that names a department is about the items that are met there, as in an evaluation of the same log: without a
+    catalogue, and with one that has other words or contradicts."""
+    rows = [] if words is None else [ItemRow(f"i{n}", f"Item {n}", "", words) for n in range(40)]
+    log = department_events()
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps({**row, "action": "click"}) + "\n" for row in log))
+    (tmp_path / "items.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, rows)))
+    catalogue = open_catalogue([tmp_path / "items.jsonl"]) if rows else None
+    history = load_history(open_logs([tmp_path / "log.jsonl"], now=NOW), catalogue)
+    judged = {
+        item: history.scenarios[home] if home >= 0 else ""
+        for item, home in zip(history.items, history.item_scenario.tolist(), strict=True)
+    }
+    with open_workspace(str(tmp_path / "s"), learned, create=True) as workspace:
+        workspace.catalogue.upsert(rows)
+        workspace.ingest.apply(columns_of(log))
+        assert workspace.tables is not None
+        workspace.tables.write("test")
+        for name in DEPARTMENTS:
+            found = recommend(workspace, "u1", k=40, scenario=name)
+            assert {item.item_id for item in found} == {item for item, home in judged.items() if home == name}
+            assert {item.scenario for item in found} == {name}
+            assert has_items(workspace, name)
+        everything = {item.item_id for item in recommend(workspace, "u1", k=40, scenario="shelf")}
+        assert has_items(workspace, "shelf") == (words == "shelf")
+        assert everything == set(judged)
+        assert not has_items(workspace, "attic")
 
 
 def check_reasons(workspace: Workspace, user: str, found: list[Recommendation]) -> None:
