@@ -137,6 +137,12 @@ def _open(path: Path) -> io.BufferedIOBase:
     return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
 
 
+def _open_native(path: Path) -> pa.NativeFile:
+    """For pyarrow, which reads ahead in a thread: from a Python file it would need the interpreter there, and a process that
+    ends meanwhile, say because a column is missing, is aborted instead."""
+    return pa.input_stream(str(path), compression="gzip" if path.suffix.lower() == ".gz" else None)
+
+
 def _inspect_parquet(path: Path) -> TableFile:
     import pyarrow.parquet as pq
 
@@ -166,9 +172,9 @@ def _inspect_csv(path: Path) -> TableFile:
             quotes += block.count(b'"')
             last = block[-1:]
     try:
-        with _open(path) as stream, _csv_reader(stream, []) as reader:
+        with _open_native(path) as stream, _csv_reader(stream, []) as reader:
             names = tuple(reader.schema.names)
-        with _open(path) as stream, _csv_reader(stream, [names[0]]) as reader:
+        with _open_native(path) as stream, _csv_reader(stream, [names[0]]) as reader:
             rows = sum(batch.num_rows for batch in reader)
     except pa.ArrowException as error:
         raise LogError(f"{path}: {_csv_error(error)}") from None
@@ -197,7 +203,7 @@ def _csv_error(error: Exception) -> str:
     return text.splitlines()[0].removeprefix("CSV parse error: ")[:200]
 
 
-def _csv_reader(stream: io.BufferedIOBase, names: list[str]) -> Any:
+def _csv_reader(stream: pa.NativeFile, names: list[str]) -> Any:
     """A reader of these columns as bytes ("007" stays an id; bytes that are no UTF-8 cost a row, not the
     file), or of all columns, with guessed types, for no names."""
     import pyarrow.csv as csv
@@ -218,7 +224,7 @@ def _csv_reader(stream: io.BufferedIOBase, names: list[str]) -> Any:
 
 
 def _read_csv(file: TableFile, names: list[str], batch_rows: int) -> Iterator[Rows]:
-    with _open(file.path) as stream, _csv_reader(stream, names) as reader:
+    with _open_native(file.path) as stream, _csv_reader(stream, names) as reader:
         for block in reader:
             for start in range(0, block.num_rows, batch_rows):
                 batch = block.slice(start, batch_rows)
