@@ -76,7 +76,7 @@ def recommend(
     again: list[Recommendation] = []
     new: list[Recommendation] = []
     gate = float(repeat_share(states, workspace.settings.transfer)[0])
-    within = scenario if scenario is None or workspace.store.items.search(query, 1, scenario) else None
+    within = scenario if scenario is not None and has_items(workspace, scenario) else None
     if mode != "new" and not exclude_seen:
         again = _again(workspace, states, within)
     if mode != "again":

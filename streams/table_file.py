@@ -134,13 +134,17 @@ def _kind(path: Path) -> Kind:
 
 
 def _open(path: Path) -> io.BufferedIOBase:
-    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
+    return gzip.open(path, "rb") if _zipped(path) else path.open("rb")
 
 
 def _open_native(path: Path) -> pa.NativeFile:
     """For pyarrow, which reads ahead in a thread: from a Python file it would need the interpreter there, and a process that
     ends meanwhile, say because a column is missing, is aborted instead."""
-    return pa.input_stream(str(path), compression="gzip" if path.suffix.lower() == ".gz" else None)
+    return pa.input_stream(str(path), compression="gzip" if _zipped(path) else None)
+
+
+def _zipped(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"
 
 
 def _inspect_parquet(path: Path) -> TableFile:

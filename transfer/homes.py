@@ -23,7 +23,8 @@ def homes(item: I64 | I32, scenario: I64 | I32, count: F64 | F32, told: I32, sce
     go by this one rule: a request that names a scenario is about the same items in both.
 
     Args:
-        item, scenario, count: (R,) how many events there were with an item in a scenario, as codes; pairs may come again.
+        item, scenario, count: (R,) how many events there were with an item in a scenario, as codes; pairs may come again, and
+            counts may have decayed.
         told: (N,) code that the catalogue gives each of N items, NOWHERE for none; from S on: a scenario without events.
         scenarios: (S,) names of the scenarios that events know; of two with as many events the first by name is the home.
 
