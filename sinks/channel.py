@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,7 +15,29 @@ from sinks.errors import StoreError, StoreNotFound, StoreUnavailable
 
 Response = TypeVar("Response")
 
-_OPTIONS: tuple[tuple[str, int], ...] = (
+# A write under a fence asks several times, and after a failure still more often. Were each lost read to cost all of it,
+# a store that fails a third of its requests would hardly let one through; so reads, which change nothing, are sent
+# again by the channel within their deadline. Writes are not: whoever sends one must know that it may have happened.
+_READ_AGAIN = {
+    "methodConfig": [
+        {
+            "name": [
+                {"service": "qdrant.Points", "method": method}
+                for method in ("Get", "Scroll", "Query", "Count")
+            ],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.05s",
+                "maxBackoff": "0.2s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ]
+}
+
+_OPTIONS: tuple[tuple[str, int | str], ...] = (
+    ("grpc.service_config", json.dumps(_READ_AGAIN)),
     # Only "identity": with gzip a server spends its time compressing states that are packed already.
     ("grpc.compression_enabled_algorithms_bitset", 1),
     ("grpc.max_receive_message_length", -1),

@@ -91,7 +91,7 @@ class Metrics:
             registry=registry,
         )
         self.store_retries = Counter(
-            "driftline_store_retries", "Store calls repeated after a failure", registry=registry
+            "driftline_store_retries", "Work with the store done again after a failure", registry=registry
         )
         self.fence_refusals = Counter(
             "driftline_fence_refusals",

@@ -70,7 +70,7 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
             server.faults(fail_share=0.0)
 
             for _ in range(sizes.lost_answers):
-                server.faults(fail_next=1, applied=True)
+                server.faults(fail_next=1, applied=True, method="Upsert")
                 trial.flows(1, "events flow though answers are lost", daemon, wait_s=RECOVERY_S)
             trial.require(not load.finished, "the load was over before the last fault")
             load.rate = None

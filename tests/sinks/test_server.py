@@ -219,6 +219,38 @@ def test_lost_answer_is_mended_by_writing_again(server: QdrantServer) -> None:
         assert_users_equal(store.users.read(NAMES, True), points, vectors=True)
 
 
+def test_a_read_that_fails_is_sent_again_and_a_write_is_not(server: QdrantServer) -> None:
+    """A read may be lost three times within one call; of a write it is told at once. Other errors are told of both."""
+    points = some_users(NAMES)
+    with Place(server.url).open() as store:
+        store.users.write(points)
+        for lost in (1, 3):
+            before = server.calls["Get"]
+            server.fail_next(lost, method="Get")
+            assert_users_equal(store.users.read(NAMES), points)
+            assert server.calls["Get"] - before == lost + 1
+        for failures, method, code, sent in (
+            (4, "Get", grpc.StatusCode.UNAVAILABLE, 4),
+            (1, "Get", grpc.StatusCode.INTERNAL, 1),
+            (1, "Upsert", grpc.StatusCode.UNAVAILABLE, 1),
+        ):
+            before = server.calls[method]
+            server.fail_next(failures, code, method=method)
+            with pytest.raises(StoreUnavailable, match=f"{code.name} .asked to fail"):
+                _ = store.users.read(NAMES) if method == "Get" else store.users.write(points)
+            assert server.calls[method] - before == sent
+
+
+def test_reads_of_a_failing_server_keep_to_the_deadline(server: QdrantServer) -> None:
+    """What is sent again shares one deadline."""
+    with Place(server.url, {"timeout_s": 0.3}).open() as store:
+        server.fail_share, server.delay_s = 1.0, 0.2
+        begun = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            store.users.read(NAMES)
+        assert time.monotonic() - begun < 0.6
+
+
 def test_unconfirmed_write_is_an_error(server: QdrantServer) -> None:
     """An answer other than Completed is no acknowledgement."""
     with Place(server.url).open() as store:

@@ -143,7 +143,7 @@ def test_a_write_whose_answer_was_lost_is_done_again_and_counted_once(
         worker = one_worker(one)
         for number in range(6):
             await worker.through(fetch(number))
-            server.fail_next(number, applied=True)
+            server.fail_next(number, applied=True, method="Upsert")
         await worker.through(fetch(6))
         worker.lanes.shutdown()
 

@@ -54,7 +54,7 @@ class QdrantServer:
         self._api_key = api_key
         self._certificate = certificate
         self._random = random.Random(seed)
-        self._failures: list[tuple[grpc.StatusCode, bool]] = []
+        self._failures: list[tuple[grpc.StatusCode, bool, str | None]] = []
         self._lock = threading.Lock()
         self._server: grpc.Server | None = None
         self.port = port
@@ -73,10 +73,12 @@ class QdrantServer:
         requests: int,
         code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE,
         applied: bool = False,
+        method: str | None = None,
     ) -> None:
-        """Let the next requests fail; with `applied` each is carried out and only its answer is lost."""
+        """Let the next requests fail, or the next of that method ("Upsert"); with `applied` each is carried out and only
+        its answer is lost."""
         with self._lock:
-            self._failures += [(code, applied)] * requests
+            self._failures += [(code, applied, method)] * requests
 
     def start(self) -> Self:
         """Listen, on the same port as before after a `stop`."""
@@ -131,11 +133,9 @@ class QdrantServer:
         if self.delay_s:
             self._stopping.wait(self.delay_s)
         with self._lock:
-            failure = self._failures.pop(0) if self._failures else None
-            if failure is None and self._random.random() < self.fail_share:
-                failure = (grpc.StatusCode.UNAVAILABLE, False)
-        if failure and not failure[1]:
-            context.abort(failure[0], "asked to fail")
+            code, applied = self._failure(method.rpartition("/")[2])
+        if code is not None and not applied:
+            context.abort(code, "asked to fail")
         try:
             check_understood(request)
             answer = call(request, context)
@@ -145,9 +145,18 @@ class QdrantServer:
             context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the test server does not know {method}")
         except Exception as error:
             context.abort(grpc.StatusCode.INTERNAL, f"Service internal error: {error}")
-        if failure:
-            context.abort(failure[0], "applied, then asked to fail")
+        if code is not None:
+            context.abort(code, "applied, then asked to fail")
         return answer
+
+    def _failure(self, method: str) -> tuple[grpc.StatusCode | None, bool]:
+        """How a request of that method is to fail, None if it is not, and whether it is carried out all the same."""
+        for failure in self._failures:
+            code, applied, only = failure
+            if only in (None, method):
+                self._failures.remove(failure)
+                return code, applied
+        return grpc.StatusCode.UNAVAILABLE if self._random.random() < self.fail_share else None, False
 
 
 class Gate(grpc.ServerInterceptor):
