@@ -296,7 +296,7 @@ def _meta(engine: Engine, config: StoreConfig, dim: int, create: bool, first: Ve
         raise StoreNotFound(f"no store at {engine.location}; {REPLAY_FIRST}")
     for collection in filter(None, (meta, users, items)):
         # Another process may have completed the store meanwhile and be writing to it.
-        if collection.count() and not _is_complete(engine, layout):
+        if _strangers(collection, meta) and not _is_complete(engine, layout):
             raise StoreMismatch(
                 f"collection {collection.name} at {engine.location} has points but no version of a "
                 "Driftline store beside it; choose another store.prefix or another store"
@@ -357,6 +357,13 @@ def _checked(engine: Engine, spec: CollectionSpec) -> Collection | None:
     collection, looks = opened
     check_collection(spec, looks, collection.name)
     return collection
+
+
+def _strangers(collection: Collection, meta: Collection | None) -> int:
+    """How many points a creation that is under way, or was cut off, has not put there."""
+    points = collection.count()
+    # Asked after they were counted: another process may be about to name the version.
+    return points - 1 if points and collection is meta and VersionRecord(meta).read().epoch else points
 
 
 def _is_complete(engine: Engine, layout: Layout) -> bool:

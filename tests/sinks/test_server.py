@@ -19,6 +19,7 @@ from sinks.config import StoreConfig
 from sinks.errors import StoreError, StoreMismatch, StoreNotFound, StoreUnavailable
 from sinks.layout import store_layout
 from sinks.server import ServerEngine
+from sinks.versions import FIRST, Version, VersionRecord
 from support.qdrant_server import QdrantServer
 from support.store_points import DIM, Place, assert_users_equal, some_items, some_users
 
@@ -304,7 +305,22 @@ def test_cut_off_creation_is_completed(server: QdrantServer) -> None:
     Place(server.url).open(create=False).close()
 
 
-def test_several_may_create_at_once(server: QdrantServer) -> None:
+def test_creation_cut_off_after_its_version_was_named_is_completed(server: QdrantServer) -> None:
+    """All is there but the identity: no store for a reader yet, and none that is refused to the next writer."""
+    engine = ServerEngine(server.url, StoreConfig())
+    layout = store_layout(StoreConfig(), DIM)
+    meta, _, _ = (engine.create(spec) for spec in (layout.meta, layout.users, layout.items))
+    VersionRecord(meta).change(lambda there: replace(there, all={FIRST: Version(model="a")}))
+    engine.close()
+    with pytest.raises(StoreNotFound):
+        Place(server.url).open(create=False)
+    with Place(server.url).open(first=Version(model="a")) as store:
+        store.users.write(some_users(NAMES))
+    Place(server.url).open(create=False).close()
+
+
+@pytest.mark.parametrize("first", [None, Version(model="a")])
+def test_several_may_create_at_once(server: QdrantServer, first: Version | None) -> None:
     """Workers that start together all end up with the one store."""
     errors: list[BaseException] = []
     start = threading.Barrier(4)
@@ -312,7 +328,7 @@ def test_several_may_create_at_once(server: QdrantServer) -> None:
     def work(number: int) -> None:
         try:
             start.wait()
-            with Place(server.url).open() as store:
+            with Place(server.url).open(first=first) as store:
                 store.users.write(some_users([f"{number}-{n}" for n in range(5)]))
         except BaseException as error:
             errors.append(error)

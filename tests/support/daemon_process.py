@@ -95,6 +95,14 @@ class DaemonProcess:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
+        except urllib.error.URLError:
+            try:
+                self.process.wait(1)
+            except subprocess.TimeoutExpired:
+                pass
+            else:
+                raise AssertionError(f"ended with {self.process.returncode}:\n{self.log}") from None
+            raise
 
     def metric(self, name: str, **labels: str) -> float:
         """Sum of the samples of a metric that have these labels."""
