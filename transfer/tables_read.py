@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -83,10 +84,31 @@ class CodedTables:
         self._scenarios = scenarios
         self._pairs: tuple[I64, I64, F32] | None = None
 
-    def shares(self, scenario: int = -1) -> F64:
+    @cached_property
+    def _code(self) -> I64:
+        """(items of the tables,) code of each, -1: it is none of these."""
+        order = np.argsort(self._keys)
+        if not len(order):
+            return np.full(len(self._tables.items), -1)
+        place = np.minimum(np.searchsorted(self._keys[order], self._tables.items), len(order) - 1)
+        return np.where(self._keys[order[place]] == self._tables.items, order[place], -1)
+
+    def shares(self, scenario: int = -1) -> F32:
         """(N, 2 H) share of each item in all events by half-life, then in all debuts: everywhere (-1), or in the scenario of
-        that code."""
-        return shares(self._tables, self._keys, self._scenarios[scenario] if scenario >= 0 else None)
+        that code. Only items with events there are looked at: scenarios may be hundreds, and most items in few of them."""
+        tables, result = self._tables, np.zeros((len(self._keys), 2 * self._tables.horizons), np.float32)
+        if scenario < 0:
+            counts, total = _counts(tables, None)
+            items = np.arange(len(tables.items))
+        else:
+            rows, total = _rows(tables, self._scenarios[scenario])
+            counts, items = (
+                tables.share_counts[rows].astype(np.float64),
+                tables.share_item[rows].astype(np.int64),
+            )
+        known = np.flatnonzero(self._code[items] >= 0)
+        result[self._code[items[known]]] = _ratio(counts[known], total)
+        return result
 
     def transitions(self, column: int) -> csr_array:
         """(N, N) probability that an item (column) follows another (row); NEXT or WINDOW of `transfer.item_tables`.
@@ -97,12 +119,7 @@ class CodedTables:
         (2, 2)
         """
         if self._pairs is None:
-            tables = self._tables
-            order = np.argsort(self._keys)
-            place = np.minimum(np.searchsorted(self._keys[order], tables.items), max(len(order) - 1, 0))
-            code = np.full(len(tables.items), -1)
-            if len(order):
-                code = np.where(self._keys[order[place]] == tables.items, order[place], -1)
+            tables, code = self._tables, self._code
             owner = owners(tables.pair_offsets)
             rows, columns = code[owner], code[tables.pair_item]
             kept = np.flatnonzero((rows >= 0) & (columns >= 0))
@@ -128,17 +145,22 @@ def _counts(tables: ItemTables, scenario: str | None) -> tuple[F64, F64]:
     """Counts of all items (N, 2 H), and of everything there (2 H,)."""
     if scenario is None:
         rows, total = slice(None), tables.share_totals.sum(axis=0)
-    elif scenario in tables.scenarios:
-        code = tables.scenarios.index(scenario)
-        begin, end = np.searchsorted(tables.share_scenario, [code, code + 1]).tolist()
-        rows, total = slice(begin, end), tables.share_totals[code]
     else:
-        rows, total = slice(0, 0), np.zeros(2 * tables.horizons)
+        rows, total = _rows(tables, scenario)
     item, values = tables.share_item[rows], tables.share_counts[rows]
     counts = np.zeros((len(tables.items), values.shape[1]))
     for k in range(values.shape[1]):
         counts[:, k] = np.bincount(item, values[:, k], minlength=len(tables.items))
     return counts, total
+
+
+def _rows(tables: ItemTables, scenario: str) -> tuple[slice, F64]:
+    """Where the counts of a scenario are, one row an item, and their totals (2 H,)."""
+    if scenario not in tables.scenarios:
+        return slice(0, 0), np.zeros(2 * tables.horizons)
+    code = tables.scenarios.index(scenario)
+    begin, end = np.searchsorted(tables.share_scenario, [code, code + 1]).tolist()
+    return slice(begin, end), tables.share_totals[code]
 
 
 def _ratio(part: F32 | F64, total: F64) -> F64:

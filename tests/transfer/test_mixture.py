@@ -165,6 +165,24 @@ def test_without_again_own_items_compete_like_all_others() -> None:
     np.testing.assert_allclose(np.exp(after.log_new[own]), expected, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize("homes", [True, False])
+def test_what_follows_a_place_is_summed_over_the_items_that_compete(homes: bool) -> None:
+    """Among all items for open requests, among those at home for one that names a scenario; nothing follows no place."""
+    requests, space, _, _ = story(homes)
+    places, scenario = requests.places, requests.scenario
+    assert (places < 0).any() and (scenario < 0).any() and (scenario >= 0).any()
+    found = space.follow_mass(places, scenario)
+    for column, transitions in enumerate(space.transitions):
+        whole = transitions.toarray()
+        for row, code in enumerate(scenario.tolist()):
+            inside = space.home == code if homes and code >= 0 else np.ones(20, np.bool_)
+            expected = np.where(places[row] >= 0, whole[places[row]] @ inside, 0)
+            np.testing.assert_allclose(found[row, :, column], expected, rtol=1e-5, atol=1e-7)
+    assert found[scenario >= 0].any() and found[scenario < 0].any()
+    nobody = space.follow_mass(np.full((2, 3), -1), np.array([-1, 0], np.int32))
+    assert nobody.shape == (2, 3, 2) and not nobody.any()
+
+
 def test_own_items_tell_how_often_people_come_back_to_them() -> None:
     """Two items of as many events, one by a user who comes again and again, one by many once: only debuts tell them apart."""
     users = np.array([0] * 6 + list(range(1, 7)))

@@ -104,8 +104,6 @@ def requests_of(
     place_codes = np.where(
         leading.item > 0, space.codes(leading.item.reshape(-1)).reshape(leading.item.shape), -1
     )
-    column = np.where((scenario >= 0) & space.has_homes, scenario + 1, 0)
-    mass = space.follow_mass[np.maximum(place_codes, 0), column[:, None]] * (place_codes >= 0)[:, :, None]
     offsets, own_codes, owner = kept_offsets(own.offsets, kept), codes[kept], owner[kept]
     by_tables = own_table_features(space, owner, own_codes, place_codes)
     near = np.einsum("ij,ij->i", found.asked[owner], space.towers[own_codes])[:, None]
@@ -118,7 +116,7 @@ def requests_of(
         own_features=np.concatenate([own.features[kept], by_tables, near / 8], axis=1).astype(np.float32),
         places=place_codes,
         place_features=leading.features,
-        place_mass=mass.astype(np.float32),
+        place_mass=space.follow_mass(place_codes, scenario),
         query=found.asked,
     )
 

@@ -41,24 +41,38 @@ class ItemSpace:
         return bool((self.home >= 0).any())
 
     @cached_property
-    def transitions(self) -> tuple[csr_array, csr_array]:
-        """(N, N) float32 twice: what comes in the next basket, and within the window."""
-        coded = CodedTables(self.tables, self.keys, self.scenarios)
-        return coded.transitions(NEXT), coded.transitions(WINDOW)
+    def _coded(self) -> CodedTables:
+        return CodedTables(self.tables, self.keys, self.scenarios)
 
     @cached_property
-    def follow_mass(self) -> F32:
-        """(N, 1 + S, 2) float32: how much follows each item, in all (0) and in each scenario (1 + code)."""
-        width = 1 + (len(self.scenarios) if self.has_homes else 0)
-        mass = np.zeros((len(self.keys), width, 2), np.float32)
-        member = csr_array(
-            (np.ones(int((self.home >= 0).sum()), np.float32), self._homes()), shape=(len(self.keys), width)
-        )
-        for column, transitions in enumerate(self.transitions):
-            mass[:, 0, column] = transitions.sum(axis=1)
-            if width > 1:
-                mass[:, 1:, column] = (transitions @ member).toarray()[:, 1:]
+    def transitions(self) -> tuple[csr_array, csr_array]:
+        """(N, N) float32 twice: what comes in the next basket, and within the window."""
+        return self._coded.transitions(NEXT), self._coded.transitions(WINDOW)
+
+    def follow_mass(self, places: I64, scenario: I32) -> F32:
+        """(B, M, 2) float32: how much follows each of the places (B, M), codes with -1 for none: among all items, or among
+        those of the request's scenario (B,)."""
+        asked = np.where((scenario >= 0) & self.has_homes, scenario + 1, 0)
+        column = np.broadcast_to(asked[:, None], places.shape)
+        there = places >= 0
+        # Of the places' rows alone: a table of all items by all scenarios is mostly empty, and may not fit.
+        rows, row_of = np.unique(places[there], return_inverse=True)
+        mass = np.zeros((*places.shape, 2), np.float32)
+        for number, transitions in enumerate(self.transitions):
+            begun = transitions[rows]
+            in_all = begun.sum(axis=1)
+            inside = picked(begun @ self._member, row_of, column[there]) if self.has_homes else 0
+            mass[there, number] = np.where(column[there] > 0, inside, in_all[row_of])
         return mass
+
+    @cached_property
+    def _member(self) -> csr_array:
+        """(N, 1 + S) float32: 1 at the scenario (1 + code) where an item is at home."""
+        rows = np.flatnonzero(self.home >= 0)
+        places = rows, self.home[rows].astype(np.int64) + 1
+        return csr_array(
+            (np.ones(len(rows), np.float32), places), shape=(len(self.keys), 1 + len(self.scenarios))
+        )
 
     @cached_property
     def follows_itself(self) -> F32:
@@ -75,8 +89,7 @@ class ItemSpace:
     def shares(self, scenario: int = OPEN) -> F32:
         """(N, 2 H) float32 share of each item in all events, or in those of a scenario; then in all debuts."""
         if scenario not in self._shares:
-            coded = CodedTables(self.tables, self.keys, self.scenarios)
-            self._shares[scenario] = coded.shares(scenario).astype(np.float32)
+            self._shares[scenario] = self._coded.shares(scenario)
         return self._shares[scenario]
 
     @cached_property
@@ -96,10 +109,6 @@ class ItemSpace:
     def at(self, tables: ItemTables) -> ItemSpace:
         """The same items with other tables."""
         return ItemSpace(self.keys, self.towers, self.candidates, self.home, self.scenarios, tables)
-
-    def _homes(self) -> tuple[I64, I64]:
-        rows = np.flatnonzero(self.home >= 0)
-        return rows, self.home[rows].astype(np.int64) + 1
 
 
 def own_table_features(space: ItemSpace, own_request: I64, own: I64, places: I64) -> F32:
