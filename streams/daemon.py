@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 POLL_S = 0.2
+TOPICS_S = 30.0
+"""How long topics may come after a broker that was waited for: whoever starts both makes them next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Daemon:
             http_app(self.metrics, self.not_ready), settings.daemon.host, settings.daemon.port
         )
         self._waiting_for: str | None = "starting"
+        self._broker_was_away = False
         self._lanes: Lanes | None = None
         self._problem: str | None = None
         self._app: Any = None
@@ -154,6 +157,7 @@ class Daemon:
                 return await self._in_thread(call)
             except absent as error:
                 self._waiting_for = f"{what}: {error}"
+                self._broker_was_away |= isinstance(error, BrokerUnavailable)
                 log.warning("waiting", what=what, error=str(error), next_try_s=round(backoff_s, 1))
                 try:
                     await asyncio.wait_for(self.stop.wait(), backoff_s * random.uniform(0.7, 1.3))
@@ -182,17 +186,24 @@ class Daemon:
 
     async def _check_topics(self) -> dict[str, int | None]:
         topics = self._settings.topics
-        found: dict[str, int | None] | None = await self._until_there(
-            lambda: describe_topics(self._settings.broker, topics.all_names()),
-            BrokerUnavailable,
-            "broker unavailable",
-        )
-        if found is None:
-            return {}
-        problem = topic_problem(found, list(topics.by_action().values()))
-        if problem is not None:
-            raise DaemonError(problem)
-        return found
+        patient_until = time.monotonic() + TOPICS_S
+        while True:
+            found: dict[str, int | None] | None = await self._until_there(
+                lambda: describe_topics(self._settings.broker, topics.all_names()),
+                BrokerUnavailable,
+                "broker unavailable",
+            )
+            if found is None:
+                return {}
+            problem = topic_problem(found, list(topics.by_action().values()))
+            if problem is None:
+                return found
+            if not self._broker_was_away or time.monotonic() > patient_until:
+                raise DaemonError(problem)
+            if self._waiting_for != problem:
+                log.warning("waiting", what="topics", error=problem)
+            self._waiting_for = problem
+            await asyncio.sleep(POLL_S)
 
     async def _consume(self, workspace: Workspace, cluster: str, counts: dict[str, int | None]) -> None:
         settings = self._settings

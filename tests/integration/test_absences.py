@@ -40,13 +40,14 @@ def reason(daemon: DaemonProcess) -> str:
 
 
 def test_a_broker_that_comes_later_is_waited_for(tmp_path: Path) -> None:
-    """Started before its broker, the daemon says so on /ready, and goes on when the broker is there."""
+    """Started before its broker, the daemon says so on /ready, and goes on when the broker is there and has topics."""
     port = free_port()
     arguments = ["--broker", f"127.0.0.1:{port}", "--store", str(tmp_path / "s")]
     with DaemonProcess(tmp_path, *arguments) as daemon:
         daemon.until(lambda: "broker unavailable" in reason(daemon), 20, "it waits for the broker")
         assert daemon.get("/live")[0] == 200
         with EmbeddedBroker(port) as broker:
+            daemon.until(lambda: "no such topic" in reason(daemon), 20, "it waits for topics")
             make_topics(broker.config, "")
             daemon.until_ready()
             send(broker.config, "", rows(30))

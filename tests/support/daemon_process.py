@@ -95,7 +95,7 @@ class DaemonProcess:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
-        except urllib.error.URLError:
+        except OSError:  # refused, reset: did it end?
             try:
                 self.process.wait(1)
             except subprocess.TimeoutExpired:
