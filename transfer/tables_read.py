@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_array
 
-from transfer.arrays import F32, F64, I64, U64, Bool
+from transfer.arrays import F32, F64, I32, I64, U64, Bool
 from transfer.item_tables import ItemTables
 from transfer.rows import offsets_of, owners, rows_of
 
@@ -97,15 +97,14 @@ class CodedTables:
         """(N, 2 H) share of each item in all events by half-life, then in all debuts: everywhere (-1), or in the scenario of
         that code. Only items with events there are looked at: scenarios may be hundreds, and most items in few of them."""
         tables, result = self._tables, np.zeros((len(self._keys), 2 * self._tables.horizons), np.float32)
+        counts: F32 | F64
+        items: I32 | I64
         if scenario < 0:
             counts, total = _counts(tables, None)
             items = np.arange(len(tables.items))
         else:
             rows, total = _rows(tables, self._scenarios[scenario])
-            counts, items = (
-                tables.share_counts[rows].astype(np.float64),
-                tables.share_item[rows].astype(np.int64),
-            )
+            counts, items = tables.share_counts[rows], tables.share_item[rows]
         known = np.flatnonzero(self._code[items] >= 0)
         result[self._code[items[known]]] = _ratio(counts[known], total)
         return result
