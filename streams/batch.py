@@ -19,6 +19,7 @@ class Batch:
     """Records of one partition and fetch, in order. kind: an action, or ITEMS.
 
     `message` is what the transport handed over, for asking whether the batch is still ours and for marking it done.
+    `source` is the partition's identity at the hand-over (`streams.sources`).
     """
 
     kind: str
@@ -26,6 +27,7 @@ class Batch:
     partition: int
     records: Sequence[Any]
     message: Any = None
+    source: str = ""
     n_bytes: int = field(init=False)
     columns: EventColumns | None = None
     items: DecodedItems | None = None
@@ -50,6 +52,7 @@ def joined(batches: Sequence[Batch]) -> list[Batch]:
             partition,
             [record for batch in group for record in batch.records],
             group[-1].message,
+            group[-1].source,
         )
         for (topic, partition), group in groups.items()
     ]

@@ -74,7 +74,7 @@ class Flush:
                     values,
                     offsets=_offsets(batch),
                     action=ACTIONS.index(batch.kind),
-                    source=kafka_source(self._cluster, batch.topic, batch.partition),
+                    source=batch.source or kafka_source(self._cluster, batch.topic, batch.partition),
                     now=now,
                     max_future_s=self._max_future_s,
                 )
