@@ -1,5 +1,6 @@
 # make quickstart   see it work          make test    everything that CI checks
 # make check        lint, types, imports  make bench   the benchmarks, one JSON line each
+# make mutants      changed copies of the code that the tests have to notice, one table (MUTANTS="--only progress")
 # make faults       kills, outages and zombies in their long form, one table at the end (FAULTS="--seed 7 --only zombie")
 #
 # Each sets up .venv first, once. Without a GPU on x86 Linux, spare yourself gigabytes of CUDA:
@@ -12,10 +13,10 @@ TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup quickstart test check bench rivals faults clean
+.PHONY: help setup quickstart test check bench rivals faults mutants clean
 
 help:
-	@sed -n '1,6s/^# \{0,1\}//p' Makefile
+	@sed -n '1,7s/^# \{0,1\}//p' Makefile
 
 setup: .venv/ready
 
@@ -61,6 +62,9 @@ rivals: .venv-rivals/ready
 
 faults: setup
 	@$(BIN)/python tests/faults/run.py $(FAULTS)
+
+mutants: setup
+	@$(BIN)/python tests/mutants/run.py $(MUTANTS)
 
 clean:
 	rm -rf .venv .venv-rivals .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,7 @@
+"""The mutants: faults that the delivery promise must not survive unseen, each with the tests that see it."""
+
+from __future__ import annotations
+
+from mutants.mutant import Mutant
+
+MUTANTS: list[Mutant] = []
