@@ -1,56 +1,25 @@
-"""The connection to a Qdrant server: one gRPC channel, a deadline on each call, errors in our own words."""
+"""The connection to a Qdrant server: a deadline on each call, another node after a failure, errors in our own words."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+import random
+import time
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import grpc
 
+from sinks.addresses import addresses
 from sinks.config import StoreConfig
 from sinks.errors import StoreError, StoreNotFound, StoreUnavailable
+from sinks.nodes import Method, Nodes
 
 Response = TypeVar("Response")
 
-# A write under a fence asks several times, and after a failure still more often. Were each lost read to cost all of it,
-# a store that fails a third of its requests would hardly let one through; so reads, which change nothing, are sent
-# again by the channel within their deadline. Writes are not: whoever sends one must know that it may have happened.
-_READ_AGAIN = {
-    "methodConfig": [
-        {
-            "name": [
-                {"service": "qdrant.Points", "method": method}
-                for method in ("Get", "Scroll", "Query", "Count")
-            ],
-            "retryPolicy": {
-                "maxAttempts": 4,
-                "initialBackoff": "0.05s",
-                "maxBackoff": "0.2s",
-                "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ]
-}
-
-_OPTIONS: tuple[tuple[str, int | str], ...] = (
-    ("grpc.service_config", json.dumps(_READ_AGAIN)),
-    # Only "identity": with gzip a server spends its time compressing states that are packed already.
-    ("grpc.compression_enabled_algorithms_bitset", 1),
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    # A server that is back is noticed within a second; the default waits up to two minutes.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-    # A peer that vanished without a word (power, network) is noticed too, not only timed out call by call.
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    # A store that is opened anew connects at once instead of waiting out the backoff of an earlier one.
-    ("grpc.use_local_subchannel_pool", 1),
-)
+_ROUNDS = 2
+"""How often a read goes round the nodes before it gives up."""
+_PAUSE_S = 0.2
+"""Between two rounds, at most: what ails a cluster while a node goes away passes in moments."""
 
 _RETRYABLE = {
     grpc.StatusCode.UNAVAILABLE,
@@ -83,62 +52,79 @@ class Work:
 
 
 class ServerChannel:
-    """A channel to one server. Thread-safe."""
+    """The way to one server, of one or several nodes. Thread-safe."""
 
-    def __init__(self, url: str, config: StoreConfig) -> None:
-        """Prepare the channel; the first call connects.
+    def __init__(self, location: str, config: StoreConfig) -> None:
+        """Prepare it; the first call connects.
+
+        location: the URL of the server, or those of its nodes with commas between.
 
         Raises:
-            StoreError: the URL or the CA file cannot be used.
+            StoreError: a URL or the CA file cannot be used.
         """
-        host, port, tls = _address(url, config.grpc_port)
-        self.location = f"{'https' if tls else 'http'}://{host}:{port} (gRPC)"
-        self._timeout_s = config.timeout_s
+        nodes = addresses(location, config.grpc_port)
+        self.location = f"{', '.join(map(str, nodes))} (gRPC)"
+        self.timeout_s = config.timeout_s
         self._closed = False
         self._metadata: tuple[tuple[str, str], ...] = ()
         if config.api_key is not None:
             self._metadata = (("api-key", config.api_key.get_secret_value()),)
-        target = f"{host}:{port}"
-        if tls:
-            self.grpc = grpc.secure_channel(target, _credentials(config), _OPTIONS)
-        else:
-            self.grpc = grpc.insecure_channel(target, _OPTIONS)
+        self.grpc = Nodes(nodes, _credentials(config) if nodes[0].tls else None)
 
     def call(
         self,
-        method: Callable[..., Response],
+        method: Method[Response],
         request: Any,
         work: Work,
         allowed: grpc.StatusCode | None = None,
     ) -> Response | None:
         """Call a method of a generated stub with deadline and key; None if it fails with the `allowed` code.
 
+        Of several nodes the current one is asked. One that fails is left, for later calls too. A call that only reads
+        is then sent to the next node, within its deadline; one that writes is not, since it may have happened.
+
         Raises:
             StoreUnavailable: no answer, or one that says to try again.
             StoreNotFound: the collection is not there.
             StoreError: refused.
         """
-        try:
-            return method(request, timeout=self._timeout_s, metadata=self._metadata)
-        except grpc.RpcError as error:
-            if error.code() is allowed:
-                return None
-            raise self._explained(error, work) from error
-        except ValueError as error:
-            if "closed channel" not in str(error):
-                raise
-            raise StoreError("the store is closed") from error
+        nodes = self.grpc
+        attempts = _ROUNDS * len(nodes) if method.reads and len(nodes) > 1 else 1
+        deadline = time.monotonic() + self.timeout_s
+        node = nodes.current
+        for attempt in range(1, attempts + 1):
+            left_s = deadline - time.monotonic()
+            # One that keeps silent must not use up the time of those that would answer.
+            timeout_s = left_s / 2 if attempt < min(attempts, len(nodes)) else left_s
+            try:
+                return method.on_node[node](request, timeout=timeout_s, metadata=self._metadata)
+            except grpc.RpcError as error:
+                if error.code() is allowed:
+                    return None
+                explained = self._explained(error, work, node)
+                if not isinstance(explained, StoreUnavailable):
+                    raise explained from error
+                node = nodes.leave(node)
+                pause_s = random.uniform(0, _PAUSE_S) if attempt % len(nodes) == 0 else 0.0
+                if attempt == attempts or time.monotonic() + pause_s >= deadline:
+                    raise explained from error
+            except ValueError as error:
+                if "closed channel" not in str(error):
+                    raise
+                raise StoreError("the store is closed") from error
+            time.sleep(pause_s)
+        raise AssertionError("the last attempt returns or raises")
 
     def close(self) -> None:
-        """Close the channel; calls in progress fail."""
+        """Close the connections; calls in progress fail."""
         self._closed = True
         self.grpc.close()
 
-    def _explained(self, error: Any, work: Work) -> StoreError:
+    def _explained(self, error: Any, work: Work, node: int) -> StoreError:
         code, detail = error.code(), error.details() or "no details"
-        context = f"{work} at {self.location}"
+        context = f"{work} at {self.grpc.addresses[node]} (gRPC)"
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            return StoreUnavailable(f"no answer within {self._timeout_s:g} s: {context}")
+            return StoreUnavailable(f"no answer within {self.timeout_s:g} s: {context}")
         if "CERTIFICATE_VERIFY_FAILED" in detail:
             return StoreError(f"the server's certificate is not trusted: {context}; set store.ca_file")
         if code in _RETRYABLE:
@@ -154,23 +140,6 @@ class ServerChannel:
             # A server (or what stands before it) that shuts down cancels the calls it has not answered.
             return StoreUnavailable(f"CANCELLED by the server ({detail}): {context}")
         return StoreError(f"{code.name} ({detail}): {context}")
-
-
-def _address(url: str, grpc_port: int | None) -> tuple[str, int, bool]:
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise StoreError("the store's URL cannot be read; write http(s)://host:port") from error
-    if parts.username is not None or parts.password is not None:
-        raise StoreError("the store's URL holds a user or a password; give a key by store.api_key instead")
-    if not host or parts.path.strip("/") or parts.query or parts.fragment:
-        raise StoreError(f"the store's URL {url} must be http(s)://host:port and no more")
-    if ":" in host:
-        host = f"[{host}]"
-    if grpc_port is None:
-        grpc_port = (port or 6333) + 1
-    return host, grpc_port, parts.scheme == "https"
 
 
 def _credentials(config: StoreConfig) -> grpc.ChannelCredentials:

@@ -146,8 +146,11 @@ class Collection(Protocol):
         """Remove points; absent ones are no error."""
         ...
 
-    def retrieve(self, keys: Sequence[Key], with_vectors: bool) -> list[Found]:
-        """Those of the points that exist, in any order."""
+    def retrieve(self, keys: Sequence[Key], with_vectors: bool, settled: bool = True) -> list[Found]:
+        """Those of the points that exist, in any order.
+
+        Not `settled`: nothing that is written depends on it, so where points have replicas, any one may answer.
+        """
         ...
 
     def scroll(
@@ -162,6 +165,6 @@ class Collection(Protocol):
         """The `k` nearest points with their scores, best first."""
         ...
 
-    def count(self) -> int:
-        """How many points there are, exactly."""
+    def count(self, settled: bool = True) -> int:
+        """How many points there are, exactly; `settled` as in `retrieve`."""
         ...

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+from sinks.addresses import joined
+
+
+def _joined(location: Any) -> Any:
+    return (
+        joined(location)
+        if isinstance(location, list) and all(isinstance(one, str) for one in location)
+        else location
+    )
 
 
 class StoreConfig(BaseModel):
@@ -12,7 +23,11 @@ class StoreConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    location: str | None = Field(default=None, description="a folder, or the URL of a server")
+    location: Annotated[str | None, BeforeValidator(_joined)] = Field(
+        default=None,
+        description="a folder, or the URL of a server; of a cluster the URLs of several nodes, as a list or with "
+        "commas between: another one is asked when one fails",
+    )
     prefix: str = Field(
         default="",
         max_length=100,
@@ -30,9 +45,40 @@ class StoreConfig(BaseModel):
     ca_file: Path | None = Field(
         default=None, description="PEM file of the authority that signed an https server's certificate"
     )
+    shards: int | None = Field(
+        default=None,
+        ge=1,
+        description="shards of each collection that is created on a server; default: the server's, one a node",
+    )
+    replicas: int | None = Field(
+        default=None,
+        ge=1,
+        description="on how many nodes of a cluster each shard of a new collection is kept; default: the server's, "
+        "one. With 3 a node may be away while others write",
+    )
+    write_consistency: int | None = Field(
+        default=None,
+        ge=1,
+        description="by how many replicas a write must be acknowledged, of a new collection; default: by half of the "
+        "`replicas`, rounded up, which every read of a majority overlaps with",
+    )
+    write_ordering: Literal["medium", "strong"] = Field(
+        default="medium",
+        description="how updates of a collection with several replicas are put in one order: by a leader that another "
+        "node replaces when it is away, or (strong) by one that nobody replaces",
+    )
     lookalikes: bool = Field(
         default=False, description="build a graph over the users when the store is created, to search them"
     )
     interests: bool = Field(default=True, description="keep up to four interest vectors beside the fused one")
     batch_points: int = Field(default=512, ge=1, le=100_000, description="most points of one request")
     batch_bytes: int = Field(default=16 << 20, ge=1 << 16, description="most bytes of one request, about")
+
+    @model_validator(mode="after")
+    def _acknowledged_by_replicas(self) -> Self:
+        if self.write_consistency is not None and self.write_consistency > (self.replicas or 1):
+            raise ValueError(
+                f"write_consistency {self.write_consistency} asks for more replicas than the {self.replicas or 1} "
+                "that there would be; set replicas too, no lower"
+            )
+        return self

@@ -68,7 +68,7 @@ class EdgeCollection:
         with self._lock:
             self._call("delete", lambda: self._shard.update(operation))
 
-    def retrieve(self, keys: Sequence[Key], with_vectors: bool) -> list[Found]:
+    def retrieve(self, keys: Sequence[Key], with_vectors: bool, settled: bool = True) -> list[Found]:
         """Those of the points that exist, in any order."""
         records = self._call("read", lambda: self._shard.retrieve(list(keys), True, with_vectors))
         return [found_point(record) for record in records]
@@ -100,7 +100,7 @@ class EdgeCollection:
         points = self._call("search", lambda: self._shard.query(request))
         return [Found(edge_key(point.id), unpacked(point.payload), score=point.score) for point in points]
 
-    def count(self) -> int:
+    def count(self, settled: bool = True) -> int:
         """How many points there are, exactly."""
         return self._call("count", lambda: self._shard.count(edge.CountRequest(exact=True)))
 

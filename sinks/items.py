@@ -96,7 +96,7 @@ class Items:
         there: dict[int, ItemRecord] = {}
         for part in self._batches(keys):
             with moved_if_gone(self._confirm):
-                found = self._collection.retrieve(part, with_vectors)
+                found = self._collection.retrieve(part, with_vectors, settled=False)
             for point in found:
                 record = _record(point, with_vectors)
                 there[record.key] = record
@@ -169,7 +169,7 @@ class Items:
 
     def count(self) -> int:
         """How many items there are, exactly."""
-        return self._collection.count()
+        return self._collection.count(settled=False)
 
     def _batches(self, keys: Sequence[int]) -> Iterator[list[int]]:
         distinct = list(dict.fromkeys(int(key) for key in keys))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sinks.addresses import is_server
 from sinks.config import StoreConfig
 from sinks.errors import StoreError
 from sinks.protocols import Store
@@ -14,7 +15,8 @@ from sinks.versions import Version
 def open_store(
     location: str, config: StoreConfig, dim: int, create: bool, first: Version | None = None
 ) -> Store:
-    """Open the store at `location`: a folder (embedded) or the http(s) URL of a Qdrant server.
+    """Open the store at `location`: a folder (embedded) or the http(s) URL of a Qdrant server; of a cluster those of
+    several nodes, with commas between.
 
     With `create`, a store that is not there is made, for vectors of `dim` dimensions; `first` says what model they will
     be of.
@@ -28,7 +30,7 @@ def open_store(
     """
     engine: Engine
     # Engines are imported here: a command that needs one should not load the other.
-    if location.startswith(("http://", "https://")):
+    if is_server(location):
         from sinks.server import ServerEngine
 
         engine = ServerEngine(location, config)

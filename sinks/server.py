@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -15,15 +16,21 @@ from sinks.collection import Collection, Found, Key, PointBatch, Where
 from sinks.config import StoreConfig
 from sinks.errors import StoreUnavailable
 from sinks.layout import CollectionSpec, FoundCollection, FoundVector
+from sinks.nodes import Method
+from sinks.replicas import Replicas, least_acknowledged
 from sinks.wire import encode_upsert
 
 _PAYLOAD = messages.WithPayloadSelector(enable=True)
+_NO_PAYLOAD = messages.WithPayloadSelector(enable=False)
+_LONGEST_PAUSE_S = 0.2
 
 
 class ServerCollection:
     """See `sinks.collection.Collection`."""
 
-    def __init__(self, channel: ServerChannel, name: str) -> None:
+    def __init__(self, channel: ServerChannel, name: str, replicas: Replicas | None = None) -> None:
+        """replicas: what is known of them; None where there is one for sure."""
+        self._replicas = replicas
         self._channel = channel
         self._name = name
         self._points = messages.PointsStub(channel.grpc)  # type: ignore[no-untyped-call]
@@ -54,15 +61,43 @@ class ServerCollection:
         )
         self._applied(self._points.Delete, request, Work("deleting from", self._name, len(keys)))
 
-    def retrieve(self, keys: Sequence[Key], with_vectors: bool) -> list[Found]:
-        """Those of the points that exist, in any order."""
+    def retrieve(self, keys: Sequence[Key], with_vectors: bool, settled: bool = True) -> list[Found]:
+        """Those of the points that exist, in any order.
+
+        Where replicas differ on a settled read's points for the moment, it is repeated until they agree: absent is what
+        no replica asked has.
+
+        Raises:
+            StoreUnavailable: they go on to differ.
+        """
+        work = Work("reading from", self._name, len(keys))
+        found = self._get(keys, _PAYLOAD, with_vectors, settled, work)
+        if not settled or self._replicas is None or self._replicas.count < 2:
+            return found
+        deadline, pause_s = time.monotonic() + self._channel.timeout_s, 0.005
+        missing = set(keys) - {point.key for point in found}
+        while missing and (there := self._get(list(missing), _NO_PAYLOAD, False, False, work)):
+            if time.monotonic() + pause_s > deadline:
+                raise StoreUnavailable(
+                    f"the replicas go on to differ on {len(there)} points: {work} at {self._channel.location}"
+                )
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            agreed = self._get([point.key for point in there], _PAYLOAD, with_vectors, True, work)
+            found += agreed
+            missing -= {point.key for point in agreed}
+        return found
+
+    def _get(
+        self, keys: Sequence[Key], payload: Any, with_vectors: bool, settled: bool, work: Work
+    ) -> list[Found]:
         request = messages.GetPoints(
             collection_name=self._name,
             ids=_ids(keys),
-            with_payload=_PAYLOAD,
+            with_payload=payload,
             with_vectors=messages.WithVectorsSelector(enable=with_vectors),
         )
-        answer = self._answer(self._points.Get, request, Work("reading from", self._name, len(keys)))
+        answer = self._answer(self._points.Get, request, work, settled)
         return [_found(point) for point in answer.result]
 
     def scroll(
@@ -97,10 +132,11 @@ class ServerCollection:
         answer = self._answer(self._points.Query, request, Work("searching", self._name))
         return [_found(point, point.score) for point in answer.result]
 
-    def count(self) -> int:
+    def count(self, settled: bool = True) -> int:
         """How many points there are, exactly."""
         request = messages.CountPoints(collection_name=self._name, exact=True)
-        return int(self._answer(self._points.Count, request, Work("counting", self._name)).result.count)
+        work = Work("counting", self._name)
+        return int(self._answer(self._points.Count, request, work, settled).result.count)
 
     def index(self, field: str, kind: Any) -> None:
         """Index a payload field; nothing changes if it is indexed."""
@@ -112,10 +148,14 @@ class ServerCollection:
         )
         self._applied(self._points.CreateFieldIndex, request, Work(f"indexing {field} of", self._name))
 
-    def _answer(self, method: Callable[..., Any], request: Any, work: Work) -> Any:
+    def _answer(self, method: Method[Any], request: Any, work: Work, settled: bool = False) -> Any:
+        if settled and self._replicas is not None:
+            request = self._replicas.settled(method, request)
         return self._channel.call(method, request, work)
 
-    def _applied(self, method: Callable[..., Any], request: Any, work: Work) -> None:
+    def _applied(self, method: Method[Any], request: Any, work: Work) -> None:
+        if self._replicas is not None:
+            request = self._replicas.update(method, request)
         # A server may answer without an error and yet not have applied the points (WaitTimeout).
         status = self._answer(method, request, work).result.status
         if status != messages.UpdateStatus.Completed:
@@ -129,11 +169,15 @@ class ServerEngine:
     def __init__(self, url: str, config: StoreConfig) -> None:
         """Prepare the connection; nothing is sent yet.
 
+        url: of the server, or those of a cluster's nodes with commas between.
+
         Raises:
-            StoreError: the URL or the CA file cannot be used.
+            StoreError: a URL or the CA file cannot be used.
         """
         self._channel = ServerChannel(url, config)
+        self._config = config
         self._prefix = config.prefix
+        self._opened: dict[str, ServerCollection] = {}
         self._collections = messages.CollectionsStub(self._channel.grpc)  # type: ignore[no-untyped-call]
 
     @property
@@ -152,7 +196,7 @@ class ServerEngine:
         info = self._info(name)
         if info is None:
             return None
-        return ServerCollection(self._channel, name), _looks(name, info)
+        return self._collection(name), _looks(name, info)
 
     def create(self, spec: CollectionSpec) -> Collection:
         """Create the collection, or open it if another process was faster."""
@@ -167,13 +211,21 @@ class ServerEngine:
             # Rewritten all the time and read by id: without this the server keeps rebuilding segments.
             request.optimizers_config.indexing_threshold = 0
             request.hnsw_config.m = 0
+        config = self._config
+        if config.shards is not None:
+            request.shard_number = config.shards
+        if config.replicas is not None:
+            request.replication_factor = config.replicas
+            request.write_consistency_factor = least_acknowledged(config.replicas)
+        if config.write_consistency is not None:
+            request.write_consistency_factor = config.write_consistency
         self._channel.call(
             self._collections.Create,
             request,
             Work("creating", name),
             allowed=grpc.StatusCode.ALREADY_EXISTS,
         )
-        return ServerCollection(self._channel, name)
+        return self._collection(name)
 
     def index(self, spec: CollectionSpec) -> None:
         """Make the payload indexes that the collection lacks."""
@@ -184,11 +236,12 @@ class ServerEngine:
         kinds |= dict.fromkeys(spec.integers, messages.FieldType.FieldTypeInteger)
         for field, kind in kinds.items():
             if field not in indexed:
-                ServerCollection(self._channel, name).index(field, kind)
+                self._collection(name).index(field, kind)
 
     def drop(self, spec: CollectionSpec) -> None:
         """Delete the collection; an absent one is no error."""
         name = self._prefix + spec.name
+        self._opened.pop(name, None)
         request = messages.DeleteCollection(collection_name=name)
         self._channel.call(
             self._collections.Delete, request, Work("deleting", name), allowed=grpc.StatusCode.NOT_FOUND
@@ -228,6 +281,13 @@ class ServerEngine:
     def close(self) -> None:
         """Close the connection."""
         self._channel.close()
+
+    def _collection(self, name: str) -> ServerCollection:
+        if name not in self._opened:
+            expected = self._config.replicas or 1
+            replicas = Replicas(self._channel, name, self._config.write_ordering, expected)
+            self._opened[name] = ServerCollection(self._channel, name, replicas)
+        return self._opened[name]
 
     def _info(self, name: str) -> Any:
         request = messages.GetCollectionInfoRequest(collection_name=name)

@@ -127,7 +127,7 @@ class Users:
 
     def count(self) -> int:
         """How many users there are, within the number of lanes."""
-        return self._collection.count()
+        return self._collection.count(settled=False)
 
     def delete(self, user_ids: Sequence[str]) -> None:
         """Remove users; absent ones are no error."""

@@ -129,7 +129,7 @@ def test_other_fields_are_refused(client: Client) -> None:
         (client.points.Upsert, messages.UpsertPoints(collection_name="c", wait=True, timeout=3)),
         (client.points.Get, messages.GetPoints(collection_name="c")),
         (client.points.Query, messages.QueryPoints(collection_name="c", score_threshold=0.5)),
-        (client.collections.Create, messages.CreateCollection(collection_name="d", shard_number=2)),
+        (client.collections.Create, messages.CreateCollection(collection_name="d", on_disk_payload=True)),
     ]
     for call, request in refused:
         fails(grpc.StatusCode.UNIMPLEMENTED, call, request)

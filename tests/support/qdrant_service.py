@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import grpc
 import qdrant_edge as edge
 from qdrant_client import grpc as messages
 
+from support.qdrant_replicas import ReplicatedShard
 from support.qdrant_requests import (
     Refused,
     found,
@@ -38,18 +41,34 @@ class ServedCollection:
 
     def __init__(self, folder: Path, created: Any | None = None) -> None:
         described = folder / "created.bin"
-        shard = folder / "shard"
         if created is None:
             self.created = messages.CreateCollection.FromString(described.read_bytes())
-            self.shard = edge.EdgeShard.load(str(shard))
+            shards = [edge.EdgeShard.load(str(folder / shard)) for shard in self._replicas()]
         else:
             self.created = created
             shutil.rmtree(folder, ignore_errors=True)
-            shard.mkdir(parents=True)
-            self.shard = edge.EdgeShard.create(str(shard), self._config())
+            for shard in self._replicas():
+                (folder / shard).mkdir(parents=True)
+            shards = [
+                edge.EdgeShard.create(str(folder / shard), self._config()) for shard in self._replicas()
+            ]
             described.write_bytes(created.SerializeToString())
-        self.updating = threading.Lock()
+        self.shard: Any = shards[0] if len(shards) == 1 else ReplicatedShard(shards)
+        self.updating: Any = threading.Lock()
         self.params = dict(self.created.vectors_config.params_map.map)
+
+    def _replicas(self) -> list[str]:
+        """Folders of the replicas of the one shard that there is, whatever number was asked for."""
+        return ["shard", *(f"replica-{n}" for n in range(2, self.created.replication_factor + 1))]
+
+    def asked(self, request: Any) -> ServedCollection:
+        """The collection as the request asks for it: with one replica it makes no difference."""
+        if not isinstance(self.shard, ReplicatedShard):
+            return self
+        view = copy.copy(self)
+        view.shard = self.shard.asked(request)
+        view.updating = nullcontext()
+        return view
 
     def _config(self) -> edge.EdgeConfig:
         def graph(message: Any) -> edge.HnswIndexConfig | None:
@@ -105,6 +124,8 @@ class Service(messages.PointsServicer):
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.update_status = messages.UpdateStatus.Completed
+        self.replicas = 1
+        self.forgets_ordering = False
         self._creating = threading.Lock()
         self._collections = {
             path.parent.name: ServedCollection(path.parent) for path in folder.glob("*/created.bin")
@@ -122,7 +143,7 @@ class Service(messages.PointsServicer):
         name = self._aliases.get(request.collection_name, request.collection_name)
         if name not in self._collections:
             raise Refused(grpc.StatusCode.NOT_FOUND, f"Not found: Collection `{name}` doesn't exist!")
-        return self._collections[name]
+        return self._collections[name].asked(request)
 
     def Create(self, request: Any, context: Any) -> Any:
         name = request.collection_name
@@ -134,7 +155,11 @@ class Service(messages.PointsServicer):
                 raise invalid(
                     f"Can't create collection with name {name}. Alias with the same name already exists"
                 )
-            self._collections[name] = ServedCollection(self._folder / name, request)
+            if not request.HasField("replication_factor"):
+                request.replication_factor = self.replicas
+            collection = self._collections[name] = ServedCollection(self._folder / name, request)
+            if isinstance(collection.shard, ReplicatedShard):
+                collection.shard.forgets_ordering = self.forgets_ordering
         return messages.CollectionOperationResponse(result=True)
 
     def DeleteCollection(self, request: Any, context: Any) -> Any:
@@ -186,12 +211,26 @@ class Service(messages.PointsServicer):
         collection = self._named(request)
         info = messages.CollectionInfo(status=messages.CollectionStatus.Green)
         info.config.params.vectors_config.CopyFrom(collection.created.vectors_config)
+        info.config.params.shard_number = collection.created.shard_number or 1
+        info.config.params.replication_factor = collection.created.replication_factor or 1
+        info.config.params.write_consistency_factor = collection.created.write_consistency_factor or 1
         info.config.optimizer_config.CopyFrom(collection.created.optimizers_config)
         shard = collection.shard.info()
         info.points_count = shard.points_count
         for name, field in shard.payload_schema.items():
             info.payload_schema[name].data_type = served_type(field.data_type)
         return messages.GetCollectionInfoResponse(result=info)
+
+    def cluster_info(self, request: Any, context: Any) -> Any:
+        """Every replica is on a node of its own; the first one is here."""
+        created = self._named(request).created
+        shards = created.shard_number or 1
+        answer = messages.CollectionClusterInfoResponse(peer_id=1, shard_count=shards)
+        for shard in range(shards):
+            answer.local_shards.add(shard_id=shard, state=messages.ReplicaState.Active)
+            for peer in range(2, (created.replication_factor or 1) + 1):
+                answer.remote_shards.add(shard_id=shard, peer_id=peer, state=messages.ReplicaState.Active)
+        return answer
 
     def CreateFieldIndex(self, request: Any, context: Any) -> Any:
         kind = INDEXES.get(request.field_type) if request.HasField("field_type") else None
@@ -291,3 +330,4 @@ class CollectionsOnly(messages.CollectionsServicer):
         self.Delete = service.DeleteCollection
         self.UpdateAliases = service.UpdateAliases
         self.ListAliases = service.ListAliases
+        self.CollectionClusterInfo = service.cluster_info

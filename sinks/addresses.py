@@ -1,0 +1,96 @@
+"""The addresses of a server, as a location writes them: one URL, or several of one cluster with commas between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from sinks.errors import StoreError
+
+SCHEMES = ("http://", "https://")
+_REST_PORT = 6333
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One node of a server."""
+
+    host: str
+    """in brackets where it is an IPv6 address"""
+    port: int
+    """of gRPC"""
+    rest_port: int
+    tls: bool
+
+    @property
+    def target(self) -> str:
+        """For gRPC."""
+        return f"{self.host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{'https' if self.tls else 'http'}://{self.target}"
+
+
+def is_server(location: str) -> bool:
+    """Whether a location names a server, well or badly; a folder otherwise.
+
+    >>> is_server("http://a:6333, http://b:6333"), is_server("./store,1")
+    (True, False)
+    """
+    return any(part.strip().startswith(SCHEMES) for part in location.split(","))
+
+
+def joined(locations: Sequence[str]) -> str:
+    """One location that says what a list of them says.
+
+    Raises:
+        ValueError: several, and not all of them are URLs; or none at all.
+
+    >>> joined(["http://a:6333", "http://b:6333"])
+    'http://a:6333,http://b:6333'
+    """
+    if not locations:
+        raise ValueError("an empty list names no store; give a folder, or the URLs of a server's nodes")
+    if len(locations) > 1 and not all(location.strip().startswith(SCHEMES) for location in locations):
+        raise ValueError("only a server has several addresses: each must be http(s)://host:port")
+    return ",".join(location.strip() for location in locations)
+
+
+def addresses(location: str, grpc_port: int | None) -> list[Address]:
+    """The nodes that a server's location names, each once, in their order.
+
+    Raises:
+        StoreError: a URL that would not mean what it says, or nodes that differ in http and https. No message shows
+            what may be a secret.
+
+    >>> [str(address) for address in addresses("http://a:6333, http://b", None)]
+    ['http://a:6334', 'http://b:6334']
+    """
+    found = [_address(part.strip(), grpc_port) for part in location.split(",")]
+    if len({address.tls for address in found}) > 1:
+        raise StoreError("the store's addresses must be all http or all https: one key goes to each of them")
+    return list(dict.fromkeys(found))
+
+
+def _address(url: str, grpc_port: int | None) -> Address:
+    if not url.startswith(SCHEMES):
+        # What stands there is not shown: it may be a password that has a comma in it.
+        raise StoreError(
+            "one of the store's addresses does not begin with http:// or https://; write "
+            "http(s)://host:port, and commas between several"
+        )
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise StoreError("the store's URL cannot be read; write http(s)://host:port") from error
+    if parts.username is not None or parts.password is not None:
+        raise StoreError("the store's URL holds a user or a password; give a key by store.api_key instead")
+    if not host or parts.path.strip("/") or parts.query or parts.fragment:
+        named = f" of {host}" if host else ""
+        raise StoreError(f"the store's URL{named} must be http(s)://host:port and no more")
+    if ":" in host:
+        host = f"[{host}]"
+    rest_port = port or _REST_PORT
+    return Address(host, grpc_port or rest_port + 1, rest_port, parts.scheme == "https")
