@@ -64,8 +64,9 @@ class ServerCollection:
     def retrieve(self, keys: Sequence[Key], with_vectors: bool, settled: bool = True) -> list[Found]:
         """Those of the points that exist, in any order.
 
-        Where replicas differ on a settled read's points for the moment, it is repeated until they agree: absent is what
-        no replica asked has.
+        Where replicas differ on a settled read's points for the moment, it is repeated until they agree. Of what is left
+        out then any replica is asked, and what it has not is absent: one that failed to take a write is out of service
+        before that is acknowledged, so each that answers has some version of all that ever was.
 
         Raises:
             StoreUnavailable: they go on to differ.

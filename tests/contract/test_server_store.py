@@ -23,3 +23,16 @@ class TestServerStore(StoreContract, FenceContract, VersionContract, SharedVersi
         numbers = count()
         with quick_folder() as folder, QdrantServer(folder) as server:
             yield lambda: Place(server.url, {"prefix": f"store-{next(numbers)}-"})
+
+
+@pytest.mark.server
+class TestReplicatedStore(StoreContract, FenceContract, VersionContract, SharedVersionContract):
+    """The same where each point has two replicas."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def places(cls) -> Iterator[Callable[[], Place]]:
+        numbers = count()
+        with quick_folder() as folder, QdrantServer(folder, replicas=2) as server:
+            yield lambda: Place(server.url, {"prefix": f"store-{next(numbers)}-"})
+            assert not server.unordered_updates()

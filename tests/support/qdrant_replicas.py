@@ -30,6 +30,8 @@ class ReplicatedShard:
         self.locks = [threading.Lock() for _ in replicas]
         self.leader = threading.Lock()
         self.forgets_ordering = False
+        self.unordered = 0
+        """updates that asked for no ordering"""
 
     def asked(self, request: Any) -> AskedReplicas:
         """As the request asks for it: ordering of an update, consistency of a read."""
@@ -67,6 +69,7 @@ class AskedReplicas:
             with self._shard.leader:
                 self._spread(operation, numbers)
         else:
+            self._shard.unordered += not self._ordered
             random.shuffle(numbers)
             self._spread(operation, numbers)
 

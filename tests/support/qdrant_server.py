@@ -30,6 +30,7 @@ if not __package__:  # run as a program, not imported by a test
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support.qdrant_faults import follow
+from support.qdrant_replicas import ReplicatedShard
 from support.qdrant_requests import Refused, check_understood
 from support.qdrant_service import CollectionsOnly, Service
 
@@ -84,6 +85,16 @@ class QdrantServer:
         its answer is lost."""
         with self._lock:
             self._failures += [(code, applied, method)] * requests
+
+    def replicated(self, collection: str) -> ReplicatedShard:
+        """The replicas of a collection that has several."""
+        shard = self._service.collection(collection).shard
+        assert isinstance(shard, ReplicatedShard)
+        return shard
+
+    def unordered_updates(self) -> dict[str, int]:
+        """By collection with several replicas: how many updates asked for no ordering, where any did."""
+        return self._service.unordered_updates()
 
     def start(self) -> Self:
         """Listen, on the same port as before after a `stop`."""

@@ -139,6 +139,17 @@ class Service(messages.PointsServicer):
         for collection in self._collections.values():
             collection.shard.close()
 
+    def collection(self, name: str) -> ServedCollection:
+        return self._collections[name]
+
+    def unordered_updates(self) -> dict[str, int]:
+        shards = {name: collection.shard for name, collection in self._collections.items()}
+        return {
+            name: shard.unordered
+            for name, shard in shards.items()
+            if isinstance(shard, ReplicatedShard) and shard.unordered
+        }
+
     def _named(self, request: Any) -> ServedCollection:
         name = self._aliases.get(request.collection_name, request.collection_name)
         if name not in self._collections:
