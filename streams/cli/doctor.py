@@ -86,8 +86,9 @@ def check_broker(settings: Settings) -> list[Check]:
 
 
 def check_store(location: str | None, settings: Settings) -> list[Check]:
-    """The store answers, fits these settings, and what it holds."""
+    """The store answers, fits these settings, what it holds, and on which nodes."""
     from sinks.errors import StoreNotFound
+    from streams.cli.doctor_cluster import tell_of_cluster
     from streams.workspace import open_existing
 
     if not location:
@@ -95,7 +96,9 @@ def check_store(location: str | None, settings: Settings) -> list[Check]:
     try:
         with open_existing(location, settings) as workspace:
             fitted = "whitening fitted" if workspace.is_fitted else "no whitening yet"
-            return [Check("store", True, f"{location}: {workspace.store.items.count()} items, {fitted}")]
+            found = f"{location}: {workspace.store.items.count()} items, {fitted}"
+        nodes = [Check("nodes", *told) for told in tell_of_cluster(location, settings.store)]
+        return [Check("store", True, found), *nodes]
     except StoreNotFound:
         return [
             Check("store", None, f"{location}: nothing there yet", "driftline items, replay or run create it")

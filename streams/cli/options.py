@@ -12,7 +12,8 @@ Store = Annotated[
     typer.Option(
         "--store",
         metavar="STORE",
-        help="Where vectors live: a folder (embedded Qdrant) or the http(s):// URL of a Qdrant server. "
+        help="Where vectors live: a folder (embedded Qdrant) or the http(s):// URL of a Qdrant server, of a cluster those "
+        "of several nodes with commas between. "
         "Default: store.location of the settings.",
         show_default=False,
     ),
