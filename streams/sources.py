@@ -12,15 +12,18 @@ from collections.abc import Iterable, Mapping
 TopicPartition = tuple[str, int]
 
 
-def kafka_identity(cluster: str, topic: str, topic_id: str | None, partition: int) -> str:
-    """Identity of a topic-partition; `topic_id` None where the broker tells none.
+def kafka_identity(cluster: str, topic: str, topic_id: str | None, partition: int, turn: int = 0) -> str:
+    """Identity of a topic-partition.
+
+    topic_id: None where the broker tells none. turn: how often somebody has said that the topic was made again although the
+    broker tells no other id.
 
     >>> kafka_identity("c1", "clicks", "ff57e317-5042", 3)
     'c1/ff57e317-5042/3'
-    >>> kafka_identity("c1", "clicks", None, 3)
-    'c1/name:clicks/3'
+    >>> kafka_identity("c1", "clicks", None, 3, turn=1)
+    'c1/name:clicks#1/3'
     """
-    return f"{cluster}/{topic_id or f'name:{topic}'}/{partition}"
+    return f"{cluster}/{topic_id or f'name:{topic}'}{f'#{turn}' if turn else ''}/{partition}"
 
 
 def old_name(cluster: str, topic: str, partition: int) -> str:
@@ -35,18 +38,22 @@ class PartitionSources:
     they were handed over (`streams.batch.Batch.source`): a later one may be that of a topic made again.
     """
 
-    def __init__(self, cluster: str, topic_ids: Mapping[str, str | None] | None = None) -> None:
+    def __init__(self, cluster: str) -> None:
         self.cluster = cluster
-        self._topic_ids: Mapping[str, str | None] = dict(topic_ids or {})
+        self._topics: Mapping[str, tuple[str | None, int]] = {}
 
     @property
     def topic_ids(self) -> Mapping[str, str | None]:
         """The id of each topic that is there; None where the broker tells none."""
-        return self._topic_ids
+        return {name: topic_id for name, (topic_id, _) in self._topics.items()}
 
-    def replace(self, topic_ids: Mapping[str, str | None]) -> None:
-        """Take what the broker says now."""
-        self._topic_ids = dict(topic_ids)
+    def replace(self, topic_ids: Mapping[str, str | None], turns: Mapping[str, int] | None = None) -> None:
+        """Take what the broker says now. turns: by name, see `kafka_identity`; 0 where left out."""
+        self._topics = {name: (topic_id, (turns or {}).get(name, 0)) for name, topic_id in topic_ids.items()}
+
+    def turn(self, topic: str) -> int:
+        """How often somebody has said that the topic was made again; see `kafka_identity`."""
+        return self._topics[topic][1]
 
     def identity(self, topic: str, partition: int) -> str:
         """Identity of a topic-partition.
@@ -54,12 +61,16 @@ class PartitionSources:
         Raises:
             KeyError: the topic was not there when the broker was asked.
         """
-        return kafka_identity(self.cluster, topic, self._topic_ids[topic], partition)
+        topic_id, turn = self._topics[topic]
+        return kafka_identity(self.cluster, topic, topic_id, partition, turn)
 
     def identities(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, str]:
         """Identity of each topic-partition whose topic is there."""
+        there = self._topics
         return {
-            (topic, partition): self.identity(topic, partition)
+            (topic, partition): kafka_identity(
+                self.cluster, topic, there[topic][0], partition, there[topic][1]
+            )
             for topic, partition in partitions
-            if topic in self._topic_ids
+            if topic in there
         }

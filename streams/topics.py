@@ -28,7 +28,7 @@ def cluster_id(broker: BrokerConfig, contact_s: float = CONTACT_S) -> str:
         BrokerUnavailable: no connection within `contact_s`.
         BrokerError: it answers without an identity, or refuses.
     """
-    with _admin(broker, contact_s) as admin:
+    with admin_client(broker, contact_s) as admin:
         found = admin.describe_cluster().get("cluster_id")
     if not found:
         raise BrokerError(f"the broker at {broker.url} tells no cluster id; watermarks need one")
@@ -75,8 +75,19 @@ def wait_for_broker(
 
 def describe_topics(broker: BrokerConfig, names: Sequence[str]) -> dict[str, int | None]:
     """Partition count of each topic, None where it does not exist."""
-    with _admin(broker) as admin:
+    with admin_client(broker) as admin:
         return _partitions(admin, names)
+
+
+def missing_topics(found: Mapping[str, int | None]) -> str | None:
+    """What is wrong with the topics and how to mend it, or None. found: partition count by name, None if missing."""
+    missing = [name for name, count in found.items() if count is None]
+    if not missing:
+        return None
+    return (
+        f"no such topic: {', '.join(missing)}. The daemon creates none; create them with your broker's tool, "
+        "or for a trial with: driftline simulate --broker URL"
+    )
 
 
 def ensure_topics(broker: BrokerConfig, topics: Mapping[str, int], replication: int = 1) -> list[str]:
@@ -87,7 +98,7 @@ def ensure_topics(broker: BrokerConfig, topics: Mapping[str, int], replication: 
     Raises:
         BrokerError: the broker refuses one; the text names it.
     """
-    with _admin(broker) as admin:
+    with admin_client(broker) as admin:
         there = _partitions(admin, list(topics))
         missing = {name: count for name, count in topics.items() if there[name] is None}
         if not missing:
@@ -140,7 +151,13 @@ def _someone_listens(broker: BrokerConfig, timeout_s: float) -> bool:
 
 
 @contextmanager
-def _admin(broker: BrokerConfig, contact_s: float = CONTACT_S) -> Iterator[KafkaAdminClient]:
+def admin_client(broker: BrokerConfig, contact_s: float = CONTACT_S) -> Iterator[KafkaAdminClient]:
+    """kafka-python's admin client for some calls.
+
+    Raises:
+        BrokerUnavailable: no connection within `contact_s`, or an answer that may be another one later.
+        BrokerError: it refuses.
+    """
     from kafka import errors
     from kafka.admin import KafkaAdminClient
 
@@ -158,6 +175,10 @@ def _admin(broker: BrokerConfig, contact_s: float = CONTACT_S) -> Iterator[Kafka
     except (errors.KafkaError, OSError) as error:
         if isinstance(error, errors.BrokerResponseError) and not isinstance(error, errors.RetriableError):
             raise BrokerError(f"the broker at {broker.url} refuses: {type(error).__name__}") from None
+        if isinstance(error, errors.BrokerResponseError):
+            raise BrokerUnavailable(
+                f"the broker at {broker.url} is not ready yet: {type(error).__name__}"
+            ) from None
         raise BrokerUnavailable(  # a wrong password looks like silence
             f"{broker.url} accepts connections, but gives no answer as {broker.security_protocol} "
             f"({type(error).__name__}); if this lasts, check security_protocol and credentials"

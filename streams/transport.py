@@ -25,10 +25,12 @@ flow control) stays Faust's.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import faust
+from aiokafka.structs import OffsetAndMetadata
 from faust.exceptions import ConsumerNotStarted
 from faust.serializers import codecs
 from faust.transport.drivers import aiokafka as driver
@@ -38,6 +40,7 @@ from faust.types.tuples import ConsumerMessage, Message
 from streams.fetched_record import unpack_cheaply
 
 RAW_CODEC = "driftline-raw"
+AskPositions = Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
 
 #: The private names of Faust (and of aiokafka below it) that this file relies on; a test checks that they still exist.
 PRIVATE_NAMES: dict[str, tuple[str, ...]] = {
@@ -74,7 +77,11 @@ PRIVATE_NAMES: dict[str, tuple[str, ...]] = {
     ),  # this one and the next two: streams/fetched_record.py
     "aiokafka.consumer.fetcher:FetchResult": ("_partition_records",),
     "aiokafka.consumer.fetcher:PartitionRecords": ("_consumer_record",),
-    "aiokafka.consumer.group_coordinator:GroupCoordinator": ("generation", "coordinator_id"),
+    "aiokafka.consumer.group_coordinator:GroupCoordinator": (
+        "generation",
+        "coordinator_id",
+        "request_rejoin",
+    ),
 }
 
 
@@ -96,8 +103,14 @@ FETCH_WAIT_MS = 200
 holds up the next one of a busy partition on the same broker, and the embedded broker sits out half of it."""
 
 
+PLACE_S = 45.0
+"""How long an assignment may wait for the app's word on where to begin before the app goes on without these partitions."""
+
+
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread with a shorter wait of its fetches and cheaper records."""
+
+    app: BatchApp
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -106,7 +119,39 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
                 "aiokafka's consumer has no _fetch_max_wait_ms any more; see streams/transport.py"
             )
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        self._stamp_commits(consumer)
         return consumer
+
+    def _stamp_commits(self, consumer: Any) -> None:
+        """Write the app's `commit_metadata` beside every offset; Faust writes nothing there."""
+        commit = consumer.commit
+
+        async def stamped(offsets: Mapping[Any, Any]) -> None:
+            metadata = self.app.commit_metadata
+            await commit({tp: OffsetAndMetadata(there.offset, metadata) for tp, there in offsets.items()})
+
+        consumer.commit = stamped
+
+    async def go_to(self, positions: Mapping[TP, int]) -> None:
+        """Fetch from these offsets next; of partitions that are not assigned any more nothing."""
+        consumer = self._ensure_consumer()
+
+        async def seek() -> None:
+            assigned = consumer.assignment()
+            for tp, offset in positions.items():
+                if driver.ensure_aiokafka_TP(tp) in assigned:
+                    consumer.seek(driver.ensure_aiokafka_TP(tp), offset)
+
+        await self.call_thread(seek)
+
+    async def rejoin(self) -> None:
+        """Let the group assign anew, as if a member had come."""
+        coordinator = self._ensure_consumer()._coordinator
+
+        async def ask() -> None:
+            coordinator.request_rejoin()
+
+        await self.call_thread(ask)
 
     async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
         unpack_cheaply(consumer._fetcher)
@@ -123,12 +168,19 @@ class BatchConsumer(driver.Consumer):
     same generation. Batches of one partition must be finished in the order in which they were handed over.
     """
 
+    app: BatchApp
+    _thread: BatchConsumerThread
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._begun: dict[TP, int] = {}  # offset of the first record taken from the client
         self._processed: dict[TP, int] = {}  # next offset after the last batch marked done
         self._confirmed: dict[TP, int] = {}  # what the broker acknowledged of it
         self._epoch = 0  # counts assignments; a generation can come again after the broker lost the group
         self._settling = False
+        self._starts: dict[TP, int] = {}  # where the app said that the partitions begin
+        self._held: set[TP] = set()
+        self._placing: asyncio.Task[None] | None = None
+        self._crashing: asyncio.Future[Any] | None = None
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
@@ -143,8 +195,8 @@ class BatchConsumer(driver.Consumer):
                 if self.should_stop or not records:
                     continue
                 if not self.flow_active:
-                    # fetched across a rebalance: read it again from the committed offset
-                    await self.perform_seek()
+                    # fetched across a rebalance: read it again
+                    await self._read_again()
                     continue
                 await self._hand_over(records, active)
                 pause_s = getattr(self.app, "fetch_linger_s", 0.0)
@@ -164,6 +216,8 @@ class BatchConsumer(driver.Consumer):
             self._begun.setdefault(TP(fetched_tp.topic, fetched_tp.partition), batch[0].offset)
         for fetched_tp, batch in records.items():
             tp = TP(fetched_tp.topic, fetched_tp.partition)
+            if tp in self._held:
+                continue
             if not self.flow_active or generation != self.app.consumer_generation_id:
                 return
             if active is not None and tp not in active and tp not in self._buffered_partitions:
@@ -192,6 +246,13 @@ class BatchConsumer(driver.Consumer):
             # Raced against suspend_flow as in Faust's own loop: a rebalance must not wait for a full queue.
             await self.wait_first(self.callback(message), self.suspend_flow.wait())
             self._read_offset[tp] = last.offset
+
+    async def _read_again(self) -> None:
+        """Go back to what was not handed over."""
+        if self.app.positions is None:
+            await self.perform_seek()
+            return
+        await self._thread.go_to({tp: self._processed.get(tp, start) for tp, start in self._starts.items()})
 
     # -- what an agent calls
 
@@ -275,6 +336,53 @@ class BatchConsumer(driver.Consumer):
         return committed
 
     async def perform_seek(self) -> None:
+        """Go to where the assigned partitions begin: where the app says, else to what is committed.
+
+        Called by Faust at each assignment, before records flow, with a deadline of a minute or two. What the app asks for
+        may be away for longer, so after `PLACE_S` the partitions are paused, and go on when it has answered.
+        """
+        if self.app.positions is None:
+            await self._seek_to_committed()
+            return
+        self._stop_placing()
+        self._placing = placing = asyncio.create_task(self._place(self.app.positions, self._epoch))
+        done, _ = await asyncio.wait({placing}, timeout=PLACE_S)
+        if not done:
+            self.pause_partitions(self.assignment())
+            placing.add_done_callback(self._placed_late)
+        elif not placing.cancelled():
+            placing.result()
+
+    async def _place(self, ask: AskPositions, epoch: int) -> None:
+        assigned = set(self.assignment())
+        positions = await ask(assigned)
+        if epoch != self._epoch:
+            return
+        self._starts = dict(positions)
+        await self._thread.go_to(positions)
+        self._read_offset.update(positions)
+        # So that whoever looks at the group sees at once where it stands, and whose it is.
+        await self._commit(positions)
+        if epoch == self._epoch:
+            self.resume_partitions(assigned)
+
+    def _placed_late(self, placing: asyncio.Task[None]) -> None:
+        if not placing.cancelled() and (error := placing.exception()) is not None:
+            self._crashing = asyncio.ensure_future(self.crash(error))
+
+    def _stop_placing(self) -> None:
+        if self._placing is not None:
+            self._placing.cancel()
+
+    async def rejoin(self) -> None:
+        """Have the partitions assigned anew, so that they are placed anew; the whole group does."""
+        await self._thread.rejoin()
+
+    def hold(self, tp: TP) -> None:
+        """Hand over nothing more of the partition until it is assigned anew."""
+        self._held.add(tp)
+
+    async def _seek_to_committed(self) -> None:
         """Go back to what is committed, and to the beginning where that is nothing.
 
         aiokafka seeks to committed offsets above 0 only. Left where it is, a partition without one would skip what was
@@ -288,6 +396,7 @@ class BatchConsumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: Iterable[TP]) -> None:
         self._epoch += 1  # what was handed over so far and is not under way yet is read again
+        self._stop_placing()
         self._settling = True  # as is what is handed over until the flow stops
         try:
             before_revoke = getattr(self.app, "before_revoke", None)
@@ -297,6 +406,8 @@ class BatchConsumer(driver.Consumer):
         finally:
             self._settling = False
             self._epoch += 1
+        self._starts.clear()
+        self._held.clear()
         for marks in (self._begun, self._processed, self._confirmed):
             for tp in revoked:
                 marks.pop(tp, None)
@@ -320,6 +431,11 @@ class BatchApp(faust.App):
     """
 
     before_revoke: Callable[[], Awaitable[None]] | None = None
+    positions: AskPositions | None = None
+    """Asked at each assignment for the next offset of every assigned partition, in place of the group's committed offsets.
+    It may wait as long as it has to; nothing is handed over meanwhile. What it raises ends the app."""
+    commit_metadata: str = ""
+    """Written beside every committed offset."""
     fetch_linger_s: float = 0.0
     """Pause after a fetch of less than a tenth of what it may hold, in which records gather: to hand over a batch costs some
     0.2 ms, however small it is."""

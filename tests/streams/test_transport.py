@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer
 
 from streams.broker import EmbeddedBroker
-from streams.topics import ensure_topics
-from streams.transport import PRIVATE_NAMES, BatchApp
+from streams.transport import PRIVATE_NAMES
+from support.small_app import app_of, send_numbers, until
 
 
 @pytest.mark.parametrize("where", sorted(PRIVATE_NAMES))
@@ -29,22 +26,6 @@ def test_the_private_names_still_exist(where: str) -> None:
         if not hasattr(owner, private) and f"self.{private} = " not in source
     ]
     assert not gone, f"{where} has no {', '.join(gone)} any more; streams/transport.py has to follow"
-
-
-def app_of(broker: EmbeddedBroker, topic: str) -> BatchApp:
-    """A small Faust app of its own, in the running loop."""
-    return BatchApp(
-        f"group-{topic}",
-        broker=f"kafka://{broker.url}",
-        store="memory://",
-        loop=asyncio.get_running_loop(),
-        web_enabled=False,
-        topic_disable_leader=True,
-        topic_allow_declare=False,
-        broker_session_timeout=2.0,
-        broker_heartbeat_interval=0.5,
-        broker_max_poll_records=100,
-    )
 
 
 def consumed(broker: EmbeddedBroker, topic: str, marked: int, wanted: int) -> list[list[int]]:
@@ -71,15 +52,6 @@ def consumed(broker: EmbeddedBroker, topic: str, marked: int, wanted: int) -> li
 
     asyncio.run(run())
     return batches
-
-
-def send_numbers(broker: EmbeddedBroker, topic: str, count: int) -> None:
-    """Records b"0", b"1", ... into a new topic of one partition."""
-    ensure_topics(broker.config, {topic: 1})
-    producer = KafkaProducer(**broker.config.kafka_python(), acks="all", linger_ms=20)
-    for future in [producer.send(topic, value=b"%d" % n) for n in range(count)]:
-        future.get(10)
-    producer.close()
 
 
 @pytest.mark.broker
@@ -123,10 +95,3 @@ def test_going_back_reads_again_though_nothing_was_ever_committed(
         return offsets
 
     assert asyncio.run(offsets_read_twice()) == [*range(50), *range(50)]
-
-
-async def until(condition: Callable[[], bool], wait_s: float = 20.0) -> None:
-    end = time.monotonic() + wait_s
-    while not condition():
-        assert time.monotonic() < end
-        await asyncio.sleep(0.02)
