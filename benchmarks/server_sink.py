@@ -39,8 +39,8 @@ from qdrant_client.models import PointStruct
 
 from sinks.channel import ServerChannel
 from sinks.config import StoreConfig
+from sinks.counter import Counter as FenceCounter
 from sinks.fence import Fence, Fences, lane_points
-from sinks.fence_counter import FenceCounter
 from sinks.open import open_store
 from sinks.points import UserPoints, user_point_id
 from sinks.protocols import UserStore

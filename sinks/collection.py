@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any, Protocol
 
 import numpy as np
@@ -88,6 +89,15 @@ class PointBatch:
             start = stop
 
 
+def in_parts(values: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:
+    """The values in order, at most so many at a time.
+
+    >>> list(in_parts("abc", 2))
+    ['ab', 'c']
+    """
+    return (values[start : start + most] for start in range(0, len(values), most))
+
+
 def last_rows(keys: Sequence[Any]) -> NDArray[np.int64] | None:
     """The last row of each distinct key, in order of rows; None if all keys differ already.
 
@@ -113,17 +123,40 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """A filter: each field in `equals` has one of its values, each in `at_most` is absent or an integer no
-    greater than the given one, and the key is not in `without`."""
+    """A filter; a point matches if all that is said holds."""
 
     equals: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """each field has one of these texts"""
     without: tuple[Key, ...] = ()
+    """the key is none of these"""
     at_most: dict[str, int] = field(default_factory=dict)
+    """each field is absent or an integer no greater than this"""
+    among: Sequence[Key] | None = None
+    """the key is one of these"""
+    exactly: dict[str, int] = field(default_factory=dict)
+    """each field is this integer"""
+    other_than: dict[str, int] = field(default_factory=dict)
+    """each field is absent or anything but this integer"""
+    any_of: tuple[Where, ...] = ()
+    """one of these matches; () says nothing"""
 
     @property
     def everything(self) -> bool:
         """Whether every point matches."""
-        return not (self.equals or self.without or self.at_most)
+        return self.among is None and not (
+            self.equals or self.without or self.at_most or self.exactly or self.other_than or self.any_of
+        )
+
+
+class Mode(IntEnum):
+    """What an upsert does with a point; the numbers are those of Qdrant's UpdateMode."""
+
+    EITHER = 0
+    """insert it, or replace the one that is there"""
+    INSERT = 1
+    """leave the one that is there alone"""
+    UPDATE = 2
+    """replace the one that is there; never insert"""
 
 
 class Collection(Protocol):
@@ -134,12 +167,16 @@ class Collection(Protocol):
         """As the engine knows it, for messages."""
         ...
 
-    def upsert(self, *batches: PointBatch, where: Where | None = None) -> None:
-        """Replace whole points in one request; returns after the engine acknowledged it.
+    def upsert(self, *batches: PointBatch, where: Where | None = None, mode: Mode = Mode.EITHER) -> None:
+        """Replace or insert whole points in one request; returns after the engine acknowledged it.
 
-        With `where` only points that match are replaced; points that are not there are inserted all the same.
-        That some were left alone is not told.
+        With `where` only points that match are replaced; whether those that are not there are inserted is said by
+        `mode` alone. That some were left alone is not told.
         """
+        ...
+
+    def set_payload(self, fields: Payload, where: Where) -> None:
+        """Set these fields of all points that match, and leave their other fields as they are."""
         ...
 
     def delete(self, keys: Sequence[Key]) -> None:
@@ -165,6 +202,6 @@ class Collection(Protocol):
         """The `k` nearest points with their scores, best first."""
         ...
 
-    def count(self, settled: bool = True) -> int:
-        """How many points there are, exactly; `settled` as in `retrieve`."""
+    def count(self, where: Where | None = None, settled: bool = True) -> int:
+        """How many points there are that match, exactly; `settled` as in `retrieve`."""
         ...

@@ -14,7 +14,7 @@ import numpy as np
 import qdrant_edge as edge
 from numpy.typing import NDArray
 
-from sinks.collection import Collection, Found, Key, PointBatch, Where
+from sinks.collection import Collection, Found, Key, Mode, Payload, PointBatch, Where
 from sinks.edge_points import edge_key, edge_points, found_point, unpacked
 from sinks.errors import StoreError, StoreMismatch
 from sinks.folder import StoreFolder
@@ -31,6 +31,14 @@ FLUSH_EVERY_BYTES = 16 << 20
 """The write-ahead log is replayed on opening and shortened by a flush; this bounds both. A flush stops the whole process, some
 5 ms a MiB: seldom is cheaper, often is fresher."""
 
+_SMALL_BYTES = 256
+"""About what an operation without points takes in the log."""
+_MODES = {
+    Mode.EITHER: edge.UpdateMode.Upsert,
+    Mode.INSERT: edge.UpdateMode.InsertOnly,
+    Mode.UPDATE: edge.UpdateMode.UpdateOnly,
+}
+
 
 class EdgeCollection:
     """See `sinks.collection.Collection`.
@@ -44,29 +52,28 @@ class EdgeCollection:
         self._name = spec.name
         self._opaque = frozenset(spec.opaque)
         self._lock = threading.Lock()
-        self._since_flush = 0
+        # A shard that was loaded may have operations in its log that no flush has seen.
+        self._since_flush = _SMALL_BYTES
 
     @property
     def name(self) -> str:
         """As the engine knows it, for messages."""
         return self._name
 
-    def upsert(self, *batches: PointBatch, where: Where | None = None) -> None:
-        """Replace whole points; returns after they are in the write-ahead log."""
+    def upsert(self, *batches: PointBatch, where: Where | None = None, mode: Mode = Mode.EITHER) -> None:
+        """Replace or insert whole points; returns after they are in the write-ahead log."""
         points = [point for batch in batches for point in edge_points(batch, self._opaque)]
-        operation = edge.UpdateOperation.upsert_points(points, condition=_filter(where))
-        with self._lock:
-            self._call("write", lambda: self._shard.update(operation))
-            self._since_flush += sum(int(batch.n_bytes.sum()) for batch in batches)
-            if self._since_flush >= FLUSH_EVERY_BYTES:
-                self._call("flush", self._shard.flush)
-                self._since_flush = 0
+        operation = edge.UpdateOperation.upsert_points(points, _filter(where), _MODES[mode])
+        self._update("write", operation, sum(int(batch.n_bytes.sum()) for batch in batches))
+
+    def set_payload(self, fields: Payload, where: Where) -> None:
+        """Set these fields, none of which may be an opaque one, of all points that match."""
+        chosen = _filter(where) or edge.Filter()
+        self._update("change", edge.UpdateOperation.set_payload_by_filter(chosen, fields), _SMALL_BYTES)
 
     def delete(self, keys: Sequence[Key]) -> None:
         """Remove points; absent ones are no error."""
-        operation = edge.UpdateOperation.delete_points(list(keys))
-        with self._lock:
-            self._call("delete", lambda: self._shard.update(operation))
+        self._update("delete", edge.UpdateOperation.delete_points(list(keys)), _SMALL_BYTES)
 
     def retrieve(self, keys: Sequence[Key], with_vectors: bool, settled: bool = True) -> list[Found]:
         """Those of the points that exist, in any order."""
@@ -100,9 +107,10 @@ class EdgeCollection:
         points = self._call("search", lambda: self._shard.query(request))
         return [Found(edge_key(point.id), unpacked(point.payload), score=point.score) for point in points]
 
-    def count(self, settled: bool = True) -> int:
-        """How many points there are, exactly."""
-        return self._call("count", lambda: self._shard.count(edge.CountRequest(exact=True)))
+    def count(self, where: Where | None = None, settled: bool = True) -> int:
+        """How many points there are that match, exactly."""
+        request = edge.CountRequest(exact=True, filter=_filter(where))
+        return self._call("count", lambda: self._shard.count(request))
 
     def index(self, fields: Mapping[str, edge.PayloadSchemaType]) -> None:
         """Index the payload fields that are not indexed yet."""
@@ -119,16 +127,25 @@ class EdgeCollection:
             self._call("optimize", self._shard.optimize)
 
     def flush(self) -> None:
-        """Put everything on the disk."""
+        """Put everything on the disk; nothing to do where nothing was written since."""
         with self._lock:
-            self._call("flush", self._shard.flush)
-            self._since_flush = 0
+            if self._since_flush:
+                self._call("flush", self._shard.flush)
+                self._since_flush = 0
 
     def close(self) -> None:
         """Flush and close."""
         with self._lock:
             self._call("flush", self._shard.flush)
             self._call("close", self._shard.close)
+
+    def _update(self, what: str, operation: edge.UpdateOperation, n_bytes: int) -> None:
+        with self._lock:
+            self._call(what, lambda: self._shard.update(operation))
+            self._since_flush += n_bytes
+            if self._since_flush >= FLUSH_EVERY_BYTES:
+                self._call("flush", self._shard.flush)
+                self._since_flush = 0
 
     def _call(self, what: str, call: Callable[[], Answer]) -> Answer:
         try:
@@ -209,9 +226,13 @@ class EdgeEngine:
 
     def finished(self) -> None:
         """Mark the folder as a complete store, after everything in it is on the disk."""
-        for collection in self._open.values():
-            collection.flush()
+        self.sync()
         self._folder.finished()
+
+    def sync(self) -> None:
+        """Put everything that was written on the disk."""
+        for collection in list(self._open.values()):
+            collection.flush()
 
     def check(self) -> None:
         """Whether the engine answers: it does, until it is closed."""
@@ -298,5 +319,15 @@ def _filter(where: Where | None) -> edge.Filter | None:
         )
         for field, limit in where.at_most.items()
     ]
+    must += [_is(field, value) for field, value in where.exactly.items()]
+    if where.among is not None:
+        must.append(edge.HasIdCondition(set(where.among)))
+    if where.any_of:
+        must.append(edge.Filter(should=[_filter(one) or edge.Filter() for one in where.any_of]))
     must_not: list[Any] = [edge.HasIdCondition(set(where.without))] if where.without else []
+    must_not += [_is(field, value) for field, value in where.other_than.items()]
     return edge.Filter(must=must, must_not=must_not)
+
+
+def _is(field: str, value: int) -> edge.FieldCondition:
+    return edge.FieldCondition(field, match=edge.MatchValue(value))

@@ -23,6 +23,15 @@ class FenceRefused(StoreError):
     is acknowledged, and writing it again cannot help: the lane's events are the other worker's now."""
 
 
+class LeaseLost(StoreError):
+    """Another process holds the place now. What it did not acknowledge is not there, or not for long; take another place
+    and write it there."""
+
+
+class FillerReplaced(StoreError):
+    """Another run fills the same version of the vectors now; leave it to that one, or stop that one and begin again."""
+
+
 class StoreMismatch(StoreError):
     """What is there does not fit the settings (version, dimensions, vector names, hidden points)."""
 

@@ -39,8 +39,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sinks.collection import Collection, Found, PointBatch, Where
+from sinks.counter import Counter as FenceCounter
 from sinks.errors import FenceRefused, StoreUnavailable
-from sinks.fence_counter import FenceCounter
 from sinks.points import named_id
 
 FENCE = "fence"
@@ -197,4 +197,4 @@ def _fence(point: Found) -> Fence | None:
 
 
 def _lane_id(lane: int) -> str:
-    return named_id(f"lane/{lane}")
+    return named_id(f"holder/{lane}")

@@ -8,8 +8,10 @@ from sinks.config import StoreConfig
 from sinks.errors import StoreMismatch
 from sinks.versions import Version
 
-STORE_VERSION = 1
-"""Raised when points written by an older version can no longer be read."""
+STORE_VERSION = 2
+"""Raised when a release can't use a store of an older one as it is, or must keep that release from writing to it."""
+OLDEST_VERSION = 1
+"""What this release can read, and brings to its own version before it writes (`sinks.upgrade`)."""
 
 FUSED = "fused"
 INTERESTS = "interests"
@@ -91,7 +93,7 @@ def store_layout(config: StoreConfig, dim: int, version: Version | None = None) 
         users=CollectionSpec(
             versioned("users", version.name),
             users,
-            integers=("fence",),
+            integers=("fence", "writer"),
             opaque=("user_id", "state", "watermarks", "weights", "updated_at"),
             indexed=config.lookalikes,
         ),

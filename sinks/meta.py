@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from pybase64 import b64decode, b64encode_as_string
 
-from sinks.collection import Collection, Key, Payload, PointBatch, Where
+from sinks.collection import Collection, Key, Mode, Payload, PointBatch, Where
 from sinks.errors import PointRefused, StoreMismatch
 from sinks.fence import FENCE
 from sinks.points import named_id
@@ -22,10 +22,12 @@ _PAGE = 16
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which version of Driftline's layout a store has, and how long its vectors are."""
+    """Which version of Driftline's layout a store has, how long its vectors are, and which store it is."""
 
     version: int
     dim: int
+    id: str = ""
+    """a random text; "" in a store of version 1"""
 
 
 class Meta:
@@ -44,16 +46,32 @@ class Meta:
         if payload is None:
             return None
         try:
-            return Identity(int(payload["version"]), int(payload["dim"]))
+            return Identity(int(payload["version"]), int(payload["dim"]), str(payload.get("id", "")))
         except (KeyError, TypeError, ValueError) as error:
             raise StoreMismatch(
                 f"collection {self._collection.name} holds something else than a Driftline store's version; "
                 "choose another store"
             ) from error
 
-    def identify(self, identity: Identity) -> None:
-        """Write down what the store is: the last step of its creation."""
-        self._write(_IDENTITY, {"version": identity.version, "dim": identity.dim})
+    def identify(self, identity: Identity) -> Identity:
+        """Write down what the store is, the last step of its creation; where another process was faster, what that said."""
+        self._write(_IDENTITY, asdict(identity), mode=Mode.INSERT)
+        return self._identified()
+
+    def upgrade(self, identity: Identity) -> Identity:
+        """Write down what an older store is from now on; where another process was faster, what that said."""
+        self._write(
+            _IDENTITY, asdict(identity), Where(at_most={"version": identity.version - 1}), Mode.UPDATE
+        )
+        return self._identified()
+
+    def _identified(self) -> Identity:
+        identity = self.identity()
+        if identity is None:
+            raise StoreMismatch(
+                f"collection {self._collection.name} lost the store's version while it was written"
+            )
+        return identity
 
     def get_blob(self, name: str) -> bytes | None:
         """The blob of that name, None if there is none."""
@@ -97,9 +115,12 @@ class Meta:
         found = self._collection.retrieve([key], with_vectors=False)
         return found[0].payload if found else None
 
-    def _write(self, key: str, payload: Payload, where: Where | None = None) -> None:
+    def _write(
+        self, key: str, payload: Payload, where: Where | None = None, mode: Mode = Mode.EITHER
+    ) -> None:
         size = sum(len(value) if isinstance(value, str) else 16 for value in payload.values())
-        self._collection.upsert(PointBatch([key], {}, [payload], np.array([size], np.int64)), where=where)
+        point = PointBatch([key], {}, [payload], np.array([size], np.int64))
+        self._collection.upsert(point, where=where, mode=mode)
 
 
 def _blob_id(name: str) -> str:

@@ -87,6 +87,8 @@ class UserRecord:
     """(D,), if vectors were asked for"""
     interests: NDArray[np.float32] | None
     """(R, D), R may be 0, if vectors were asked for"""
+    writer: int = 0
+    """token of the process that claimed the user last; 0: none did"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,44 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sinks.fence import Fence
+from sinks.leases import Lease
 from sinks.points import ItemPoints, ItemRecord, ScoredItem, UserPoints, UserRecord
+from sinks.sources import SourceInfo
 from sinks.versions import Version, Versions
+from sinks.writer import Claim
 
 
 class UserStore(Protocol):
-    """Users' points: state, vectors, watermarks."""
+    """Users' points: state, vectors, watermarks. Any number of processes may write them; see `sinks.writer`."""
+
+    def claim(self, user_ids: Sequence[str]) -> Claim:
+        """Take users for this process, from whoever has them, then read them.
+
+        From now on nobody else can write those that are held until somebody else claims them; so what is read is what
+        to go on from, less the events that the users' marks, or their sources' progress (read after this), say are in
+        there. No two threads may claim or write one user at a time.
+
+        Raises:
+            StoreUnavailable: no answer; forget what was held of these users and call again.
+            PointUnreadable: a user's point can't be understood.
+        """
+        ...
 
     def write(
         self,
         points: UserPoints,
-        fence: Fence | None = None,
+        holds: Sequence[int] | Fence | None = None,
         before: Callable[[], None] | None = None,
-    ) -> None:
-        """Write whole points; returns only after the engine acknowledged all of them.
+        *,
+        token: int | None = None,
+    ) -> NDArray[np.bool_]:
+        """Write whole points; (U,) which users now hold exactly what was given.
+
+        holds: for each user what it is held under, as its claim said: a token, or NEW. Those that were not written are
+        another process's now, or were deleted, or were not new: forget them, wait a moment, claim them again.
+        token: `Claim.token`, under which new users are inserted: their hold from now on, where they were written.
 
         A point is replaced at once: state, vectors and watermarks of one write are never mixed with those of
-        another. Many points go in several requests, so that after an error some may be written and others
-        not: write them all again.
+        another. Of several rows of one user the last is written. Many points go in several requests, so that after an
+        error some may be written and others not.
 
-        With a `fence` it returns only if the fence still held when all of that had happened. Without one, points
-        are written whatever token they carry, and carry none afterwards: whoever writes so must be alone, such as
-        a replay while no daemon runs.
-
-        `before` is called right before each request, and may raise to stop.
+        Without holds points are written whatever stands there, as before there were claims: whoever writes so must be
+        alone. With a `Fence` in their place it returns only if that still held when all had happened; `before` is called
+        right before each request then, and may raise to stop.
 
         Raises:
             PointRefused: before anything is written.
-            StoreUnavailable: try again later.
-            FenceRefused: the lane has been taken by another worker.
+            StoreUnavailable: no answer, or a switch of versions is under way; forget what was held of all these users,
+                and claim them again.
+            StoreMoved: another version is live.
+            FenceRefused: the fence's lane has been taken by another worker.
         """
         ...
 
@@ -60,7 +82,7 @@ class UserStore(Protocol):
         ...
 
     def count(self) -> int:
-        """How many users there are, within the number of lanes."""
+        """How many users there are."""
         ...
 
     def delete(self, user_ids: Sequence[str]) -> None:
@@ -110,8 +132,71 @@ class ItemStore(Protocol):
         ...
 
 
+class Sources(Protocol):
+    """Where events come from and how far each source is; see `sinks.sources` and `sinks.progress`."""
+
+    def numbers(self, identities: Sequence[str], aliases: Mapping[str, str] = ...) -> dict[str, int]:
+        """The number of each source, by which users' watermarks name it; one that is not known is registered.
+
+        aliases: for some of the identities, the name that an earlier release knew the source by. The first identity that
+        is registered with an alias has it for ever; `known` tells which has which.
+
+        Raises:
+            StoreUnavailable: call again.
+        """
+        ...
+
+    def known(self) -> dict[str, SourceInfo]:
+        """All sources by identity."""
+        ...
+
+    def describe(self, identity: str, about: Mapping[str, Any]) -> None:
+        """Keep facts of a source, a few values as JSON knows them, in place of those that were kept.
+
+        Raises:
+            StoreUnavailable: call again.
+        """
+        ...
+
+    def progress(self, numbers: Iterable[int]) -> dict[int, int]:
+        """Per source the next offset (or row): all before it are in the store for good. 0 where nothing is known."""
+        ...
+
+    def advance(self, next_offsets: Mapping[int, int]) -> None:
+        """Raise sources' progress, after all users of their events were acknowledged; it never falls.
+
+        Raises:
+            StoreUnavailable: no answer, or a switch of versions is under way; call again.
+            StoreMoved: another version is live: the users that it speaks of may be missing there.
+        """
+        ...
+
+
+class Leases(Protocol):
+    """Places that one process at a time writes; see `sinks.leases`."""
+
+    def take(self, kind: str) -> Lease:
+        """A place of that kind for this process: one that was released, or not used for an hour, or a new one.
+
+        Raises:
+            StoreUnavailable: call again.
+        """
+        ...
+
+    def release(self, lease: Lease) -> None:
+        """Let the next process have it at once; nothing if it is another's already.
+
+        Raises:
+            StoreUnavailable: it is free in an hour, then.
+        """
+        ...
+
+
 class VersionDraft(Protocol):
-    """A version that is being filled beside the live one. What is written to it asks for no confirmation."""
+    """A version that is being filled beside the live one: users are claimed and written there as anywhere.
+
+    A write of users raises `FillerReplaced` when another run has begun to fill the version too.
+    """
 
     @property
     def version(self) -> Version: ...
@@ -140,7 +225,8 @@ class VersionSwitch(Protocol):
         ...
 
     def activate(self, name: str) -> None:
-        """Make the version live: writers of the old one are told, aliases lead to it.
+        """Make the version live, with the progress that sources have now: writers of the old one are told, aliases lead
+        to it.
 
         Raises:
             FreezeLost: as `renew`; nothing was switched.
@@ -160,6 +246,17 @@ class Store(Protocol):
 
     @property
     def items(self) -> ItemStore: ...
+
+    @property
+    def sources(self) -> Sources: ...
+
+    @property
+    def leases(self) -> Leases: ...
+
+    @property
+    def id(self) -> str:
+        """A random text that this store has and no other; "" for one of an older release, until it is written to."""
+        ...
 
     @property
     def version(self) -> Version:
@@ -227,15 +324,24 @@ class Store(Protocol):
         """By name all blobs directly in a folder: those named `folder/...` without a further slash."""
         ...
 
-    def put_blob(self, name: str, blob: bytes, fence: Fence | None = None) -> None:
+    def put_blob(self, name: str, blob: bytes, lease: Lease | Fence | None = None) -> None:
         """Keep `blob` under `name`, in place of what was there.
 
-        With a `fence` a blob that was written under a later one is left alone, and the call returns only if the fence
-        still held afterwards.
+        With a lease a blob that a later holder wrote is left alone, and the call returns only if the lease still held
+        afterwards. (So with a fence.)
 
         Raises:
             StoreUnavailable: try again later.
+            LeaseLost: another process has the lease.
             FenceRefused: the fence's lane has been taken by another worker.
+        """
+        ...
+
+    def sync(self) -> None:
+        """Return when everything that was acknowledged so far survives a loss of power, too.
+
+        A folder is written to the disk, some milliseconds a MiB. For a server it is nothing: what it acknowledges is its
+        own to keep.
         """
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -12,13 +13,13 @@ from numpy.typing import NDArray
 from qdrant_client import grpc as messages
 
 from sinks.channel import ServerChannel, Work
-from sinks.collection import Collection, Found, Key, PointBatch, Where
+from sinks.collection import Collection, Found, Key, Mode, Payload, PointBatch, Where
 from sinks.config import StoreConfig
 from sinks.errors import StoreUnavailable
 from sinks.layout import CollectionSpec, FoundCollection, FoundVector
 from sinks.nodes import Method
 from sinks.replicas import Replicas, least_acknowledged
-from sinks.wire import encode_upsert
+from sinks.wire import encode_among, encode_count, encode_set_payload, encode_upsert
 
 _PAYLOAD = messages.WithPayloadSelector(enable=True)
 _NO_PAYLOAD = messages.WithPayloadSelector(enable=False)
@@ -34,23 +35,29 @@ class ServerCollection:
         self._channel = channel
         self._name = name
         self._points = messages.PointsStub(channel.grpc)  # type: ignore[no-untyped-call]
-        self._upsert = channel.grpc.unary_unary(
-            "/qdrant.Points/Upsert",
-            request_serializer=None,
-            response_deserializer=messages.PointsOperationResponse.FromString,
-        )
+        # Those that carry many points, or their ids, are encoded by hand.
+        self._upsert = _raw(channel, "Upsert", messages.PointsOperationResponse)
+        self._set_payload = _raw(channel, "SetPayload", messages.PointsOperationResponse)
+        self._count = _raw(channel, "Count", messages.CountResponse)
 
     @property
     def name(self) -> str:
         """As the server knows it."""
         return self._name
 
-    def upsert(self, *batches: PointBatch, where: Where | None = None) -> None:
-        """Replace whole points; returns after the server applied them."""
-        request = encode_upsert(self._name, batches, encode_condition(where))
+    def upsert(self, *batches: PointBatch, where: Where | None = None, mode: Mode = Mode.EITHER) -> None:
+        """Replace or insert whole points; returns after the server applied them."""
+        request = encode_upsert(self._name, batches, encode_condition(where), mode)
         points = sum(len(batch.keys) for batch in batches)
         work = Work("writing to", self._name, points, len(request))
         self._applied(self._upsert, request, work)
+
+    def set_payload(self, fields: Payload, where: Where) -> None:
+        """Set these fields of all points that match; returns after the server applied it."""
+        request = encode_set_payload(self._name, fields, encode_condition(where) or b"")
+        points = 0 if where.among is None else len(where.among)
+        work = Work("changing points of", self._name, points, len(request))
+        self._applied(self._set_payload, request, work)
 
     def delete(self, keys: Sequence[Key]) -> None:
         """Remove points; absent ones are no error."""
@@ -133,11 +140,11 @@ class ServerCollection:
         answer = self._answer(self._points.Query, request, Work("searching", self._name))
         return [_found(point, point.score) for point in answer.result]
 
-    def count(self, settled: bool = True) -> int:
-        """How many points there are, exactly."""
-        request = messages.CountPoints(collection_name=self._name, exact=True)
+    def count(self, where: Where | None = None, settled: bool = True) -> int:
+        """How many points there are that match, exactly."""
+        request = encode_count(self._name, encode_condition(where))
         work = Work("counting", self._name)
-        return int(self._answer(self._points.Count, request, work, settled).result.count)
+        return int(self._answer(self._count, request, work, settled).result.count)
 
     def index(self, field: str, kind: Any) -> None:
         """Index a payload field; nothing changes if it is indexed."""
@@ -162,6 +169,13 @@ class ServerCollection:
         if status != messages.UpdateStatus.Completed:
             name = messages.UpdateStatus.Name(status)
             raise StoreUnavailable(f"not confirmed ({name}): {work} at {self._channel.location}")
+
+
+def _raw(channel: ServerChannel, method: str, answer: Any) -> Method[Any]:
+    """A method of the points' service that takes the bytes of a request."""
+    return channel.grpc.unary_unary(
+        f"/qdrant.Points/{method}", request_serializer=None, response_deserializer=answer.FromString
+    )
 
 
 class ServerEngine:
@@ -272,6 +286,9 @@ class ServerEngine:
     def finished(self) -> None:
         """Nothing to do: the identity in the meta collection says it."""
 
+    def sync(self) -> None:
+        """Nothing to do: what a server has acknowledged is its to keep."""
+
     def check(self) -> None:
         """Whether the server answers, and takes the key."""
         self._info(f"{self._prefix}meta")
@@ -347,7 +364,13 @@ def _filter(where: Where | None) -> Any:
         for field, values in where.equals.items()
     ]
     must += [_at_most(field, limit) for field, limit in where.at_most.items()]
-    must_not = []
+    must += [_is(field, value) for field, value in where.exactly.items()]
+    if where.among is not None:
+        must.append(messages.Condition(has_id=messages.HasIdCondition(has_id=_ids(where.among))))
+    if where.any_of:
+        either = [messages.Condition(filter=_filter(one) or messages.Filter()) for one in where.any_of]
+        must.append(messages.Condition(filter=messages.Filter(should=either)))
+    must_not = [_is(field, value) for field, value in where.other_than.items()]
     if where.without:
         must_not.append(messages.Condition(has_id=messages.HasIdCondition(has_id=_ids(where.without))))
     return messages.Filter(must=must, must_not=must_not)
@@ -355,8 +378,17 @@ def _filter(where: Where | None) -> Any:
 
 def encode_condition(where: Where | None) -> bytes | None:
     """The bytes of the Filter message; None where every point matches."""
-    condition = _filter(where)
-    return None if condition is None else condition.SerializeToString()
+    if where is None:
+        return None
+    rest = _filter(replace(where, among=None))
+    encoded: bytes = b"" if rest is None else rest.SerializeToString()
+    if where.among is not None:
+        return encoded + encode_among(where.among)
+    return encoded or None
+
+
+def _is(field: str, value: int) -> Any:
+    return messages.Condition(field=messages.FieldCondition(key=field, match=messages.Match(integer=value)))
 
 
 def _at_most(field: str, limit: int) -> Any:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
 
 from sinks.collection import Collection
 from sinks.config import StoreConfig
+from sinks.counter import Counter as FenceCounter
 from sinks.errors import StoreError, StoreMismatch, StoreNotFound
 from sinks.fence import Fence, Fences
-from sinks.fence_counter import FenceCounter
 from sinks.items import Items
 from sinks.layout import (
+    OLDEST_VERSION,
     STORE_VERSION,
     CollectionSpec,
     FoundCollection,
@@ -24,9 +28,24 @@ from sinks.layout import (
     live_alias,
     store_layout,
 )
+from sinks.leases import Lease, Leases
 from sinks.meta import Identity, Meta
+from sinks.progress import Progress
+from sinks.sources import Sources
+from sinks.upgrade import upgrade
 from sinks.users import Users
-from sinks.versions import FIRST, Freeze, Live, Version, VersionRecord, Versions, freeze, moved_if_gone
+from sinks.versions import (
+    FIRST,
+    Filling,
+    Freeze,
+    Live,
+    Version,
+    VersionRecord,
+    Versions,
+    freeze,
+    moved_if_gone,
+)
+from sinks.writer import Writer
 
 FILLING_LANE = -1
 """The lane of whoever fills a version: no partition has this number."""
@@ -70,6 +89,10 @@ class Engine(Protocol):
         """The store is complete: remember that, where that is the engine's to remember."""
         ...
 
+    def sync(self) -> None:
+        """Put everything that was written on the disk; see `sinks.protocols.Store.sync`."""
+        ...
+
     def check(self) -> None:
         """Whether the engine answers."""
         ...
@@ -103,20 +126,53 @@ class EngineStore:
         """
         self._config, self._dim = config, dim
         self._engine = engine
-        meta = _meta(engine, config, dim, create, first or Version())
-        self._meta = Meta(meta)
+        self._upgrading = threading.Lock()
+        meta, self._identity = _meta(engine, config, dim, create, first or Version())
+        self._meta_points, self._meta = meta, Meta(meta)
         self._counter = FenceCounter(meta)
         self._record = VersionRecord(meta)
         versions = self._record.read()
         self.version = _live(versions, engine)
         self._layout = store_layout(config, dim, self.version)
         users, items = _collections(engine, self._layout)
+        self._user_points = users
         if create:
+            self._upgrade()
             self._expose(versions)
         confirm = self._confirm = None if engine.exclusive else Live(self._record, self.version.name).confirm
         self._fences = Fences(users, self._counter)
-        self.users = Users(users, self._fences, config, dim, confirm)
+        self._writer = Writer()
+        self._progress = Progress(users)
+        self.users = self._open_users(users, confirm)
         self.items = Items(items, config, dim, tower=self.version.tower, confirm=confirm)
+        self.sources = Sources(meta, self._progress, confirm, self._upgrade)
+        self.leases = Leases(meta, prepare=self._upgrade)
+
+    @property
+    def id(self) -> str:
+        """Which store this is; see `sinks.protocols.Store.id`."""
+        return self._identity.id
+
+    def _open_users(self, points: Collection, confirm: Callable[[], None] | None) -> Users:
+        return Users(
+            points,
+            Fences(points, self._counter),
+            self._config,
+            self._dim,
+            confirm,
+            writer=self._writer,
+            exclusive=self._engine.exclusive,
+            prepare=self._upgrade,
+        )
+
+    def _upgrade(self) -> None:
+        """Bring a store of an older release to this one's version, unless that has happened."""
+        if self._identity.version == STORE_VERSION:
+            return
+        with self._upgrading:
+            if self._identity.version != STORE_VERSION:
+                index = partial(self._engine.index, self._layout.users)
+                self._identity = upgrade(self._meta_points, self._user_points, index)
 
     @property
     def exclusive(self) -> bool:
@@ -142,25 +198,27 @@ class EngineStore:
         _check_name(version.name)
         if version.name == self.versions().live:
             raise StoreError(f"the version {version.name!r} is live already")
-        begun = self._record.change(lambda there: _begun(there, version)).all[version.name]
+        self._upgrade()
+        owner = secrets.token_hex(8)
+        begun = self._record.change(lambda there: _begun(there, version, owner)).all[version.name]
         layout = store_layout(self._config, self._dim, begun)
         specs = (layout.users, layout.items)
         if begun.made:
             users, items = _collections(self._engine, layout)
+            self._engine.index(layout.users)
         else:
             users, items = (self._engine.create(spec) for spec in specs)
             for spec in specs:
                 self._engine.index(spec)
             begun = replace(begun, made=True)
             self._record.change(lambda there: replace(there, all=there.all | {begun.name: begun}))
-        fences = Fences(users, self._counter)
         return Draft(
             version=begun,
-            users=Users(users, fences, self._config, self._dim),
+            users=self._open_users(users, Filling(self._record, begun.name, owner).confirm),
             items=Items(items, self._config, self._dim, tower=begun.tower),
-            # Whoever fills the same version too is refused by this, and so is a late write into a version that
-            # is live by now: its writers' tokens are higher.
-            fence=None if self._engine.exclusive else fences.take([FILLING_LANE])[FILLING_LANE],
+            fence=None
+            if self._engine.exclusive
+            else Fences(users, self._counter).take([FILLING_LANE])[FILLING_LANE],
         )
 
     @contextmanager
@@ -172,6 +230,17 @@ class EngineStore:
         finally:
             frozen.end()
 
+    def copy_progress(self, name: str, renew: Callable[[], None]) -> None:
+        """Raise the progress of another version's sources to that of the version that is live."""
+        versions = self.versions()
+        live, other = (
+            _collections(self._engine, store_layout(self._config, self._dim, versions.all[version]))[0]
+            for version in (versions.live, name)
+        )
+        for page in Progress(live).pages():
+            Progress(other).raise_to(page)
+            renew()
+
     def drop_version(self, name: str) -> None:
         """Forget a version and delete its collections; see `sinks.protocols.Store.drop_version`."""
         if name == self.versions().live:
@@ -180,7 +249,9 @@ class EngineStore:
         def without(versions: Versions) -> Versions:
             if versions.live == name:
                 raise StoreError(f"the version {name!r} has just become live; it was not dropped")
-            return replace(versions, all={key: one for key, one in versions.all.items() if key != name})
+            rest = {key: one for key, one in versions.all.items() if key != name}
+            fillers = {key: filler for key, filler in versions.fillers.items() if key != name}
+            return replace(versions, all=rest, fillers=fillers)
 
         self._record.change(without)
         layout = store_layout(self._config, self._dim, Version(name))
@@ -220,13 +291,20 @@ class EngineStore:
         """The blobs of a folder by name; see `sinks.protocols.Store.get_blobs`."""
         return self._meta.get_blobs(folder)
 
-    def put_blob(self, name: str, blob: bytes, fence: Fence | None = None) -> None:
+    def put_blob(self, name: str, blob: bytes, lease: Lease | Fence | None = None) -> None:
         """Keep `blob` under `name`, in place of what was there; see `sinks.protocols.Store.put_blob`."""
-        if fence is None:
+        if lease is None:
             self._meta.put_blob(name, blob)
-            return
-        with self._fences.beside(fence) as current:
-            self._meta.put_blob(name, blob, current.token)
+        elif isinstance(lease, Fence):
+            with self._fences.beside(lease) as current:
+                self._meta.put_blob(name, blob, current.token)
+        else:
+            with self.leases.held(lease) as epoch:
+                self._meta.put_blob(name, blob, epoch)
+
+    def sync(self) -> None:
+        """Put everything that was written on the disk; see `sinks.protocols.Store.sync`."""
+        self._engine.sync()
 
     def check(self) -> None:
         """Whether the store answers."""
@@ -277,11 +355,15 @@ class Switch:
         """Make the version live."""
         if not self._store.versions().all[name].made:
             raise StoreError(f"the version {name!r} was never filled")
+        # Last of all: a user whose mark was dropped because its source was further was copied before that is.
+        self._store.copy_progress(name, self._freeze.renew)
         self._freeze.switch(name)
         self._store.expose_live()
 
 
-def _meta(engine: Engine, config: StoreConfig, dim: int, create: bool, first: Version) -> Collection:
+def _meta(
+    engine: Engine, config: StoreConfig, dim: int, create: bool, first: Version
+) -> tuple[Collection, Identity]:
     """The meta collection of a store that is complete. Everything that is there is checked before anything is made,
     and the identity in meta is written last, so that a creation that was cut off is seen and completed."""
     layout = store_layout(config, dim, first)
@@ -289,7 +371,7 @@ def _meta(engine: Engine, config: StoreConfig, dim: int, create: bool, first: Ve
     identity = Meta(meta).identity() if meta is not None else None
     if meta is not None and identity is not None:
         _check_identity(identity, engine, dim)
-        return meta
+        return meta, identity
     users = _checked(engine, layout.users)
     items = _checked(engine, layout.items)
     if not create:
@@ -308,9 +390,10 @@ def _meta(engine: Engine, config: StoreConfig, dim: int, create: bool, first: Ve
         engine.index(spec)
     if first.model:
         VersionRecord(meta).change(lambda there: there if there.epoch else replace(there, all={FIRST: first}))
-    Meta(meta).identify(Identity(STORE_VERSION, dim))
+    identity = Meta(meta).identify(Identity(STORE_VERSION, dim, secrets.token_hex(8)))
+    _check_identity(identity, engine, dim)
     engine.finished()
-    return meta
+    return meta, identity
 
 
 def _collections(engine: Engine, layout: Layout) -> tuple[Collection, Collection]:
@@ -334,8 +417,9 @@ def _live(versions: Versions, engine: Engine) -> Version:
     return versions.all[versions.live]
 
 
-def _begun(there: Versions, version: Version) -> Versions:
+def _begun(there: Versions, version: Version, filler: str) -> Versions:
     known = there.all.get(version.name)
+    there = replace(there, fillers=there.fillers | {version.name: filler})
     if known is None:
         return replace(there, all=there.all | {version.name: replace(version, made=False)})
     if (known.model, known.tower) != (version.model, version.tower):
@@ -372,10 +456,10 @@ def _is_complete(engine: Engine, layout: Layout) -> bool:
 
 
 def _check_identity(identity: Identity, engine: Engine, dim: int) -> None:
-    if identity.version != STORE_VERSION:
+    if not OLDEST_VERSION <= identity.version <= STORE_VERSION:
         raise StoreMismatch(
-            f"the store at {engine.location} has version {identity.version}, this Driftline reads version "
-            f"{STORE_VERSION}; use the Driftline that wrote it, or replay into a new store"
+            f"the store at {engine.location} has version {identity.version}, this Driftline reads versions "
+            f"{OLDEST_VERSION} to {STORE_VERSION}; use the Driftline that wrote it, or replay into a new store"
         )
     if identity.dim != dim:
         raise StoreMismatch(

@@ -2,61 +2,25 @@
 
 from __future__ import annotations
 
-from binascii import Error as Base64Error
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass, replace
-from itertools import starmap
-from typing import overload
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from pybase64 import b64decode, b64encode_as_string
 
-from sinks.collection import Collection, Found, Key, Payload, PointBatch, VectorRows, Where, last_rows
+from sinks.collection import Collection, Found, Key, Mode, PointBatch, Where, last_rows
 from sinks.config import StoreConfig
-from sinks.errors import PointRefused, PointUnreadable
+from sinks.errors import PointUnreadable
 from sinks.fence import FENCE, Fence, Fences, lane_points, under
-from sinks.layout import FUSED, INTERESTS
 from sinks.points import UserPoints, UserRecord, user_point_id
-from sinks.validation import check_length, check_texts, checked_floats, checked_integers, checked_rows
+from sinks.user_batch import user_batch, user_record
+from sinks.validation import check_length, check_texts
 from sinks.versions import moved_if_gone
+from sinks.writer import APART, HIGHEST, LOST, NEW, WRITER, Claim, Writer
 
 
-@dataclass(frozen=True, slots=True)
-class UserPayloads(Sequence[Payload]):
-    """Users' payloads, each made when it is asked for: a large write holds the text of few states at a time."""
-
-    rows: list[tuple[str, bytes, Mapping[str, int], Mapping[str, float], float]]
-    """user id, state, watermarks, weights and time of update"""
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @overload
-    def __getitem__(self, at: int) -> Payload: ...
-    @overload
-    def __getitem__(self, at: slice) -> UserPayloads: ...
-    def __getitem__(self, at: int | slice) -> Payload | UserPayloads:
-        return UserPayloads(self.rows[at]) if isinstance(at, slice) else _payload(*self.rows[at])
-
-    def __iter__(self) -> Iterator[Payload]:
-        return starmap(_payload, self.rows)
-
-
-def _payload(
-    user_id: str,
-    state: bytes,
-    watermarks: Mapping[str, int],
-    weights: Mapping[str, float],
-    updated_at: float,
-) -> Payload:
-    return {
-        "user_id": user_id,
-        "state": b64encode_as_string(state),
-        "watermarks": watermarks,
-        "weights": weights,
-        "updated_at": updated_at,
-    }
+def _nothing() -> None:
+    """Nothing has to be done first."""
 
 
 class Users:
@@ -69,22 +33,125 @@ class Users:
         config: StoreConfig,
         dim: int,
         confirm: Callable[[], None] | None = None,
+        *,
+        writer: Writer | None = None,
+        exclusive: bool = False,
+        prepare: Callable[[], None] = _nothing,
     ) -> None:
-        """confirm: called after what was written was acknowledged; may raise."""
+        """confirm: called after what was written was acknowledged; may raise.
+        exclusive: whether no other process can have the store, so that nobody has to be asked.
+        prepare: called before anything is claimed.
+        """
         self._confirm = confirm
         self._collection = collection
         self._fences = fences
         self._config = config
         self._dim = dim
+        self._writer = writer or Writer()
+        self._exclusive = exclusive
+        self._prepare = prepare
+
+    def claim(self, user_ids: Sequence[str]) -> Claim:
+        """Take users for this process, then read them; see `UserStore.claim`."""
+        check_texts(user_ids, "user ids")
+        if user_ids:
+            self._prepare()
+        names = {user_point_id(user_id): user_id for user_id in user_ids}
+        keys, token = list(names), self._writer.token
+        there: dict[str, UserRecord] = {}
+        holds = dict.fromkeys(user_ids, NEW)
+        for start in range(0, len(keys), self._config.batch_points):
+            part = keys[start : start + self._config.batch_points]
+            for point in self._claimed(part, token):
+                user_id, record = names[str(point.key)], _known(point)
+                held = self._exclusive or record.writer == token
+                holds[user_id] = token if held else LOST
+                if held:
+                    there[user_id] = record
+        return Claim([there.get(user) for user in user_ids], [holds[user] for user in user_ids], token)
+
+    def _claimed(self, keys: Sequence[Key], token: int) -> list[Found]:
+        mine = {WRITER: token, FENCE: HIGHEST}
+        with moved_if_gone(self._confirm), self._writer.answered():
+            if not self._exclusive:
+                self._collection.set_payload(mine, Where(among=keys, other_than={WRITER: token}))
+            return self._collection.retrieve(keys, with_vectors=False)
 
     def write(
         self,
         points: UserPoints,
-        fence: Fence | None = None,
+        holds: Sequence[int] | Fence | None = None,
         before: Callable[[], None] | None = None,
+        *,
+        token: int | None = None,
+    ) -> NDArray[np.bool_]:
+        """Write users that are held or new; see `UserStore.write`."""
+        batch = user_batch(points, self._dim, self._config.interests)
+        if holds is None or isinstance(holds, Fence):
+            self._write_fenced(batch, points, holds, before)
+            return np.ones(len(batch.keys), bool)
+        check_length(holds, len(batch.keys), "holds")
+        held = np.array(holds, np.int64)
+        if (held == LOST).any():
+            raise ValueError("a user that is LOST can't be written: claim it first")
+        rows = last_rows(points.user_ids)
+        if rows is None:
+            rows = np.arange(len(held))
+        taken = np.zeros(len(held), bool)
+        with moved_if_gone(self._confirm):
+            for hold in np.unique(held[rows]).tolist():
+                at = rows[held[rows] == hold]
+                whole = len(at) == len(held)
+                taken[at] = self._put(batch if whole else batch.take(at), hold, token)
+        if self._confirm is not None and len(held):
+            self._confirm()
+        if len(rows) < len(held):  # an earlier row of a user is as good as its last one
+            last = {points.user_ids[row]: taken[row] for row in rows.tolist()}
+            taken = np.array([last[user_id] for user_id in points.user_ids])
+        return taken
+
+    def _put(self, batch: PointBatch, hold: int, token: int | None) -> NDArray[np.bool_]:
+        """Write users of one hold; which of them now are as given."""
+        writer = hold
+        if hold == NEW:
+            writer = self._writer.token if token is None else token
+        if not self._exclusive:
+            batch = replace(batch, shared={WRITER: writer, FENCE: HIGHEST})
+        taken = []
+        for part in batch.split(self._config.batch_points, self._config.batch_bytes):
+            with self._writer.answered():
+                taken.append(self._put_part(part, hold))
+        return np.concatenate(taken) if taken else np.empty(0, bool)
+
+    def _put_part(self, part: PointBatch, hold: int) -> NDArray[np.bool_]:
+        everything = np.ones(len(part.keys), bool)
+        if self._exclusive:
+            self._collection.upsert(part)
+            return everything
+        if hold == NEW:
+            self._collection.upsert(part, mode=Mode.INSERT)
+        else:
+            mine = Where(exactly={WRITER: hold})
+            self._collection.upsert(part, where=mine, mode=Mode.UPDATE)
+            if self._collection.count(replace(mine, among=part.keys)) == len(part.keys):
+                return everything
+        found = {point.key: point.payload for point in self._collection.retrieve(part.keys, False)}
+        same = []
+        for key, payload in zip(part.keys, part.payloads, strict=True):
+            there = found.get(key, {})
+            same.append(all(there.get(name) == payload[name] for name in ("state", "watermarks")))
+        return np.array(same)
+
+    def _write_fenced(
+        self,
+        batch: PointBatch,
+        points: UserPoints,
+        fence: Fence | None,
+        before: Callable[[], None] | None,
     ) -> None:
-        """Write whole points; see `UserStore.write`."""
-        batch = self._batch(points)
+        last = last_rows(points.user_ids)
+        if last is not None:
+            batch = batch.take(last)
         with moved_if_gone(self._confirm):
             if fence is None:
                 self._send(batch, before)
@@ -98,7 +165,7 @@ class Users:
 
     def check(self, points: UserPoints) -> None:
         """Whether the points may be written; see `UserStore.check`."""
-        self._batch(points)
+        user_batch(points, self._dim, self._config.interests)
 
     def read(self, user_ids: Sequence[str], with_vectors: bool = False) -> list[UserRecord | None]:
         """The users in the order of `user_ids`; None for those who are not there."""
@@ -110,7 +177,7 @@ class Users:
                 found = self._collection.retrieve(
                     keys[start : start + self._config.batch_points], with_vectors
                 )
-            there.update((record.user_id, record) for record in self._records(found, with_vectors))
+            there.update((record.user_id, record) for record in _records(found, with_vectors))
         return [there.get(user_id) for user_id in user_ids]
 
     def scan(self, batch: int, with_vectors: bool = False) -> Iterator[list[UserRecord]]:
@@ -120,14 +187,15 @@ class Users:
         after: Key | None = None
         while True:
             found, after = self._collection.scroll(batch, after, None, with_vectors)
-            if records := self._records(found, with_vectors):
+            if records := _records(found, with_vectors):
                 yield records
             if after is None:
                 return
 
     def count(self) -> int:
-        """How many users there are, within the number of lanes."""
-        return self._collection.count(settled=False)
+        """How many users there are."""
+        apart = self._collection.count(Where(exactly={WRITER: APART}), settled=False)
+        return self._collection.count(settled=False) - apart
 
     def delete(self, user_ids: Sequence[str]) -> None:
         """Remove users; absent ones are no error."""
@@ -148,83 +216,21 @@ class Users:
                 before()
             self._collection.upsert(part, *beside, where=where)
 
-    def _batch(self, points: UserPoints) -> PointBatch:
-        n = len(points.user_ids)
-        check_texts(points.user_ids, "user ids")
-        check_length(points.states, n, "states")
-        if not set(map(type, points.states)) <= {bytes}:
-            raise PointRefused("states must be bytes; nothing was written")
-        check_length(points.watermarks, n, "watermarks")
-        check_length(points.weights, n, "weights")
-        check_length(points.updated_at, n, "times of update")
-        if not np.isfinite(points.updated_at).all():
-            raise PointRefused("a time of update is not finite; nothing was written")
-        fused = checked_rows(points.fused, n, self._dim, "fused vectors")
-        offsets = _checked_offsets(points.interest_offsets, n)
-        interests = checked_rows(points.interests, int(offsets[-1]), self._dim, "interests")
-        watermarks = checked_integers(points.watermarks, "watermarks")
-        weights = checked_floats(points.weights, "weights")
 
-        vectors = {FUSED: VectorRows(fused)}
-        rows = np.ones(n, np.int64)
-        if self._config.interests:
-            vectors[INTERESTS] = VectorRows(interests, offsets)
-            rows += np.diff(offsets)
-        rows_of = zip(
-            points.user_ids, points.states, watermarks, weights, points.updated_at.tolist(), strict=True
-        )
-        payloads = UserPayloads(list(rows_of))
-        sizes = (
-            160
-            + _lengths(points.user_ids)
-            + 4 * _lengths(points.states) // 3
-            + 48 * (_lengths(watermarks) + _lengths(weights))
-            + 4 * self._dim * rows
-        )
-        batch = PointBatch(
-            [user_point_id(user_id) for user_id in points.user_ids],
-            vectors,
-            payloads,
-            sizes,
-        )
-        last = last_rows(points.user_ids)
-        return batch if last is None else batch.take(last)
-
-    @staticmethod
-    def _records(found: list[Found], with_vectors: bool) -> list[UserRecord]:
-        # Points without a user id are not users: nobody asked for them, so they are passed over.
-        return [_record(point, with_vectors) for point in found if "user_id" in point.payload]
+def _records(found: list[Found], with_vectors: bool) -> list[UserRecord]:
+    # Points without a user id are not users: nobody asked for them, so they are passed over.
+    return [user_record(point, with_vectors) for point in found if "user_id" in point.payload]
 
 
-def _record(point: Found, with_vectors: bool) -> UserRecord:
-    payload = point.payload
-    fused = interests = None
-    try:
-        if with_vectors:
-            fused = point.vectors[FUSED]
-            interests = point.vectors.get(INTERESTS, np.empty((0, fused.shape[0]), np.float32))
-        return UserRecord(
-            user_id=payload["user_id"],
-            state=b64decode(payload["state"], validate=True),
-            watermarks={source: int(offset) for source, offset in payload["watermarks"].items()},
-            weights={name: float(weight) for name, weight in payload["weights"].items()},
-            updated_at=float(payload["updated_at"]),
-            fused=fused,
-            interests=interests,
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, Base64Error) as error:
+def _known(point: Found) -> UserRecord:
+    """The record of a point that was asked for by its user.
+
+    Raises:
+        PointUnreadable: it is not that user's, and could never be written.
+    """
+    if "user_id" not in point.payload:
         raise PointUnreadable(
-            f"the point {point.key} of the users was not written by Driftline ({type(error).__name__}); "
+            f"the point {point.key} of the users was not written by Driftline, but a user's point would have this id; "
             "delete it, or choose another store"
-        ) from error
-
-
-def _lengths(values: Sequence[Sized]) -> NDArray[np.int64]:
-    return np.fromiter(map(len, values), np.int64, len(values))
-
-
-def _checked_offsets(offsets: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    offsets = np.asarray(offsets, np.int64)
-    if offsets.shape != (n + 1,) or offsets[0] != 0 or (np.diff(offsets) < 0).any():
-        raise PointRefused(f"interest offsets must be {n + 1} ascending numbers from 0; nothing was written")
-    return offsets
+        )
+    return user_record(point, with_vectors=False)

@@ -27,11 +27,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from sinks.collection import Collection, Payload, PointBatch, Where
-from sinks.errors import FreezeLost, StoreMismatch, StoreMoved, StoreNotFound, StoreUnavailable
+from sinks.errors import (
+    FillerReplaced,
+    FreezeLost,
+    StoreMismatch,
+    StoreMoved,
+    StoreNotFound,
+    StoreUnavailable,
+)
 from sinks.points import named_id
 
 FREEZE_PATIENCE_S = 15.0
@@ -74,6 +82,8 @@ class Versions:
     frozen: str = ""
     """who is about to switch; "" if nobody"""
     all: dict[str, Version] = field(default_factory=_first_versions)
+    fillers: dict[str, str] = field(default_factory=dict)
+    """by version that is filled, a random text of the run that does it"""
 
 
 class VersionRecord:
@@ -94,7 +104,8 @@ class VersionRecord:
                 str(payload["owner"]),
                 str(payload["live"]),
                 str(payload["frozen"]),
-                {entry["name"]: Version(**entry) for entry in payload["versions"]},
+                {entry["name"]: _version(entry) for entry in payload["versions"]},
+                {entry["name"]: entry["filler"] for entry in payload["versions"] if entry.get("filler")},
             )
         except (KeyError, TypeError, ValueError) as error:
             raise StoreMismatch(
@@ -175,6 +186,26 @@ class Live:
             )
 
 
+class Filling:
+    """What a run that fills a version asks after each write: is it still the one that does?"""
+
+    def __init__(self, record: VersionRecord, version: str, owner: str) -> None:
+        self._record = record
+        self._version = version
+        self._owner = owner
+
+    def confirm(self) -> None:
+        """Return if no other run has begun to fill the version.
+
+        Raises:
+            FillerReplaced: one has, or the version was dropped.
+        """
+        if self._record.read().fillers.get(self._version) != self._owner:
+            raise FillerReplaced(
+                f"another run fills the version {self._version!r} now, or has dropped it; leave it to that one"
+            )
+
+
 @contextmanager
 def moved_if_gone(confirm: Callable[[], None] | None) -> Iterator[None]:
     """Around a call: where its collection is gone because another version is live and the old one was dropped, say that.
@@ -251,8 +282,15 @@ def freeze(record: VersionRecord, *, alone: bool, clock: Callable[[], float] = t
     raise StoreUnavailable("another `driftline refuse` is switching the store; try again when it is done")
 
 
+def _version(entry: dict[str, Any]) -> Version:
+    return Version(**{name: value for name, value in entry.items() if name != "filler"})
+
+
 def _point(versions: Versions) -> PointBatch:
-    entries = [asdict(version) for version in versions.all.values()]
+    # "filler" is said of each: releases of before there were fillers don't read a record that has it (`sinks.upgrade`).
+    entries = [
+        asdict(version) | {"filler": versions.fillers.get(name, "")} for name, version in versions.all.items()
+    ]
     payload: Payload = {
         "fence": versions.epoch,
         "owner": versions.owner,

@@ -1,11 +1,14 @@
-"""The bytes of an upsert request, straight from arrays.
+"""The bytes of requests about many points, straight from arrays.
 
 Building the request from the generated protobuf classes costs a client several times the processor time,
 nearly all of it for numbers that lie in memory exactly as the wire wants them. So the message is put together
 here; what it must mean is said by qdrant-client's points.proto and json_with_int.proto, whose field numbers
 these are:
 
-    UpsertPoints { 1 collection_name, 2 wait, 3 repeated points, 6 update_filter }
+    UpsertPoints { 1 collection_name, 2 wait, 3 repeated points, 6 update_filter, 8 update_mode }
+    CountPoints  { 1 collection_name, 2 filter, 3 exact }
+    SetPayloadPoints { 1 collection_name, 2 wait, 3 map payload, 5 points_selector { 2 filter } }
+    Filter       { 2 repeated must { 3 has_id { 1 repeated PointId } } }
     PointStruct  { 1 id { 1 num, 2 uuid }, 3 map payload, 4 vectors { 2 named { 1 map vectors } } }
     Vector       { 101 dense { 1 packed data }, 103 multi_dense { 1 repeated vectors { 1 packed data } } }
     Value        { 1 null, 2 double, 3 integer, 4 string, 5 bool, 6 struct { 1 map }, 7 list { 1 repeated } }
@@ -23,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sinks.collection import Key, Payload, PointBatch, VectorRows
+from sinks.collection import Key, Mode, Payload, PointBatch, VectorRows
 
 _double = struct.Struct("<d").pack
 _INT64 = 0xFFFFFFFFFFFFFFFF
@@ -33,10 +36,16 @@ Column = bytes | NDArray[np.uint8]
 """Bytes that are the same for all points of a form, or (N, size) those that are not."""
 
 
-def encode_upsert(collection: str, batches: Iterable[PointBatch], condition: bytes | None = None) -> bytes:
+def encode_upsert(
+    collection: str,
+    batches: Iterable[PointBatch],
+    condition: bytes | None = None,
+    mode: Mode = Mode.EITHER,
+) -> bytes:
     """The bytes of an UpsertPoints message with all the points, that waits for them to be applied.
 
-    `condition` is an encoded Filter: points that are there and don't match it are left alone.
+    `condition` is an encoded Filter: points that are there and don't match it are left alone. `mode` says whether
+    points may be inserted and replaced.
 
     Strings must be encodable as UTF-8 and payloads hold JSON values; see `sinks.validation`.
     """
@@ -54,7 +63,28 @@ def encode_upsert(collection: str, batches: Iterable[PointBatch], condition: byt
             parts += point
     if condition is not None:
         parts.append(_message(6, condition))
+    if mode:
+        parts.append(bytes((8 << 3, mode)))
     return b"".join(parts)
+
+
+def encode_count(collection: str, condition: bytes | None) -> bytes:
+    """The bytes of a CountPoints message that asks for the exact number of points that match the encoded Filter."""
+    chosen = b"" if condition is None else _message(2, condition)
+    return _message(1, collection.encode()) + chosen + b"\x18\x01"
+
+
+def encode_set_payload(collection: str, fields: Payload, condition: bytes) -> bytes:
+    """The bytes of a SetPayloadPoints message for all points that match the encoded Filter; it waits to be applied."""
+    pieces: list[Piece] = [_message(1, collection.encode()), b"\x10\x01"]
+    _add_entries(pieces, _PAYLOAD, fields)
+    pieces.append(_message(5, _message(2, condition)))
+    return b"".join(pieces)
+
+
+def encode_among(keys: Iterable[Key]) -> bytes:
+    """The bytes of a Filter that the points with these ids match. Others may follow it: both must hold then."""
+    return _message(2, _message(3, b"".join(map(_key, keys))))
 
 
 def _vectors(batch: PointBatch) -> list[Piece]:

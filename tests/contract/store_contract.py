@@ -502,9 +502,9 @@ class StoreContract:
         """A store of another version is refused with both versions and the way out."""
         with place.open() as store:
             assert isinstance(store, EngineStore)
-            store._meta.identify(Identity(STORE_VERSION + 1, DIM))
+            store._meta.upgrade(Identity(STORE_VERSION + 1, DIM))
         for create in (True, False):
-            with pytest.raises(StoreMismatch, match=f"version {STORE_VERSION + 1}.*version {STORE_VERSION}"):
+            with pytest.raises(StoreMismatch, match=f"version {STORE_VERSION + 1}.*to {STORE_VERSION}"):
                 place.open(create=create)
 
     def test_store_without_interests(self, place: Place, names: Names) -> None:

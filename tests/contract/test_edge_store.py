@@ -10,11 +10,12 @@ import pytest
 from contract.fence_contract import FenceContract
 from contract.store_contract import StoreContract
 from contract.version_contract import VersionContract
+from contract.writer_contract import WriterContract
 from support.quick_folder import quick_folder
 from support.store_points import Place
 
 
-class TestEdgeStore(StoreContract, FenceContract, VersionContract):
+class TestEdgeStore(StoreContract, FenceContract, VersionContract, WriterContract):
     @pytest.fixture(scope="class")
     @classmethod
     def places(cls) -> Iterator[Callable[[], Place]]:

@@ -12,6 +12,7 @@ from qdrant_client import grpc as messages
 from contract.fence_contract import FenceContract
 from contract.store_contract import StoreContract
 from contract.version_contract import SharedVersionContract, VersionContract
+from contract.writer_contract import SharedWriterContract, WriterContract
 from sinks.channel import ServerChannel, Work
 from sinks.config import StoreConfig
 from support.store_points import Place
@@ -24,7 +25,9 @@ if not URL:
 
 
 @pytest.mark.server
-class TestQdrantStore(StoreContract, FenceContract, VersionContract, SharedVersionContract):
+class TestQdrantStore(
+    StoreContract, FenceContract, VersionContract, WriterContract, SharedVersionContract, SharedWriterContract
+):
     @pytest.fixture(scope="class")
     @classmethod
     def places(cls) -> Iterator[Callable[[], Place]]:

@@ -10,13 +10,16 @@ import pytest
 from contract.fence_contract import FenceContract
 from contract.store_contract import StoreContract
 from contract.version_contract import SharedVersionContract, VersionContract
+from contract.writer_contract import SharedWriterContract, WriterContract
 from support.qdrant_server import QdrantServer
 from support.quick_folder import quick_folder
 from support.store_points import Place
 
 
 @pytest.mark.server
-class TestServerStore(StoreContract, FenceContract, VersionContract, SharedVersionContract):
+class TestServerStore(
+    StoreContract, FenceContract, VersionContract, WriterContract, SharedVersionContract, SharedWriterContract
+):
     @pytest.fixture(scope="class")
     @classmethod
     def places(cls) -> Iterator[Callable[[], Place]]:
@@ -26,7 +29,9 @@ class TestServerStore(StoreContract, FenceContract, VersionContract, SharedVersi
 
 
 @pytest.mark.server
-class TestReplicatedStore(StoreContract, FenceContract, VersionContract, SharedVersionContract):
+class TestReplicatedStore(
+    StoreContract, FenceContract, VersionContract, WriterContract, SharedVersionContract, SharedWriterContract
+):
     """The same where each point has two replicas."""
 
     @pytest.fixture(scope="class")

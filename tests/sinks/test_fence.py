@@ -17,14 +17,13 @@ from sinks.collection import Collection
 from sinks.config import StoreConfig
 from sinks.errors import FenceRefused, PointRefused, StoreUnavailable
 from sinks.fence import FENCE, Fence
-from sinks.layout import STORE_VERSION, store_layout
-from sinks.meta import Identity, Meta
 from sinks.points import UserPoints, user_point_id
 from sinks.protocols import Store
 from sinks.server import ServerEngine
 from sinks.store import EngineStore
+from sinks.writer import WRITER
 from support.qdrant_server import QdrantServer
-from support.store_points import DIM, Place, assert_users_equal, some_users
+from support.store_points import Place, assert_users_equal, some_users
 
 pytestmark = pytest.mark.server
 
@@ -324,7 +323,7 @@ def test_takings_survive_failing_requests(server: QdrantServer) -> None:
         store.users.write(some_users(NAMES), fences[-1])
 
 
-# --- stores from before there were fences
+# --- indexes
 
 
 def index_types(server: QdrantServer) -> dict[str, str]:
@@ -334,27 +333,7 @@ def index_types(server: QdrantServer) -> dict[str, str]:
     return {name: str(field.data_type) for name, field in info.payload_schema.items()}
 
 
-def test_older_store_is_opened_and_taken(server: QdrantServer) -> None:
-    """A store that was made without the index of fences is read as ever, and gets it with the first taking."""
-    layout = store_layout(StoreConfig(), DIM)
-    engine = ServerEngine(server.url, StoreConfig())
-    engine.create(replace(layout.users, integers=()))
-    engine.create(layout.items)
-    engine.index(layout.items)
-    Meta(engine.create(layout.meta)).identify(Identity(STORE_VERSION, DIM))
-    engine.close()
-    first, second = some_users(NAMES, seed=1), some_users(NAMES, seed=2)
-    with Place(server.url).open() as store:
-        store.users.write(first)
-        assert_users_equal(store.users.read(NAMES), first)
-        assert index_types(server) == {}
-        fence = take(store, 0)
-        assert list(index_types(server)) == [FENCE]
-        store.users.write(second, fence)
-        assert_users_equal(store.users.read(NAMES, True), second, vectors=True)
-
-
 def test_new_store_has_the_index(server: QdrantServer) -> None:
-    """A store is created with the index of fences."""
+    """A store is created with the indexes of fences and writers."""
     Place(server.url).open().close()
-    assert list(index_types(server)) == [FENCE]
+    assert sorted(index_types(server)) == [FENCE, WRITER]

@@ -113,7 +113,7 @@ def test_fenced_request_is_what_the_generated_classes_send(
     encoded = encode_upsert("users", [fenced, lane_points([fence])], encode_condition(under(fence)))
     sent = messages.UpsertPoints.FromString(encoded)
     own = PointBatch(
-        [named_id(f"lane/{lane}")],
+        [named_id(f"holder/{lane}")],
         {},
         [{"lane": lane, "fence": token, "owner": owner}],
         np.ones(1, np.int64),

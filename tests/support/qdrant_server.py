@@ -34,12 +34,16 @@ from support.qdrant_replicas import ReplicatedShard
 from support.qdrant_requests import Refused, check_understood
 from support.qdrant_service import CollectionsOnly, Service
 
+UPDATES = ("Upsert", "SetPayload", "Delete")
+"""Methods whose requests change points."""
+
 
 class QdrantServer:
     """A server on a loopback port, in threads of this process; `url`, `port`, `calls` (count by method).
 
-    Faults: `delay_s` before each answer, `fail_share` of requests failing, `fail_next(n)`, `update_status` (from
-    the next start) other than Completed.
+    Faults: `delay_s` before each answer, `fail_share` of requests failing, `fail_next(n)`, `late_share` of updates
+    and `late_next(n)` answered as failed at once and carried out later, `update_status` (from the next start) other
+    than Completed.
     """
 
     def __init__(
@@ -66,6 +70,10 @@ class QdrantServer:
         self.port = port
         self.delay_s = 0.0
         self.fail_share = 0.0
+        self.late_share = 0.0
+        self.late_s = 0.6
+        self._to_be_late: list[str] = []
+        self._held: list[Callable[[], Any]] = []
         self.update_status = messages.UpdateStatus.Completed
         self.calls: Counter[str] = Counter()
 
@@ -96,6 +104,19 @@ class QdrantServer:
         """By collection with several replicas: how many updates asked for no ordering, where any did."""
         return self._service.unordered_updates()
 
+    def late_next(self, requests: int, method: str) -> None:
+        """Answer the next requests of that method ("Upsert") with UNAVAILABLE, and carry them out in `release_late`."""
+        with self._lock:
+            self._to_be_late += [method] * requests
+
+    def release_late(self) -> int:
+        """Carry out, in their order, the requests that `late_next` held back; how many they were."""
+        with self._lock:
+            held, self._held = self._held, []
+        for carry_out in held:
+            carry_out()
+        return len(held)
+
     def start(self) -> Self:
         """Listen, on the same port as before after a `stop`."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -104,6 +125,7 @@ class QdrantServer:
         self._service.replicas, self._service.forgets_ordering = self._replicas, self._forgets_ordering
         self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="qdrant-test")
+        self._latecomers = ThreadPoolExecutor(16, thread_name_prefix="qdrant-late")
         options = [
             ("grpc.so_reuseport", 0),
             ("grpc.max_receive_message_length", -1),
@@ -129,6 +151,7 @@ class QdrantServer:
         self._stopping.set()
         self._server.stop(grace=None).wait()
         self._pool.shutdown()
+        self._latecomers.shutdown()
         self._service.close()
         self._server = None
 
@@ -153,6 +176,8 @@ class QdrantServer:
             code, applied = self._failure(method.rpartition("/")[2])
         if code is not None and not applied:
             context.abort(code, "asked to fail")
+        if self._is_late(method.rpartition("/")[2], lambda: call(request, None)):
+            context.abort(grpc.StatusCode.UNAVAILABLE, "asked to be late")
         try:
             check_understood(request)
             answer = call(request, context)
@@ -165,6 +190,24 @@ class QdrantServer:
         if code is not None:
             context.abort(code, "applied, then asked to fail")
         return answer
+
+    def _is_late(self, method: str, carry_out: Callable[[], Any]) -> bool:
+        """Whether the request is to be answered as failed now; it is kept, or on its way, if so."""
+        with self._lock:
+            if method in self._to_be_late:
+                self._to_be_late.remove(method)
+                self._held.append(carry_out)
+                return True
+            if method not in UPDATES or self._random.random() >= self.late_share:
+                return False
+            wait_s = self._random.uniform(0, self.late_s)
+
+        def later() -> None:
+            if not self._stopping.wait(wait_s):
+                carry_out()
+
+        self._latecomers.submit(later)
+        return True
 
     def _failure(self, method: str) -> tuple[grpc.StatusCode | None, bool]:
         """How a request of that method is to fail, None if it is not, and whether it is carried out all the same."""

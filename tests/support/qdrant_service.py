@@ -21,11 +21,17 @@ from support.qdrant_requests import (
     from_key,
     invalid,
     optional_filter,
+    to_filter,
     to_json,
     to_key,
     unimplemented,
 )
 
+MODES = {
+    messages.UpdateMode.Upsert: edge.UpdateMode.Upsert,
+    messages.UpdateMode.InsertOnly: edge.UpdateMode.InsertOnly,
+    messages.UpdateMode.UpdateOnly: edge.UpdateMode.UpdateOnly,
+}
 INDEXES = {
     messages.FieldType.FieldTypeKeyword: edge.PayloadSchemaType.Keyword,
     messages.FieldType.FieldTypeInteger: edge.PayloadSchemaType.Integer,
@@ -256,13 +262,25 @@ class Service(messages.PointsServicer):
         known = [point for point, names_exist in points if names_exist]
         before_unknown = next((at for at, (_, exist) in enumerate(points) if not exist), len(points))
         condition = optional_filter(request, "update_filter")
-        operation = edge.UpdateOperation.upsert_points(known[:before_unknown], condition)
+        mode = MODES.get(request.update_mode)
+        if mode is None:
+            raise invalid(f"Unknown update mode: {request.update_mode}")
+        operation = edge.UpdateOperation.upsert_points(known[:before_unknown], condition, mode)
         answer = self._updated(request, operation)
         if before_unknown < len(points):
             raise invalid("Not existing vector name error")
         return answer
 
+    def SetPayload(self, request: Any, context: Any) -> Any:
+        if request.points_selector.WhichOneof("points_selector_one_of") != "filter":
+            raise unimplemented("payloads set otherwise than by a filter")
+        fields = {name: to_json(value) for name, value in request.payload.items()}
+        chosen = to_filter(request.points_selector.filter)
+        return self._updated(request, edge.UpdateOperation.set_payload_by_filter(chosen, fields))
+
     def Delete(self, request: Any, context: Any) -> Any:
+        if request.points.WhichOneof("points_selector_one_of") != "points":
+            raise unimplemented("points deleted otherwise than by their ids")
         keys = [to_key(point_id) for point_id in request.points.points.ids]
         return self._updated(request, edge.UpdateOperation.delete_points(keys))
 

@@ -1,0 +1,75 @@
+"""Per source of events how far it is in the store: the next offset, in a point of its own among the users.
+
+It lies in the collection of the users that it speaks of, so that it is copied, restored and lost with them. It is raised
+when all users of a flush were acknowledged, in a request of its own: in one with theirs, a condition could let it in and
+refuse a user. It is only ever raised, so that a late request or a zombie's can't take it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
+
+from sinks.collection import Collection, Found, Key, PointBatch, Where, in_parts
+from sinks.errors import PointUnreadable
+from sinks.fence import FENCE
+from sinks.points import named_id
+from sinks.writer import APART, HIGHEST, WRITER
+
+_SOURCE, _NEXT = "source", "next"
+_AT_A_TIME = 256
+_BYTES = 160
+
+
+class Progress:
+    """The progress of one version's users. Thread-safe."""
+
+    def __init__(self, users: Collection) -> None:
+        self._users = users
+
+    def read(self, numbers: Iterable[int]) -> dict[int, int]:
+        """The next offset of each source; 0 where nothing of it was finished."""
+        wanted = list(dict.fromkeys(numbers))
+        found: dict[int, int] = dict.fromkeys(wanted, 0)
+        for part in in_parts(wanted, _AT_A_TIME):
+            points = self._users.retrieve([_point_id(number) for number in part], with_vectors=False)
+            found.update(map(_next, points))
+        return found
+
+    def raise_to(self, next_offsets: Mapping[int, int]) -> None:
+        """Raise these sources; one that is as far already, or further, stays as it is."""
+        for part in in_parts(list(next_offsets.items()), _AT_A_TIME):
+            lower = [
+                Where(among=(_point_id(number),), at_most={_NEXT: offset - 1}) for number, offset in part
+            ]
+            payloads = [
+                {_SOURCE: number, _NEXT: offset, WRITER: APART, FENCE: HIGHEST} for number, offset in part
+            ]
+            points = PointBatch(
+                [_point_id(number) for number, _ in part], {}, payloads, np.full(len(part), _BYTES, np.int64)
+            )
+            self._users.upsert(points, where=Where(any_of=tuple(lower)))
+
+    def pages(self) -> Iterator[dict[int, int]]:
+        """All sources that have any, page by page."""
+        after: Key | None = None
+        apart = Where(exactly={WRITER: APART})
+        while True:
+            found, after = self._users.scroll(_AT_A_TIME, after, apart, with_vectors=False)
+            yield dict(_next(point) for point in found if _SOURCE in point.payload)
+            if after is None:
+                return
+
+
+def _next(point: Found) -> tuple[int, int]:
+    try:
+        return int(point.payload[_SOURCE]), int(point.payload[_NEXT])
+    except (KeyError, TypeError, ValueError) as error:
+        raise PointUnreadable(
+            f"the progress of a source in the point {point.key} can't be read; restore the store from a backup"
+        ) from error
+
+
+def _point_id(number: int) -> str:
+    return named_id(f"progress/{number}")

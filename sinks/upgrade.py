@@ -1,0 +1,77 @@
+"""A store of the releases that wrote users under fencing tokens becomes one of now, when it is first written to.
+
+Then a lane (a partition) had a fencing token, and a store's version was 1. Users and blobs stay as they are. What
+changes is what keeps a daemon of such a release from writing on: it would overwrite what others write, and be refused by
+their points in silence.
+
+1. The index of writers is made.
+2. The record of versions takes a form that those releases refuse to read. They read it after every write, before they
+   take it for done, so that each that still runs ends with an error at its next one.
+3. The counter of fencing tokens is retired: who asks it for one ends with an error, too.
+4. The lanes' points get the highest fence: nobody holds them any more. They are marked as no users.
+5. The store's identity gets its new version and an id. It comes last, so that what was cut off is done again.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from sinks.collection import Collection, PointBatch
+from sinks.counter import RETIRED
+from sinks.errors import StoreUnavailable
+from sinks.fence import FENCE
+from sinks.layout import STORE_VERSION
+from sinks.meta import Identity, Meta
+from sinks.points import named_id
+from sinks.versions import VersionRecord
+from sinks.writer import APART, HIGHEST, WRITER
+
+MOST_LANES = 4096
+"""Partition numbers whose points are looked for."""
+_AT_A_TIME = 512
+_MOST_TRIES = 50
+
+
+def upgrade(meta: Collection, users: Collection, index: Callable[[], None]) -> Identity:
+    """Bring the store to this release's version; what it is then. A second call, or a second process, does no harm.
+
+    index: makes the indexes that the users lack.
+
+    Raises:
+        StoreUnavailable: call again.
+    """
+    index()
+    _rewrite(VersionRecord(meta))
+    retired = {FENCE: "retired", "owner": "a newer release of Driftline writes this store"}
+    meta.upsert(PointBatch([RETIRED], {}, [retired], np.array([120], np.int64)))
+    _retire_lanes(users)
+    described = Meta(meta)
+    seen = described.identity()
+    assert seen is not None, "only a complete store is upgraded"
+    return described.upgrade(replace(seen, version=STORE_VERSION, id=secrets.token_hex(8)))
+
+
+def _rewrite(record: VersionRecord) -> None:
+    for _ in range(_MOST_TRIES):
+        seen = record.read()
+        if record.set(seen, seen) is not None:
+            return
+    raise StoreUnavailable(f"others kept changing the record of versions; tried {_MOST_TRIES} times")
+
+
+def _retire_lanes(users: Collection) -> None:
+    ids = {named_id(f"lane/{lane}"): lane for lane in range(-1, MOST_LANES)}
+    keys = list(ids)
+    for start in range(0, len(keys), _AT_A_TIME):
+        there = users.retrieve(keys[start : start + _AT_A_TIME], with_vectors=False)
+        if there:
+            payloads = [
+                {"lane": ids[str(point.key)], "owner": "retired", WRITER: APART, FENCE: HIGHEST}
+                for point in there
+            ]
+            sizes = np.full(len(there), 160, np.int64)
+            users.upsert(PointBatch([point.key for point in there], {}, payloads, sizes))
