@@ -54,9 +54,11 @@ class RawEvents:
 
 
 def assemble(
-    raw: RawEvents, *, source: str, now: float, max_future_s: float
+    raw: RawEvents, *, source: str, now: float | F64, max_future_s: float
 ) -> tuple[EventColumns, list[Reject]]:
     """Judge the events by the limits of `streams.event`, normalise their texts and compute their keys.
+
+    now: unix seconds, for all events or (B,) for each.
 
     Returns the columns of the valid events and a reject for each other one; positions are rows of `raw`.
     """
@@ -78,8 +80,9 @@ def assemble(
     )
     event_ids = raw.event_ids
     rejects: list[Reject] = []
-    for row in np.flatnonzero(_suspicious(raw, now, max_future_s)).tolist():
-        found = _judge(raw, row, now, max_future_s)
+    present = np.broadcast_to(np.asarray(now, np.float64), raw.time.shape)
+    for row in np.flatnonzero(_suspicious(raw, present, max_future_s)).tolist():
+        found = _judge(raw, row, float(present[row]), max_future_s)
         if found is not None:
             rejects.append(Reject(row, *found))
     if rejects or not len(columns):
@@ -103,7 +106,7 @@ def assemble(
     return replace(columns, key=key), rejects
 
 
-def _suspicious(raw: RawEvents, now: float, max_future_s: float) -> npt.NDArray[np.bool_]:
+def _suspicious(raw: RawEvents, now: F64, max_future_s: float) -> npt.NDArray[np.bool_]:
     """(B,) whatever `_judge` could reject: strings looked at once per distinct value, times as an array."""
     suspicious: npt.NDArray[np.bool_] = ~((raw.time >= 0) & (raw.time <= now + max_future_s))
     suspicious[list(raw.faults)] = True

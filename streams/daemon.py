@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -21,6 +22,7 @@ from streams.errors import BrokerUnavailable, DaemonError, ShutdownDeadline
 from streams.garbage import collect_seldom
 from streams.http import HttpServer, http_app
 from streams.lanes import Lanes
+from streams.letter_topic import LetterTopic
 from streams.metrics import Metrics
 from streams.monitor import Monitor
 from streams.settings import Settings
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 POLL_S = 0.2
+PRODUCER_STOP_S = 3.0
+LETTER_BYTES = 256 << 20
+"""The client's own bound; what really holds is the topic's, see `streams.letter_topic`."""
 TOPICS_S = 30.0
 """How long topics may come after a broker that was waited for: whoever starts both makes them next."""
 
@@ -76,12 +81,14 @@ class Daemon:
         self.stop = asyncio.Event()
         self.ready = asyncio.Event()
         self.http = HttpServer(
-            http_app(self.metrics, self.not_ready), settings.daemon.host, settings.daemon.port
+            http_app(self.metrics, self.not_ready, self.warnings), settings.daemon.host, settings.daemon.port
         )
         self._waiting_for: str | None = "starting"
         self._broker_was_away = False
         self._lanes: Lanes | None = None
+        self._letters: DeadLetters | None = None
         self._problem: str | None = None
+        self._clock_told = False
         self._app: Any = None
         self._started = time.monotonic()
 
@@ -94,6 +101,12 @@ class Daemon:
         if self._app is not None and not self._app.consumer.has_coordinator:
             return f"broker unavailable: {self._settings.broker.url} does not answer, or knows no coordinator of the group"
         return "rebalancing" if self._app is not None and self._app.rebalancing else None
+
+    def warnings(self) -> list[str]:
+        """What somebody should look at, although the daemon goes on."""
+        found = [self._letters.warning if self._letters is not None else None]
+        found += [self._lanes.clock.warning] if self._lanes is not None else []
+        return [warning for warning in found if warning is not None]
 
     async def run(self) -> Summary:
         """Run to the end.
@@ -212,9 +225,17 @@ class Daemon:
             return
         progress = Progress()
         self._app = app = faust_app(settings)
+        letters_topic = settings.topics.name("dead_letters")
+        self._letters = letters = DeadLetters(
+            producer,
+            letters_topic,
+            self.metrics,
+            LetterTopic(settings.broker, letters_topic),
+            settings.daemon.on_dead_letter_failure,
+        )
         self._lanes = lanes = Lanes(
             workspace,
-            DeadLetters(producer, settings.topics.name("dead_letters"), self.metrics),
+            letters,
             GroupMembership(app, progress),
             config=settings.daemon,
             cluster=cluster,
@@ -247,7 +268,8 @@ class Daemon:
             await tables.finish(slot, settings.daemon.shutdown_s / 4)
             starting.cancel()
             await app.stop()
-            await producer.stop()
+            with suppress(TimeoutError):  # letters that nobody takes: their records are read again
+                await asyncio.wait_for(producer.stop(), PRODUCER_STOP_S)
 
         # Waited for, not cancelled: a stop that hangs may well ignore that too.
         stopping = asyncio.create_task(stop())
@@ -269,7 +291,7 @@ class Daemon:
 
         while not self.stop.is_set():
             producer = AIOKafkaProducer(
-                **self._settings.broker.aiokafka(), acks="all", max_request_size=2_000_000
+                **self._settings.broker.aiokafka(), acks="all", max_request_size=LETTER_BYTES
             )
             try:
                 await producer.start()
@@ -306,6 +328,7 @@ class Daemon:
             if not starting.done():
                 continue
             monitor.update()
+            self._tell_clock(lanes)
             if monitor.assigned and not self.ready.is_set():
                 self._waiting_for = None
                 self.ready.set()
@@ -318,6 +341,13 @@ class Daemon:
             if self._drain and await monitor.drained():
                 log.info("drained")
                 return
+
+    def _tell_clock(self, lanes: Lanes) -> None:
+        behind_s = lanes.clock.behind_s
+        if behind_s and not self._clock_told:
+            log.warning("clock", error=lanes.clock.warning)
+        self._clock_told = behind_s > 0
+        self.metrics.clock_behind.set(behind_s)
 
     def summary(self) -> Summary:
         """What was processed so far."""

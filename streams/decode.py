@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.assemble import RawEvents, assemble
-from streams.columns import I64, Coder, EventColumns
+from streams.columns import F64, I64, Coder, EventColumns
 from streams.event import (
     MAX_FUTURE_S,
     MAX_ITEM_ID_BYTES,
@@ -47,7 +47,7 @@ def decode_events(
     offsets: Sequence[int] | npt.NDArray[np.int64],
     action: int,
     source: str,
-    now: float,
+    now: float | F64,
     max_future_s: float = MAX_FUTURE_S,
 ) -> Decoded:
     """Decode the records of one partition. Whatever one record holds, the others are decoded.
@@ -57,10 +57,12 @@ def decode_events(
         offsets: (N,) of each record.
         action: code of `transfer.config.ACTIONS`; the topic's.
         source: name of the watermark that the offsets belong to.
-        now: unix seconds, against which "far in the future" is judged.
+        now: unix seconds against which "far in the future" is judged, for all records or (N,) for each.
         max_future_s: how far ahead of `now` an event may lie.
     """
     raw, rejects = _raw_events(values, np.asarray(offsets, np.int64), action)
+    if rejects and isinstance(now, np.ndarray):
+        now = np.delete(now, [reject.position for reject in rejects])
     columns, invalid = assemble(raw, source=source, now=now, max_future_s=max_future_s)
     if invalid:
         kept = np.delete(np.arange(len(values)), [reject.position for reject in rejects]).tolist()

@@ -19,8 +19,8 @@ MAX_SCENARIO_BYTES: Final = 200
 MAX_EVENT_ID_BYTES: Final = 256
 MAX_TEXT_CHARS: Final = 8192
 """A longer text is truncated, not rejected: the encoder reads less than this anyway."""
-MAX_FUTURE_S: Final = 86400.0
-"""How far ahead of now an event may lie before its clock is called wrong; configurable."""
+MAX_FUTURE_S: Final = 3600.0
+"""How far ahead of now an event may lie before its clock is called wrong; see `streams.settings.Settings.max_future_s`."""
 
 Reason = Literal[
     "empty_record",
@@ -108,9 +108,17 @@ def reject_timestamp(
     ahead = timestamp - now
     if ahead > max_future_s:
         unit = "; are these milliseconds?" if timestamp > 10 * max(now, 1e9) else ""
-        size = f"{ahead / 86400:.0f} days" if ahead < 1e15 else "very far"
-        return "timestamp_in_future", f"the event lies {size} ahead{unit}"
+        return "timestamp_in_future", f"the event lies {_duration(ahead)} ahead{unit}"
     return None
+
+
+def _duration(seconds: float) -> str:
+    if seconds >= 1e15:
+        return "very far"
+    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
 
 
 def is_blank(text: str | None) -> bool:

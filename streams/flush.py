@@ -18,6 +18,7 @@ from streams.decode import DecodedItems, decode_events, decode_items
 from streams.errors import StreamsError
 from streams.event import Reject
 from streams.ingest import OUTCOMES, Outcome, Prepared
+from streams.record_clock import RecordClock
 from streams.user_cache import UserCache
 from streams.watermarks import kafka_source
 from streams.workspace import Workspace
@@ -43,6 +44,7 @@ class Flush:
         cluster: str,
         max_future_s: float,
         now: Callable[[], float],
+        clock: RecordClock,
     ) -> None:
         self._batches = joined(batches)
         self._last = batches[-1]
@@ -51,6 +53,7 @@ class Flush:
         self._cluster = cluster
         self._max_future_s = max_future_s
         self._now = now
+        self._clock = clock
         self._rejects: list[tuple[Batch, list[Reject]]] = []
         self.events = empty()
         """those to be applied, in order of batches"""
@@ -63,7 +66,7 @@ class Flush:
 
     def decode(self) -> None:
         """Bytes to columns and rows; what can't be decoded is rejected."""
-        start, now = perf_counter(), self._now()
+        start = perf_counter()
         for batch in self._batches:
             values = [record.value for record in batch.records]
             if batch.kind == ITEMS:
@@ -75,7 +78,7 @@ class Flush:
                     offsets=_offsets(batch),
                     action=ACTIONS.index(batch.kind),
                     source=batch.source or kafka_source(self._cluster, batch.topic, batch.partition),
-                    now=now,
+                    now=self._clock.references(batch.topic, batch.partition, batch.records),
                     max_future_s=self._max_future_s,
                 )
                 batch.columns, rejects = decoded.columns, decoded.rejects

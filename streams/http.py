@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from streams.metrics import Metrics
 
@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 
-def http_app(metrics: Metrics, not_ready: Callable[[], str | None]) -> Starlette:
-    """The ASGI app. `not_ready` gives the reason while the daemon can't make progress, else None."""
+def http_app(
+    metrics: Metrics,
+    not_ready: Callable[[], str | None],
+    warnings: Callable[[], list[str]] = list,
+) -> Starlette:
+    """The ASGI app. `not_ready` gives the reason while the daemon can't make progress, else None; `warnings` what somebody
+    should look at although it can: they stand in the body of /ready, whatever its status."""
     from starlette.applications import Starlette
     from starlette.responses import JSONResponse, Response
     from starlette.routing import Route
@@ -28,7 +33,9 @@ def http_app(metrics: Metrics, not_ready: Callable[[], str | None]) -> Starlette
 
     async def ready(request: Request) -> Response:
         reason = not_ready()
-        body = {"ready": reason is None} | ({"reason": reason} if reason else {})
+        body: dict[str, Any] = {"ready": reason is None} | ({"reason": reason} if reason else {})
+        if told := warnings():
+            body["warnings"] = told
         return JSONResponse(body, status_code=200 if reason is None else 503)
 
     async def expose(request: Request) -> Response:

@@ -21,10 +21,10 @@ if the group still names this worker after `reclaim_s`, by when a worker cut off
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from time import monotonic, perf_counter
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 import stamina
 import structlog
@@ -37,9 +37,13 @@ from streams.flush import Flush, is_poison
 from streams.ingest import Outcome
 from streams.lane_work import LaneWork
 from streams.user_cache import UserCache
+from streams.watermarks import kafka_source
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
+
+LETTERS_GRACE_S: Final = 3.0
+"""How long a lane that is told to end waits for dead letters that are under way."""
 
 
 class Lane:
@@ -148,9 +152,8 @@ class Lane:
 
     async def _finish(self, batches: list[Batch]) -> None:
         began, events = perf_counter(), sum(len(batch.records) for batch in batches)
-        flush = Flush(
-            batches, self._work.workspace, self._work.cluster, self._work.max_future_s, self._work.now
-        )
+        work = self._work
+        flush = Flush(batches, work.workspace, work.cluster, work.max_future_s, work.now, work.clock)
         try:
             await self._apply(flush)
             for batch in batches:
@@ -210,9 +213,28 @@ class Lane:
     async def _send_dead_letters(self, flush: Flush) -> None:
         start = perf_counter()
         for batch, rejects in flush.new_rejects():
-            await self._work.dead_letters.send(batch.records, rejects)
+            source = batch.source or kafka_source(self._work.cluster, batch.topic, batch.partition)
+            await self._unless_told_to_end(self._work.dead_letters.send(batch.records, rejects, source))
             self._metrics.events.labels(batch.topic, "rejected").inc(len(rejects))
             self._metrics.stage.labels("dead_letter").observe(perf_counter() - start)
+
+    async def _unless_told_to_end(self, sending: Coroutine[Any, Any, None]) -> None:
+        """Wait for letters, as long as it takes; but one that can't be sent holds up neither the other lanes nor the end,
+        upon which the flush is dropped, to be read again."""
+        task = asyncio.ensure_future(sending)
+        told = asyncio.ensure_future(self._leaving.wait())
+        try:
+            async with self._others_turn():
+                await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
+                if not task.done():
+                    await asyncio.wait({task}, timeout=LETTERS_GRACE_S)
+            if not task.done():
+                log.warning("dead letters can't be sent; their records are read again", partition=self.number)
+                raise LaneLost
+            task.result()
+        finally:
+            task.cancel()
+            told.cancel()
 
     async def _own(self, flush: Flush | None) -> None:
         """Take the lane's fencing token, unless it is taken; what was remembered of users before is void."""

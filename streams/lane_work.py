@@ -10,6 +10,7 @@ from typing import Protocol
 
 from streams.batch import Batch
 from streams.dead_letters import DeadLetters
+from streams.record_clock import RecordClock
 from streams.room import Room
 from streams.tolerance import Tolerance
 from streams.workspace import Workspace
@@ -61,3 +62,4 @@ class LaneWork:
     cluster: str
     max_future_s: float
     now: Callable[[], float]
+    clock: RecordClock

@@ -15,6 +15,7 @@ from streams.batch import ITEMS, Batch
 from streams.dead_letters import DeadLetters
 from streams.lane import Lane
 from streams.lane_work import LaneLimits, LaneWork, Membership
+from streams.record_clock import RecordClock
 from streams.room import Room
 from streams.settings import DaemonConfig
 from streams.tolerance import Tolerance
@@ -65,8 +66,9 @@ class Lanes:
             self._room,
             Tolerance(),
             cluster,
-            config.max_future_s,
+            workspace.settings.max_future_s,
             now,
+            RecordClock(now),
         )
         self._lanes: dict[int, Lane] = {}
         self._left: set[Lane] = set()
@@ -133,14 +135,20 @@ class Lanes:
         return min(owned, key=lambda pair: pair[0], default=None)
 
     @property
+    def clock(self) -> RecordClock:
+        """What the records say of the time."""
+        return self._work.clock
+
+    @property
     def idle(self) -> bool:
         """Nothing taken and not yet durable."""
         return not self._room.events
 
     @property
     def trouble(self) -> str | None:
-        """Why a lane can't write at the moment, for /ready."""
-        return next((lane.trouble for lane in self._lanes.values() if lane.trouble), None)
+        """Why a lane can't write at the moment, or can't send a dead letter, for /ready."""
+        troubles = (lane.trouble for lane in self._lanes.values() if lane.trouble)
+        return next(troubles, None) or self._work.dead_letters.trouble
 
     def _lane(self, number: int, *, own: bool) -> Lane:
         number = 0 if self._one_lane else number

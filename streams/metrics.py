@@ -67,6 +67,13 @@ class Metrics:
             ["topic", "reason"],
             registry=registry,
         )
+        self.dead_letters_dropped = Counter(
+            "driftline_dead_letters_dropped",
+            "Dead letters that their topic does not take and that were dropped (daemon.on_dead_letter_failure), "
+            "by source topic and reason",
+            ["topic", "reason"],
+            registry=registry,
+        )
         self.items = Counter(
             "driftline_items",
             "Catalogue items by outcome: encoded, reused (same content known), unchanged, deleted, rejected",
@@ -149,6 +156,11 @@ class Metrics:
             "driftline_consumer_lag_seconds",
             "Age of the newest processed record (before any: of the first that waits) while there is lag, else 0",
             ["topic", "partition"],
+            registry=registry,
+        )
+        self.clock_behind = Gauge(
+            "driftline_clock_behind_seconds",
+            "How far this machine's clock lies behind the time that records carry; 0 within a minute",
             registry=registry,
         )
         self.processed_offset = Gauge(

@@ -9,7 +9,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -97,7 +97,17 @@ class DaemonConfig(_Section):
     metadata_age_s: float = Field(60.0, gt=0, description="how soon a new partition is noticed")
     shutdown_s: float = Field(20.0, gt=0, description="from SIGTERM to the end, at most")
     watchdog_s: float = Field(300.0, gt=0, description="lag without progress for so long ends the process")
-    max_future_s: float = Field(86400.0, ge=0, description="an event further ahead of the clock is rejected")
+    max_future_s: float | None = Field(
+        None,
+        ge=0,
+        description="an event further ahead of the present is rejected; default: the shortest half-life, so that an event from "
+        "the future never weighs more than twice what follows it, but at least 5 minutes and at most a day",
+    )
+    on_dead_letter_failure: Literal["stop", "drop-and-count"] = Field(
+        "stop",
+        description="where the dead-letter topic is gone, forbidden or takes not even a short letter: end the daemon with an "
+        "error, or go on without the letters, counted and said on /ready",
+    )
     tables_s: float = Field(
         30.0, gt=0, description="how often the tables of shares and transitions are written"
     )
@@ -138,6 +148,12 @@ class Settings(BaseSettings):
     daemon: DaemonConfig = DaemonConfig()
     replay: ReplayConfig = ReplayConfig()
     log: LogConfig = LogConfig()
+
+    @property
+    def max_future_s(self) -> float:
+        """How far ahead of the present an event may lie: what is set, else what fits the half-lives."""
+        wanted = self.daemon.max_future_s
+        return min(max(self.interest.half_lives_s[0], 300.0), 86400.0) if wanted is None else wanted
 
     @classmethod
     def load(cls, file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:

@@ -45,7 +45,7 @@ def read_history(
         now=time.time(),
         default_action=action,
         default_scenario=scenario,
-        max_future_s=settings.daemon.max_future_s,
+        max_future_s=settings.max_future_s,
         batch_rows=settings.replay.batch_events,
     )
     with progress_bar("reading", events.total_rows, quiet) as advance:

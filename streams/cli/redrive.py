@@ -44,7 +44,7 @@ def redrive(
             now=time.time(),
             default_action=action,
             default_scenario=scenario,
-            max_future_s=settings.daemon.max_future_s,
+            max_future_s=settings.max_future_s,
             batch_rows=settings.replay.batch_events,
         )
         topics = settings.topics

@@ -66,7 +66,7 @@ def replay(
             now=time.time(),
             default_action=action,
             default_scenario=scenario,
-            max_future_s=settings.daemon.max_future_s,
+            max_future_s=settings.max_future_s,
             batch_rows=settings.replay.batch_events,
         )
         with RejectFile(rejects) as sink, open_workspace(location, settings, create=True) as workspace:

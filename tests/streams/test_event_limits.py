@@ -57,7 +57,7 @@ def test_an_event_outside_the_limits_is_rejected_with_its_reason(fields, reason)
         {"item_id": None, "text": "a question"},
         {"item_id": "", "text": "a question"},
         {"text": "x" * 100_000},
-        {"timestamp": NOW + 86399},
+        {"timestamp": NOW + 3599},
         {"timestamp": 0.0},
         {"scenario": "本" * 66},
     ],

@@ -15,3 +15,5 @@ class Fetched:
     topic: str = "clicks"
     partition: int = 0
     timestamp: int = int(NOW * 1000)
+    timestamp_type: int = 0
+    headers: tuple[tuple[str, bytes], ...] = ()
