@@ -41,6 +41,7 @@ Reason = Literal[
     "timestamp_out_of_range",
     "unknown_action",
     "processing_failed",
+    "user_quarantined",
 ]
 """Why a record was rejected: a stable, bounded set, used as a metric label."""
 REASONS: Final[tuple[str, ...]] = get_args(Reason)

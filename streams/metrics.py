@@ -158,6 +158,11 @@ class Metrics:
             ["topic", "partition"],
             registry=registry,
         )
+        self.quarantined_users = Gauge(
+            "driftline_quarantined_users",
+            "Users whose state can't be read; their events are parked until `driftline repair`",
+            registry=registry,
+        )
         self.clock_behind = Gauge(
             "driftline_clock_behind_seconds",
             "How far this machine's clock lies behind the time that records carry; 0 within a minute",

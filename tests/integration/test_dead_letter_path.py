@@ -22,8 +22,7 @@ from streams.broker_config import BrokerConfig
 from support.brokers import RealKafka, kafka_parts
 from support.daemon_process import DaemonProcess, driftline
 from support.event_columns import event
-from support.letter_topics import letters_in, make_set_topics, positions, set_topic
-from support.qdrant_process import QdrantProcess
+from support.letter_topics import letters_in, make_set_topics, positions
 
 pytestmark = pytest.mark.broker
 
@@ -157,32 +156,3 @@ def test_a_dead_letter_topic_that_was_deleted_ends_the_daemon(
         assert daemon.wait(40) == 1
         assert time.monotonic() - began < 30
         assert f"topic {topic_prefix}dead-letters: it does not exist" in daemon.log
-
-
-def test_a_letter_that_waits_holds_up_neither_other_partitions_nor_the_end(
-    guarded: RealKafka, topic_prefix: str, tmp_path: Path
-) -> None:
-    """While letters are refused for now, the other partitions are written, /ready says why it is not, SIGTERM ends in time
-    and commits them; later the letter is sent and everything is applied once."""
-    broker, clicks, letters = guarded.config, topic_prefix + "clicks", topic_prefix + "dead-letters"
-    make_set_topics(broker, topic_prefix, partitions=3, dead_letters={"min.insync.replicas": "2"})
-    with QdrantProcess(tmp_path / "qdrant") as server:
-        where = arguments(broker, topic_prefix, server.url)
-        with DaemonProcess(tmp_path, *where) as daemon:
-            daemon.until_ready()
-            for partition in (0, 1):  # as many as there are threads
-                produce(broker, clicks, (b"k", b"{nope"), (b"k", GOOD), partition=partition)
-            daemon.until(lambda: daemon.get("/ready")[0] == 503, 20, "not ready")
-            assert "dead letters" in json.loads(daemon.get("/ready")[1])["reason"]
-            others = [(b"eve", json.dumps(event("eve", f"i{n}", at=n)).encode()) for n in range(20)]
-            produce(broker, clicks, *others, partition=2)
-            daemon.until(
-                lambda: daemon.metric("driftline_events_total", outcome="applied") == 20, 20, "others pass"
-            )
-            assert daemon.stop() == 0, daemon.log
-        set_topic(broker, letters, min_insync_replicas="1")
-        with DaemonProcess(tmp_path, *where, "--drain") as daemon:
-            assert daemon.wait() == 0, daemon.log
-            assert daemon.summary["rejected"] == 2
-            assert (daemon.summary["applied"], daemon.summary["events"]) == (1, 4), "one good event, twice"
-    assert positions(letters_in(broker, letters, 2)) == [(0, 0), (1, 0)]

@@ -16,6 +16,7 @@ def some_work(metrics: Metrics) -> None:
         for outcome, count in (("applied", 20), ("duplicate", 2), ("redelivered", 1), ("rejected", 1)):
             metrics.events.labels(topic, outcome).inc(count)
         metrics.dead_letters.labels(topic, "not_json").inc()
+        metrics.dead_letters_dropped.labels(topic, "not_json").inc()
         for partition in ("0", "1"):
             metrics.lag_records.labels(topic, partition).set(7)
             metrics.lag_seconds.labels(topic, partition).set(0.5)
@@ -35,6 +36,8 @@ def some_work(metrics: Metrics) -> None:
     metrics.store_retries.inc()
     metrics.batch.observe(60)
     metrics.freshness.observe_all(np.array([0.02, 0.3, 0.7]))
+    metrics.clock_behind.set(120)
+    metrics.quarantined_users.set(1)
     metrics.ready.set(1)
     metrics.info.labels("0.1.0", "model").set(1)
 
