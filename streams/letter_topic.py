@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streams.broker_config import BrokerConfig
-from streams.topics import describe_topics, topic_setting
+from streams.topics import admin_client, describe_topics
 
 
 class LetterTopic:
@@ -15,8 +15,14 @@ class LetterTopic:
 
     def limit(self) -> int | None:
         """The topic's `max.message.bytes`; None where the broker tells none."""
-        told = topic_setting(self._broker, self._name, "max.message.bytes")
-        return None if told is None else int(told)
+        from kafka.admin import ConfigResource, ConfigResourceType
+
+        setting = "max.message.bytes"
+        with admin_client(self._broker) as admin:
+            asked = ConfigResource(ConfigResourceType.TOPIC, self._name, {setting: ""})
+            told = admin.describe_configs([asked], config_filter="all")
+        values = [kind.get(self._name, {}).get(setting, {}).get("value") for kind in told.values()]
+        return next((int(value) for value in values if value is not None), None)
 
     def exists(self) -> bool:
         """Whether the topic is there."""

@@ -123,24 +123,6 @@ def ensure_topics(broker: BrokerConfig, topics: Mapping[str, int], replication: 
     return created
 
 
-def topic_setting(broker: BrokerConfig, topic: str, name: str) -> str | None:
-    """One of a topic's settings, as it is in force; None where the broker does not tell.
-
-    Raises:
-        BrokerError: the broker refuses, or knows no such topic.
-    """
-    from kafka.admin import ConfigResource, ConfigResourceType
-
-    with _admin(broker) as admin:
-        asked = ConfigResource(ConfigResourceType.TOPIC, topic, {name: ""})
-        told = admin.describe_configs([asked], config_filter="all")
-    for resource in told.values():
-        value = resource.get(topic, {}).get(name, {}).get("value")
-        if value is not None:
-            return str(value)
-    return None
-
-
 def _partitions(admin: KafkaAdminClient, names: Sequence[str]) -> dict[str, int | None]:
     if not names:
         return {}
