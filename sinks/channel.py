@@ -69,6 +69,9 @@ class ServerChannel:
         self._metadata: tuple[tuple[str, str], ...] = ()
         if config.api_key is not None:
             self._metadata = (("api-key", config.api_key.get_secret_value()),)
+        self.writes = True
+        """Whether anything is written through it. Where nothing is, no read is one on which a write depends, so that
+        serving goes on while most of the replicas are away."""
         self.grpc = Nodes(nodes, _credentials(config) if nodes[0].tls else None)
 
     def call(

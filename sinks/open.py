@@ -33,7 +33,7 @@ def open_store(
     if is_server(location):
         from sinks.server import ServerEngine
 
-        engine = ServerEngine(location, config)
+        engine = ServerEngine(location, config, writing=create)
     elif "://" in location or not location:
         # Only the scheme is shown: the rest may hold a password.
         scheme = location.partition("://")[0]

@@ -108,6 +108,11 @@ class Replicas:
                 self._lock.release()
         return self._count
 
+    @property
+    def settles(self) -> bool:
+        """Whether reads on which a write depends have to ask a majority."""
+        return self._channel.writes and self.count > 1
+
     def update(self, method: Method[Any], request: Any) -> Any:
         """The request of an update, a message or its bytes, with the ordering that it needs here."""
         if self.count < 2:
@@ -117,7 +122,7 @@ class Replicas:
     def settled(self, method: Method[Any], request: Any) -> Any:
         """The request of a read on which a write depends, a message or its bytes, with the consistency that it needs
         here."""
-        if self.count < 2:
+        if not self.settles:
             return request
         return _with(request, "read_consistency", _CONSISTENCY_FIELD[method.name], _QUORUM)
 

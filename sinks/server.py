@@ -80,7 +80,7 @@ class ServerCollection:
         """
         work = Work("reading from", self._name, len(keys))
         found = self._get(keys, _PAYLOAD, with_vectors, settled, work)
-        if not settled or self._replicas is None or self._replicas.count < 2:
+        if not settled or self._replicas is None or not self._replicas.settles:
             return found
         deadline, pause_s = time.monotonic() + self._channel.timeout_s, 0.005
         missing = set(keys) - {point.key for point in found}
@@ -162,6 +162,7 @@ class ServerCollection:
         return self._channel.call(method, request, work)
 
     def _applied(self, method: Method[Any], request: Any, work: Work) -> None:
+        self._channel.writes = True
         if self._replicas is not None:
             request = self._replicas.update(method, request)
         # A server may answer without an error and yet not have applied the points (WaitTimeout).
@@ -181,15 +182,17 @@ def _raw(channel: ServerChannel, method: str, answer: Any) -> Method[Any]:
 class ServerEngine:
     """See `sinks.store.Engine`."""
 
-    def __init__(self, url: str, config: StoreConfig) -> None:
+    def __init__(self, url: str, config: StoreConfig, writing: bool = True) -> None:
         """Prepare the connection; nothing is sent yet.
 
         url: of the server, or those of a cluster's nodes with commas between.
+        writing: whether to expect that something will be written, from the first read on.
 
         Raises:
             StoreError: a URL or the CA file cannot be used.
         """
         self._channel = ServerChannel(url, config)
+        self._channel.writes = writing
         self._config = config
         self._prefix = config.prefix
         self._opened: dict[str, ServerCollection] = {}
@@ -226,7 +229,7 @@ class ServerEngine:
             # Rewritten all the time and read by id: without this the server keeps rebuilding segments.
             request.optimizers_config.indexing_threshold = 0
             request.hnsw_config.m = 0
-        config = self._config
+        config, self._channel.writes = self._config, True
         if config.shards is not None:
             request.shard_number = config.shards
         if config.replicas is not None:

@@ -315,3 +315,50 @@ def test_replicas_are_looked_up_again(plain: QdrantServer) -> None:
     assert replicas.count == 2
     channel.close()
     client.close()
+
+
+# --- a node goes away
+
+
+def test_two_replicas_serve_and_three_write_while_one_is_away(folder: Path) -> None:
+    """While one of two replicas is away a reader goes on and a writer waits; with three the writer goes on. When it is
+    back all go on, and nothing is missing."""
+    for replicas, writes in ((2, False), (3, True)):
+        with (
+            QdrantServer(folder / f"{replicas}", replicas=replicas) as server,
+            Place(server.url).open() as writer,
+            Place(server.url).open(create=False) as reader,
+        ):
+            writer.put_blob("blob", b"before")
+            writer.items.write(some_items(3))
+            collections = ("users", "items", "meta")
+            for name in collections:
+                server.replicated(name).lose(1)
+            with Place(server.url).open(create=False) as late:
+                assert late.get_blob("blob") == reader.get_blob("blob") == b"before"
+                assert all(late.items.read([item_key("item-1")], with_vectors=True))
+                assert late.items.search(some_items(1).vectors[0], 2)
+            if writes:
+                assert writer.get_blob("blob") == b"before"
+                writer.put_blob("blob", b"after")
+            else:
+                with pytest.raises(StoreUnavailable, match="not have enough active replicas"):
+                    writer.get_blob("blob")
+                with pytest.raises(StoreUnavailable, match="not have enough active replicas"):
+                    Place(server.url).open()
+            for name in collections:
+                server.replicated(name).recover(1)
+            for store in (writer, reader):
+                assert store.get_blob("blob") == (b"after" if writes else b"before")
+
+
+def test_a_reader_that_writes_is_a_writer(server: QdrantServer) -> None:
+    """A store that was opened to read asks a majority from its first write on."""
+    Place(server.url).open().close()
+    with Place(server.url, {"timeout_s": 0.5}).open(create=False) as store:
+        differ(server, "meta")
+        store.get_blob("unknown")
+        store.put_blob("blob", b"there")
+        differ(server, "meta")
+        with pytest.raises(StoreUnavailable, match="go on to differ"):
+            store.get_blob("blob")

@@ -13,10 +13,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import grpc
 import qdrant_edge as edge
 from qdrant_client import grpc as messages
 
-from support.qdrant_requests import unimplemented
+from support.qdrant_requests import Refused, unimplemented
 
 PAUSE_S = 0.002
 """Between the replicas of one update, at most: long enough for another one to come between."""
@@ -32,6 +33,34 @@ class ReplicatedShard:
         self.forgets_ordering = False
         self.unordered = 0
         """updates that asked for no ordering"""
+        self._missed: dict[int, list[edge.UpdateOperation]] = {}
+        self._changing = threading.Lock()
+
+    @property
+    def active(self) -> list[int]:
+        """The numbers of the replicas that are in service."""
+        return [number for number in range(len(self.replicas)) if number not in self._missed]
+
+    def lose(self, number: int) -> None:
+        """A node goes away, and the others have agreed that its replica is out of date."""
+        self._missed[number] = []
+
+    def recover(self, number: int) -> None:
+        """It is back: its replica gets what it missed, then it is in service again."""
+        with self._changing:
+            for operation in self._missed[number]:
+                self.replicas[number].update(operation)
+            del self._missed[number]
+
+    def apply(self, operation: edge.UpdateOperation, number: int) -> None:
+        """On one replica, now or when it is back."""
+        with self._changing:
+            missed = self._missed.get(number)
+            if missed is not None:
+                missed.append(operation)
+                return
+        with self.locks[number]:
+            self.replicas[number].update(operation)
 
     def asked(self, request: Any) -> AskedReplicas:
         """As the request asks for it: ordering of an update, consistency of a read."""
@@ -75,8 +104,7 @@ class AskedReplicas:
 
     def _spread(self, operation: edge.UpdateOperation, numbers: list[int]) -> None:
         for number in numbers:
-            with self._shard.locks[number]:
-                self._shard.replicas[number].update(operation)
+            self._shard.apply(operation, number)
             time.sleep(random.uniform(0, PAUSE_S))
 
     def retrieve(self, keys: list[Any], with_payload: Any, with_vectors: Any) -> list[Any]:
@@ -106,14 +134,17 @@ class AskedReplicas:
         return None if self._consistency.HasField("factor") else self._consistency.type
 
     def _answers(self, ask: Callable[[edge.EdgeShard], Any]) -> list[Any]:
-        replicas = self._shard.replicas
+        replicas, active = self._shard.replicas, self._shard.active
         if self._kind is None:
             asked = min(max(self._consistency.factor, 1), len(replicas))
         elif self._kind == messages.ReadConsistencyType.Quorum:
             asked = len(replicas) // 2 + 1
         else:
             asked = len(replicas)
-        return [ask(replica) for replica in random.sample(replicas, asked)]
+        if asked > len(active):
+            message = "Service internal error: The replica set for shard 0 on peer 1 does not have enough active replicas"
+            raise Refused(grpc.StatusCode.INTERNAL, message)
+        return [ask(replicas[number]) for number in random.sample(active, asked)]
 
     def _one(self, ask: Callable[[edge.EdgeShard], Any]) -> list[Any]:
         if self._kind is not None:
