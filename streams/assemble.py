@@ -24,6 +24,7 @@ from streams.event import (
     is_blank,
     reject_reason,
 )
+from transfer.config import ACTIONS
 
 UNKNOWN_ACTION: Final = 255
 """Code of an action that is none of ours; its event is rejected."""
@@ -36,6 +37,7 @@ class RawEvents:
     Attributes:
         event_ids: (B,) event id or None of each event; None where the input has no such field.
         faults: rows that the reader could not make sense of, and why.
+        action_names: (B,) codes and table of the actions as they were read, to tell of those that are none of ours.
     """
 
     user: I32
@@ -51,6 +53,7 @@ class RawEvents:
     offset: I64
     event_ids: Sequence[str | None] | None
     faults: Mapping[int, tuple[Reason, str]] = field(default_factory=dict)
+    action_names: tuple[I32, Sequence[str]] | None = None
 
 
 def assemble(
@@ -134,7 +137,7 @@ def _judge(raw: RawEvents, row: int, now: float, max_future_s: float) -> tuple[R
         if code == NONE:
             return "missing_field", f"{name} is null"
     if raw.action[row] == UNKNOWN_ACTION:
-        return "unknown_action", "action is none of those known"
+        return "unknown_action", _unknown_action(raw, row)
     item, text = raw.item[row], raw.text[row]
     event = Event(
         user_id=raw.users[raw.user[row]],
@@ -145,6 +148,14 @@ def _judge(raw: RawEvents, row: int, now: float, max_future_s: float) -> tuple[R
         event_id=None if raw.event_ids is None else raw.event_ids[row],
     )
     return reject_reason(event, now, max_future_s)
+
+
+def _unknown_action(raw: RawEvents, row: int) -> str:
+    """With the row's own value, which is no personal data."""
+    if raw.action_names is None or raw.action_names[0][row] == NONE:
+        return f"there is no action; actions are {', '.join(ACTIONS)}"
+    codes, table = raw.action_names
+    return f"action {table[codes[row]][:40]!r} is none of {', '.join(ACTIONS)}"
 
 
 def _with_normal_texts(columns: EventColumns) -> EventColumns:

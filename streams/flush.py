@@ -89,6 +89,16 @@ class Flush:
         self._batch = np.repeat(np.arange(len(self._batches)), [len(events) for events in decoded_events])
         self._metrics.stage.labels("decode").observe(perf_counter() - start)
 
+    @property
+    def records(self) -> int:
+        """How many there are in all."""
+        return sum(len(batch.records) for batch in self._batches)
+
+    @property
+    def rejects(self) -> list[Reject]:
+        """Those that no letter was asked of yet."""
+        return [reject for _, rejects in self._rejects for reject in rejects]
+
     def new_rejects(self) -> Iterator[tuple[Batch, list[Reject]]]:
         """What was rejected since the last call."""
         rejects, self._rejects = self._rejects, []

@@ -169,6 +169,7 @@ class Lane:
 
     async def _apply(self, flush: Flush) -> None:
         await self._in_thread(flush.decode)
+        self._work.reject_share.note(flush.records, flush.rejects)
         await self._send_dead_letters(flush)
         while True:
             try:

@@ -11,6 +11,7 @@ from typing import Protocol
 from streams.batch import Batch
 from streams.dead_letters import DeadLetters
 from streams.record_clock import RecordClock
+from streams.reject_share import RejectShare
 from streams.room import Room
 from streams.tolerance import Tolerance
 from streams.workspace import Workspace
@@ -63,3 +64,4 @@ class LaneWork:
     max_future_s: float
     now: Callable[[], float]
     clock: RecordClock
+    reject_share: RejectShare

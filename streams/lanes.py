@@ -16,6 +16,7 @@ from streams.dead_letters import DeadLetters
 from streams.lane import Lane
 from streams.lane_work import LaneLimits, LaneWork, Membership
 from streams.record_clock import RecordClock
+from streams.reject_share import RejectShare
 from streams.room import Room
 from streams.settings import DaemonConfig
 from streams.tolerance import Tolerance
@@ -69,6 +70,7 @@ class Lanes:
             workspace.settings.max_future_s,
             now,
             RecordClock(now),
+            RejectShare(config.max_reject_share, config.reject_window),
         )
         self._lanes: dict[int, Lane] = {}
         self._left: set[Lane] = set()

@@ -132,6 +132,7 @@ class Log:
             texts=texts,
             time=seconds(rows.columns[fields["timestamp"]], fields["timestamp"], faults),
             action=coded(action, actions, _action_code, _action_code(self.default_action)),
+            action_names=(action, actions),
             offset=np.arange(first_row, first_row + rows.count, dtype=np.int64),
             event_ids=event_ids,
             faults=faults,

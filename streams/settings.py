@@ -108,6 +108,13 @@ class DaemonConfig(_Section):
         description="where the dead-letter topic is gone, forbidden or takes not even a short letter: end the daemon with an "
         "error, or go on without the letters, counted and said on /ready",
     )
+    max_reject_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="a larger share of rejects among the latest records ends the daemon with the commonest reasons; 1: never",
+    )
+    reject_window: int = Field(1000, ge=1, description="of so many records at least that share is judged")
     tables_s: float = Field(
         30.0, gt=0, description="how often the tables of shares and transitions are written"
     )

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streams.cli import options
-from streams.cli.session import console, load, print_json, progress_bar, reported, show, store_location
+from streams.cli.session import console, fail, load, print_json, progress_bar, reported, show, store_location
 from streams.errors import LogError
+from streams.reject_summary import RejectSummary
 
 if TYPE_CHECKING:
     from streams.event import Reject
@@ -77,23 +78,34 @@ def replay(
             with progress_bar("replaying", events.total_rows, json_) as advance:
                 summary = run_replay(workspace, events, progress=advance, on_rejects=sink.write)
         if json_:
-            print_json(summary.as_dict())
+            print_json({**summary.as_dict(), "reasons": dict(sink.summary.by_reason)})
         else:
             show(
                 f"{summary.events} events: {summary.applied} applied, {summary.duplicates} seen before, "
                 f"{summary.rejected} rejected; {summary.users} users, {summary.items} items; "
                 f"{summary.seconds:.1f} s, {summary.events_per_s:,.0f} events/s"
             )
+        tell_rejects(sink.summary, summary.events, summary.rejected, settings.daemon.max_reject_share)
+
+
+def tell_rejects(summary: RejectSummary, rows: int, rejected: int, most: float) -> None:
+    """Say why so many rows were rejected, where they were; if all of them were, that is a failure."""
+    listed = "\n  ".join(summary.lines())
+    if rows and rejected == rows:
+        fail(f"none of the {rows:,} rows is an event:\n  {listed}")
+    if rejected > most * rows:
+        console.print(f"warning: {rejected:,} of {rows:,} rows were rejected:\n  {listed}", soft_wrap=True)
 
 
 class RejectFile:
-    """Shows the first rejects and writes all of them to a file, if one was asked for."""
+    """Shows the first rejects, counts all of them, and writes them to a file, if one was asked for."""
 
     SHOWN = 5
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._shown = 0
+        self.summary = RejectSummary()
 
     def __enter__(self) -> RejectFile:
         try:
@@ -108,6 +120,7 @@ class RejectFile:
 
     def write(self, batch: LogBatch, rejects: list[Reject]) -> None:
         """Take the rejects of one batch."""
+        self.summary.add(rejects)
         for reject in rejects:
             row = reject.position - batch.first_row + batch.file_row  # the position counts over all files
             if self._file is not None:
