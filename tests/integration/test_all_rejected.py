@@ -17,7 +17,7 @@ pytestmark = pytest.mark.broker
 def test_a_producer_gone_wrong_ends_the_daemon_with_the_reasons(
     embedded_broker: Any, topic_prefix: str, tmp_path: Path
 ) -> None:
-    """More than max_reject_share of the latest 1,000: exit 1 with reasons and counts; with the share raised they are letters."""
+    """More than max_reject_share of the latest 1,000: exit 1, reasons, counts; with the share raised they are letters."""
     broker = embedded_broker.config
     make_topics(broker, topic_prefix)
     send(broker, topic_prefix, rows(300))
