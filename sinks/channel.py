@@ -118,6 +118,10 @@ class ServerChannel:
             time.sleep(pause_s)
         raise AssertionError("the last attempt returns or raises")
 
+    def turn_away(self) -> None:
+        """Ask another node from now on, if there is one."""
+        self.grpc.leave(self.grpc.current)
+
     def close(self) -> None:
         """Close the connections; calls in progress fail."""
         self._closed = True

@@ -18,6 +18,10 @@ class StoreUnavailable(StoreError):
         self.retry_after_s = retry_after_s
 
 
+class ReplicasDiffer(StoreUnavailable):
+    """The replicas of a cluster hold different versions of a point, and not for a moment only."""
+
+
 class FenceRefused(StoreError):
     """Another worker has taken the lane since. What was written under the fence may be there in part; none of it
     is acknowledged, and writing it again cannot help: the lane's events are the other worker's now."""

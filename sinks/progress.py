@@ -7,12 +7,12 @@ refuse a user. It is only ever raised, so that a late request or a zombie's can'
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from sinks.collection import Collection, Found, Key, PointBatch, Where, in_parts
-from sinks.errors import PointUnreadable
+from sinks.errors import PointUnreadable, ReplicasDiffer
 from sinks.fence import FENCE
 from sinks.points import named_id
 from sinks.writer import APART, HIGHEST, WRITER
@@ -20,6 +20,8 @@ from sinks.writer import APART, HIGHEST, WRITER
 _SOURCE, _NEXT = "source", "next"
 _AT_A_TIME = 256
 _BYTES = 160
+_LOOKS = 8
+"""Each at any one replica; a node that has one itself looks there only, so that it may take another node's turn."""
 
 
 class Progress:
@@ -33,9 +35,25 @@ class Progress:
         wanted = list(dict.fromkeys(numbers))
         found: dict[int, int] = dict.fromkeys(wanted, 0)
         for part in in_parts(wanted, _AT_A_TIME):
-            points = self._users.retrieve([_point_id(number) for number in part], with_vectors=False)
+            keys = [_point_id(number) for number in part]
+            try:
+                points = self._users.retrieve(keys, with_vectors=False)
+            except ReplicasDiffer:
+                self._make_alike(keys)
+                points = self._users.retrieve(keys, with_vectors=False)
             found.update(map(_next, points))
         return found
+
+    def _make_alike(self, keys: Sequence[Key]) -> None:
+        """Where a raise that was not answered has reached one replica alone, let all have it: it was sent when all
+        that it speaks of was acknowledged."""
+        highest: dict[Key, int] = {}
+        for _ in range(_LOOKS):
+            for point in self._users.retrieve(keys, with_vectors=False, settled=False):
+                highest[point.key] = max(_next(point)[1], highest.get(point.key, 0))
+        for key, offset in highest.items():
+            # It changes nothing where the one replica that leads is further.
+            self._users.set_payload({_NEXT: offset}, Where(among=(key,), at_most={_NEXT: offset}))
 
     def raise_to(self, next_offsets: Mapping[int, int]) -> None:
         """Raise these sources; one that is as far already, or further, stays as it is."""

@@ -15,7 +15,7 @@ from qdrant_client import grpc as messages
 from sinks.channel import ServerChannel, Work
 from sinks.collection import Collection, Found, Key, Mode, Payload, PointBatch, Where
 from sinks.config import StoreConfig
-from sinks.errors import StoreUnavailable
+from sinks.errors import ReplicasDiffer, StoreUnavailable
 from sinks.layout import CollectionSpec, FoundCollection, FoundVector
 from sinks.nodes import Method
 from sinks.replicas import Replicas, least_acknowledged
@@ -24,6 +24,8 @@ from sinks.wire import encode_among, encode_count, encode_set_payload, encode_up
 _PAYLOAD = messages.WithPayloadSelector(enable=True)
 _NO_PAYLOAD = messages.WithPayloadSelector(enable=False)
 _LONGEST_PAUSE_S = 0.2
+_AGREE_S = 2.0
+"""So long are replicas given to agree: more than an update takes from one to the next."""
 
 
 class ServerCollection:
@@ -76,18 +78,21 @@ class ServerCollection:
         before that is acknowledged, so each that answers has some version of all that ever was.
 
         Raises:
-            StoreUnavailable: they go on to differ.
+            ReplicasDiffer: they go on to differ.
         """
         work = Work("reading from", self._name, len(keys))
         found = self._get(keys, _PAYLOAD, with_vectors, settled, work)
         if not settled or self._replicas is None or not self._replicas.settles:
             return found
-        deadline, pause_s = time.monotonic() + self._channel.timeout_s, 0.005
+        deadline, pause_s = time.monotonic() + min(self._channel.timeout_s, _AGREE_S), 0.005
         missing = set(keys) - {point.key for point in found}
         while missing and (there := self._get(list(missing), _NO_PAYLOAD, False, False, work)):
             if time.monotonic() + pause_s > deadline:
-                raise StoreUnavailable(
-                    f"the replicas go on to differ on {len(there)} points: {work} at {self._channel.location}"
+                # A node that has a replica answers by that one; perhaps another one's is the one to go on from.
+                self._channel.turn_away()
+                raise ReplicasDiffer(
+                    f"the replicas go on to differ on {len(there)} points: {work} at {self._channel.location}; if "
+                    "this lasts, see docs/cluster.md"
                 )
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)

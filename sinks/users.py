@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sinks.collection import Collection, Found, Key, Mode, PointBatch, Where, last_rows
 from sinks.config import StoreConfig
-from sinks.errors import PointUnreadable
+from sinks.errors import PointUnreadable, ReplicasDiffer
 from sinks.fence import FENCE, Fence, Fences, lane_points, under
 from sinks.points import UserPoints, UserRecord, user_point_id
 from sinks.user_batch import user_batch, user_record
@@ -62,20 +62,36 @@ class Users:
         holds = dict.fromkeys(user_ids, NEW)
         for start in range(0, len(keys), self._config.batch_points):
             part = keys[start : start + self._config.batch_points]
-            for point in self._claimed(part, token):
+            found, taken = self._claimed(part, token)
+            for point in found:
                 user_id, record = names[str(point.key)], _known(point)
-                held = self._exclusive or record.writer == token
-                holds[user_id] = token if held else LOST
+                held = self._exclusive or record.writer == taken
+                holds[user_id] = taken if held else LOST
                 if held:
                     there[user_id] = record
         return Claim([there.get(user) for user in user_ids], [holds[user] for user in user_ids], token)
 
-    def _claimed(self, keys: Sequence[Key], token: int) -> list[Found]:
-        mine = {WRITER: token, FENCE: HIGHEST}
+    def _claimed(self, keys: Sequence[Key], token: int) -> tuple[list[Found], int]:
+        """The points after a claim, and the token that they were claimed under."""
         with moved_if_gone(self._confirm), self._writer.answered():
-            if not self._exclusive:
-                self._collection.set_payload(mine, Where(among=keys, other_than={WRITER: token}))
-            return self._collection.retrieve(keys, with_vectors=False)
+            if self._exclusive:
+                return self._collection.retrieve(keys, with_vectors=False), token
+            self._take(keys, token)
+            try:
+                return self._collection.retrieve(keys, with_vectors=False), token
+            except ReplicasDiffer:
+                # A write that was not answered has reached one replica alone, and its node was back before another
+                # one missed it: they differ for good. Any one may be gone on from. It has all that was acknowledged,
+                # since it has a claim under a token that nothing carried before; what else it has, its marks tell.
+                # The write that follows makes the replicas alike.
+                self._writer.renew()
+                token = self._writer.token
+                self._take(keys, token)
+                return self._collection.retrieve(keys, with_vectors=False, settled=False), token
+
+    def _take(self, keys: Sequence[Key], token: int) -> None:
+        mine = {WRITER: token, FENCE: HIGHEST}
+        self._collection.set_payload(mine, Where(among=keys, other_than={WRITER: token}))
 
     def write(
         self,

@@ -30,7 +30,7 @@ class ReplicatedShard:
         self.replicas = replicas
         self.locks = [threading.Lock() for _ in replicas]
         self.leader = threading.Lock()
-        self.forgets_ordering = False
+        self.by_default = False
         self.unordered = 0
         """updates that asked for no ordering"""
         self._missed: dict[int, list[edge.UpdateOperation]] = {}
@@ -82,9 +82,10 @@ class AskedReplicas:
         fields = request.DESCRIPTOR.fields_by_name
         ordered = "ordering" in fields and request.HasField("ordering")
         self._ordered = ordered and request.ordering.type != messages.WriteOrderingType.Weak
+        consistent = "read_consistency" in fields and request.HasField("read_consistency")
         self._consistency = (
             request.read_consistency
-            if "read_consistency" in fields and request.HasField("read_consistency")
+            if consistent and not shard.by_default
             else messages.ReadConsistency(factor=1)
         )
 
@@ -94,7 +95,7 @@ class AskedReplicas:
     def update(self, operation: edge.UpdateOperation) -> None:
         """Carry it out on all replicas: in one order for all if asked for, else as it comes."""
         numbers = list(range(len(self._shard.replicas)))
-        if self._ordered and not self._shard.forgets_ordering:
+        if self._ordered and not self._shard.by_default:
             with self._shard.leader:
                 self._spread(operation, numbers)
         else:

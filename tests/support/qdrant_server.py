@@ -54,13 +54,13 @@ class QdrantServer:
         certificate: tuple[bytes, bytes] | None = None,
         seed: int = 0,
         replicas: int = 1,
-        forgets_ordering: bool = False,
+        by_default: bool = False,
     ) -> None:
         """`certificate` is (private key, certificate chain) in PEM; with it the server speaks TLS only. `replicas` that
-        new collections have by default, see `support.qdrant_replicas`; one that `forgets_ordering` takes all updates
-        as they come."""
+        new collections have by default, see `support.qdrant_replicas`; `by_default`: every request is served as if it
+        asked neither for an ordering nor for a majority."""
         self.folder = Path(folder)
-        self._replicas, self._forgets_ordering = replicas, forgets_ordering
+        self._replicas, self._by_default = replicas, by_default
         self._api_key = api_key
         self._certificate = certificate
         self._random = random.Random(seed)
@@ -122,7 +122,7 @@ class QdrantServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._service = Service(self.folder)
         self._service.update_status = self.update_status
-        self._service.replicas, self._service.forgets_ordering = self._replicas, self._forgets_ordering
+        self._service.replicas, self._service.by_default = self._replicas, self._by_default
         self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="qdrant-test")
         self._latecomers = ThreadPoolExecutor(16, thread_name_prefix="qdrant-late")

@@ -131,7 +131,7 @@ class Service(messages.PointsServicer):
         self._folder = folder
         self.update_status = messages.UpdateStatus.Completed
         self.replicas = 1
-        self.forgets_ordering = False
+        self.by_default = False
         self._creating = threading.Lock()
         self._collections = {
             path.parent.name: ServedCollection(path.parent) for path in folder.glob("*/created.bin")
@@ -176,7 +176,7 @@ class Service(messages.PointsServicer):
                 request.replication_factor = self.replicas
             collection = self._collections[name] = ServedCollection(self._folder / name, request)
             if isinstance(collection.shard, ReplicatedShard):
-                collection.shard.forgets_ordering = self.forgets_ordering
+                collection.shard.by_default = self.by_default
         return messages.CollectionOperationResponse(result=True)
 
     def DeleteCollection(self, request: Any, context: Any) -> Any:
