@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 
 from contract.fence_contract import FenceContract
 from contract.store_contract import StoreContract
+from contract.upgrade_contract import OpenEngine, UpgradeContract
 from contract.version_contract import VersionContract
 from contract.writer_contract import WriterContract
+from sinks.edge import EdgeEngine
 from support.quick_folder import quick_folder
 from support.store_points import Place
 
 
-class TestEdgeStore(StoreContract, FenceContract, VersionContract, WriterContract):
+class TestEdgeStore(StoreContract, FenceContract, VersionContract, WriterContract, UpgradeContract):
     @pytest.fixture(scope="class")
     @classmethod
     def places(cls) -> Iterator[Callable[[], Place]]:
         numbers = count()
         with quick_folder() as folder:
             yield lambda: Place(str(folder / f"store-{next(numbers)}"))
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def open_engine(cls) -> OpenEngine:
+        return lambda place: EdgeEngine(Path(place.location), create=True)

@@ -11,10 +11,12 @@ from qdrant_client import grpc as messages
 
 from contract.fence_contract import FenceContract
 from contract.store_contract import StoreContract
+from contract.upgrade_contract import OpenEngine, UpgradeContract, config_of
 from contract.version_contract import SharedVersionContract, VersionContract
 from contract.writer_contract import SharedWriterContract, WriterContract
 from sinks.channel import ServerChannel, Work
 from sinks.config import StoreConfig
+from sinks.server import ServerEngine
 from support.store_points import Place
 
 URL = os.environ.get("DRIFTLINE_TEST_QDRANT", "")
@@ -26,7 +28,13 @@ if not URL:
 
 @pytest.mark.server
 class TestQdrantStore(
-    StoreContract, FenceContract, VersionContract, WriterContract, SharedVersionContract, SharedWriterContract
+    StoreContract,
+    FenceContract,
+    VersionContract,
+    WriterContract,
+    UpgradeContract,
+    SharedVersionContract,
+    SharedWriterContract,
 ):
     @pytest.fixture(scope="class")
     @classmethod
@@ -47,3 +55,8 @@ class TestQdrantStore(
                 request = messages.DeleteCollection(collection_name=name)
                 channel.call(collections.Delete, request, Work("deleting", name))
         channel.close()
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def open_engine(cls) -> OpenEngine:
+        return lambda place: ServerEngine(place.location, config_of(place))

@@ -9,8 +9,10 @@ import pytest
 
 from contract.fence_contract import FenceContract
 from contract.store_contract import StoreContract
+from contract.upgrade_contract import OpenEngine, UpgradeContract, config_of
 from contract.version_contract import SharedVersionContract, VersionContract
 from contract.writer_contract import SharedWriterContract, WriterContract
+from sinks.server import ServerEngine
 from support.qdrant_server import QdrantServer
 from support.quick_folder import quick_folder
 from support.store_points import Place
@@ -18,7 +20,13 @@ from support.store_points import Place
 
 @pytest.mark.server
 class TestServerStore(
-    StoreContract, FenceContract, VersionContract, WriterContract, SharedVersionContract, SharedWriterContract
+    StoreContract,
+    FenceContract,
+    VersionContract,
+    WriterContract,
+    UpgradeContract,
+    SharedVersionContract,
+    SharedWriterContract,
 ):
     @pytest.fixture(scope="class")
     @classmethod
@@ -26,6 +34,11 @@ class TestServerStore(
         numbers = count()
         with quick_folder() as folder, QdrantServer(folder) as server:
             yield lambda: Place(server.url, {"prefix": f"store-{next(numbers)}-"})
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def open_engine(cls) -> OpenEngine:
+        return lambda place: ServerEngine(place.location, config_of(place))
 
 
 @pytest.mark.server

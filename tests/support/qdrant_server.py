@@ -64,7 +64,7 @@ class QdrantServer:
         self._api_key = api_key
         self._certificate = certificate
         self._random = random.Random(seed)
-        self._failures: list[tuple[grpc.StatusCode, bool, str | None]] = []
+        self._failures: list[tuple[grpc.StatusCode | None, bool, str | None]] = []
         self._lock = threading.Lock()
         self._server: grpc.Server | None = None
         self.port = port
@@ -88,11 +88,12 @@ class QdrantServer:
         code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE,
         applied: bool = False,
         method: str | None = None,
+        after: int = 0,
     ) -> None:
-        """Let the next requests fail, or the next of that method ("Upsert"); with `applied` each is carried out and only
-        its answer is lost."""
+        """Let the next requests fail, or the next of that method ("Upsert"), after so many that don't; with `applied` each
+        is carried out and only its answer is lost."""
         with self._lock:
-            self._failures += [(code, applied, method)] * requests
+            self._failures += [(None, False, method)] * after + [(code, applied, method)] * requests
 
     def replicated(self, collection: str) -> ReplicatedShard:
         """The replicas of a collection that has several."""
@@ -104,16 +105,21 @@ class QdrantServer:
         """By collection with several replicas: how many updates asked for no ordering, where any did."""
         return self._service.unordered_updates()
 
+    def clear_failures(self) -> None:
+        """Let no further request fail."""
+        with self._lock:
+            self._failures.clear()
+
     def late_next(self, requests: int, method: str) -> None:
         """Answer the next requests of that method ("Upsert") with UNAVAILABLE, and carry them out in `release_late`."""
         with self._lock:
             self._to_be_late += [method] * requests
 
-    def release_late(self) -> int:
-        """Carry out, in their order, the requests that `late_next` held back; how many they were."""
+    def release_late(self, backwards: bool = False) -> int:
+        """Carry out the requests that `late_next` held back, the first or the last one first; how many they were."""
         with self._lock:
             held, self._held = self._held, []
-        for carry_out in held:
+        for carry_out in reversed(held) if backwards else held:
             carry_out()
         return len(held)
 
