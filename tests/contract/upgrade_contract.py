@@ -104,7 +104,7 @@ class UpgradeContract:
             assert len(lanes) == len(LANES)
             low = Where(at_most={"fence": 10**9})
             claimed = store.users.claim(older.user_ids[:5])
-            store.users.write(some_part(older, 5), claimed.holds)
+            assert store.users.write(some_users(older.user_ids[:5], seed=3), claimed.holds).all()
             if not store.exclusive:
                 # All that could be overwritten under a fencing token are users that nobody has claimed yet.
                 assert users.count(low) == 25
@@ -116,11 +116,6 @@ def version_of(store: Store) -> int:
     identity = Meta(store._meta_points).identity()
     assert identity is not None and identity.dim == DIM
     return identity.version
-
-
-def some_part(points: UserPoints, stop: int) -> UserPoints:
-    """The first users, without their interests."""
-    return some_users(points.user_ids[:stop], seed=3)
 
 
 def config_of(place: Place) -> StoreConfig:

@@ -9,10 +9,19 @@ import numpy as np
 import pytest
 
 from contract.store_contract import Names
-from sinks.errors import FreezeLost, PointRefused, StoreError, StoreMismatch, StoreMoved, StoreUnavailable
-from sinks.points import item_key
-from sinks.protocols import Store
+from sinks.errors import (
+    FillerReplaced,
+    FreezeLost,
+    PointRefused,
+    StoreError,
+    StoreMismatch,
+    StoreMoved,
+    StoreUnavailable,
+)
+from sinks.points import UserPoints, item_key
+from sinks.protocols import Store, UserStore
 from sinks.versions import FREEZE_PATIENCE_S, Live, Version, VersionRecord
+from sinks.writer import NEW as NEW_USER
 from support.store_points import DIM, Place, assert_users_equal, some_items, some_users, unit_rows
 
 NEW = Version("m2", model="model-2", settings='{"gain": 2}')
@@ -22,6 +31,13 @@ TOWER = Version("m3", model="model-3", tower=True)
 def activate(store: Store, name: str) -> None:
     with store.switching() as switch:
         switch.activate(name)
+
+
+def written(users: UserStore, points: UserPoints) -> list[int]:
+    """Write users that nobody else writes; the holds that they have then."""
+    claim = users.claim(points.user_ids)
+    assert users.write(points, claim.holds, token=claim.token).all()
+    return [claim.token if hold == NEW_USER else hold for hold in claim.holds]
 
 
 class VersionContract:
@@ -128,6 +144,48 @@ class VersionContract:
         with place.open(create=False) as store:
             assert_users_equal(store.users.read(points.user_ids), points)
 
+    def test_a_version_is_filled_by_claims(self, place: Place, names: Names) -> None:
+        """Users of a version that is filled are claimed and written there, and the live ones stay whose they are."""
+        old, new = some_users(names(20), seed=1), some_users(names(20), seed=2)
+        with place.open() as store:
+            holds = written(store.users, old)
+            draft = store.begin_version(NEW)
+            written(draft.users, new)
+            assert store.users.write(old, holds).all()
+            activate(store, NEW.name)
+        with place.open() as store:
+            claim = store.users.claim(old.user_ids)
+            assert_users_equal(claim.records, new)
+            assert store.users.write(old, claim.holds).all()
+
+    def test_progress_goes_along_with_a_switch(self, place: Place, names: Names) -> None:
+        """After a switch sources are as far as they were in the old version, and never less far than they were."""
+        with place.open() as store:
+            numbers = store.sources.numbers([f"source-{n}" for n in range(300)])
+            store.sources.advance({number: 10 + number for number in numbers.values()})
+            written(store.begin_version(NEW).users, some_users(names(4)))
+            store.sources.advance({1: 1000})
+            activate(store, NEW.name)
+        with place.open() as store:
+            assert store.sources.numbers(list(numbers)) == numbers
+            expected = {number: 10 + number for number in numbers.values()} | {1: 1000}
+            assert store.sources.progress(numbers.values()) == expected
+            assert sum(map(len, store.users.scan(3))) == 4
+            store.sources.advance({1: 1001, 2: 3})
+            assert store.sources.progress([1, 2]) == {1: 1001, 2: 12}
+
+    def test_progress_is_copied_when_all_users_are(self, place: Place) -> None:
+        """Progress that is raised while a switch is under way, the last moment before it, goes along."""
+        with place.open() as store:
+            store.begin_version(NEW)
+            store.sources.advance({1: 5})
+            with store.switching() as switch:
+                # As a writer's that was confirmed before the freeze, and is carried out now.
+                store._progress.raise_to({1: 8, 2: 3})  # type: ignore[attr-defined]
+                switch.activate(NEW.name)
+        with place.open() as store:
+            assert store.sources.progress([1, 2]) == {1: 8, 2: 3}
+
     def test_names_of_versions_are_plain(self, store: Store) -> None:
         """A name that could be no folder or collection is refused."""
         for name in ("", "a/b", "a b", "x" * 101):
@@ -214,6 +272,56 @@ class SharedVersionContract:
                 assert reader.users.read(points.user_ids) == [None] * 5
                 assert reader.items.count() == 0
                 reader.users.write(points, (reader.take_fences([0]) or {})[0])
+
+    def test_holders_of_the_old_version_are_told(self, place: Place, names: Names) -> None:
+        """After a switch no write under a hold returns, and no progress rises in the old version."""
+        points = some_users(names(5), seed=1)
+        with place.open() as writer, place.open() as switcher:
+            holds = written(writer.users, points)
+            writer.sources.advance({1: 3})
+            switcher.begin_version(NEW)
+            activate(switcher, NEW.name)
+            with pytest.raises(StoreMoved, match="model-2"):
+                writer.users.write(points, holds)
+            with pytest.raises(StoreMoved, match="model-2"):
+                writer.sources.advance({1: 9})
+            assert writer.sources.progress([1]) == {1: 3}
+            with place.open() as reader:
+                assert reader.sources.progress([1]) == {1: 3}
+                assert reader.users.read(points.user_ids) == [None] * 5
+
+    def test_progress_waits_for_a_switch(self, place: Place, names: Names) -> None:
+        """While a store is frozen no progress rises and no write under a hold returns; both can be repeated."""
+        points = some_users(names(5))
+        with place.open() as writer, place.open() as switcher:
+            holds = written(writer.users, points)
+            with switcher.switching():
+                with pytest.raises(StoreUnavailable, match="switch"):
+                    writer.users.write(points, holds)
+                with pytest.raises(StoreUnavailable, match="switch"):
+                    writer.sources.advance({1: 9})
+                assert writer.sources.progress([1]) == {1: 0}
+            claim = writer.users.claim(points.user_ids)
+            assert_users_equal(claim.records, points)
+            assert writer.users.write(points, claim.holds).all()
+            writer.sources.advance({1: 9})
+            assert writer.sources.progress([1]) == {1: 9}
+
+    def test_the_later_one_that_fills_a_version_goes_on(self, place: Place, names: Names) -> None:
+        """The earlier one is told by its next write, changes nothing of what the later one claimed, and stays told."""
+        points, stale = some_users(names(5)), some_users(names(5), seed=4)
+        with place.open() as one, place.open() as two:
+            first = one.begin_version(NEW)
+            holds = written(first.users, stale)
+            second = two.begin_version(NEW)
+            written(second.users, points)
+            for _ in range(2):
+                with pytest.raises(FillerReplaced, match="m2"):
+                    first.users.write(stale, holds)
+            assert_users_equal(second.users.read(points.user_ids), points)
+            two.drop_version(NEW.name)
+            with pytest.raises(StoreError):
+                second.users.write(points, [NEW_USER] * 5)
 
     def test_writers_wait_for_a_switch(self, place: Place, names: Names) -> None:
         """While a store is frozen no write returns; each can be repeated, and returns when the switch was called off."""

@@ -9,21 +9,19 @@ import numpy as np
 import pytest
 
 from contract.store_contract import Names
+from contract.version_contract import written
 from sinks.errors import LeaseLost, PointRefused
 from sinks.leases import STALE_S, Leases
 from sinks.points import UserPoints
 from sinks.protocols import Store
 from sinks.sources import SourceInfo
 from sinks.writer import LOST, NEW
-from support.store_points import DIM, Place, assert_users_equal, some_items, some_users
+from support.store_points import DIM, Place, assert_users_equal, some_items, some_part, some_users
 
 
 def claim_and_write(store: Store, points: UserPoints) -> list[int]:
     """Write users that nobody else writes; the holds that they have then."""
-    claim = store.users.claim(points.user_ids)
-    assert LOST not in claim.holds
-    assert store.users.write(points, claim.holds, token=claim.token).all()
-    return [claim.token if hold == NEW else hold for hold in claim.holds]
+    return written(store.users, points)
 
 
 class WriterContract:
@@ -349,18 +347,3 @@ class SharedWriterContract:
             claim = one.users.claim(names(3))
             assert_users_equal(claim.records, points)
             assert one.users.write(some_users(names(3), seed=8), claim.holds).all()
-
-
-def some_part(points: UserPoints, start: int, stop: int) -> UserPoints:
-    """Some of the users."""
-    offsets = points.interest_offsets[start : stop + 1]
-    return UserPoints(
-        points.user_ids[start:stop],
-        points.fused[start:stop],
-        points.interests[offsets[0] : offsets[-1]],
-        offsets - offsets[0],
-        points.states[start:stop],
-        points.watermarks[start:stop],
-        points.weights[start:stop],
-        points.updated_at[start:stop],
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,8 @@ def test_other_calls_are_refused(client: Client) -> None:
     """Calls that the product does not make are UNIMPLEMENTED."""
     refused = [
         (client.points.UpdateBatch, messages.UpdateBatchPoints(collection_name="c")),
-        (client.points.SetPayload, messages.SetPayloadPoints(collection_name="c")),
+        (client.points.OverwritePayload, messages.SetPayloadPoints(collection_name="c")),
+        (client.points.SetPayload, messages.SetPayloadPoints(collection_name="c", wait=True)),
         (client.points.Search, messages.SearchPoints(collection_name="c")),
         (client.points.Facet, messages.FacetCounts(collection_name="c")),
         (client.points.QueryBatch, messages.QueryBatchPoints(collection_name="c")),
@@ -199,6 +201,85 @@ def test_conditional_upsert(client: Client) -> None:
     assert fences == {60: 7, 61: 5, 62: 5, 63: 5}
 
 
+def is_number(key: str, number: int) -> Any:
+    return messages.Condition(field=messages.FieldCondition(key=key, match=messages.Match(integer=number)))
+
+
+def among(*ids: int) -> Any:
+    return messages.Condition(
+        has_id=messages.HasIdCondition(has_id=[messages.PointId(num=number) for number in ids])
+    )
+
+
+def test_modes_of_an_upsert(client: Client) -> None:
+    """One mode leaves what is there alone, the other never inserts, with a condition or without; all answer Completed."""
+    client.upsert(point(90, n=1), point(91, n=2))
+    written = [point(number, n=9) for number in (90, 91, 92)]
+    request = messages.UpsertPoints(collection_name="c", wait=True, points=written)
+    request.update_mode = messages.UpdateMode.UpdateOnly
+    request.update_filter.must.append(is_number("n", 2))
+    assert client.points.Upsert(request).result.status == messages.UpdateStatus.Completed
+    assert client.payloads(90, 91, 92) == {90: {"n": 1}, 91: {"n": 9}}
+    request.ClearField("update_filter")
+    request.update_mode = messages.UpdateMode.InsertOnly
+    request.points[2].payload["n"].integer_value = 7
+    assert client.points.Upsert(request).result.status == messages.UpdateStatus.Completed
+    assert client.payloads(90, 91, 92) == {90: {"n": 1}, 91: {"n": 9}, 92: {"n": 7}}
+    request.update_mode = messages.UpdateMode.UpdateOnly
+    client.points.Upsert(request)
+    assert client.payloads(90, 91, 92) == {90: {"n": 9}, 91: {"n": 9}, 92: {"n": 7}}
+    request.update_mode = 7
+    fails(grpc.StatusCode.INVALID_ARGUMENT, client.points.Upsert, request)
+
+
+def test_payload_is_set_by_a_filter(client: Client) -> None:
+    """Only the points that the filter chooses get the fields, all others of theirs stay, and none is inserted."""
+    client.upsert(point(100, n=1, owner=5), point(101, n=2), point(102, n=3, owner=6))
+    chosen = messages.Filter(must=[among(100, 101, 102, 103)], must_not=[is_number("owner", 6)])
+    request = messages.SetPayloadPoints(
+        collection_name="c",
+        wait=True,
+        payload={"owner": messages.Value(integer_value=7)},
+        points_selector=messages.PointsSelector(filter=chosen),
+    )
+    assert client.points.SetPayload(request).result.status == messages.UpdateStatus.Completed
+    assert client.payloads(100, 101, 102, 103) == {
+        100: {"n": 1, "owner": 7},
+        101: {"n": 2, "owner": 7},
+        102: {"n": 3, "owner": 6},
+    }
+
+
+def test_points_are_counted_by_id_and_number(client: Client) -> None:
+    """A count looks at the ids that are asked for and at nothing else."""
+    client.upsert(*[point(number, owner=number % 2) for number in range(110, 120)])
+    asked = messages.Filter(must=[among(110, 111, 113, 999), is_number("owner", 1)])
+    request = messages.CountPoints(collection_name="c", exact=True, filter=asked)
+    assert client.points.Count(request).result.count == 2
+
+
+def test_late_requests(server: QdrantServer, client: Client) -> None:
+    """A request may be answered as failed at once and be carried out later, one by one or a share of all."""
+    client.upsert(point(120, n=1))
+    server.late_next(2, "Upsert")
+    for number in (2, 3):
+        with pytest.raises(grpc.RpcError, match="asked to be late"):
+            client.upsert(point(120, n=number))
+    assert client.payloads(120) == {120: {"n": 1}}
+    assert server.release_late() == 2 and server.release_late() == 0
+    assert client.payloads(120) == {120: {"n": 3}}
+    server.late_share, server.late_s = 1.0, 0.1
+    try:
+        with pytest.raises(grpc.RpcError, match="asked to be late"):
+            client.upsert(point(120, n=4))
+    finally:
+        server.late_share, server.late_s = 0.0, 0.6
+    deadline = time.monotonic() + 20
+    while client.payloads(120) != {120: {"n": 4}}:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_share_of_requests_fails(folder: Path) -> None:
     """With a share of failures some requests fail, and those that are retried get through."""
     with QdrantServer(folder) as server, Place(server.url).open() as store:
@@ -282,6 +363,12 @@ def test_faults_of_a_program(folder: Path) -> None:
         process.thaw()
         with pytest.raises(ValueError, match="speed"):
             process.faults(speed=1)
+        process.faults(late_next=1, method="Upsert")
+        with pytest.raises(StoreUnavailable, match="asked to be late"):
+            store.put_blob("name", b"late")
+        assert store.get_blob("name") is None
+        assert process.faults(release_late=True)["released"] == 1
+        assert store.get_blob("name") == b"late"
         store.check()
         assert process.faults()["calls"]["Upsert"] >= 1
 

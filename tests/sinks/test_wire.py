@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from qdrant_client import grpc as messages
 
-from sinks.collection import PointBatch, VectorRows
+from sinks.collection import Key, Mode, PointBatch, VectorRows, Where
 from sinks.fence import FENCE, Fence, lane_points, under
 from sinks.points import named_id
 from sinks.server import encode_condition
-from sinks.wire import encode_upsert
+from sinks.wire import encode_count, encode_set_payload, encode_upsert
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 values = st.recursive(
@@ -151,3 +151,67 @@ def test_a_condition_is_sent_as_the_update_filter() -> None:
     sent = messages.UpsertPoints.FromString(encode_upsert("c", [batch], condition.SerializeToString()))
     assert sent.update_filter == condition
     assert len(sent.points) == 1
+
+
+points_ids = st.lists(st.integers(0, 2**64 - 1) | st.uuids().map(str), max_size=6)
+
+
+def among(keys: list[Key]) -> Any:
+    ids = [messages.PointId(num=key) if isinstance(key, int) else messages.PointId(uuid=key) for key in keys]
+    return messages.Condition(has_id=messages.HasIdCondition(has_id=ids))
+
+
+def is_number(field: str, number: int) -> Any:
+    return messages.Condition(field=messages.FieldCondition(key=field, match=messages.Match(integer=number)))
+
+
+@settings(deadline=None, max_examples=60)
+@given(batches(), st.sampled_from(Mode), st.integers(1, 2**53))
+def test_held_users_are_replaced_and_new_ones_inserted(batch: PointBatch, mode: Mode, token: int) -> None:
+    """The mode is sent as the enumeration of the protocol, beside the condition that the writer is the token."""
+    encoded = encode_upsert("users", [batch], encode_condition(Where(exactly={"writer": token})), mode)
+    sent = messages.UpsertPoints.FromString(encoded)
+    expected = reference("users", batch)
+    expected.update_filter.must.append(is_number("writer", token))
+    modes = {Mode.INSERT: "InsertOnly", Mode.UPDATE: "UpdateOnly"}
+    if mode in modes:
+        expected.update_mode = messages.UpdateMode.Value(modes[mode])
+    assert sent == expected
+
+
+@settings(deadline=None, max_examples=60)
+@given(texts, points_ids, st.integers(1, 2**53))
+def test_count_and_claim_name_their_points(collection: str, keys: list[Key], token: int) -> None:
+    """A count asks for the points among the ids that are the writer's, a claim for those that are not."""
+    mine = encode_condition(Where(among=keys, exactly={"writer": token}))
+    condition = messages.Filter(must=[is_number("writer", token), among(keys)])
+    assert messages.CountPoints.FromString(encode_count(collection, mine)) == messages.CountPoints(
+        collection_name=collection, filter=condition, exact=True
+    )
+    others = encode_condition(Where(among=keys, other_than={"writer": token}))
+    assert others is not None
+    sent = encode_set_payload(collection, {"writer": token, "fence": 2**62}, others)
+    chosen = messages.Filter(must=[among(keys)], must_not=[is_number("writer", token)])
+    assert messages.SetPayloadPoints.FromString(sent) == messages.SetPayloadPoints(
+        collection_name=collection,
+        wait=True,
+        payload={"writer": messages.Value(integer_value=token), "fence": messages.Value(integer_value=2**62)},
+        points_selector=messages.PointsSelector(filter=chosen),
+    )
+
+
+def test_all_points_are_counted_without_a_condition() -> None:
+    """No condition is none on the wire either."""
+    counted = messages.CountPoints.FromString(encode_count("c", encode_condition(Where())))
+    assert counted == messages.CountPoints(collection_name="c", exact=True)
+
+
+def test_one_of_several_conditions() -> None:
+    """Conditions of which one has to hold are sent as filters within a filter."""
+    where = Where(any_of=(Where(among=(1,), at_most={"next": 4}), Where(among=(2,), at_most={"next": 9})))
+    encoded = encode_condition(where)
+    assert encoded is not None
+    (inner,) = messages.Filter.FromString(encoded).must
+    assert [one.filter.must[1] for one in inner.filter.should] == [among([1]), among([2])]
+    bounds = [one.filter.must[0].filter.should[0].field.range.lte for one in inner.filter.should]
+    assert bounds == [4, 9]

@@ -54,6 +54,21 @@ def some_users(user_ids: Sequence[str], seed: int = 0, dim: int = DIM, most_inte
     )
 
 
+def some_part(points: UserPoints, start: int, stop: int) -> UserPoints:
+    """The users start:stop."""
+    offsets = points.interest_offsets[start : stop + 1]
+    return UserPoints(
+        points.user_ids[start:stop],
+        points.fused[start:stop],
+        points.interests[offsets[0] : offsets[-1]],
+        offsets - offsets[0],
+        points.states[start:stop],
+        points.watermarks[start:stop],
+        points.weights[start:stop],
+        points.updated_at[start:stop],
+    )
+
+
 def some_items(n: int, seed: int = 0, dim: int = DIM, scenarios: int = 5) -> ItemPoints:
     """Items item-0, item-1, ... in scenarios s0, s1, ... in turn, each with a content of its own."""
     rng = np.random.default_rng(seed)
