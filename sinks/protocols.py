@@ -340,8 +340,8 @@ class Store(Protocol):
     def sync(self) -> None:
         """Return when everything that was acknowledged so far survives a loss of power, too.
 
-        A folder is written to the disk, some milliseconds a MiB. For a server it is nothing: what it acknowledges is its
-        own to keep.
+        For a folder its log is written to the disk, some 20 ms a call whatever was written. For a server it is nothing:
+        what it acknowledges is its own to keep.
         """
         ...
 
