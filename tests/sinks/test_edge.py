@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +23,8 @@ from sinks.errors import StoreError, StoreLocked, StoreMismatch, StoreNotFound
 from sinks.layout import store_layout
 from sinks.points import item_key
 from sinks.protocols import Store
-from support.store_points import DIM, Place, assert_users_equal, some_items, some_users
+from sinks.store import EngineStore
+from support.store_points import DIM, Place, assert_users_equal, some_items, some_part, some_users
 
 PROLOGUE = f"""
 import sys, time
@@ -210,6 +213,66 @@ class TestDamagedStore:
         (store_folder / "items" / "edge_config.json").write_text("{")
         with pytest.raises(StoreMismatch, match=r"damaged.*replay"):
             Place(str(store_folder)).open()
+
+
+def torn(before: Path, after: Path, into: Path, rng: random.Random, log: Path) -> None:
+    """A folder as a loss of power may leave it: of each file but the log any pages of before or of after."""
+    shutil.copytree(after, into)
+    for path in (path for path in after.rglob("*") if path.is_file()):
+        name = path.relative_to(after)
+        old = before / name
+        if "wal" in name.parts or not old.exists():
+            continue
+        was, now = old.read_bytes(), bytearray(path.read_bytes())
+        if len(was) != len(now):
+            now = bytearray(rng.choice([was, now]))
+        else:
+            for page in range(0, len(now), 4096):
+                if rng.random() < 0.5:
+                    now[page : page + 4096] = was[page : page + 4096]
+        (into / name).write_bytes(now)
+    shutil.rmtree(into / "users" / "wal")
+    shutil.copytree(log / "users" / "wal", into / "users" / "wal")
+
+
+def test_a_loss_of_power_after_a_sync_takes_nothing(folder: Path) -> None:
+    """With the log on the disk every user and all progress is there again, whatever else got there; without it not."""
+    path, before, after = (folder / name for name in ("store", "before", "after"))
+    first, second = (
+        some_users([f"user-{n}" for n in range(80)], 1),
+        some_users([f"user-{n}" for n in range(50)], 2),
+    )
+    with Place(str(path)).open() as store:
+        claim = store.users.claim(first.user_ids)
+        store.users.write(first, claim.holds, token=claim.token)
+        store.sources.advance({1: 5})
+        assert isinstance(store, EngineStore) and isinstance(store._engine, EdgeEngine)
+        for collection in store._engine._open.values():
+            collection.flush()
+        shutil.copytree(path, before)
+        for start in range(0, 50, 10):
+            part = some_part(second, start, start + 10)
+            store.users.write(part, [claim.token] * 10)
+        store.sources.advance({1: 9})
+        store.sync()
+        shutil.copytree(path, after)
+    lost = 0
+    for seed in range(8):
+        for log in (after, before):
+            left = folder / f"{log.name}-{seed}"
+            torn(before, after, left, random.Random(seed), log)
+            with Place(str(left)).open(create=False) as store:
+                there = store.users.read(first.user_ids, with_vectors=True)
+                whole = store.sources.progress([1]) == {1: 9}
+                states = [record and record.state for record in there]
+                whole &= states == [*second.states, *first.states[50:]]
+                if log is after:
+                    assert_users_equal(there[:50], second, vectors=True)
+                    assert_users_equal(there[50:], some_part(first, 50, 80), vectors=True)
+                    assert whole and store.users.count() == 80
+                lost += not whole
+            shutil.rmtree(left)
+    assert lost == 8
 
 
 @pytest.mark.parametrize("location", ["", "redis://user:hush@host/0", "qdrant://x"])
