@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import signal
 import sys
@@ -38,6 +39,10 @@ UPDATES = ("Upsert", "SetPayload", "Delete")
 """Methods whose requests change points."""
 
 
+REPLICAS = int(os.environ.get("DRIFTLINE_TEST_REPLICAS", "1"))
+"""Replicas that a server keeps where a test does not say."""
+
+
 class QdrantServer:
     """A server on a loopback port, in threads of this process; `url`, `port`, `calls` (count by method).
 
@@ -53,7 +58,7 @@ class QdrantServer:
         port: int = 0,
         certificate: tuple[bytes, bytes] | None = None,
         seed: int = 0,
-        replicas: int = 1,
+        replicas: int = REPLICAS,
         by_default: bool = False,
     ) -> None:
         """`certificate` is (private key, certificate chain) in PEM; with it the server speaks TLS only. `replicas` that
