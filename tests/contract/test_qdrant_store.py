@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from qdrant_client import grpc as messages
@@ -15,12 +16,17 @@ from contract.upgrade_contract import OpenEngine, UpgradeContract, config_of
 from contract.version_contract import SharedVersionContract, VersionContract
 from contract.writer_contract import SharedWriterContract, WriterContract
 from sinks.channel import ServerChannel, Work
+from sinks.cluster import look_at_cluster
 from sinks.config import StoreConfig
 from sinks.server import ServerEngine
+from streams.cli.doctor_cluster import tell_of_cluster
+from support.many_writers import Process, wrong_users
 from support.store_points import Place
 
 URL = os.environ.get("DRIFTLINE_TEST_QDRANT", "")
 API_KEY = os.environ.get("DRIFTLINE_TEST_QDRANT_API_KEY")
+REPLICAS = os.environ.get("DRIFTLINE_TEST_QDRANT_REPLICAS")
+"""Of the stores that are made; the server's default where it is not set."""
 
 if not URL:
     pytest.skip("DRIFTLINE_TEST_QDRANT names no server", allow_module_level=True)
@@ -43,7 +49,8 @@ class TestQdrantStore(
 
         def place() -> Place:
             prefixes.append(f"driftline-test-{uuid.uuid4().hex[:8]}-")
-            return Place(URL, {"prefix": prefixes[-1], "api_key": API_KEY, "timeout_s": 60})
+            settings = {"prefix": prefixes[-1], "api_key": API_KEY, "timeout_s": 60, "replicas": REPLICAS}
+            return Place(URL, settings)
 
         yield place
         channel = ServerChannel(URL, StoreConfig(api_key=API_KEY, timeout_s=60))
@@ -60,3 +67,19 @@ class TestQdrantStore(
     @classmethod
     def open_engine(cls) -> OpenEngine:
         return lambda place: ServerEngine(place.location, config_of(place))
+
+    def test_racing_writers_lose_nothing(self, place: Place) -> None:
+        """Processes that race to add to the same users leave the sum of what all added, on replicas too."""
+        with ExitStack() as stack:
+            crew = [Process(stack.enter_context(place.open())) for _ in range(3)]
+            assert wrong_users(crew, [f"user-{n}" for n in range(40)], rounds=20) == 0
+            assert sum(process.counts["refused"] + process.counts["lost"] for process in crew) > 20
+
+    def test_the_nodes_are_told(self, place: Place) -> None:
+        """What is said of the server's nodes is what the collections were made with, and nothing is wrong with it."""
+        place.open().close()
+        config = StoreConfig(**place.settings)
+        found = look_at_cluster(place.location, config)
+        assert {spread.replicas for spread in found.spreads} == {int(REPLICAS or 1)}
+        assert found.nodes is None or found.nodes >= int(REPLICAS or 1)
+        assert all(ok is not False for ok, _, _ in tell_of_cluster(place.location, config))
