@@ -25,7 +25,7 @@ def again_scores(states: InterestStates, config: TransferConfig | None = None) -
     """
     config = config or TransferConfig()
     offsets = states.own_offsets
-    share = shares(states.own_mass.astype(np.float64), offsets)
+    share = shares(states.own_masses(), offsets)
     score = (1 - config.again_recency) * share[:, -1] + config.again_recency * share[:, :-1].mean(axis=1)
     # At a half-life that all items have outlived there is no share: the others stand for it.
     total = segment_sum(score, offsets)[owners(offsets)]

@@ -3,25 +3,24 @@
 import numpy as np
 from scipy.sparse import csr_array
 
-from transfer.arrays import F64, I64, Bool
+from transfer.arrays import F64, I64
 from transfer.config import ACTIONS, InterestConfig
 from transfer.decay import decay
-from transfer.own import own_of_events
+from transfer.own import OwnEvents, own_of_events
 from transfer.rows import group_starts, last_places, offsets_of, sizes_of
 from transfer.states import InterestStates, renumbering, sorted_names
 from transfer.terms import EventTerms
 
 
-def aggregate(terms: EventTerms, chosen: Bool, users: int, config: InterestConfig) -> InterestStates:
-    """States of the `chosen` (B,) events, summed in float64, without caps but the ring's.
+def aggregate(terms: EventTerms, users: int, config: InterestConfig) -> InterestStates:
+    """States of distinct events, summed in float64, without caps but the ring's.
 
     The sums run in order of (user, time, key), so that a permuted batch gives the same bits.
 
     Raises:
-        ValueError: a vector of a chosen event is not finite.
+        ValueError: a vector of an event is not finite.
     """
     order = np.lexsort((terms.key, terms.time, terms.user))
-    order = order[chosen[order]]
     user, time, key = terms.user[order].astype(np.int64), terms.time[order], terms.key[order]
     action, item = terms.action[order], terms.item[order]
     names = sorted_names(terms.scenario_names)
@@ -40,7 +39,7 @@ def aggregate(terms: EventTerms, chosen: Bool, users: int, config: InterestConfi
     mass = factors * config.action_weights[action][:, None]
 
     horizons = factors.shape[1]
-    global_sums = np.empty((users, horizons - 1, config.dim), np.float32)
+    global_sums = np.empty((users, horizons - 1, config.dim))
     for k in range(horizons - 1):
         global_sums[:, k] = _sums(mass[:, k], row, offsets, vectors)
 
@@ -49,14 +48,21 @@ def aggregate(terms: EventTerms, chosen: Bool, users: int, config: InterestConfi
     bounds = np.append(starts, len(by_slot))
     slot_of = np.repeat(np.arange(len(starts)), sizes_of(bounds))
     cell = (slot_of[:, None] * horizons + np.arange(horizons)) * len(ACTIONS) + action[by_slot][:, None]
-    counts = np.bincount(
-        cell.ravel(), factors[by_slot].ravel(), minlength=len(starts) * horizons * len(ACTIONS)
-    ).reshape(len(starts), horizons, len(ACTIONS))
+    cells = len(starts) * horizons * len(ACTIONS)
+    counts = np.bincount(cell.ravel(), factors[by_slot].ravel(), cells).astype(np.float64, copy=False)
+    life = np.bincount(
+        slot_of * len(ACTIONS) + action[by_slot], minlength=len(starts) * len(ACTIONS)
+    ).reshape(len(starts), len(ACTIONS))
     slot_time = time[by_slot]
-
-    own = own_of_events(user, item, time, action, scenario, mass, users)
     latest = last_places(offsets, config.ring)
+    before = np.full(len(starts), -np.inf)
+    left = np.flatnonzero(~latest[by_slot])
+    before[slot_of[left]] = slot_time[left]  # ascending within a slot: the last one stays
+
+    events = OwnEvents(user, item, time, action, scenario, config.action_weights[action])
+    own = own_of_events(events, users, config.half_lives)
     return InterestStates(
+        half_lives_s=config.half_lives,
         t_ref=t_ref,
         t_first=t_first,
         n_events=sizes_of(offsets),
@@ -64,14 +70,16 @@ def aggregate(terms: EventTerms, chosen: Bool, users: int, config: InterestConfi
         scenario_names=names,
         scenario_offsets=offsets_of(np.bincount(user[by_slot][starts], minlength=users)),
         scenario_code=scenario[by_slot][starts],
-        scenario_sums=_sums(mass[by_slot, -1], row[by_slot], bounds, vectors).astype(np.float32),
-        scenario_counts=counts.astype(np.float32),
+        scenario_sums=_sums(mass[by_slot, -1], row[by_slot], bounds, vectors),
+        scenario_counts=counts.reshape(len(starts), horizons, len(ACTIONS)),
+        scenario_life=life,
         # Events of a slot are still in order of time.
         scenario_first=slot_time[starts],
         scenario_last=slot_time[bounds[1:] - 1],
+        scenario_before=before,
         own_offsets=own.offsets,
         own_item=own.item,
-        own_mass=own.mass.astype(np.float32),
+        own_mass=own.mass,
         own_count=own.count,
         own_last=own.last,
         own_action=own.action,

@@ -14,11 +14,12 @@ and defaults in brackets (`TransferConfig`):
 
 So a scenario of one event borrows from all others and one of many events speaks for itself; a scenario never
 visited is g. Without emergence the weights are shares of habit: of mass, and of what a longer memory says as far as
-the longest half-life has forgotten (f, by numbers of events; a_s counts the own items last met in s), or a lesser habit would
+the longest half-life has forgotten (f and a_s by numbers of events, all that there ever were), or a lesser habit would
 lead now and then by chance of the visits. A burst in an old scenario draws it towards the heaviest, never past it; a
 scenario that is new, or back after a long pause, goes from its share of habit to its share of the latest events,
 however heavy the past (trust and share of `transfer/newness.py`). A vector that cancels to
-nothing gives way to g, and g to the first axis, so that every answer is a finite unit vector.
+nothing gives way to g, and g to the first axis, so that every answer is a finite unit vector. All of it is read from the exact
+part of the state, so two ways to the same events give the same answer: 1e-6 apart at most, up to `max_scenarios` scenarios.
 """
 
 import numpy as np
@@ -30,9 +31,7 @@ from transfer.newness import newness
 from transfer.protocols import Fusion
 from transfer.rows import (
     kept_offsets,
-    owners,
     places,
-    rows_at,
     segment_max,
     segment_sum,
     sizes_of,
@@ -42,6 +41,8 @@ from transfer.states import InterestStates, take
 FAINT = 1e-30
 """Masses below this are rounding, and so is a sum shorter than CANCELLED times its mass."""
 CANCELLED = 1e-5
+EQUAL_DIGITS = 5
+"""Of weights, beyond which their order is by name."""
 
 
 class AnalyticTransfer:
@@ -96,7 +97,7 @@ class AnalyticTransfer:
         if name not in one.scenario_names:
             row_of_global: F32 = overall[0].astype(np.float32)
             return row_of_global
-        mass = one.scenario_counts[:, -1].astype(np.float64) @ self._interest.action_weights
+        mass = one.scenario_counts[:, -1] @ self._interest.action_weights
         slot: F32 = self._blend(one, mass, overall)[one.slot_names(0).index(name)].astype(np.float32)
         return slot
 
@@ -120,15 +121,11 @@ class AnalyticTransfer:
 
     def _habit(self, states: InterestStates, features: ScenarioFeatures) -> F64:
         """Mass of each slot (S,), a part of it spread over its user's slots by all that the user ever did."""
-        slots, table = len(features.mass), len(states.scenario_names)
-        if not self._transfer.lifelong_share or not slots or not len(states.own_item):
+        if not self._transfer.lifelong_share or not len(features.mass):
             return features.mass
         offsets, user = states.scenario_offsets, states.slot_users()
-        own = owners(states.own_offsets) * table + states.own_scenario
-        slot = rows_at(user * table + states.scenario_code, own, states.users * table)
-        kept = slot >= 0  # the slot of an item's scenario may have been folded into the others
-        ever = np.bincount(slot[kept], states.own_count[kept], minlength=slots)
-        slow = states.scenario_counts[:, -1].sum(axis=1, dtype=np.float64)
+        ever = states.scenario_life.sum(axis=1).astype(np.float64)
+        slow = states.scenario_counts[:, -1].sum(axis=1)
         columns = np.stack([ever, slow, features.mass], axis=1)
         all_ever, all_slow, mass = segment_sum(columns, offsets)[user].T
         some = np.maximum(all_ever, 1.0)
@@ -138,9 +135,7 @@ class AnalyticTransfer:
 
     def _global(self, states: InterestStates) -> tuple[F64, F64]:
         """Mean of the shorter half-lives' unit sums (U, D), and the global interest (U, D), a unit vector."""
-        masses = segment_sum(
-            states.scenario_counts.astype(np.float64) @ self._interest.action_weights, states.scenario_offsets
-        )
+        masses = segment_sum(states.scenario_counts @ self._interest.action_weights, states.scenario_offsets)
         short_term = _unit(states.global_sum(0), masses[:, 0])
         for k in range(1, states.horizons - 1):
             short_term += _unit(states.global_sum(k), masses[:, k])
@@ -155,7 +150,7 @@ class AnalyticTransfer:
 
     def _blend(self, states: InterestStates, mass: F64, overall: F64) -> F64:
         """Interest vector of each slot (S, D): its own and the global one by how much is known."""
-        blend = _unit(states.scenario_sums.astype(np.float64), mass)
+        blend = _unit(states.scenario_sums.copy(), mass)
         blend *= mass[:, None]
         lender = overall[states.slot_users()]
         blend += self._transfer.shrinkage_mass * lender
@@ -164,6 +159,7 @@ class AnalyticTransfer:
     def _top(self, offsets: I64, weights: F64) -> tuple[I64, I64]:
         """Slots that give interest vectors, the weightiest of each user first, and their offsets."""
         user = np.repeat(np.arange(len(offsets) - 1), sizes_of(offsets))
+        weights = weights.round(EQUAL_DIGITS)  # so that equal ones go by name, whatever their last bits
         order = np.lexsort((np.arange(len(weights)), -weights, user))
         place = places(offsets)
         heavy = weights[order] >= self._transfer.interest_min_weight

@@ -14,8 +14,14 @@ from transfer.arrays import F64
 ACTIONS = ("browse", "click", "purchase")
 """Names of the actions; the position is the uint8 code that events and states hold."""
 
-STATE_VERSION = 1
-"""Version of the packed state; raised when a release can't read what an older one wrote."""
+STATE_VERSION = 2
+"""Version of the packed states that are written; raised when an older release would read them wrongly."""
+
+SETTINGS_VERSION = 1
+"""Raised when the same settings mean something else, so that older states can't be read any more."""
+
+MOST_SLOTS = 256
+"""Slots of a user that a packed state can tell apart."""
 
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -26,6 +32,9 @@ class InterestConfig(BaseModel):
 
     The half-lives belong to the data: minutes for session logs, days and weeks for shops. An action's weight
     multiplies its event's vector in every decayed sum.
+
+    A list that is capped grows by up to half above its cap, and is then trimmed to the cap at once: what is dropped is far from
+    what anybody asks for, and the moment follows from the user's events (`transfer/trims.py`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +58,20 @@ class InterestConfig(BaseModel):
         return self
 
     @property
+    def most_scenarios(self) -> int:
+        """Slots of a user at most; one more, and the lightest are folded until `max_scenarios` are left.
+
+        >>> InterestConfig().most_scenarios
+        48
+        """
+        return min(self.max_scenarios + self.max_scenarios // 2, MOST_SLOTS)
+
+    @property
+    def most_items(self) -> int:
+        """Own items of a user at most; one more, and the heaviest `own_items` are kept."""
+        return self.own_items + self.own_items // 2
+
+    @property
     def action_weights(self) -> F64:
         """Weight of each action code, (A,) float64."""
         return np.array([self.browse_weight, self.click_weight, self.purchase_weight])
@@ -67,7 +90,7 @@ class InterestConfig(BaseModel):
         False
         """
         weights = [self.browse_weight, self.click_weight, self.purchase_weight]
-        return _digest([STATE_VERSION, ACTIONS, self.dim, list(self.half_lives_s), weights])
+        return _digest([SETTINGS_VERSION, ACTIONS, self.dim, list(self.half_lives_s), weights])
 
 
 class TransferConfig(BaseModel):

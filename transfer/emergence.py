@@ -60,7 +60,7 @@ def scenario_features(
     [0.0, 0.0]
     """
     offsets, user = states.scenario_offsets, states.slot_users()
-    counts = states.scenario_counts.astype(np.float64)
+    counts = states.scenario_counts
     habits = counts[:, -1]
     mass = habits @ interest.action_weights
     share = shares(mass, offsets)

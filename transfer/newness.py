@@ -54,7 +54,7 @@ def newness(
     span = np.maximum(np.minimum(age, interest.half_lives_s[-1]), transfer.min_age_s)[user]
     youth = np.maximum(0.0, 1 - stint.age_s / span)
     evidence = (stint.events / transfer.new_events) ** STEEPNESS
-    past = counts[:, -1].sum(axis=1, dtype=np.float64) - counts[:, 0].sum(axis=1, dtype=np.float64)
+    past = counts[:, -1].sum(axis=1) - counts[:, 0].sum(axis=1)
     forgotten = np.maximum(0.0, segment_sum(past, states.scenario_offsets))
     here_now = np.exp2(-found.recency_s / interest.half_lives_s[0])
     trust = youth * evidence / (evidence + 1) * (forgotten / (forgotten + 1))[user] * here_now

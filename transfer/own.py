@@ -1,28 +1,38 @@
-"""Own items: what the user came to before, by item. No average of vectors can say *this very item again*."""
+"""Own items: what the user came to before, by item. No average of vectors can say *this very item again*.
+
+They are capped, and serve *again* and explanations alone: nothing else that is made of a state depends on them.
+"""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from transfer.arrays import F64, I32, I64, U8, U32, U64
+from transfer.arrays import F64, I32, I64, U8, U32, U64, Bool
+from transfer.decay import decay
 from transfer.rows import (
     group_starts,
     kept_offsets,
     last_places,
     offsets_of,
     owners,
+    places,
+    rows_of,
+    segment_max,
     shares,
     sizes_of,
     union,
 )
 from transfer.states import InterestStates
+from transfer.trims import Arrivals, first_too_many, standing
 
 COUNT_LIMIT = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class OwnRows:
-    """Own items of many users, masses in float64; fields as in `InterestStates`."""
+    """Own items of many users; fields as in `InterestStates`."""
 
     offsets: I64
     item: U64
@@ -32,87 +42,172 @@ class OwnRows:
     action: U8
     scenario: I32
 
+    def columns(self) -> tuple[npt.NDArray[Any], ...]:
+        """All but the offsets."""
+        return self.item, self.mass, self.count, self.last, self.action, self.scenario
 
-def own_of_events(
-    user: I64, item: U64, time: F64, action: U8, scenario: I32, mass: F64, users: int
-) -> OwnRows:
-    """Own items of (B,) events, each with its decayed masses (B, K); events without an item are left out."""
-    # Last in this order is the latest, and on a tie the greater action and name.
-    order = np.lexsort((scenario, action, time, item, user))
-    order = order[item[order] != 0]
-    user, item = user[order], item[order]
-    starts = group_starts([user, item])
-    if not len(starts):
-        empty = order[:0]
-        return OwnRows(
-            np.zeros(users + 1, np.int64),
-            item,
-            mass[empty],
-            np.zeros(0, np.uint32),
-            time[empty],
-            action[empty],
-            scenario[empty],
+
+@dataclass(frozen=True, slots=True)
+class OwnEvents:
+    """B events in order of arrival, as far as own items are concerned; an item of 0 is none."""
+
+    user: I64
+    item: U64
+    time: F64
+    action: U8
+    scenario: I32
+    weight: F64
+    """(B,) of the action"""
+
+    def take(self, rows: I64) -> "OwnEvents":
+        """Some of them."""
+        return OwnEvents(
+            self.user[rows],
+            self.item[rows],
+            self.time[rows],
+            self.action[rows],
+            self.scenario[rows],
+            self.weight[rows],
         )
-    sizes = np.diff(starts, append=len(order))
-    final = order[starts + sizes - 1]
+
+
+def own_of_states(states: InterestStates, recode: I32) -> OwnRows:
+    """The own items of states, with other codes of scenarios."""
     return OwnRows(
-        offsets_of(np.bincount(user[starts], minlength=users)),
-        item[starts],
-        np.add.reduceat(mass[order], starts, axis=0),
-        sizes.astype(np.uint32),
-        time[final],
-        action[final],
-        scenario[final],
+        states.own_offsets,
+        states.own_item,
+        states.own_mass,
+        states.own_count,
+        states.own_last,
+        states.own_action,
+        recode[states.own_scenario],
     )
 
 
-def merge_own(
-    a: InterestStates, b: InterestStates, recode_a: I32, recode_b: I32, decay_a: F64, decay_b: F64
-) -> OwnRows:
-    """Sum of two sides' own items, each decayed by its (U, K) factors; the later tells the last action."""
-    joint = union(a.own_offsets, [a.own_item], b.own_offsets, [b.own_item])
+def own_of_events(events: OwnEvents, users: int, half_lives_s: F64) -> OwnRows:
+    """Own items of events; those without an item are left out."""
+    # Last in this order is the latest, and on a tie the greater action and name.
+    order = np.lexsort((events.scenario, events.action, events.time, events.item, events.user))
+    order = order[events.item[order] != 0]
+    user, item, time = events.user[order], events.item[order], events.time[order]
+    if not len(order):
+        return OwnRows(
+            np.zeros(users + 1, np.int64),
+            item,
+            np.zeros((0, len(half_lives_s))),
+            np.zeros(0, np.uint32),
+            time,
+            events.action[order],
+            events.scenario[order],
+        )
+    starts = group_starts([user, item])
+    sizes = np.diff(starts, append=len(order))
+    final = starts + sizes - 1
+    mass = decay(np.repeat(time[final], sizes) - time, half_lives_s) * events.weight[order][:, None]
+    return OwnRows(
+        offsets_of(np.bincount(user[starts], minlength=users)),
+        item[starts],
+        np.add.reduceat(mass, starts, axis=0),
+        sizes.astype(np.uint32),
+        time[final],
+        events.action[order][final],
+        events.scenario[order][final],
+    )
+
+
+def merge_own(a: OwnRows, b: OwnRows, half_lives_s: F64) -> OwnRows:
+    """Sum of two sides' own items; the later tells the last action. In a flush `a` is the larger one by far."""
+    joint = union(a.offsets, [a.item], b.offsets, [b.item])
     item = np.empty(joint.size, np.uint64)
-    mass = np.zeros((joint.size, a.own_mass.shape[1]))
+    mass = np.zeros((joint.size, len(half_lives_s)))
     count = np.zeros(joint.size, np.uint64)
     last = np.full(joint.size, -np.inf)
     action = np.zeros(joint.size, np.uint8)
     scenario = np.full(joint.size, -1, np.int32)
-    # The first side finds the places empty; in a flush it is the larger one by far.
     place = joint.place_a
-    item[place] = a.own_item
-    mass[place] = a.own_mass * decay_a[owners(a.own_offsets)]
-    count[place], last[place] = a.own_count, a.own_last
-    action[place], scenario[place] = a.own_action, recode_a[a.own_scenario]
-    place, code = joint.place_b, recode_b[b.own_scenario]
-    item[place] = b.own_item
-    mass[place] += b.own_mass * decay_b[owners(b.own_offsets)]
-    count[place] += b.own_count
-    tie = b.own_last == last[place]
-    greater = (b.own_action > action[place]) | ((b.own_action == action[place]) & (code > scenario[place]))
-    newer = (b.own_last > last[place]) | (tie & greater)
+    item[place], mass[place], count[place], last[place] = a.item, a.mass, a.count, a.last
+    action[place], scenario[place] = a.action, a.scenario
+    place = joint.place_b
+    there = last[place]
+    both = np.flatnonzero(np.isfinite(there))
+    until = np.maximum(there[both], b.last[both])
+    mass[place[both]] *= decay(until - there[both], half_lives_s)
+    added = b.mass.copy()
+    added[both] *= decay(until - b.last[both], half_lives_s)
+    item[place] = b.item
+    mass[place] += added
+    count[place] += b.count
+    greater = (b.action > action[place]) | ((b.action == action[place]) & (b.scenario > scenario[place]))
+    newer = (b.last > there) | ((b.last == there) & greater)
     target = place[newer]
-    last[target], action[target], scenario[target] = b.own_last[newer], b.own_action[newer], code[newer]
+    last[target], action[target], scenario[target] = b.last[newer], b.action[newer], b.scenario[newer]
     count32 = np.minimum(count, np.uint64(COUNT_LIMIT)).astype(np.uint32)
     return OwnRows(joint.offsets, item, mass, count32, last, action, scenario)
 
 
-def keep_heaviest(own: OwnRows, cap: int) -> OwnRows:
-    """At most `cap` items a user: heaviest, then latest, then of greatest key.
+def keep_heaviest(own: OwnRows, limit: int, cap: int, half_lives_s: F64) -> OwnRows:
+    """Of users with more than `limit` items `cap`: the heaviest, then latest, then of greatest key.
 
     An item's weight is its share of the user's mass, summed over the half-lives: by the longest alone, the item
     of a minute ago would be the first to go from a full list.
     """
-    if not (sizes_of(own.offsets) > cap).any():
+    users = np.flatnonzero(sizes_of(own.offsets) > limit)
+    if not len(users):
         return own
-    kept = np.zeros(len(own.item), np.bool_)
-    ranked = np.lexsort((own.item, own.last, shares(own.mass, own.offsets).sum(axis=1), owners(own.offsets)))
-    kept[ranked] = last_places(own.offsets, cap)
-    return OwnRows(
-        kept_offsets(own.offsets, kept),
-        own.item[kept],
-        own.mass[kept],
-        own.count[kept],
-        own.last[kept],
-        own.action[kept],
-        own.scenario[kept],
-    )
+    rows, offsets = rows_of(own.offsets, users)
+    owner, last = owners(offsets), own.last[rows]
+    mass = own.mass[rows] * decay(segment_max(last, offsets, 0.0)[owner] - last, half_lives_s)
+    weight = standing(shares(mass, offsets).sum(axis=1))
+    kept = np.ones(len(own.item), np.bool_)
+    kept[rows] = False
+    ranked = np.lexsort((own.item[rows], last, weight, owner))
+    kept[rows[ranked[last_places(offsets, cap)]]] = True
+    return _keep(own, kept)
+
+
+def trim_in_order(
+    merged: OwnRows, before: OwnRows, events: OwnEvents, limit: int, cap: int, half_lives_s: F64
+) -> OwnRows:
+    """`merged` is `before` and the events; users who have too many items there get theirs event by event, as it were.
+
+    Their lists are trimmed after each event by which they become too long, on the way to `merged` as well as at its end.
+    """
+    users = np.flatnonzero(sizes_of(merged.offsets) > limit)
+    if not len(users):
+        return merged
+    number = np.full(len(merged.offsets) - 1, -1, np.int64)
+    number[users] = np.arange(len(users))
+    events = events.take(np.flatnonzero(number[events.user] >= 0))
+    user = number[events.user]
+    rows, offsets = rows_of(before.offsets, users)
+    own = OwnRows(offsets, *(column[rows] for column in before.columns()))
+    arrivals = Arrivals.of(user, len(users))
+    while arrivals.left().any():
+        window = arrivals.window(2 * limit)
+        mine, item = user[window], events.item[window]
+        until = first_too_many(own.offsets, own.item, mine, item, item != 0, limit)
+        now = np.flatnonzero(np.arange(len(window)) <= until[mine])
+        part = events.take(window[now])
+        arrivals.apply(mine[now])
+        own = merge_own(
+            own,
+            own_of_events(
+                OwnEvents(mine[now], part.item, part.time, part.action, part.scenario, part.weight),
+                len(users),
+                half_lives_s,
+            ),
+            half_lives_s,
+        )
+        own = keep_heaviest(own, limit, cap, half_lives_s)
+    # What is left of each of them is part of what it was, and takes the first of its places.
+    kept = np.ones(len(merged.item), np.bool_)
+    kept[rows_of(merged.offsets, users)[0]] = False
+    target = merged.offsets[users][owners(own.offsets)] + places(own.offsets)
+    kept[target] = True
+    for column, trimmed in zip(merged.columns(), own.columns(), strict=True):
+        column[target] = trimmed
+    return _keep(merged, kept)
+
+
+def _keep(own: OwnRows, kept: Bool) -> OwnRows:
+    return OwnRows(kept_offsets(own.offsets, kept), *(column[kept] for column in own.columns()))

@@ -67,11 +67,12 @@ def merge_ring(
     return ring if distinct else _keep(ring, _latest_of_each_key(ring))
 
 
-def keep_latest(ring: RingRows, length: int) -> RingRows:
-    """The last `length` rows of each user."""
+def keep_latest(ring: RingRows, length: int) -> tuple[RingRows, I64]:
+    """The last `length` rows of each user, and which rows (R,) are left out."""
     if not (sizes_of(ring.offsets) > length).any():
-        return ring
-    return _keep(ring, last_places(ring.offsets, length))
+        return ring, np.zeros(0, np.int64)
+    kept = last_places(ring.offsets, length)
+    return _keep(ring, kept), np.flatnonzero(~kept)
 
 
 def _latest_of_each_key(ring: RingRows) -> Bool:

@@ -10,11 +10,13 @@ from transfer.rows import (
     offsets_of,
     owners,
     places,
+    rows_at,
     shares,
     sizes_of,
     union,
 )
 from transfer.states import InterestStates
+from transfer.trims import standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,24 @@ class SlotRows:
     code: I32
     sums: F64
     counts: F64
+    life: I64
     first: F64
     last: F64
+    before: F64
+
+
+def slots_of_states(states: InterestStates, recode: I32) -> SlotRows:
+    """The slots of states, with other codes."""
+    return SlotRows(
+        states.scenario_offsets,
+        recode[states.scenario_code],
+        states.scenario_sums,
+        states.scenario_counts,
+        states.scenario_life,
+        states.scenario_first,
+        states.scenario_last,
+        states.scenario_before,
+    )
 
 
 def merge_slots(
@@ -39,13 +57,16 @@ def merge_slots(
     code = np.empty(joint.size, np.int32)
     sums = np.zeros((joint.size, a.dim))
     counts = np.zeros((joint.size, *a.scenario_counts.shape[1:]))
+    life = np.zeros((joint.size, a.scenario_life.shape[1]), np.int64)
     first = np.full(joint.size, np.inf)
     last = np.full(joint.size, -np.inf)
+    before = np.full(joint.size, -np.inf)
     # The first side finds the places empty, so that nothing has to be read and added to.
     place = joint.place_a
     code[place] = code_a
     sums[place] = a.scenario_sums * decay_a[user_a, -1:]
     counts[place] = a.scenario_counts * decay_a[user_a][:, :, None]
+    life[place], before[place] = a.scenario_life, a.scenario_before
     first[place], last[place] = a.scenario_first, a.scenario_last
     place = joint.place_b
     code[place] = code_b
@@ -53,11 +74,24 @@ def merge_slots(
     counts[place] += b.scenario_counts * decay_b[user_b][:, :, None]
     first[place] = np.minimum(first[place], b.scenario_first)
     last[place] = np.maximum(last[place], b.scenario_last)
-    return SlotRows(joint.offsets, code, sums, counts, first, last)
+    life[place] += b.scenario_life
+    before[place] = np.maximum(before[place], b.scenario_before)
+    return SlotRows(joint.offsets, code, sums, counts, life, first, last, before)
 
 
-def fold_slots(slots: SlotRows, other: int, cap: int, weights: F64, table: int) -> tuple[SlotRows, I64]:
-    """Fold the lightest slots into the slot `other` where a user has more than `cap`, `other` included.
+def note_left(slots: SlotRows, user: I64, code: I32, time: F64, table: int) -> None:
+    """Raise `before` of the slots whose events (N,) the ring has no room for any more."""
+    if not len(user):
+        return
+    keys = owners(slots.offsets) * table + slots.code
+    place = rows_at(keys, user * table + code, (len(slots.offsets) - 1) * table)
+    np.maximum.at(slots.before, place, time)
+
+
+def fold_slots(
+    slots: SlotRows, other: int, limit: int, cap: int, weights: F64, table: int
+) -> tuple[SlotRows, I64]:
+    """Where a user has more than `limit` slots, fold the lightest into the slot `other` until there are `cap` with it.
 
     A slot's weight is its share of the user's mass, summed over the half-lives: by the longest alone, a scenario
     just entered would fold at once, and never emerge. Ties fold the smaller name first; `other` itself stays.
@@ -66,13 +100,13 @@ def fold_slots(slots: SlotRows, other: int, cap: int, weights: F64, table: int) 
         The slots, and (F,) `user * table + code` of those folded, ascending.
     """
     sizes = sizes_of(slots.offsets)
-    if not (sizes > cap).any():
+    if not (sizes > limit).any():
         return slots, np.zeros(0, np.int64)
     user = owners(slots.offsets)
     is_other = slots.code == other
     has_other = np.bincount(user[is_other], minlength=len(sizes)) > 0
-    excess = np.where(sizes > cap, sizes - cap + ~has_other, 0)
-    weight = shares(slots.counts @ weights, slots.offsets).sum(axis=1)
+    excess = np.where(sizes > limit, sizes - cap + ~has_other, 0)
+    weight = standing(shares(slots.counts @ weights, slots.offsets).sum(axis=1))
     lightest = np.lexsort((slots.code, weight, is_other, user))
     folded = np.zeros(len(user), np.bool_)
     folded[lightest] = places(slots.offsets) < excess[user]
@@ -89,8 +123,10 @@ def fold_slots(slots: SlotRows, other: int, cap: int, weights: F64, table: int) 
             code[starts],
             np.add.reduceat(slots.sums[order], starts, axis=0),
             np.add.reduceat(slots.counts[order], starts, axis=0),
+            np.add.reduceat(slots.life[order], starts, axis=0),
             np.minimum.reduceat(slots.first[order], starts),
             np.maximum.reduceat(slots.last[order], starts),
+            np.maximum.reduceat(slots.before[order], starts),
         ),
         keys,
     )

@@ -1,16 +1,28 @@
 """Interest states of many users as arrays."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from transfer.arrays import F32, F64, I32, I64, U8, U32, U64
+from transfer.arrays import F64, I32, I64, U8, U32, U64
 from transfer.config import ACTIONS, InterestConfig
-from transfer.rows import owners, rows_of, segment_sum
+from transfer.decay import decay
+from transfer.rows import offsets_of, owners, rows_of, segment_sum, sizes_of
 
 OTHER = "(other)"
 """Name of the slot that takes the scenarios above `max_scenarios`."""
+
+USERS = ("t_ref", "t_first", "n_events", "global_sums")
+ROWS = {
+    "scenario": ("sums", "counts", "life", "first", "last", "before"),
+    "own": ("item", "mass", "count", "last", "action"),
+    "ring": ("key", "time", "item", "action"),
+}
+"""Columns of each kind of rows, besides its offsets and its scenario's code."""
+CODES = {"scenario": "scenario_code", "own": "own_scenario", "ring": "ring_scenario"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,30 +32,40 @@ class InterestStates:
     A decayed sum is relative to its user's `t_ref`, the latest event time. Each user's slots ascend by
     scenario name (in bytes), own items by key and ring rows by (time, key); `scenario_names` ascends and
     holds only names in use. So equal states are equal arrays, up to rounding. Arrays are never written to.
+
+    All but the own items is exact, a function of the set of events, as long as a user has no more than `max_scenarios`
+    scenarios; what the transfer makes of a state hangs on that part alone.
     """
 
+    half_lives_s: F64
+    """(K,) ascending; what the sums decay by."""
     t_ref: F64
     """(U,) time of the latest event, -inf if none."""
     t_first: F64
     """(U,) time of the first event, +inf if none."""
     n_events: I64
     """(U,) events applied."""
-    global_sums: F32
+    global_sums: F64
     """(U, K - 1, D) sum over all events, for each half-life but the longest (see `global_sum`)."""
     scenario_names: tuple[str, ...]
     """Names behind the codes; local to this object."""
     scenario_offsets: I64
     scenario_code: I32
-    scenario_sums: F32
+    scenario_sums: F64
     """(S, D) sum over the scenario's events at the longest half-life."""
-    scenario_counts: F32
+    scenario_counts: F64
     """(S, K, A) decayed number of events by half-life and action; times the action weights it is the mass."""
+    scenario_life: I64
+    """(S, A) number of events by action, all that there ever were."""
     scenario_first: F64
     scenario_last: F64
+    scenario_before: F64
+    """(S,) time of the latest event that the ring has no room for any more, -inf if there is none."""
     own_offsets: I64
     own_item: U64
-    own_mass: F32
-    """(O, K) decayed sum of action weights."""
+    own_mass: F64
+    """(O, K) decayed sum of action weights as of the item's own latest event, so that nothing is rounded until the next one;
+    see `own_masses`."""
     own_count: U32
     own_last: F64
     """(O,) latest time; of it the action and scenario (on a tie the greater action, then name)."""
@@ -65,7 +87,7 @@ class InterestStates:
     @property
     def horizons(self) -> int:
         """Number of half-lives, K."""
-        return int(self.global_sums.shape[1]) + 1
+        return len(self.half_lives_s)
 
     @property
     def dim(self) -> int:
@@ -73,7 +95,7 @@ class InterestStates:
         return int(self.global_sums.shape[2])
 
     def global_sum(self, k: int) -> F64:
-        """Decayed sum over all events at half-life `k` (negative counts from the longest), (U, D) float64.
+        """Decayed sum over all events at half-life `k` (negative counts from the longest), (U, D) float64, a new array.
 
         The longest is by identity the sum of the slots and not stored.
 
@@ -85,7 +107,13 @@ class InterestStates:
         k %= self.horizons
         if k == self.horizons - 1:
             return segment_sum(self.scenario_sums, self.scenario_offsets)
-        return self.global_sums[:, k].astype(np.float64)
+        return self.global_sums[:, k].copy()
+
+    def own_masses(self) -> F64:
+        """Decayed sums of action weights of the own items, like all others as of the user's latest event, (O, K) float64."""
+        age_s = self.t_ref[owners(self.own_offsets)] - self.own_last
+        masses: F64 = self.own_mass * decay(age_s, self.half_lives_s)
+        return masses
 
     def slot_users(self) -> I64:
         """User row of every scenario slot, (S,) int64."""
@@ -103,23 +131,26 @@ def empty_states(users: int, config: InterestConfig) -> InterestStates:
     >>> empty_states(2, InterestConfig(dim=8)).global_sum(-1).shape
     (2, 8)
     """
-    horizons = len(config.half_lives_s)
+    horizons, actions = len(config.half_lives_s), len(ACTIONS)
     offsets = np.zeros(users + 1, np.int64)
     return InterestStates(
+        half_lives_s=config.half_lives,
         t_ref=np.full(users, -np.inf),
         t_first=np.full(users, np.inf),
         n_events=np.zeros(users, np.int64),
-        global_sums=np.zeros((users, horizons - 1, config.dim), np.float32),
+        global_sums=np.zeros((users, horizons - 1, config.dim)),
         scenario_names=(),
         scenario_offsets=offsets,
         scenario_code=np.zeros(0, np.int32),
-        scenario_sums=np.zeros((0, config.dim), np.float32),
-        scenario_counts=np.zeros((0, horizons, len(ACTIONS)), np.float32),
+        scenario_sums=np.zeros((0, config.dim)),
+        scenario_counts=np.zeros((0, horizons, actions)),
+        scenario_life=np.zeros((0, actions), np.int64),
         scenario_first=np.zeros(0),
         scenario_last=np.zeros(0),
+        scenario_before=np.zeros(0),
         own_offsets=offsets,
         own_item=np.zeros(0, np.uint64),
-        own_mass=np.zeros((0, horizons), np.float32),
+        own_mass=np.zeros((0, horizons)),
         own_count=np.zeros(0, np.uint32),
         own_last=np.zeros(0),
         own_action=np.zeros(0, np.uint8),
@@ -140,36 +171,37 @@ def take(states: InterestStates, rows: I64) -> InterestStates:
     2
     """
     rows = np.asarray(rows, np.int64)
-    slots, slot_offsets = rows_of(states.scenario_offsets, rows)
-    own, own_offsets = rows_of(states.own_offsets, rows)
-    ring, ring_offsets = rows_of(states.ring_offsets, rows)
-    names, renumber = names_in_use(states.scenario_names, states.scenario_code[slots])
-    return InterestStates(
-        t_ref=states.t_ref[rows],
-        t_first=states.t_first[rows],
-        n_events=states.n_events[rows],
-        global_sums=states.global_sums[rows],
-        scenario_names=names,
-        scenario_offsets=slot_offsets,
-        scenario_code=renumber[states.scenario_code[slots]],
-        scenario_sums=states.scenario_sums[slots],
-        scenario_counts=states.scenario_counts[slots],
-        scenario_first=states.scenario_first[slots],
-        scenario_last=states.scenario_last[slots],
-        own_offsets=own_offsets,
-        own_item=states.own_item[own],
-        own_mass=states.own_mass[own],
-        own_count=states.own_count[own],
-        own_last=states.own_last[own],
-        own_action=states.own_action[own],
-        own_scenario=renumber[states.own_scenario[own]],
-        ring_offsets=ring_offsets,
-        ring_key=states.ring_key[ring],
-        ring_time=states.ring_time[ring],
-        ring_item=states.ring_item[ring],
-        ring_action=states.ring_action[ring],
-        ring_scenario=renumber[states.ring_scenario[ring]],
-    )
+    columns: dict[str, Any] = {name: getattr(states, name)[rows] for name in USERS}
+    for kind, names in ROWS.items():
+        chosen, columns[f"{kind}_offsets"] = rows_of(getattr(states, f"{kind}_offsets"), rows)
+        columns[CODES[kind]] = getattr(states, CODES[kind])[chosen]
+        columns |= {f"{kind}_{name}": getattr(states, f"{kind}_{name}")[chosen] for name in names}
+    table, renumber = names_in_use(states.scenario_names, columns["scenario_code"])
+    columns |= {code: renumber[columns[code]] for code in CODES.values()}
+    return InterestStates(half_lives_s=states.half_lives_s, scenario_names=table, **columns)
+
+
+def stack(parts: Sequence[InterestStates]) -> InterestStates:
+    """States of the users of all parts, in order; at least one part, all of the same settings.
+
+    >>> stack([empty_states(3, InterestConfig()), empty_states(1, InterestConfig())]).users
+    4
+    """
+    table = sorted_names(*(part.scenario_names for part in parts))
+    renumber = [renumbering(part.scenario_names, table) for part in parts]
+
+    def joined(name: str) -> npt.NDArray[Any]:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    columns: dict[str, Any] = {name: joined(name) for name in USERS}
+    for kind, names in ROWS.items():
+        sizes = [sizes_of(getattr(part, f"{kind}_offsets")) for part in parts]
+        columns[f"{kind}_offsets"] = offsets_of(np.concatenate(sizes))
+        code = CODES[kind]
+        recoded = [new[getattr(part, code)] for new, part in zip(renumber, parts, strict=True)]
+        columns[code] = np.concatenate(recoded)
+        columns |= {f"{kind}_{name}": joined(f"{kind}_{name}") for name in names}
+    return InterestStates(half_lives_s=parts[0].half_lives_s, scenario_names=table, **columns)
 
 
 def sorted_names(*tables: Iterable[str]) -> tuple[str, ...]:

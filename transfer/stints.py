@@ -4,17 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transfer.arrays import F64, I64, Bool
+from transfer.arrays import F64, I64
 from transfer.config import InterestConfig
-from transfer.rows import group_starts, owners, rows_at, segment_max, sizes_of
+from transfer.rows import group_starts, owners, rows_at
 from transfer.states import InterestStates
-
-LATELY = 8.0
-"""Only scenarios with an event within so many of the shortest half-lives are looked up among the own items; the others count
-as old. Nothing hangs on it: a trust of 2^-8 moves nothing."""
-
-FADED = 1e-3
-"""Of an event after ten half-lives; float32 sums are exact to a hundredth of that."""
 
 PAUSE = 1.5
 """Longest half-lives after which a scenario is new again. After one, lesser habits came back now and then by chance and led
@@ -34,13 +27,10 @@ class Stints:
 
 
 def stints(states: InterestStates, config: InterestConfig) -> Stints:
-    """Stints from first times, the ring and the own items.
+    """Stints from first times, the ring and the times before it.
 
-    A scenario's first event tells when it began, unless a pause came in between. A pause shows in the ring, or
-    between the scenario's first event in the ring and, of its own items, the latest not seen since. If a full list
-    of own items has dropped all of these, they were older than the oldest that it kept; by half a half-life, it is
-    assumed. Where all items were seen again the scenario counts as old, and where the second-longest half-life still
-    remembers an earlier event the items are no proof.
+    A scenario's first event tells when it began, unless a pause came in between. A pause shows in the ring, or between the
+    scenario's first event in the ring and its latest one before. A pause further back is not seen: the scenario counts as old.
 
     >>> from transfer.states import empty_states
     >>> config = InterestConfig()
@@ -61,19 +51,8 @@ def stints(states: InterestStates, config: InterestConfig) -> Stints:
     starts = group_starts([slot])
     seen, first = slot[starts], time[starts]
 
-    half_lives_s = config.half_lives
-    pause_s = PAUSE * float(half_lives_s[-1])
-    unknown = first > began[seen]
-    oldest = states.ring_time[states.ring_offsets[user[seen]]]
-    returned = unknown & (first - oldest > pause_s)
-    recent = states.t_ref[user[seen]] - states.scenario_last[seen] < LATELY * half_lives_s[0]
-    asked = np.flatnonzero(unknown & ~returned & recent)
-    before = _seen_before(
-        states, slot_keys[seen[asked]], first[asked], config.own_items, pause_s - float(half_lives_s[-1])
-    )
-    returned[asked] = first[asked] - before > pause_s
-    if returned[asked].any():
-        returned[asked] &= _faded(states, half_lives_s[-2], slot, time, seen[asked])
+    pause_s = PAUSE * float(config.half_lives_s[-1])
+    returned = first - states.scenario_before[seen] > pause_s
     began[seen[returned]] = first[returned]
     paused = np.flatnonzero((slot[1:] == slot[:-1]) & (time[1:] - time[:-1] > pause_s)) + 1
     # Ascending, so that the last pause of a slot is the one that stays.
@@ -86,39 +65,6 @@ def stints(states: InterestStates, config: InterestConfig) -> Stints:
         events=events,
         share=np.divide(events, since, out=np.zeros(slots), where=since > 0),
     )
-
-
-def _seen_before(states: InterestStates, keys: I64, until: F64, own_items: int, dropped_s: float) -> F64:
-    """Latest time before `until` that an own item of each slot (ascending keys) was last seen at; +inf: not known.
-
-    Of a full list that holds none: `dropped_s` before the oldest item in it, since what was dropped is older than that.
-    """
-    if not len(keys):
-        return np.zeros(0)
-    table = len(states.scenario_names)
-    chosen = np.zeros(states.users, np.bool_)
-    chosen[keys // table] = True
-    rows = np.flatnonzero(np.repeat(chosen, sizes_of(states.own_offsets)))
-    wanted = owners(states.own_offsets)[rows] * table + states.own_scenario[rows]
-    place = rows_at(keys, wanted, states.users * table)
-    kept: Bool = (place >= 0) & (states.own_last[rows] < until[place])
-    found = np.full(len(keys), -np.inf)
-    np.maximum.at(found, place[kept], states.own_last[rows[kept]])
-    full = sizes_of(states.own_offsets) >= own_items
-    oldest = np.where(full, -segment_max(-states.own_last, states.own_offsets, -np.inf), np.inf)[
-        keys // table
-    ]
-    return np.where(np.isfinite(found), found, np.where(oldest < until, oldest - dropped_s, np.inf))
-
-
-def _faded(states: InterestStates, half_life_s: float, slot: I64, time: F64, asked: I64) -> Bool:
-    """Whether the counts at a half-life hold next to nothing but the slot's ring rows, for each asked slot (ascending)."""
-    place = rows_at(asked, slot, len(states.scenario_code))
-    kept = place >= 0
-    left = np.exp2(-(states.t_ref[states.slot_users()[slot[kept]]] - time[kept]) / half_life_s)
-    known = np.bincount(place[kept], left, minlength=len(asked))
-    counts: F64 = states.scenario_counts[asked, -2].sum(axis=1).astype(np.float64)
-    return counts - known < FADED
 
 
 def _events_since(states: InterestStates, user: I64, since: F64) -> I64:

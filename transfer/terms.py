@@ -1,12 +1,14 @@
 """A batch of events as the interest state takes them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from transfer.arrays import F32, F64, I32, U8, U64
+from transfer.arrays import F32, F64, I32, I64, U8, U64
 from transfer.config import ACTIONS
+
+COLUMNS = ("user", "time", "key", "action", "item", "scenario", "vector")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,15 +36,24 @@ class EventTerms:
     vector: I32
     """(B,) row of `vectors`."""
 
+    def take(self, rows: I64) -> "EventTerms":
+        """Some of the events, over the same tables."""
+        columns = {name: getattr(self, name)[rows] for name in COLUMNS}
+        return replace(self, **columns)
+
+    def of_users(self, number: I64) -> "EventTerms":
+        """The same events with users renumbered: user u becomes `number[u]`."""
+        return replace(self, user=number[self.user].astype(np.int32))
+
     def check(self, users: int, dim: int) -> None:
         """Refuse a batch that would spoil states for good.
 
         Raises:
             ValueError: columns of unequal length, indices out of range, times not finite, another dimension.
         """
-        columns = (self.user, self.time, self.key, self.action, self.item, self.scenario, self.vector)
-        if len({len(column) for column in columns}) != 1:
-            raise ValueError(f"columns of unequal length: {[len(column) for column in columns]}")
+        lengths = [len(getattr(self, name)) for name in COLUMNS]
+        if len(set(lengths)) != 1:
+            raise ValueError(f"columns of unequal length: {lengths}")
         if self.vectors.ndim != 2 or self.vectors.shape[1] != dim:
             raise ValueError(f"vectors have shape {self.vectors.shape}, the states hold {dim} dimensions")
         if not np.isfinite(self.time).all():

@@ -1,5 +1,6 @@
 """The interest state written for reading: one event at a time, dictionaries, float64; how states compare."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -28,15 +29,17 @@ class Slot:
 
     sum: np.ndarray
     counts: np.ndarray  # (K, A)
+    life: np.ndarray  # (A,)
     first: float
     last: float
+    before: float = -np.inf
 
 
 @dataclass
 class Own:
     """An item that the user came to."""
 
-    mass: np.ndarray  # (K,)
+    mass: np.ndarray  # (K,), at its latest event
     count: int
     latest: tuple[float, int, str]  # time, action, scenario
 
@@ -75,19 +78,29 @@ class ReferenceState:
         slot = self.slots.setdefault(event.scenario, self._slot())
         slot.sum += mass[-1] * vector
         slot.counts[:, event.action] += left
+        slot.life[event.action] += 1
         slot.first, slot.last = min(slot.first, event.time), max(slot.last, event.time)
 
         if event.item:
             own = self.own.setdefault(event.item, Own(np.zeros(len(mass)), 0, (-np.inf, 0, "")))
-            own.mass += mass
+            last = max(own.latest[0], event.time)
+            if own.count:
+                own.mass *= self._left(last - own.latest[0])
+            own.mass += self._left(last - event.time) * self.config.action_weights[event.action]
             own.count += 1
             own.latest = max(own.latest, (event.time, event.action, event.scenario))
 
         self.ring.append((event.time, event.key, event.item, event.action, event.scenario))
-        self.ring = sorted(self.ring)[-self.config.ring :]
-        self._fold_scenarios()
+        self.ring.sort()
+        while len(self.ring) > self.config.ring:
+            time, *_, name = self.ring.pop(0)
+            self.slots[name].before = max(self.slots[name].before, time)
         self._drop_items()
+        self._fold_scenarios()
         return True
+
+    def _left(self, elapsed_s: float) -> np.ndarray:
+        return 0.5 ** (elapsed_s / self.config.half_lives)
 
     def _decay_to(self, time: float) -> None:
         if np.isfinite(self.t_ref):
@@ -96,15 +109,15 @@ class ReferenceState:
             for slot in self.slots.values():
                 slot.sum *= left[-1]
                 slot.counts *= left[:, None]
-            for own in self.own.values():
-                own.mass *= left
         self.t_ref = time
 
     def _slot(self) -> Slot:
         counts = np.zeros((len(self.config.half_lives_s), len(self.config.action_weights)))
-        return Slot(np.zeros(self.config.dim), counts, np.inf, -np.inf)
+        return Slot(np.zeros(self.config.dim), counts, counts[0].astype(np.int64), np.inf, -np.inf)
 
     def _fold_scenarios(self) -> None:
+        if len(self.slots) <= self.config.most_scenarios:
+            return
         while len(self.slots) > self.config.max_scenarios:
             share = _shares(
                 {name: slot.counts @ self.config.action_weights for name, slot in self.slots.items()}
@@ -113,6 +126,8 @@ class ReferenceState:
             slot, other = self.slots.pop(lightest), self.slots.setdefault(OTHER, self._slot())
             other.sum += slot.sum
             other.counts += slot.counts
+            other.life += slot.life
+            other.before = max(other.before, slot.before)
             other.first, other.last = min(other.first, slot.first), max(other.last, slot.last)
             for own in self.own.values():
                 if own.latest[2] == lightest:
@@ -120,18 +135,26 @@ class ReferenceState:
             self.ring = [(*row[:4], OTHER if row[4] == lightest else row[4]) for row in self.ring]
 
     def _drop_items(self) -> None:
-        while len(self.own) > self.config.own_items:
-            share = _shares({item: own.mass for item, own in self.own.items()})
-            del self.own[min(self.own, key=lambda item: (share[item], self.own[item].latest[0], item))]
+        if len(self.own) <= self.config.most_items:
+            return
+        share = _shares({i: own.mass * self._left(self.t_ref - own.latest[0]) for i, own in self.own.items()})
+        lightest = sorted(self.own, key=lambda item: (share[item], self.own[item].latest[0], item))
+        for item in lightest[: -self.config.own_items]:
+            del self.own[item]
 
 
 def _shares(masses: dict) -> dict:
-    """Share of the mass at each half-life, summed over the half-lives."""
+    """Share of the mass at each half-life, summed over the half-lives, to 12 bits."""
     total = sum(masses.values())
     return {
-        key: float(sum(m / t for m, t in zip(mass, total, strict=True) if t > 0))
+        key: _twelve_bits(float(sum(m / t for m, t in zip(mass, total, strict=True) if t > 0)))
         for key, mass in masses.items()
     }
+
+
+def _twelve_bits(value: float) -> float:
+    mantissa, exponent = math.frexp(value)
+    return math.ldexp(round(mantissa * 4096), exponent - 12)
 
 
 def reference_states(
@@ -151,22 +174,25 @@ def as_arrays(each: Sequence[ReferenceState], config: InterestConfig) -> Interes
     ring = [row for state in each for row in state.ring]
     dim, horizons, actions = config.dim, len(config.half_lives_s), len(config.action_weights)
     return InterestStates(
+        half_lives_s=config.half_lives,
         t_ref=np.array([state.t_ref for state in each]),
         t_first=np.array([state.t_first for state in each]),
         n_events=np.array([state.n_events for state in each], np.int64),
-        global_sums=np.array([state.global_sums for state in each], np.float32),
+        global_sums=np.array([state.global_sums for state in each], np.float64),
         scenario_names=tuple(names),
         scenario_offsets=_offsets([len(state.slots) for state in each]),
         scenario_code=np.array(
             [names.index(name) for state in each for name in sorted(state.slots)], np.int32
         ),
-        scenario_sums=np.array([slot.sum for slot in slots], np.float32).reshape(-1, dim),
-        scenario_counts=np.array([slot.counts for slot in slots], np.float32).reshape(-1, horizons, actions),
+        scenario_sums=np.array([slot.sum for slot in slots], np.float64).reshape(-1, dim),
+        scenario_counts=np.array([slot.counts for slot in slots], np.float64).reshape(-1, horizons, actions),
+        scenario_life=np.array([slot.life for slot in slots], np.int64).reshape(-1, actions),
         scenario_first=np.array([slot.first for slot in slots]),
         scenario_last=np.array([slot.last for slot in slots]),
+        scenario_before=np.array([slot.before for slot in slots]),
         own_offsets=_offsets([len(state.own) for state in each]),
         own_item=np.array([item for item, _ in own], np.uint64),
-        own_mass=np.array([row.mass for _, row in own], np.float32).reshape(-1, horizons),
+        own_mass=np.array([row.mass for _, row in own], np.float64).reshape(-1, horizons),
         own_count=np.array([row.count for _, row in own], np.uint32),
         own_last=np.array([row.latest[0] for _, row in own]),
         own_action=np.array([row.latest[1] for _, row in own], np.uint8),
@@ -197,7 +223,8 @@ def terms_of(events: Sequence[Event], dim: int) -> EventTerms:
 
 
 EXACT = (
-    *("t_ref", "t_first", "n_events", "scenario_offsets", "scenario_code", "scenario_first", "scenario_last"),
+    *("t_ref", "t_first", "n_events", "scenario_offsets", "scenario_code", "scenario_life"),
+    *("scenario_first", "scenario_last", "scenario_before"),
     *("own_offsets", "own_item", "own_count", "own_last", "own_action", "own_scenario"),
     *("ring_offsets", "ring_key", "ring_time", "ring_item", "ring_action", "ring_scenario"),
 )
@@ -223,7 +250,7 @@ def max_relative_error(a: InterestStates, b: InterestStates) -> float:
 
 def _error(x: np.ndarray, y: np.ndarray, offsets: np.ndarray) -> float:
     assert x.shape == y.shape, f"shapes {x.shape} and {y.shape}"
-    assert x.dtype == y.dtype == np.float32
+    assert x.dtype == y.dtype == np.float64
     if not x.size:
         return 0.0
     x, y = (side.reshape(len(side), -1).astype(np.float64) for side in (x, y))

@@ -40,17 +40,18 @@ def run(events: list[Event], config: InterestConfig, batch: int = 7) -> Interest
 
 @pytest.mark.parametrize("seed", range(4))
 def test_folding_loses_no_mass(seed: int) -> None:
-    """Global sums, counts and totals are the same with 8 slots as with one for each of 60 scenarios."""
+    """Global sums, counts and totals are the same with about 8 slots as with one for each of 60 scenarios."""
     events = wanderer(seed, scenarios=60, items=50)
     full, capped = run(events, ROOMY), run(events, ROOMY.model_copy(update={"max_scenarios": 8}))
-    assert len(capped.scenario_code) == 8
+    assert 8 <= len(capped.scenario_code) <= 12
     assert OTHER in capped.scenario_names
     assert capped.n_events == full.n_events == len(events)
     for k in range(3):
-        np.testing.assert_allclose(capped.global_sum(k), full.global_sum(k), atol=1e-3)
+        np.testing.assert_allclose(capped.global_sum(k), full.global_sum(k), atol=1e-9)
     np.testing.assert_allclose(
-        capped.scenario_counts.sum(axis=0), full.scenario_counts.sum(axis=0), rtol=1e-4
+        capped.scenario_counts.sum(axis=0), full.scenario_counts.sum(axis=0), rtol=1e-9
     )
+    np.testing.assert_array_equal(capped.scenario_life.sum(axis=0), full.scenario_life.sum(axis=0))
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -68,10 +69,10 @@ def test_folding_moves_the_fused_vector_little(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_dropping_items_moves_the_again_scores_little(seed: int) -> None:
-    """With 400 items in 128 rows no score is off by more than .01, and the first five are the same."""
-    events = wanderer(seed, scenarios=5, items=400)
+    """With 1,000 items in 128 to 192 rows no score is off by more than .01, and the first five are the same."""
+    events = wanderer(seed, scenarios=5, items=1000)
     full, capped = run(events, ROOMY), run(events, ROOMY.model_copy(update={"own_items": 128}))
-    assert len(full.own_item) > 150 and len(capped.own_item) == 128
+    assert len(full.own_item) > 200 and 128 <= len(capped.own_item) <= 192
     exact = dict(zip(full.own_item.tolist(), again_scores(full).tolist(), strict=True))
     kept = dict(zip(capped.own_item.tolist(), again_scores(capped).tolist(), strict=True))
     assert max(abs(kept.get(item, 0.0) - score) for item, score in exact.items()) < 0.01
@@ -81,6 +82,7 @@ def test_dropping_items_moves_the_again_scores_little(seed: int) -> None:
 def test_a_folded_scenario_that_comes_again_gets_a_slot_again() -> None:
     """What was folded stays in `(other)`, with its items and ring rows; new events stand under the name."""
     config = ROOMY.model_copy(update={"max_scenarios": 3})
+    assert config.most_scenarios == 4
     vector = unit_vector(0, 32)
 
     def visits(start: float, *names: str) -> list[Event]:
@@ -89,35 +91,35 @@ def test_a_folded_scenario_that_comes_again_gets_a_slot_again() -> None:
             for n, name in enumerate(names)
         ]
 
-    first = run(visits(0, *"abbcc"), config, batch=9)
-    assert first.scenario_names == ("a", "b", "c")
+    first = run(visits(0, *"azbbcc"), config, batch=9)
+    assert first.scenario_names == ("a", "b", "c", "z")
     folded = applied([visits(100, *"ddd")], config, users=1, states=first)
-    assert folded.scenario_names == (OTHER, "c", "d")
+    assert folded.scenario_names == (OTHER, "b", "c", "d")
     own = dict(zip(folded.own_item.tolist(), folded.own_scenario.tolist(), strict=True))
     assert {chr(item): folded.scenario_names[code] for item, code in own.items()} == {
         "a": OTHER,
-        "b": OTHER,
+        "z": OTHER,
+        "b": "b",
         "c": "c",
         "d": "d",
     }
-    assert [folded.scenario_names[code] for code in folded.ring_scenario] == [OTHER] * 3 + ["c"] * 2 + [
-        "d"
-    ] * 3
+    rings = [OTHER, OTHER, "b", "b", "c", "c", OTHER, "d", "d"]
+    assert [folded.scenario_names[code] for code in folded.ring_scenario] == rings
     again = applied([visits(200, *"aaaa")], config, users=1, states=folded)
-    assert again.scenario_names == (OTHER, "a", "d")
-    assert again.scenario_counts[1, -1].sum() == pytest.approx(4, abs=1e-3)
+    assert again.scenario_names == (OTHER, "a", "c", "d")
+    assert again.scenario_counts[1, -1].sum() == pytest.approx(3, abs=1e-3)
 
 
 def test_a_new_scenario_emerges_though_all_slots_are_taken() -> None:
-    """A user with 40 busy scenarios enters another one: it keeps its slot and leads within eight events."""
+    """A user with 60 busy scenarios enters another one: it keeps its slot and leads within eight events."""
     life = Life()
-    for n in range(40):
+    for n in range(60):
         life.mix({f"old {n}": 1.0}, 0.0, 60 * DAY_S, 30)
     model = AnalyticTransfer(life.config)
     for n in range(8):
         life.act("new", 60 * DAY_S + 300.0 * n)
     weights = dict(zip(life.states.slot_names(0), model(life.states).weights.tolist(), strict=True))
-    assert len(weights) == life.config.max_scenarios
+    assert life.config.max_scenarios <= len(weights) <= life.config.most_scenarios
     assert max(weights, key=weights.get) == "new"
 
 
@@ -125,9 +127,9 @@ def test_the_item_of_a_moment_ago_is_kept_in_a_full_list() -> None:
     """A browse on a new item stays, though every other item has more mass at the longest half-life."""
     config = ROOMY.model_copy(update={"own_items": 20})
     vector = unit_vector(0, 32)
-    bought = [Event(0, DAY_S * n, n + 1, 2, n + 1, "a", vector) for n in range(20)]
-    states = run([*bought, Event(0, 21 * DAY_S, 99, 0, 99, "a", vector)], config)
-    assert 99 in states.own_item and 1 not in states.own_item
+    bought = [Event(0, DAY_S * n, n + 1, 2, n + 1, "a", vector) for n in range(30)]
+    states = run([*bought, Event(0, 31 * DAY_S, 99, 0, 99, "a", vector)], config)
+    assert states.own_item.tolist() == [*range(12, 31), 99]
 
 
 def test_own_items_above_the_cap_keep_the_heaviest_then_latest_then_greatest_key() -> None:
@@ -137,4 +139,4 @@ def test_own_items_above_the_cap_keep_the_heaviest_then_latest_then_greatest_key
     light = Event(0, 5.0, 1, 0, 10, "a", vector)
     heavy = [Event(0, 5.0, key, 1, item, "a", vector) for key, item in ((2, 30), (3, 20), (4, 40))]
     assert run([light, *heavy], config, batch=9).own_item.tolist() == [30, 40]
-    assert run([*heavy, light], config, batch=1).own_item.tolist() == [30, 40]
+    assert run([*heavy[:2], light, heavy[2]], config, batch=1).own_item.tolist() == [30, 40]

@@ -160,4 +160,4 @@ def test_times_of_any_distance_stay_finite() -> None:
     with np.errstate(all="raise"):
         states = applied([[event] for event in events], config, users=1)
         assert max_relative_error(states, applied([events], config, users=1)) < TOLERANCE
-    assert states.own_mass.sum() == 3.0
+    assert states.own_masses().sum() == 3.0

@@ -52,7 +52,7 @@ def own_items(states: InterestStates, interest: InterestConfig) -> OwnItems:
     share of the user's counts, log number of own items, log events; last action (A).
     """
     offsets, owner = states.own_offsets, owners(states.own_offsets)
-    mass = states.own_mass.astype(np.float64)
+    mass = states.own_masses()
     age = np.maximum(states.t_ref[owner] - states.own_last, 0.0)
     rank = _rank_by_recency(states, owner)
     latest = _latest_scenario(states)
@@ -132,7 +132,7 @@ def user_features(states: InterestStates, interest: InterestConfig) -> F32:
     latest item; log ring length; entropy of scenarios, their number, weight of the heaviest; largest share of an own item at
     the shortest and at the longest half-life.
     """
-    own = shares(states.own_mass.astype(np.float64), states.own_offsets)
+    own = shares(states.own_masses(), states.own_offsets)
     found = scenario_features(states, interest, TransferConfig())
     ring = sizes_of(states.ring_offsets)
     distinct, same = _ring_variety(states)

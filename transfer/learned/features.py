@@ -30,7 +30,7 @@ def slot_features(
     """
     found = found or scenario_features(states, interest, TransferConfig())
     user = states.slot_users()
-    by_horizon = states.scenario_counts.sum(axis=2, dtype=np.float64)
+    by_horizon = states.scenario_counts.sum(axis=2)
     ages = found.recency_s[:, None] / interest.half_lives
     columns = [
         np.log1p(found.mass)[:, None],
@@ -61,15 +61,13 @@ def horizon_sums(states: InterestStates) -> F32:
 
 def horizon_masses(states: InterestStates, interest: InterestConfig) -> F32:
     """(U, K) float32: log(1 + mass) of all events at each half-life."""
-    masses: F64 = segment_sum(
-        states.scenario_counts.astype(np.float64) @ interest.action_weights, states.scenario_offsets
-    )
+    masses: F64 = segment_sum(states.scenario_counts @ interest.action_weights, states.scenario_offsets)
     return np.log1p(masses).astype(np.float32)
 
 
 def unit_slots(states: InterestStates) -> F32:
     """(S, D) float32: each slot's sum at length 1."""
-    return _unit(states.scenario_sums)
+    return _unit(states.scenario_sums.astype(np.float32))
 
 
 def _unit(sums: F32) -> F32:

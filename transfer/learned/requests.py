@@ -133,7 +133,7 @@ def _scenario_features(
         return table
     features = slot_features(states, model.interest)
     own_scenario = states.scenario_names
-    mass = shares(states.own_mass[:, -1].astype(np.float64), states.own_offsets)
+    mass = shares(states.own_masses()[:, -1], states.own_offsets)
     owner = owners(states.own_offsets)
     codes = np.array(
         [space.scenarios.index(name) if name in space.scenarios else -2 for name in own_scenario] or [-2]

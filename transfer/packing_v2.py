@@ -1,0 +1,120 @@
+"""States of version 2 from their bytes: the records of `transfer/layout.py`, also longer or shorter ones of other releases."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from transfer.arrays import I32, I64, Bool
+from transfer.blocks import from_blocks
+from transfer.config import InterestConfig
+from transfer.layout import PREFIX, SIZES, Layout
+from transfer.rows import offsets_of, owners
+from transfer.states import InterestStates
+
+Records = npt.NDArray[np.void]
+
+
+class PackedV2:
+    """Whole states (checksum and fingerprint are right) whose records are of equal sizes."""
+
+    def __init__(self, blobs: Sequence[bytes], config: InterestConfig) -> None:
+        self._blobs, self._config = blobs, config
+        sizes = np.frombuffer(blobs[0], SIZES, 1, PREFIX.itemsize)[0]
+        self._sizes = {name: int(sizes[name]) for name in SIZES.names or ()}
+        self._layout = Layout(config, self._sizes["actions"])
+        start, size = PREFIX.itemsize, self._sizes["head_bytes"]
+        self._head = self._records([blob[start : start + size].ljust(size, b"\0") for blob in blobs], "head")
+
+    def fits(self) -> Bool:
+        """(N,) whether a state is as long as its head says."""
+        lengths = np.fromiter(map(len, self._blobs), np.int64, len(self._blobs))
+        fitting: Bool = self._ends()[-1] + self._head["more"] == lengths
+        return fitting
+
+    def states(self) -> InterestStates:
+        """One user a state."""
+        head, ends = self._head, self._ends()
+        slots, own, ring = (
+            self._records(_sections(self._blobs, ends, number), name)
+            for number, name in enumerate(("slot", "own", "ring"), start=1)
+        )
+        names, codes = names_of(b"".join(_sections(self._blobs, ends, 4)), offsets_of(slots["name"]))
+        scenario_offsets, own_offsets, ring_offsets = (
+            offsets_of(head[name]) for name in ("slots", "own", "ring")
+        )
+        dim = self._config.dim
+        sums = from_blocks(head["exponents"].reshape(-1), head["global_sums"].reshape(-1, dim))
+        return InterestStates(
+            half_lives_s=self._config.half_lives,
+            t_ref=head["t_ref"].astype(np.float64),
+            t_first=head["t_first"].astype(np.float64),
+            n_events=head["n_events"].astype(np.int64),
+            global_sums=sums.reshape(head["global_sums"].shape),
+            scenario_names=names,
+            scenario_offsets=scenario_offsets,
+            scenario_code=codes,
+            scenario_sums=from_blocks(slots["exponent"], slots["sums"]),
+            scenario_counts=self._all_actions(slots["counts"].astype(np.float64)),
+            scenario_life=self._all_actions(slots["life"].astype(np.int64)),
+            scenario_first=slots["first"].astype(np.float64),
+            scenario_last=slots["last"].astype(np.float64),
+            scenario_before=slots["before"].astype(np.float64),
+            own_offsets=own_offsets,
+            own_item=own["item"].astype(np.uint64),
+            own_mass=from_blocks(own["exponent"], own["mass"]),
+            own_count=own["count"].astype(np.uint32),
+            own_last=own["last"].astype(np.float64),
+            own_action=own["action"].astype(np.uint8),
+            own_scenario=codes[scenario_offsets[owners(own_offsets)] + own["slot"]],
+            ring_offsets=ring_offsets,
+            ring_key=ring["key"].astype(np.uint64),
+            ring_time=ring["time"].astype(np.float64),
+            ring_item=ring["item"].astype(np.uint64),
+            ring_action=ring["action"].astype(np.uint8),
+            ring_scenario=codes[scenario_offsets[owners(ring_offsets)] + ring["slot"]],
+        )
+
+    def _all_actions(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """(..., A) with zeros for the actions that the settings have got since."""
+        missing = len(self._config.action_weights) - self._layout.actions
+        return values if not missing else np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, missing)])
+
+    def _ends(self) -> I64:
+        """(5, N) where head, slots, own items, ring and names end."""
+        head, sizes = self._head, self._sizes
+        lengths = np.empty((5, len(head)), np.int64)
+        lengths[0] = PREFIX.itemsize + sizes["head_bytes"]
+        lengths[1] = head["slots"].astype(np.int64) * sizes["slot_bytes"]
+        lengths[2] = head["own"].astype(np.int64) * sizes["own_bytes"]
+        lengths[3] = head["ring"].astype(np.int64) * sizes["ring_bytes"]
+        lengths[4] = head["names"]
+        ends: I64 = np.cumsum(lengths, axis=0)
+        return ends
+
+    def _records(self, sections: Sequence[bytes], name: str) -> Records:
+        """Records of one kind: fields that this release does not know are skipped, those that are not there are zero."""
+        content, size = b"".join(sections), self._sizes[f"{name}_bytes"]
+        kind: np.dtype[Any] = getattr(self._layout, name)
+        if size == kind.itemsize:
+            return np.frombuffer(content, kind)
+        there = np.frombuffer(content, np.uint8).reshape(-1, size)[:, : kind.itemsize]
+        padded = np.zeros((len(there), kind.itemsize), np.uint8)
+        padded[:, : there.shape[1]] = there
+        return padded.view(kind)[:, 0]
+
+
+def names_of(content: bytes, bounds: I64) -> tuple[tuple[str, ...], I32]:
+    """Table of the distinct names, ascending, and the code of each; bounds (N + 1,) are where each begins and ends."""
+    each = [content[start:end] for start, end in pairwise(bounds.tolist())]
+    table = sorted(set(each))
+    code = {name: position for position, name in enumerate(table)}
+    names = tuple(name.decode("utf-8", "surrogatepass") for name in table)
+    return names, np.fromiter((code[name] for name in each), np.int32, len(each))
+
+
+def _sections(blobs: Sequence[bytes], ends: I64, number: int) -> list[bytes]:
+    bounds = zip(blobs, ends[number - 1].tolist(), ends[number].tolist(), strict=True)
+    return [blob[start:end] for blob, start, end in bounds]
