@@ -32,9 +32,9 @@ from benchmarks.workloads.report import where
 from benchmarks.workloads.resident import MIB, resident
 from benchmarks.workloads.warm import warm_items
 from sinks.points import UserPoints
+from sinks.writer import NEW
 from streams.columns import EventColumns
 from streams.settings import Settings
-from streams.user_cache import UserCache
 from streams.workspace import open_workspace
 from transfer.config import ACTIONS
 
@@ -96,11 +96,10 @@ def worker_series(flags: dict[str, Any], folder: Path, milestones: list[int]) ->
     series: Series = []
     with open_workspace(str(folder), settings, create=True) as workspace:
         warm_items(workspace, item_ids())
-        cache = UserCache(settings.daemon.user_cache)
         for users, columns in event_batches(milestones):
-            workspace.ingest.apply(columns, cache)
+            workspace.ingest.apply(columns)
             if users in milestones:
-                series.append(_row(users) | {"cached_users": len(cache)})
+                series.append(_row(users) | {"cached_users": len(workspace.ingest.cache)})
         found = workspace.store.users.read([_user(number) for number in range(1000)])
     return series, round(sum(len(user.state) for user in found if user is not None) / len(found))
 
@@ -117,7 +116,7 @@ def store_series(flags: dict[str, Any], folder: Path, milestones: list[int]) -> 
     del workspace, found
     with open_workspace(str(folder / "store"), settings, create=True) as workspace:
         for users, columns in event_batches(milestones):
-            workspace.store.users.write(_renamed(template, columns.users))
+            workspace.store.users.write(_renamed(template, columns.users), [NEW] * len(columns.users))
             if users in milestones:
                 series.append(_row(users))
     return series

@@ -100,6 +100,7 @@ def connect(
     for kind, topic in topics.items():
         app.agent(app.batch_topic(topic), name=f"driftline-{kind}")(_agent(kind, lanes, progress))
     app.before_revoke = lanes.revoke
+    app.before_commit = lanes.sync
 
     async def on_assigned(sender: Any, assigned: set[TP], **kwargs: Any) -> None:
         counts = {name: app.consumer.topic_partitions(name) for name in event_topics}
@@ -107,8 +108,6 @@ def connect(
         if problem is not None:
             lanes.abandon()
             on_problem(problem)
-        else:
-            lanes.assign({tp.partition for tp in assigned if tp.topic in event_topics})
 
     app.on_partitions_assigned.connect(on_assigned, weak=False)  # type: ignore[arg-type]  # coroutines may connect
 

@@ -246,7 +246,7 @@ class Daemon:
         self._waiting_for = "joining the group"
         collect_seldom()
         starting = asyncio.create_task(app.start())
-        tables = TableWrites(workspace.tables, lanes, settings.daemon.tables_s)
+        tables = TableWrites(workspace.tables, settings.daemon.tables_s)
         writing_tables = asyncio.create_task(tables.run())
         failure: BaseException | None = None
         try:
@@ -257,15 +257,14 @@ class Daemon:
         self._waiting_for = "stopping"
 
         async def stop() -> None:
-            slot = lanes.slot()
             writing_tables.cancel()
             if starting.done() and failure is None:
                 await lanes.close()
                 await app.consumer.commit()
             else:
                 lanes.abandon()
-            # After what must not wait, and while the lanes are still ours in the store.
-            await tables.finish(slot, settings.daemon.shutdown_s / 4)
+            # After what must not wait.
+            await tables.finish(settings.daemon.shutdown_s / 4)
             starting.cancel()
             await app.stop()
             with suppress(TimeoutError):  # letters that nobody takes: their records are read again

@@ -10,16 +10,14 @@ import numpy.typing as npt
 
 from encoders.errors import EncoderError
 from sinks.errors import PointRefused, PointUnreadable, StoreError
-from sinks.fence import Fence
 from streams.batch import ITEMS, Batch, joined
 from streams.columns import concatenate, empty, take
 from streams.culprits import TooManyCulprits, culprits
 from streams.decode import DecodedItems, decode_events, decode_items
 from streams.errors import StreamsError
 from streams.event import Reject
-from streams.ingest import OUTCOMES, Outcome, Prepared
+from streams.ingest import OUTCOMES, Applying, Outcome
 from streams.record_clock import RecordClock
-from streams.user_cache import UserCache
 from streams.watermarks import kafka_source
 from streams.workspace import Workspace
 from transfer.config import ACTIONS
@@ -35,7 +33,7 @@ def is_poison(error: Exception) -> bool:
 
 
 class Flush:
-    """What a lane does in its thread; each step may be repeated until the write is acknowledged."""
+    """What a lane does in its thread; each step may be repeated after an error."""
 
     def __init__(
         self,
@@ -58,6 +56,7 @@ class Flush:
         self.events = empty()
         """those to be applied, in order of batches"""
         self._batch = np.empty(0, np.int64)  # (B,) of each event
+        self._applying: Applying | None = None
 
     @property
     def last(self) -> Batch:
@@ -77,7 +76,7 @@ class Flush:
                     values,
                     offsets=_offsets(batch),
                     action=ACTIONS.index(batch.kind),
-                    source=batch.source or kafka_source(self._cluster, batch.topic, batch.partition),
+                    source=self._source(batch),
                     now=self._clock.references(batch.topic, batch.partition, batch.records),
                     max_future_s=self._max_future_s,
                 )
@@ -112,23 +111,34 @@ class Flush:
                 self._workspace.catalogue.delete(batch.items.deletes)
                 batch.items = None
 
-    def prepare(self, cache: UserCache) -> Prepared:
-        """The users' points after these events; see `Ingest.prepare`."""
-        return self._workspace.ingest.prepare(self.events, cache)
+    def apply(self, before: Callable[[], None]) -> Outcome:
+        """Bring the events into the store; see `streams.ingest.Applying.run`."""
+        if not len(self.events):
+            return Outcome.none()
+        if self._applying is None:
+            partitions = {self._source(batch): batch.partition for batch in self._batches}
+            self._applying = self._workspace.ingest.begin(self.events, partitions)
+        return self._applying.run(before)
 
-    def write(
-        self, prepared: Prepared, cache: UserCache, fence: Fence | None, before: Callable[[], None]
-    ) -> None:
-        """Write what was prepared; see `Ingest.write`."""
-        self._workspace.ingest.write(prepared, cache, fence, before)
+    def raise_progress(self) -> None:
+        """Say that all records of the flush are done with; a second call has nothing to do.
 
-    def sift(self, cache: UserCache, most: int) -> int:
+        What a power loss takes from a folder it takes from its end, and each collection has an end of its own: items
+        are put on the disk before progress says that they are there, users lie in one collection with it.
+        """
+        if any(batch.kind == ITEMS for batch in self._batches):
+            self._workspace.store.sync()
+        self._workspace.ingest.advance(
+            {self._source(batch): batch.records[-1].offset + 1 for batch in self._batches}
+        )
+
+    def sift(self, most: int) -> int:
         """Reject the rows and events that fail on their own, writing no user; how many they are.
 
         Raises:
             TooManyCulprits: more than `most`.
         """
-        return self._sift_catalogue(most) + self._sift_events(cache, most)
+        return self._sift_catalogue(most) + self._sift_events(most)
 
     def count(self, outcome: Outcome) -> None:
         """Count outcomes and freshness, by topic."""
@@ -166,15 +176,19 @@ class Flush:
                 )
         return total
 
-    def _sift_events(self, cache: UserCache, most: int) -> int:
-        ingest, users = self._workspace.ingest, self._workspace.store.users
+    def _sift_events(self, most: int) -> int:
+        if self._applying is None:
+            return 0
+        # What is in the store by now has shown that it can be.
+        rows = self._applying.waiting()
 
         def attempt(start: int, stop: int) -> None:
-            prepared = ingest.prepare(take(self.events, np.arange(start, stop)), cache)
-            if prepared.points is not None:
-                users.check(prepared.points)
+            self._workspace.ingest.check(take(self.events, rows[start:stop]))
 
-        found = culprits(len(self.events), attempt, most=most, is_culpable=is_poison)
+        found = [
+            (int(rows[at]), error)
+            for at, error in culprits(len(rows), attempt, most=most, is_culpable=is_poison)
+        ]
         if not found:
             return 0
         by_batch: dict[int, list[Reject]] = {}
@@ -183,10 +197,13 @@ class Flush:
             position = int(np.searchsorted(_offsets(self._batches[number]), self.events.offset[at]))
             by_batch.setdefault(number, []).append(_reject(position, error))
         self._rejects += [(self._batches[number], rejects) for number, rejects in by_batch.items()]
-        kept = np.ones(len(self.events), bool)
-        kept[[at for at, _ in found]] = False
-        self.events, self._batch = take(self.events, kept), self._batch[kept]
+        left_out = [at for at, _ in found]
+        self._applying.leave_out(left_out)
+        self.events, self._batch = self._applying.columns, np.delete(self._batch, left_out)
         return len(found)
+
+    def _source(self, batch: Batch) -> str:
+        return batch.source or kafka_source(self._cluster, batch.topic, batch.partition)
 
 
 def _offsets(batch: Batch) -> npt.NDArray[np.int64]:

@@ -1,43 +1,54 @@
 """Events into the store: what the daemon does with a flush and replay with a chunk; the same code, so the same states.
 
-Order, so that a crash or a failed call at any point loses and doubles nothing:
+However many threads, processes, groups and replays write at once, a user's state is exact. The state is a sum that does not
+care about order, so a write that was refused is prepared anew on what is there. In rounds, as long as events wait:
 
-1. read the users' states and watermarks (memory, else the store);
-2. drop what is at or below a watermark, update, transfer, fuse: `prepare`, which changes nothing outside;
-3. write vector, state and watermark of each user in one upsert, and wait for the answer: `write`;
-4. only then take the new states into memory. The caller commits offsets after that.
+1. **claim** the users that are not in memory: from then on no other process can write them; and read them. One that another
+   process has taken meanwhile is left for the next round;
+2. ask how far the sources of the events are in the store, *after* the claim: whoever wrote a user before may have dropped
+   the marks that this makes needless;
+3. **drop** the events that the user's marks or that progress say are in there; what is left, **prepare**, which changes
+   nothing outside;
+4. **write** vector, state and marks of each user in one upsert, each on the condition that the user is still held as it
+   was read, and have the store say which users were taken;
+5. only then take these into memory, and count what they add to the tables. The others are forgotten, for the next round.
+
+A call that was not answered may be carried out later still. Then the store's next token is another one, so that it is
+refused where it could do harm; here all users of the call are forgotten, and claimed again under the new token. What it did
+carry out is found inside in step 3: events that an earlier preparation of this call brought there count as applied, once,
+and with what that preparation would have added to the tables.
+
+When all users of a call are confirmed, `advance` raises the progress of its sources, and offsets may be committed after.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
 import numpy.typing as npt
 
-from encoders.content import ContentEncoder
-from encoders.item_space import ItemSpace
-from sinks.fence import Fence
-from sinks.points import UserPoints
 from sinks.protocols import Store
-from streams.batch_sequences import batch_sequences
+from sinks.writer import LOST, NEW
 from streams.columns import EventColumns, take
-from streams.item_source import ItemSource
+from streams.failpoints import Failpoints
 from streams.item_tables import TableCounts
 from streams.metrics import Metrics
-from streams.pipeline import advance, user_points
-from streams.user_cache import NOBODY, HeldUser, UserCache
-from streams.watermarks import Watermark, advanced, redelivered
-from transfer.config import InterestConfig
-from transfer.packing import unpack
-from transfer.protocols import TransferModel
-from transfer.tables import Steps, steps_of
+from streams.preparation import Preparation, Prepared
+from streams.source_numbers import SourceNumbers
+from streams.user_cache import NO_PARTITION, SEVERAL_PARTITIONS, HeldUser, UserCache
+from streams.user_locks import UserLocks
+from streams.watermarks import advanced, redelivered
 
 APPLIED, DUPLICATE, REDELIVERED = 0, 1, 2
 OUTCOMES = ("applied", "duplicate", "redelivered")
+_WAITS = 255
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.002, 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,157 +67,302 @@ class Outcome:
         return int((self.code == code).sum())
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """Users' points that are ready to be written, and what becomes of the events when they are."""
-
-    outcome: Outcome
-    points: UserPoints | None = None
-    """None: there is nothing new in the events"""
-    held: Sequence[HeldUser] = ()
-    """the users as they were"""
-    watermarks: Sequence[Watermark] = ()
-    events: int = 0
-    steps: Steps | None = None
-    """what the events add to the tables"""
-
-
 class Ingest:
-    """Applies event columns to a store. Thread-safe as far as no two threads have the same user.
-
-    `lock` guards the encoder and the item vectors, which all threads share.
-    """
+    """Applies event columns to a store. Thread-safe; no two threads have the same user at once."""
 
     def __init__(
         self,
         *,
         store: Store,
-        content: ContentEncoder,
-        space: ItemSpace,
-        items: ItemSource,
-        lock: AbstractContextManager[object],
-        config: InterestConfig,
-        model: TransferModel,
+        preparation: Preparation,
+        cache: UserCache,
         metrics: Metrics,
-        on_text: Callable[[], None],
+        failpoints: Failpoints,
         tables: TableCounts | None = None,
+        rng: random.Random | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._store = store
-        self._content = content
-        self._space = space
-        self._items = items
-        self._lock = lock
-        self._config = config
-        self._model = model
-        self._metrics = metrics
-        self._on_text = on_text
-        self._tables = tables
+        self.cache = cache
+        self.sources = SourceNumbers(store)
+        self.locks = UserLocks()
+        self.store = store
+        self.preparation = preparation
+        self.metrics = metrics
+        self.failpoints = failpoints
+        self.tables = tables
+        self.rng = rng or random.Random()
+        self.sleep = sleep
 
-    def apply(self, columns: EventColumns, cache: UserCache | None = None) -> Outcome:
-        """Prepare and write, for a process that has the store to itself. Without a cache states are read from the store.
+    def begin(self, columns: EventColumns, partitions: Mapping[str, int] | None = None) -> Applying:
+        """Events to be applied; nothing is done yet. partitions: by source the partition number, for the metric."""
+        return Applying(self, columns, partitions or {})
+
+    def apply(self, columns: EventColumns) -> Outcome:
+        """Apply events.
 
         Raises:
-            StoreUnavailable: nothing of memory changed; call again with the same columns.
+            StoreUnavailable: call again with the same; what was applied meanwhile is then known as redelivered.
         """
-        cache = UserCache(0) if cache is None else cache
-        prepared = self.prepare(columns, cache)
-        self.write(prepared, cache)
-        return prepared.outcome
+        return self.begin(columns).run()
 
-    def prepare(self, columns: EventColumns, cache: UserCache) -> Prepared:
-        """Everything up to the write. May be repeated: but for item placeholders it has no effect.
+    def advance(self, ends: Mapping[str, int]) -> None:
+        """Raise the progress of sources to their next offsets; see `SourceNumbers.advance`."""
+        self.sources.advance(ends)
+        self.failpoints.reached("progress raised")
+
+    def check(self, columns: EventColumns) -> None:
+        """Do all that is done before a write, and nothing that lasts; raises what that raises.
+
+        Users are read without a claim: whether an event can be processed at all does not depend on it.
+        """
+        held = self.cache.get(columns.users)
+        missing = [name for name, user in zip(columns.users, held, strict=True) if user is None]
+        states = {
+            name: b"" if record is None else record.state
+            for name, record in zip(missing, self.store.users.read(missing), strict=True)
+        }
+        found = [
+            states[name] if user is None else user.state
+            for name, user in zip(columns.users, held, strict=True)
+        ]
+        prepared = self.preparation.prepare(columns, found, [{}] * len(found))
+        self.store.users.check(prepared.points)
+
+
+@dataclass(slots=True, eq=False)
+class _Try:
+    """A write that was sent, and which of the call's events are in it."""
+
+    prepared: Prepared
+    rows: npt.NDArray[np.int64]
+    """(B',) of each prepared event in the call's columns, ascending"""
+
+
+class Applying:
+    """Events on their way into the store. For one thread; `run` may be called again after an error."""
+
+    def __init__(self, ingest: Ingest, columns: EventColumns, partitions: Mapping[str, int]) -> None:
+        self._ingest = ingest
+        self._partitions = partitions
+        self.columns = columns
+        self._code = np.full(len(columns), _WAITS, np.uint8)
+        self._tries: dict[int, _Try] = {}
+        # Of each event the last try that it was in, and what comes of it if that was taken.
+        self._last = np.full(len(columns), -1, np.int64)
+        self._expected = np.zeros(len(columns), np.uint8)
+
+    def waiting(self) -> npt.NDArray[np.int64]:
+        """(W,) rows of the events that are not in the store yet, ascending."""
+        return np.flatnonzero(self._code == _WAITS)
+
+    def leave_out(self, rows: Sequence[int]) -> None:
+        """Take events out, which must wait still: they can't be processed."""
+        kept = np.ones(len(self.columns), np.bool_)
+        kept[list(rows)] = False
+        self.columns = take(self.columns, kept)
+        self._code, self._last, self._expected = self._code[kept], self._last[kept], self._expected[kept]
+        moved = np.cumsum(kept) - 1
+        for one in self._tries.values():
+            # What was left out is in no later count: it keeps a place that is never asked for.
+            one.rows = np.where(kept[one.rows], moved[one.rows], -1)
+
+    def run(self, before: Callable[[], None] = lambda: None) -> Outcome:
+        """Bring all of them into the store and return when it has acknowledged them.
+
+        before: called before each claim and each write; may raise to stop.
 
         Raises:
             StoreUnavailable: call again.
+            PointRefused, PointUnreadable, ...: events or users can't be processed; see `leave_out`.
         """
-        code = np.full(len(columns), REDELIVERED, np.uint8)
-        if not len(columns):
-            return Prepared(Outcome(code))
-        with self._stage("read"):
-            held = self._read(columns.users, cache)
-        fresh = ~redelivered(columns, [user.watermark for user in held])
-        if not fresh.any():
-            return Prepared(Outcome(code))
-        if not fresh.all():
-            by_name = dict(zip(columns.users, held, strict=True))
-            columns = take(columns, fresh)
-            held = [by_name[name] for name in columns.users]
-        with self._stage("encode"), self._lock:
-            keys, item_vectors = self._items.vectors(columns.items)
-            text_vectors = self._encode(columns.texts)
-        with self._stage("update"):
-            states = unpack([user.state for user in held], self._config)
-            result = advance(columns, states, keys, item_vectors, text_vectors, self._config, self._model)
-            steps = None
-            if self._tables is not None:
-                tables = self._tables.config
-                sequences = batch_sequences(columns, states, keys, result.applied, self._config.ring, tables)
-                steps = None if sequences is None else steps_of(sequences, tables)
-        with self._stage("transfer"):
-            watermarks = advanced(columns, [user.watermark for user in held])
-            points = user_points(columns.users, result, watermarks, self._config)
-        code[fresh] = np.where(result.applied, APPLIED, DUPLICATE)
-        return Prepared(Outcome(code), points, held, watermarks, len(columns), steps)
+        rows = self.waiting()
+        if not len(rows):
+            return Outcome(self._code)
+        users = self._columns(rows).users
+        with self._ingest.locks.of(users):
+            try:
+                attempt = 0
+                while len(rows := self.waiting()):
+                    if attempt:
+                        wait_s = min(_FIRST_WAIT_S * 2**attempt, _LONGEST_WAIT_S)
+                        self._ingest.sleep(wait_s * self._ingest.rng.random())
+                    self._round(rows, before)
+                    attempt += 1
+            except BaseException:
+                # Whatever went wrong, and whatever became of it: what the store has is read again.
+                self._ingest.cache.forget(users)
+                raise
+        self._tries.clear()
+        return Outcome(self._code)
 
-    def write(
+    def _columns(self, rows: npt.NDArray[np.int64]) -> EventColumns:
+        return self.columns if len(rows) == len(self.columns) else take(self.columns, rows)
+
+    def _round(self, rows: npt.NDArray[np.int64], before: Callable[[], None]) -> None:
+        ingest = self._ingest
+        columns = self._columns(rows)
+        keys = ingest.sources.keys(columns.sources)
+        finished = ingest.sources.finished
+        # What is done with long ago, as in a log that is replayed again, need not be claimed.
+        floor = np.array([finished.get(number, 0) for number, *_ in keys], np.int64)
+        done = columns.offset < floor[columns.source]
+        if done.any():
+            self._settle(rows[done])
+            rows = rows[~done]
+            columns = self._columns(rows)
+            if not len(rows):
+                return
+            keys = ingest.sources.keys(columns.sources)
+        held, token = self._held(columns, before)
+        watermarks = [{} if user is None else user.watermark for user in held]
+        inside = redelivered(columns, watermarks, keys, finished)
+        ours = np.array([user is not None for user in held], np.bool_)[columns.user]
+        self._settle(rows[inside & ours])
+        rows = rows[ours & ~inside]
+        if len(rows):
+            by_name = dict(zip(columns.users, held, strict=True))
+            columns = self._columns(rows)
+            self._write(rows, columns, [by_name[name] for name in columns.users], token, before)
+
+    def _held(
+        self, columns: EventColumns, before: Callable[[], None]
+    ) -> tuple[list[HeldUser | None], int | None]:
+        """The users of the columns, claimed where they were not in memory, and the token that new ones are written under.
+
+        None: another process has just taken the user.
+        """
+        ingest = self._ingest
+        held = ingest.cache.get(columns.users)
+        missing = [name for name, user in zip(columns.users, held, strict=True) if user is None]
+        ingest.metrics.cache.labels("users", "hit").inc(len(held) - len(missing))
+        ingest.metrics.cache.labels("users", "miss").inc(len(missing))
+        if not missing:
+            return held, None
+        before()
+        with self._stage("read"):
+            claim = ingest.store.users.claim(missing)
+            ingest.failpoints.reached("users claimed")
+            marked = {key for record in claim.records if record is not None for key in record.watermarks}
+            ingest.sources.look(columns.sources, marked)
+            ingest.failpoints.reached("progress read")
+        claimed: dict[str, HeldUser | None] = {}
+        for name, record, hold in zip(missing, claim.records, claim.holds, strict=True):
+            if hold == LOST:
+                claimed[name] = None
+            elif record is None:
+                claimed[name] = HeldUser(b"", {}, "", hold)
+            else:
+                leader = max(record.weights, key=record.weights.__getitem__, default="")
+                claimed[name] = HeldUser(record.state, record.watermarks, leader, hold)
+        if not ingest.store.exclusive:
+            ingest.metrics.takeovers.inc(sum(hold not in (LOST, NEW) for hold in claim.holds))
+        found = [
+            claimed[name] if user is None else user for name, user in zip(columns.users, held, strict=True)
+        ]
+        return found, claim.token
+
+    def _write(
+        self,
+        rows: npt.NDArray[np.int64],
+        columns: EventColumns,
+        users: Sequence[HeldUser | None],
+        token: int | None,
+        before: Callable[[], None],
+    ) -> None:
+        ingest = self._ingest
+        held = [user for user in users if user is not None]  # all of them, as the type checker can see
+        keys = ingest.sources.keys(columns.sources)
+        marks = advanced(columns, [user.watermark for user in held], keys, ingest.sources.finished)
+        prepared = ingest.preparation.prepare(columns, [user.state for user in held], marks)
+        ingest.failpoints.reached("users prepared")
+        self._note(rows, prepared)
+        before()
+        with self._stage("write"):
+            taken = ingest.store.users.write(prepared.points, [user.hold for user in held], token=token)
+        ingest.failpoints.reached("users written")
+        self._remember(prepared, held, taken, token)
+        ingest.failpoints.reached("users remembered")
+        self._settle(rows[taken[columns.user]])
+        ingest.failpoints.reached("steps counted")
+        ingest.metrics.users_written.inc(int(taken.sum()))
+        ingest.metrics.refused_writes.inc(int((~taken).sum()))
+        ingest.metrics.batch.observe(len(columns))
+
+    def _note(self, rows: npt.NDArray[np.int64], prepared: Prepared) -> None:
+        """These events are about to be sent: should they be found inside later, this is what brought them there."""
+        number = max(self._tries, default=-1) + 1
+        self._tries[number] = _Try(prepared, rows)
+        self._last[rows] = number
+        self._expected[rows] = np.where(prepared.applied, APPLIED, DUPLICATE)
+        still = set(np.unique(self._last).tolist())
+        self._tries = {key: one for key, one in self._tries.items() if key in still}
+
+    def _settle(self, rows: npt.NDArray[np.int64]) -> None:
+        """These events are in the store: by a try of this call, and then they count, or from before."""
+        ours = rows[self._last[rows] >= 0]
+        self._code[rows] = REDELIVERED
+        self._code[ours] = self._expected[ours]
+        if self._ingest.tables is None:
+            return
+        for number in np.unique(self._last[ours]).tolist():
+            one = self._tries[number]
+            counted = np.isin(one.rows, ours[self._last[ours] == number])
+            steps = self._ingest.preparation.steps(one.prepared, counted, self._ingest.tables.config)
+            if steps is not None:
+                self._ingest.tables.count(steps)
+
+    def _remember(
         self,
         prepared: Prepared,
-        cache: UserCache,
-        fence: Fence | None = None,
-        before: Callable[[], None] | None = None,
+        held: Sequence[HeldUser],
+        taken: npt.NDArray[np.bool_],
+        token: int | None,
     ) -> None:
-        """Write what was prepared and return after the store acknowledged it; then the cache knows it too.
-
-        fence, before: see `sinks.protocols.UserStore.write`.
-
-        Raises:
-            StoreUnavailable: call again with the same.
-            FenceRefused: another worker has the lane; the cache did not change, and what it holds is of no use any more.
-        """
         points = prepared.points
-        if points is None:
-            return
-        with self._stage("write"):
-            self._store.users.write(points, fence, before)
-        if self._tables is not None and prepared.steps is not None:
-            self._tables.count(prepared.steps)
-        shifts = 0
-        for row, name in enumerate(points.user_ids):
+        partitions = self._seen_under(prepared.columns)
+        known: list[tuple[str, HeldUser]] = []
+        forgotten: list[str] = []
+        shifts = several = 0
+        for row, (name, user, was_taken) in enumerate(
+            zip(points.user_ids, held, taken.tolist(), strict=True)
+        ):
+            if not was_taken:
+                forgotten.append(name)
+                continue
             leader = next(iter(points.weights[row]), "")
-            shifts += prepared.held[row].leader not in ("", leader)
-            cache.put(name, HeldUser(points.states[row], prepared.watermarks[row], leader))
-        self._metrics.scenario_shifts.inc(shifts)
-        self._metrics.users_written.inc(len(points.user_ids))
-        self._metrics.batch.observe(prepared.events)
+            shifts += user.leader not in ("", leader)
+            hold = token if user.hold == NEW and token is not None else user.hold
+            partition = _joined(user.partition, partitions[row])
+            several += partition == SEVERAL_PARTITIONS != user.partition
+            known.append(
+                (name, HeldUser(points.states[row], points.watermarks[row], leader, hold, partition))
+            )
+        self._ingest.cache.put(known)
+        self._ingest.cache.forget(forgotten)
+        self._ingest.metrics.scenario_shifts.inc(shifts)
+        self._ingest.metrics.users_on_several_partitions.inc(several)
 
-    def _read(self, users: list[str], cache: UserCache) -> list[HeldUser]:
-        found = [cache.get(user) for user in users]
-        missing = [user for user, held in zip(users, found, strict=True) if held is None]
-        self._metrics.cache.labels("users", "hit").inc(len(users) - len(missing))
-        self._metrics.cache.labels("users", "miss").inc(len(missing))
-        stored: dict[str, HeldUser] = {}
-        for record in self._store.users.read(missing) if missing else ():
-            if record is not None:
-                leader = max(record.weights, key=record.weights.__getitem__, default="")
-                stored[record.user_id] = HeldUser(record.state, record.watermarks, leader)
-        return [
-            held if held is not None else stored.get(user, NOBODY)
-            for user, held in zip(users, found, strict=True)
-        ]
-
-    def _encode(self, texts: list[str]) -> npt.NDArray[np.float32]:
-        if not texts:
-            return np.empty((0, self._config.dim), np.float32)
-        self._on_text()
-        cached = self._content.cached
-        vectors = self._space.texts(texts)
-        hits = self._content.cached - cached
-        self._metrics.cache.labels("texts", "hit").inc(hits)
-        self._metrics.cache.labels("texts", "miss").inc(len(texts) - hits)
-        return vectors
+    def _seen_under(self, columns: EventColumns) -> list[int]:
+        """Of each user of the columns the partition number that its events came by."""
+        numbers = np.array([self._partitions.get(name, NO_PARTITION) for name in columns.sources], np.int64)
+        if not len(numbers) or (numbers == numbers[0]).all():
+            return [int(numbers[0])] * len(columns.users) if len(numbers) else []
+        low = np.full(len(columns.users), np.iinfo(np.int64).max)
+        high = np.full(len(columns.users), -1)
+        np.minimum.at(low, columns.user, numbers[columns.source])
+        np.maximum.at(high, columns.user, numbers[columns.source])
+        seen: list[int] = np.where(low == high, low, SEVERAL_PARTITIONS).tolist()
+        return seen
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
         start = perf_counter()
         yield
-        self._metrics.stage.labels(name).observe(perf_counter() - start)
+        self._ingest.metrics.stage.labels(name).observe(perf_counter() - start)
+
+
+def _joined(before: int, now: int) -> int:
+    """The partition number of a user that was seen under both."""
+    if NO_PARTITION in (before, now):
+        return max(before, now) if SEVERAL_PARTITIONS not in (before, now) else SEVERAL_PARTITIONS
+    return now if before == now else SEVERAL_PARTITIONS

@@ -1,10 +1,18 @@
 """The tables of shares and transitions of a store: counted beside the states, written now and then, read as one.
 
-What a worker counts is added to its memory after the store has acknowledged the users, and written every
-`daemon.tables_s` seconds and when it stops in an orderly way. A crash loses the counts of the last interval, never states:
-the users' watermarks have passed those events. Each writer has a slot of its own, so that none overwrites another: a
-daemon that of the lowest partition number that it holds, under that lane's fencing token; a replay its own. Whoever gets
-the slot next goes on with what is there.
+What a process counts of an event is what the accepted write of its user says, once; it is added to its memory after the store
+has acknowledged the user, and written every `daemon.tables_s` seconds and when it stops in an orderly way. Each process, be
+it a daemon or a replay, has a slot of its own, under a lease, so that none overwrites another. An orderly stop releases it;
+the next start takes a released one, or one that nobody has renewed for an hour, and goes on with what is there. A process
+that has lost its lease takes another one, and writes there what was not acknowledged.
+
+What a crash changes here, and never in a user's state:
+
+- the counts since the last write are lost: the users' marks have passed those events;
+- events of a flush that was cut off between the store's acknowledgement and the counting are lost, too;
+- counts come twice where two processes work on one partition at once, as a worker that has lost it without knowing and its
+  successor, and bring the same events to one user within one flush: each finds them inside and takes them for its own;
+- and where a write of the tables was not answered but carried out, and the lease lost before it could be repeated.
 """
 
 from __future__ import annotations
@@ -14,8 +22,7 @@ import threading
 
 import structlog
 
-from sinks.errors import StoreMismatch
-from sinks.fence import Fence
+from sinks.errors import LeaseLost, StoreMismatch
 from sinks.protocols import Store
 from streams.metrics import Metrics
 from streams.table_slot import TableSlot, read_slots
@@ -25,7 +32,9 @@ from transfer.tables_config import TABLES_VERSION
 log = structlog.get_logger(__name__)
 
 CONFIG_BLOB = "tables/config"
-REPLAY_SLOT = "replay"
+SLOTS = "tables"
+"""The kind of the leases of slots."""
+_MOST_LEASES = 3
 MOST_PAIRS = 2_000_000
 """Pairs that wait to be summed: about 80 MB at most while it happens."""
 
@@ -54,14 +63,14 @@ class TableCounts:
             waiting = self._take_waiting()
         self._put_back(sum_steps(waiting, self.config))
 
-    def write(self, slot: str, fence: Fence | None = None, join: bool = True) -> None:
-        """Add all that was counted to the slot. After an error it is kept, and goes with the next write.
+    def write(self, join: bool = True) -> None:
+        """Add all that was counted to this process's slot. After an error it is kept, and goes with the next write.
 
         join: whether there is time for the slot to be tidied up (`streams.table_slot`).
 
         Raises:
             StoreUnavailable: try again later.
-            FenceRefused: the slot is another worker's now.
+            LeaseLost: others keep taking the slots.
             TablesFormatError: what is in the slot can't be read with these settings.
         """
         with self._writing:
@@ -71,16 +80,40 @@ class TableCounts:
             counted = merge(summed, sum_steps(waiting, self.config), self.config)
             if not len(counted.items):
                 return
-            if self._slot is None or (self._slot.name, self._slot.fence) != (slot, fence):
-                self._slot = TableSlot(self._store, slot, self.config, fence)
             try:
-                n_bytes = self._slot.add(counted, join)
+                self._add(counted, join)
             except BaseException:
                 self._put_back(counted)
                 self._metrics.table_writes.labels("failed").inc()
                 raise
             self._metrics.table_writes.labels("written").inc()
-            log.debug("tables written", slot=slot, bytes=n_bytes)
+
+    def finish(self) -> None:
+        """Write what is left, and let the next process have the slot.
+
+        Raises:
+            As `write`.
+        """
+        self.write(join=False)
+        with self._writing:
+            if self._slot is not None:
+                self._store.leases.release(self._slot.lease)
+                self._slot = None
+
+    def _add(self, counted: ItemTables, join: bool) -> None:
+        for attempt in range(_MOST_LEASES):
+            if self._slot is None:
+                self._slot = TableSlot(self._store, self._store.leases.take(SLOTS), self.config)
+            try:
+                n_bytes = self._slot.add(counted, join)
+            except LeaseLost:
+                log.info("another process has taken the slot of the tables", slot=self._slot.name)
+                self._slot = None
+                if attempt == _MOST_LEASES - 1:
+                    raise
+            else:
+                log.debug("tables written", slot=self._slot.name, bytes=n_bytes)
+                return
 
     def _take_waiting(self) -> list[Steps]:
         waiting, self._waiting, self._pairs = self._waiting, [], 0

@@ -4,18 +4,24 @@ Per flush, which joins all batches that wait:
 
 1. decode; what can't be decoded becomes a dead letter, sent and awaited;
 2. catalogue changes, so that the events beside them use the new content;
-3. read states, drop what is at or below the users' watermarks, update, transfer, fuse (`streams.ingest`). Should that fail
-   in a way that nobody foresaw, the events at fault are found by halving and become dead letters too, sent and awaited;
-4. before each request see whether the group still says that the partition is ours; write the users' points on the condition
-   of the lane's fencing token, wait for the answer, and see whether the token still holds;
-5. mark the batches as done, in order, upon which their offsets may be committed.
+3. lock the users of the flush within this process, all at once, to the end of step 6;
+4. claim those that are not in memory, and read them; ask how far the sources are in the store; drop what the users' marks
+   or the sources' progress say is in there; update, transfer, fuse. Should that fail in a way that nobody foresaw, the
+   events at fault are found by halving and become dead letters too, sent and awaited;
+5. write the users, each on the condition that it is held as it was read, and have them counted;
+6. take those that were accepted into memory. The others: from step 4 again (`streams.ingest` has the details);
+7. raise the progress of the sources in the store to the end of the flush: from there a start goes on;
+8. mark the batches as done, in order, upon which their offsets may be committed, for whoever watches the group's lag.
 
-A crash anywhere reads again what was not committed, and step 3 drops what was applied. A worker that lost the partition
-without knowing it is stopped by step 4: its late writes are refused, or come before its successor reads.
+A crash before step 5 leaves nothing of the flush in the store but claims, which anybody may take over, placeholders of items,
+and letters, which are sent again. After it some users have the flush and some have not: progress is below it, so it is read
+again, and step 4 drops of each user what its marks say. After step 7 it is not read again. Which worker has the partition
+does not matter for that: a worker that lost it without knowing writes under the same conditions, and its events are
+judged by the same marks. It is asked whether the partition is still ours before each request all the same, so that
+two workers don't take users from each other for long.
 
 A store that is away is retried with jittered backoff for `store_patience_s`; meanwhile the batches keep their room, so that
-fetching pauses and memory stays bounded. A refused token ends the lane's ownership: its memory of users is dropped, and only
-if the group still names this worker after `reclaim_s`, by when a worker cut off from it has been told, is a new token taken.
+fetching pauses and memory stays bounded.
 """
 
 from __future__ import annotations
@@ -29,14 +35,11 @@ from typing import Any, Final, TypeVar
 import stamina
 import structlog
 
-from sinks.errors import FenceRefused, StoreUnavailable
-from sinks.fence import Fence
+from sinks.errors import StoreUnavailable
 from streams.batch import Batch
 from streams.errors import DaemonError, LaneLost
 from streams.flush import Flush, is_poison
-from streams.ingest import Outcome
 from streams.lane_work import LaneWork
-from streams.user_cache import UserCache
 from streams.watermarks import kafka_source
 
 log = structlog.get_logger(__name__)
@@ -49,36 +52,23 @@ LETTERS_GRACE_S: Final = 3.0
 class Lane:
     """Takes batches of one partition number and applies them in flushes, one at a time."""
 
-    def __init__(self, number: int, work: LaneWork, cache: UserCache) -> None:
+    def __init__(self, number: int, work: LaneWork) -> None:
         self.number = number
-        self.cache = cache
         self._work = work
         self._metrics = work.workspace.metrics
         self._waiting: list[Batch] = []
         self._waits_since = 0.0
         self._arrived = asyncio.Event()
         self._leaving = asyncio.Event()
-        self._owned = False
-        self._fence: Fence | None = None  # None although owned: the store is under an exclusive lock
         self._s_per_event = 0.0
         self.task: asyncio.Task[None] | None = None
         self.trouble: str | None = None
         """Why nothing can be written at the moment, for /ready."""
 
-    def start(self, *, own: bool) -> asyncio.Task[None]:
-        """Begin to work; with `own` the fencing token is taken now, else with the first events."""
-        self.task = asyncio.create_task(self._run(own), name=f"lane {self.number}")
+    def start(self) -> asyncio.Task[None]:
+        """Begin to work."""
+        self.task = asyncio.create_task(self._run(), name=f"lane {self.number}")
         return self.task
-
-    @property
-    def owned(self) -> bool:
-        """Whether the lane is taken in the store."""
-        return self._owned
-
-    @property
-    def fence(self) -> Fence | None:
-        """The token that it is taken under; None: not taken, or the store is this process's alone."""
-        return self._fence if self._owned else None
 
     def add(self, batch: Batch) -> None:
         """Take a batch that has its room already; the lane gives the room back."""
@@ -97,10 +87,8 @@ class Lane:
         self._leaving.set()
         self._arrived.set()
 
-    async def _run(self, own: bool) -> None:
+    async def _run(self) -> None:
         try:
-            if own:
-                await self._own(None)
             while await self._some_wait():
                 await self._linger()
                 async with self._work.turn:
@@ -158,6 +146,7 @@ class Lane:
             await self._apply(flush)
             for batch in batches:
                 self._work.membership.done(batch)
+                self._reached("batch done")
         except LaneLost:
             self._metrics.stale_events.inc(events)
             raise
@@ -170,31 +159,22 @@ class Lane:
     async def _apply(self, flush: Flush) -> None:
         await self._in_thread(flush.decode)
         self._work.reject_share.note(flush.records, flush.rejects)
+        self._reached("decoded")
         await self._send_dead_letters(flush)
+        self._reached("letters sent")
         while True:
             try:
-                outcome = await self._apply_decoded(flush)
-            except FenceRefused:
-                await self._disown(flush)
+                await self._retrying(flush, flush.apply_catalogue)
+                self._reached("catalogue written")
+                outcome = await self._retrying(flush, lambda: flush.apply(lambda: self._require(flush)))
             except Exception as error:
                 if not is_poison(error):
                     raise
                 await self._sift(flush, error)
             else:
-                flush.count(outcome)
-                return
-
-    async def _apply_decoded(self, flush: Flush) -> Outcome:
-        await self._retrying(flush, flush.apply_catalogue)
-        if not flush.events:
-            return Outcome.none()
-        await self._own(flush)
-        fence = self._fence
-        prepared = await self._retrying(flush, lambda: flush.prepare(self.cache))
-        await self._retrying(
-            flush, lambda: flush.write(prepared, self.cache, fence, before=lambda: self._require(flush))
-        )
-        return prepared.outcome
+                break
+        await self._retrying(flush, flush.raise_progress)
+        flush.count(outcome)
 
     async def _sift(self, flush: Flush, error: Exception) -> None:
         """Take the events at fault out of the flush and send them as dead letters; raises `error` if there are none."""
@@ -205,7 +185,7 @@ class Lane:
             error=type(error).__name__,
         )
         tolerance = self._work.tolerance
-        found = await self._retrying(flush, lambda: flush.sift(self.cache, most=tolerance.left))
+        found = await self._retrying(flush, lambda: flush.sift(tolerance.left))
         if not found:
             raise error
         tolerance.spend(found)
@@ -237,29 +217,14 @@ class Lane:
             task.cancel()
             told.cancel()
 
-    async def _own(self, flush: Flush | None) -> None:
-        """Take the lane's fencing token, unless it is taken; what was remembered of users before is void."""
-        if not self._owned:
-            store = self._work.workspace.store
-            fences = await self._retrying(flush, lambda: store.take_fences([self.number]))
-            self.cache.clear()
-            self._fence = None if fences is None else fences[self.number]
-            self._owned = True
-
-    async def _disown(self, flush: Flush) -> None:
-        self._metrics.fence_refusals.inc()
-        log.warning("another worker has taken the partition in the store", partition=self.number)
-        self._owned = False
-        self.cache.clear()
-        async with self._others_turn():
-            await asyncio.sleep(self._work.limits.reclaim_s)
-        self._require(flush)
-
     def _require(self, flush: Flush) -> None:
         if not self._work.membership.owns(flush.last):
             raise LaneLost
 
-    async def _retrying(self, flush: Flush | None, call: Callable[[], Result]) -> Result:
+    def _reached(self, step: str) -> None:
+        self._work.workspace.failpoints.reached(step)
+
+    async def _retrying(self, flush: Flush, call: Callable[[], Result]) -> Result:
         """Call in a thread, again while the store is unavailable, with jittered backoff or after what the store asks for."""
         patience_s = self._work.limits.store_patience_s
         try:
@@ -272,18 +237,15 @@ class Lane:
                 wait_jitter=0.5,
             ):
                 with attempt:
-                    result = await self._try(flush, call, again=attempt.num > 1)
+                    result = await self._try(flush, call)
         except StoreUnavailable as error:
             raise DaemonError(
                 f"store unavailable for {patience_s:g} s (daemon.store_patience_s): {error}"
             ) from error
         return result
 
-    async def _try(self, flush: Flush | None, call: Callable[[], Result], *, again: bool) -> Result:
-        if flush is not None:
-            self._require(flush)
-        elif again and self._leaving.is_set():
-            raise LaneLost
+    async def _try(self, flush: Flush, call: Callable[[], Result]) -> Result:
+        self._require(flush)
         try:
             result = await self._in_thread(call)
         except StoreUnavailable as error:

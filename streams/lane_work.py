@@ -43,8 +43,6 @@ class LaneLimits:
     """a flush takes no more events than can be processed in about so long"""
     store_patience_s: float
     """a store that is away for longer ends the lane"""
-    reclaim_s: float
-    """from a refused token to asking the group whether the partition is ours all the same"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,18 @@
 """The lanes of one worker: one for each partition number that it holds, of all topics.
 
-An embedded store has one worker, whose lock on the folder is the fence of all partitions, and one thread that writes. There
-all partition numbers share one lane, so that what waits is one flush: a flush costs some milliseconds however small it is.
+A user's events may come by any of them: all lanes share one memory of users, and a flush locks its users.
+
+An embedded store has one worker and one thread that writes. There all partition numbers share one lane, so that what waits is
+one flush: a flush costs some milliseconds however small it is.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from sinks.fence import Fence
-from streams.batch import ITEMS, Batch
+from streams.batch import Batch
 from streams.dead_letters import DeadLetters
 from streams.lane import Lane
 from streams.lane_work import LaneLimits, LaneWork, Membership
@@ -20,12 +21,11 @@ from streams.reject_share import RejectShare
 from streams.room import Room
 from streams.settings import DaemonConfig
 from streams.tolerance import Tolerance
-from streams.user_cache import UserCache
 from streams.workspace import Workspace
 
 
 class Lanes:
-    """Leads batches to their lanes; makes lanes for an assignment and ends them when it is revoked.
+    """Leads batches to their lanes; makes lanes as they come and ends them when the assignment is revoked.
 
     What is taken and not yet durable is bounded by `in_flight_events` and `in_flight_bytes`, over all lanes.
     """
@@ -44,12 +44,12 @@ class Lanes:
         threads = config.lane_threads or (1 if workspace.store.exclusive else 2)
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="lane")
         self._membership = membership
+        self._workspace = workspace
         self._metrics = workspace.metrics
         self._room = Room(config.in_flight_events, config.in_flight_bytes)
         self._metrics.in_flight_events.set_function(lambda: self._room.events)
         self._metrics.in_flight_bytes.set_function(lambda: self._room.n_bytes)
         self._one_lane = workspace.store.exclusive
-        self._user_cache = config.user_cache
         self._settle_s = config.rebalance_timeout_s / 2
         self._work = LaneWork(
             workspace,
@@ -59,8 +59,6 @@ class Lanes:
                 linger_s=config.linger_s,
                 flush_s=config.flush_s,
                 store_patience_s=config.store_patience_s,
-                # By then a worker that was cut off has sent a heartbeat and was told.
-                reclaim_s=2 * config.heartbeat_s,
             ),
             self._executor,
             asyncio.Semaphore(threads),
@@ -83,16 +81,11 @@ class Lanes:
         if self._membership.is_current(batch) and await self._room.take(events, n_bytes):
             # Asked again: the assignment may have changed while it waited.
             if self._membership.is_current(batch) and self.failure is None:
-                self._lane(batch.partition, own=batch.kind != ITEMS).add(batch)
+                self._lane(batch.partition).add(batch)
                 return True
             self._room.give(events, n_bytes)
         self._metrics.stale_events.inc(events)
         return False
-
-    def assign(self, numbers: Iterable[int]) -> None:
-        """Begin the lanes of these partition numbers of the event topics; each takes its fencing token."""
-        for number in numbers:
-            self._lane(number, own=True)
 
     async def revoke(self) -> None:
         """End all lanes: what is in a flush is finished, as far as the time allows, the rest is read again."""
@@ -122,19 +115,15 @@ class Lanes:
         for lane in self._lanes.values():
             lane.leave()
 
+    async def sync(self) -> None:
+        """Put on the disk all that was acknowledged, where the store is a folder: before offsets are committed."""
+        if self._workspace.store.exclusive:
+            await asyncio.to_thread(self._workspace.store.sync)
+            self._workspace.failpoints.reached("synced")
+
     def shutdown(self) -> None:
         """Let go of the threads; a call that still waits for the store is left to the end of the process."""
         self._executor.shutdown(wait=False, cancel_futures=True)
-
-    def slot(self) -> tuple[int, Fence | None] | None:
-        """The lowest partition number that is taken in the store, and its token; None: none is.
-
-        For an embedded store number 0 without a token, whatever is assigned.
-        """
-        if self._one_lane:
-            return 0, None
-        owned = [(lane.number, lane.fence) for lane in self._lanes.values() if lane.owned]
-        return min(owned, key=lambda pair: pair[0], default=None)
 
     @property
     def clock(self) -> RecordClock:
@@ -152,15 +141,13 @@ class Lanes:
         troubles = (lane.trouble for lane in self._lanes.values() if lane.trouble)
         return next(troubles, None) or self._work.dead_letters.trouble
 
-    def _lane(self, number: int, *, own: bool) -> Lane:
+    def _lane(self, number: int) -> Lane:
         number = 0 if self._one_lane else number
         lane = self._lanes.get(number)
         if lane is None:
-            lane = self._lanes[number] = Lane(number, self._work, UserCache(self._user_cache))
-            for each in self._lanes.values():
-                each.cache.capacity = max(1, self._user_cache // len(self._lanes))
+            lane = self._lanes[number] = Lane(number, self._work)
             self._metrics.lanes.set(len(self._lanes))
-            lane.start(own=own).add_done_callback(lambda task: self._ended(lane, task))
+            lane.start().add_done_callback(lambda task: self._ended(lane, task))
         return lane
 
     def _ended(self, lane: Lane, task: asyncio.Task[None]) -> None:

@@ -100,9 +100,20 @@ class Metrics:
         self.store_retries = Counter(
             "driftline_store_retries", "Work with the store done again after a failure", registry=registry
         )
-        self.fence_refusals = Counter(
-            "driftline_fence_refusals",
-            "Flushes whose fencing token another worker has passed; they were done again or dropped",
+        self.takeovers = Counter(
+            "driftline_takeovers",
+            "Users claimed in a server store: another process had written them last, or this one had forgotten them",
+            registry=registry,
+        )
+        self.refused_writes = Counter(
+            "driftline_refused_writes",
+            "Users whose write was refused since another process had claimed them; they were claimed and prepared again",
+            registry=registry,
+        )
+        self.users_on_several_partitions = Counter(
+            "driftline_users_on_several_partitions",
+            "Users whose events came by a second partition number while this process held them: a sign of producers "
+            "whose keys are no user ids, or are placed by different hashes",
             registry=registry,
         )
         self.table_writes = Counter(

@@ -1,7 +1,8 @@
 """All users and items of a store through another transfer model, into a version beside the live one; then the switch.
 
     1. copy items, then users, as long as much has changed since the last round: others go on writing;
-    2. freeze, so that writers wait; copy what changed meanwhile; switch; see `sinks.versions` for why nothing is lost.
+    2. freeze, so that writers wait; copy what changed meanwhile; then how far the sources are, last; switch; see
+       `sinks.versions` for why nothing is lost.
 
 A round reads a page of the live version and the same page of the new one, and computes and writes what differs. So a run
 that was stopped anywhere is run again and goes on, a switch that failed is tried again, and until the switch the
@@ -11,6 +12,7 @@ write is told so, and they end; whoever starts them again has set `[transfer] mo
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -22,8 +24,9 @@ import structlog
 
 from sinks.errors import FreezeLost, StoreUnavailable
 from sinks.points import ItemPoints, ItemRecord, UserPoints, UserRecord
-from sinks.protocols import ItemStore, Store, UserStore, VersionDraft
+from sinks.protocols import ItemStore, Store, VersionDraft
 from sinks.versions import Version
+from sinks.writer import LOST
 from streams.pipeline import scenario_weights
 from streams.transfer_model import searched_vectors
 from transfer.config import InterestConfig
@@ -40,6 +43,8 @@ FEW = 0.01
 MOST_ROUNDS = 4
 """A store that is written faster than it is copied: its writers wait a little longer."""
 RENEW_S = 1.0
+LOST_S = 0.2
+"""Wait at most so long for users of the new version that another run has just claimed."""
 GIVE_UP_S = 300.0
 """A store that is away for so long ends the run; the next one goes on where it was."""
 
@@ -80,7 +85,7 @@ def refuse(
 
     Raises:
         StoreUnavailable: for longer than `GIVE_UP_S`; run it again.
-        FenceRefused: another run fills the same version.
+        FillerReplaced: another run fills the same version.
     """
     start = clock()
     summary = RefuseSummary(version.name, version.model)
@@ -174,18 +179,34 @@ class _Copy:
         seen = 0
         there = self.draft.users
         for page in self._store.users.scan(AT_A_TIME):
-            stale = _changed_users(page, there)
-            if stale:
-                there.write(self._user_points(stale), self.draft.fence)
+            stale = _changed_users(page, there.read([user.user_id for user in page]))
+            self._put_users(stale)
             seen += len(page)
             self._done(len(page), len(stale), progress)
-        if there.count() - (self.draft.fence is not None) > seen:
+        if there.count() > seen:
             for page in there.scan(AT_A_TIME):
                 names = [user.user_id for user in page]
                 read = self._store.users.read(names)
                 there.delete([name for name, user in zip(names, read, strict=True) if user is None])
                 self._done(0, 0, progress)
         return seen
+
+    def _put_users(self, users: Sequence[UserRecord]) -> None:
+        """Write them as any writer does: what another run has written meanwhile is looked at before it is replaced."""
+        there = self.draft.users
+        while users:
+            claim = there.claim([user.user_id for user in users])
+            holds = {
+                user.user_id: hold for user, hold in zip(users, claim.holds, strict=True) if hold != LOST
+            }
+            stale = [user for user in _changed_users(users, claim.records) if user.user_id in holds]
+            taken = there.write(
+                self._user_points(stale), [holds[user.user_id] for user in stale], token=claim.token
+            )
+            left = {user.user_id for user, done in zip(stale, taken.tolist(), strict=True) if not done}
+            users = [user for user in users if user.user_id in left or user.user_id not in holds]
+            if users:
+                time.sleep(random.uniform(0.0, LOST_S))
 
     def _done(self, seen: int, changed: int, progress: Progress | None) -> None:
         self.summary.changed += changed
@@ -219,8 +240,7 @@ class _Copy:
         )
 
 
-def _changed_users(page: Sequence[UserRecord], there: UserStore) -> list[UserRecord]:
-    copies = there.read([user.user_id for user in page])
+def _changed_users(page: Sequence[UserRecord], copies: Sequence[UserRecord | None]) -> list[UserRecord]:
     return [
         user
         for user, copy in zip(page, copies, strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import stamina
@@ -13,9 +14,7 @@ import structlog
 from sinks.errors import StoreError, StoreUnavailable
 from streams.event import Reject
 from streams.ingest import APPLIED
-from streams.item_tables import REPLAY_SLOT
 from streams.logs import Log, LogBatch
-from streams.user_cache import UserCache
 from streams.workspace import Workspace
 
 log = structlog.get_logger(__name__)
@@ -62,7 +61,6 @@ def replay(
     """
     start = clock()
     summary = ReplaySummary()
-    cache = UserCache(workspace.settings.daemon.user_cache)
     users: set[str] = set()
     items: set[str] = set()
     tables_at = start
@@ -70,8 +68,10 @@ def replay(
         for batch in events:
             if batch.rejects and on_rejects is not None:
                 on_rejects(batch, batch.rejects)
-            columns = batch.columns
-            outcome = _retrying(workspace, lambda: workspace.ingest.apply(columns, cache))  # noqa: B023  # called at once
+            outcome = _retrying(workspace, workspace.ingest.begin(batch.columns).run)
+            _retrying(
+                workspace, partial(workspace.ingest.advance, {events.identity: batch.first_row + batch.rows})
+            )
             applied = outcome.count(APPLIED)
             summary.events += batch.rows
             summary.applied += applied
@@ -86,11 +86,11 @@ def replay(
                 progress(batch.rows)
     except BaseException:
         try:
-            _write_tables(workspace)
+            _finish_tables(workspace)
         except StoreError as error:
             log.warning("the latest counts of the tables are lost", error=str(error))
         raise
-    _retrying(workspace, lambda: _write_tables(workspace))
+    _retrying(workspace, lambda: _finish_tables(workspace))
     summary.users, summary.items = len(users), len(items)
     summary.seconds = round(clock() - start, 3)
     summary.events_per_s = round(summary.events / summary.seconds, 1) if summary.seconds else 0.0
@@ -99,7 +99,12 @@ def replay(
 
 def _write_tables(workspace: Workspace) -> None:
     if workspace.tables is not None:
-        workspace.tables.write(REPLAY_SLOT)
+        workspace.tables.write()
+
+
+def _finish_tables(workspace: Workspace) -> None:
+    if workspace.tables is not None:
+        workspace.tables.finish()
 
 
 def _retrying(workspace: Workspace, call: Callable[[], Result]) -> Result:

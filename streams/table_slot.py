@@ -14,8 +14,8 @@ To add is to write `recent` anew. When it has grown to a quarter of the rest, bo
 A reader that finds marks of another generation than the head's was overtaken, and begins again. A crash between any two
 steps leaves either g or g + 1 whole.
 
-Who takes a slot over first writes its head anew, under its own fencing token. From then on a writer that lost the slot
-without knowing it can't change the head, and what it may still write to `recent` lasts until the new holder's next write.
+Who takes a slot over first writes its head anew, under its own lease. From then on a writer that lost the slot without
+knowing it can't change the head, and what it may still write to `recent` lasts until the new holder's next write.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import msgspec
 import structlog
 
 from sinks.errors import StoreUnavailable
-from sinks.fence import Fence
+from sinks.leases import Lease
 from sinks.protocols import Store
 from transfer.errors import TablesFormatError
 from transfer.tables import ItemTables, TablesConfig, empty_tables, merge, pack, unpack
@@ -55,13 +55,18 @@ class Head(msgspec.Struct, frozen=True):
 class TableSlot:
     """One slot in the hands of one writer. Not thread-safe."""
 
-    def __init__(self, store: Store, name: str, config: TablesConfig, fence: Fence | None) -> None:
-        """fence: the token that the slot is held under; None where no other process can write it."""
-        self.name, self.fence = name, fence
+    def __init__(self, store: Store, lease: Lease, config: TablesConfig) -> None:
+        """lease: what the slot is held under; its name is the slot's."""
+        self.lease = lease
         self._store = store
         self._config = config
         self._head: Head | None = None  # None: what is in the store is to be read first
         self._recent = empty_tables(config)
+
+    @property
+    def name(self) -> str:
+        """The slot's."""
+        return self.lease.name
 
     def add(self, tables: ItemTables, join: bool = True) -> int:
         """Add to what is there and return how many bytes were written for it; they are in the store then.
@@ -69,7 +74,7 @@ class TableSlot:
         join: whether `recent` may be joined with the rest, if it has grown.
 
         Raises:
-            StoreUnavailable, FenceRefused: nothing was added; with `FenceRefused` the slot is another's.
+            StoreUnavailable, LeaseLost: nothing was added; with `LeaseLost` the slot is another's.
             TablesFormatError: what is there was counted with other settings, or is damaged.
         """
         if self._head is None or self._read_head() != self._head:
@@ -110,11 +115,11 @@ class TableSlot:
         return None if blob is None else msgspec.json.decode(blob, type=Head)
 
     def _write_head(self, head: Head) -> None:
-        self._store.put_blob(f"{HEADS}/{self.name}", msgspec.json.encode(head), self.fence)
+        self._store.put_blob(f"{HEADS}/{self.name}", msgspec.json.encode(head), self.lease)
         self._head = head
 
     def _put(self, name: str, generation: int, content: bytes) -> None:
-        self._store.put_blob(f"tables/{self.name}/{name}", _MARK.pack(generation) + content, self.fence)
+        self._store.put_blob(f"tables/{self.name}/{name}", _MARK.pack(generation) + content, self.lease)
 
 
 def read_slots(store: Store, config: TablesConfig) -> Iterator[ItemTables]:

@@ -330,6 +330,9 @@ class BatchConsumer(driver.Consumer):
         return offset > self._confirmed.get(tp, -1)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        before_commit = getattr(self.app, "before_commit", None)
+        if before_commit is not None:
+            await before_commit()
         committed = bool(await super()._commit(offsets))
         if committed:
             self._confirmed.update(offsets)
@@ -427,10 +430,11 @@ class BatchApp(faust.App):
     """A Faust app on the batch transport.
 
     `before_revoke`, if set, is awaited before partitions are taken away: finish and mark what is under way, within the
-    rebalance time-out.
+    rebalance time-out. `before_commit`, if set, is awaited before offsets that were marked by then are committed.
     """
 
     before_revoke: Callable[[], Awaitable[None]] | None = None
+    before_commit: Callable[[], Awaitable[None]] | None = None
     positions: AskPositions | None = None
     """Asked at each assignment for the next offset of every assigned partition, in place of the group's committed offsets.
     It may wait as long as it has to; nothing is handed over meanwhile. What it raises ends the app."""

@@ -1,22 +1,27 @@
 """Per-user watermarks: how far each source has been applied to a user, kept in the user's own point.
 
-A source is a topic-partition of one cluster ("cluster/topic/partition") or one set of log files (their fingerprint). Since
-a watermark is written together with the state, whatever is read again after a crash is recognised, however far back.
+A source is an ordered origin of events: a partition of a topic, a log file, a letter that is sent again. In a watermark it
+stands under its number in the store's registry, as text; points of earlier releases have its name there, and are
+recognised by it. Since a watermark is written together with the state, whatever is read again after a crash is
+recognised, however far back.
+
+A mark is dropped only where it says no more than the store does of the source as a whole: all events below the source's
+progress are in the store, whosever they are (`streams.source_numbers`). So a point keeps marks of what is under way, not of
+every log that was ever read; and whoever judges an event looks at both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from streams.columns import EventColumns
 
-MAX_SOURCES = 16
-"""Sources remembered per user; the least recently used is dropped, so that daily logs don't grow the point for ever."""
-
 Watermark = dict[str, int]
+SourceKeys = tuple[str, ...]
+"""Under what a source may stand in a watermark: its number, which is written, then its names of earlier releases."""
 
 
 def kafka_source(cluster: str, topic: str, partition: int) -> str:
@@ -24,32 +29,55 @@ def kafka_source(cluster: str, topic: str, partition: int) -> str:
     return f"{cluster}/{topic}/{partition}"
 
 
-def redelivered(columns: EventColumns, watermarks: Sequence[Watermark]) -> npt.NDArray[np.bool_]:
-    """Which events are at or below their user's watermark: (B,) bool. watermarks: one per row of columns.users."""
+def redelivered(
+    columns: EventColumns,
+    watermarks: Sequence[Watermark],
+    keys: Sequence[SourceKeys],
+    finished: Mapping[str, int],
+) -> npt.NDArray[np.bool_]:
+    """Which events are in the store: (B,) bool.
+
+    Args:
+        watermarks: one per row of columns.users.
+        keys: one per row of columns.sources.
+        finished: by a source's number, as text, the next offset that is not in the store yet.
+    """
     pair, of_event = _pairs(columns)
-    sources = columns.sources
-    count = len(sources)
+    count = len(keys)
     marks = np.array(
-        [watermarks[code // count].get(sources[code % count], -1) for code in pair.tolist()], dtype=np.int64
+        [watermarks[code // count].get(keys[code % count][0], -1) for code in pair.tolist()], np.int64
     )
+    for source, (_, *older) in enumerate(keys):
+        for name in older:
+            rows = np.flatnonzero(pair % count == source)
+            found = [watermarks[code // count].get(name, -1) for code in pair[rows].tolist()]
+            marks[rows] = np.maximum(marks[rows], found)
+    floor = np.array([finished.get(number, 0) - 1 for number, *_ in keys], np.int64)
+    marks = np.maximum(marks, floor[pair % max(1, count)])
     mask: npt.NDArray[np.bool_] = columns.offset <= marks[of_event]
     return mask
 
 
-def advanced(columns: EventColumns, watermarks: Sequence[Watermark]) -> list[Watermark]:
-    """The users' watermarks after these events, new dicts; one per row of columns.users."""
+def advanced(
+    columns: EventColumns,
+    watermarks: Sequence[Watermark],
+    keys: Sequence[SourceKeys],
+    finished: Mapping[str, int],
+) -> list[Watermark]:
+    """The users' watermarks after these events, new dicts, without what `finished` makes needless; arguments as `redelivered`.
+
+    finished: by whatever a source may stand under.
+    """
     pair, of_event = _pairs(columns)
     highest = np.full(len(pair), -1, np.int64)
     np.maximum.at(highest, of_event, columns.offset)
-    result = [dict(mark) for mark in watermarks]
-    count = len(columns.sources)
+    result = [
+        {key: offset for key, offset in mark.items() if offset >= finished.get(key, 0)} for mark in watermarks
+    ]
+    count = len(keys)
     for code, offset in zip(pair.tolist(), highest.tolist(), strict=True):
-        mark, source = result[code // count], columns.sources[code % count]
-        mark[source] = max(
-            offset, mark.pop(source, -1)
-        )  # popped: a dict keeps order, the last is the latest used
-        while len(mark) > MAX_SOURCES:
-            del mark[next(iter(mark))]
+        mark, names = result[code // count], keys[code % count]
+        mark[names[0]] = max(offset, *(mark.pop(name, -1) for name in names))
     return result
 
 

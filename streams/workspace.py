@@ -21,11 +21,13 @@ from sinks.open import open_store
 from sinks.protocols import Store
 from sinks.versions import FIRST
 from streams.catalogue import CatalogueWriter
+from streams.failpoints import Failpoints
 from streams.fitted import fitted_if_same, keep_fitted, load_fitted, require_fitted
 from streams.ingest import Ingest
 from streams.item_source import ItemSource
 from streams.item_tables import TableCounts, agree_on_config
 from streams.metrics import Metrics
+from streams.preparation import Preparation
 from streams.scenario_names import name_lookup
 from streams.settings import Settings
 from streams.transfer_model import (
@@ -37,6 +39,7 @@ from streams.transfer_model import (
     settings_for_reading,
     version_of,
 )
+from streams.user_cache import UserCache
 from transfer.config import InterestConfig
 from transfer.protocols import TransferModel
 
@@ -91,16 +94,22 @@ class Workspace:
             searched=searched,
         )
         self.tables = TableCounts(store, settings.tables, self.metrics) if settings.tables.keep else None
+        self.failpoints = Failpoints()
         self.ingest = Ingest(
             store=store,
-            content=self.content,
-            space=self.space,
-            items=ItemSource(store, self.space, self.memory, self.metrics, now, searched),
-            lock=self._lock,
-            config=interest,
-            model=self.model,
+            preparation=Preparation(
+                content=self.content,
+                space=self.space,
+                items=ItemSource(store, self.space, self.memory, self.metrics, now, searched),
+                lock=self._lock,
+                config=interest,
+                model=self.model,
+                metrics=self.metrics,
+                on_text=self.save_whitening,
+            ),
+            cache=UserCache(settings.daemon.user_cache),
             metrics=self.metrics,
-            on_text=self.save_whitening,
+            failpoints=self.failpoints,
             tables=self.tables,
         )
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from benchmarks.workloads.warm import warm_items
 from sinks.points import item_key
+from sinks.writer import NEW
 from streams.event import Event, event_keys
 from streams.log_setup import set_up_logs
 from streams.pipeline import Advance, user_points
@@ -100,7 +101,7 @@ class PlainWorker:
         states = unpack(packed, config)
         result = Advance(states, self.workspace.model(states), np.ones(len(users), np.bool_))
         marks = [self.offsets[user] for user in users]
-        self.workspace.store.users.write(user_points(users, result, marks, config))
+        self.workspace.store.users.write(user_points(users, result, marks, config), [NEW] * len(users))
         self.at.append(time.perf_counter())
         self.cpu.append(time.process_time())
 

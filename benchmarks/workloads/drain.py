@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks.workloads.warm import warm_items
 from sinks.points import UserPoints, UserRecord
+from sinks.writer import NEW
 from streams.daemon import Daemon
 from streams.log_setup import set_up_logs
 from streams.metrics import Metrics
@@ -32,11 +33,12 @@ class Writes:
         """Note the writes of this workspace from now on; one append a write, nothing a point."""
         write = workspace.store.users.write
 
-        def watched(points: UserPoints, *arguments: Any, **options: Any) -> None:
-            write(points, *arguments, **options)
+        def watched(points: UserPoints, *arguments: Any, **options: Any) -> Any:
+            taken = write(points, *arguments, **options)
             self.at.append(time.perf_counter())
             self.cpu.append(time.process_time())
             self.users.append(points.user_ids)
+            return taken
 
         workspace.store.users.write = watched  # type: ignore[method-assign]
 
@@ -121,10 +123,11 @@ def _store_alone(settings: Settings, folder: Path, batches: list[list[str]]) -> 
     gc.collect()
     gc.freeze()  # what is held here for the comparison must not slow it down
     with open_workspace(str(folder / "alone"), settings, create=True) as workspace:
-        workspace.store.users.write(points[0])
+        users = workspace.store.users
+        users.write(points[0], [NEW] * len(points[0].user_ids))
         began, cpu = time.perf_counter(), time.process_time()
         for batch in points[1:]:
-            workspace.store.users.write(batch)
+            users.write(batch, [NEW] * len(batch.user_ids))
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     count = sum(len(batch.user_ids) for batch in points[1:])
     return count / seconds, 1e6 * cpu / count

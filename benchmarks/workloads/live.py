@@ -42,14 +42,15 @@ class Probes:
         users = workspace.store.users
         write = users.write
 
-        def watched(points: UserPoints, *arguments: Any, **options: Any) -> None:
-            write(points, *arguments, **options)
+        def watched(points: UserPoints, *arguments: Any, **options: Any) -> Any:
+            taken = write(points, *arguments, **options)
             now = time.time()
             for user_id in points.user_ids:
                 if user_id.startswith(PROBE) and user_id not in self.seen:
                     self.seen[user_id] = now
                     if len(self.seen) % READ_BACK_EVERY == 0:
                         self.absent += users.read([user_id])[0] is None
+            return taken
 
         users.write = watched  # type: ignore[method-assign]
 

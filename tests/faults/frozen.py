@@ -1,7 +1,7 @@
 """Fault 5, to the point: a worker is frozen exactly between a request to the store and its answer.
 
 The request waits in the server meanwhile, as in a full network or a busy shard. Once another worker has taken over and
-written the same users, it is let through: an old state of theirs, unless the store refuses it.
+written the same users, it is let through: an old state of theirs, which the store refuses since they are claimed.
 """
 
 from __future__ import annotations
@@ -91,9 +91,10 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes, method: str = WRI
                 zombie.thaw()
             trial.until(lambda: not_ready(zombie) == "", "it is back in the group", 60, zombie, successor)
             trial.finished(zombie, successor)
-            refusals = trial.samples(zombie).total("driftline_fence_refusals_total")
+            taken = trial.samples(zombie).total("driftline_takeovers_total")
+            refusals = trial.samples(zombie).total("driftline_refused_writes_total")
             stale = trial.samples(zombie).total("driftline_stale_events_total")
             trial.stop(zombie)
             trial.stop(successor)
-        times = f"{server.held} held, {moved_on} events later; {refusals:.0f} refusals, {stale:.0f} stale"
+        times = f"{server.held} held, {moved_on} events later; {taken:.0f} taken, {refusals:.0f} refused, {stale:.0f} stale"
         return trial.result(server.url, log, times)

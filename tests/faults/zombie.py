@@ -76,7 +76,7 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
             load.until_sent()
             trial.finished(*crew)
             for worker in crew:
-                refusals += trial.samples(worker).total("driftline_fence_refusals_total")
+                refusals += trial.samples(worker).total("driftline_refused_writes_total")
                 stale += trial.samples(worker).total("driftline_stale_events_total")
                 trial.stop(worker)
         times = (

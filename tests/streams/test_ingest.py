@@ -14,7 +14,7 @@ from streams.ingest import APPLIED, DUPLICATE, REDELIVERED
 from streams.settings import Settings
 from streams.workspace import Workspace, open_workspace
 from support.event_columns import columns_of, event
-from support.states import assert_same_states, states_of
+from support.states import assert_same_states, done_of, states_of
 
 
 def opened(folder: Path, settings: Settings | None = None) -> Workspace:
@@ -44,7 +44,7 @@ def test_a_new_event_makes_the_user_searchable(tmp_path: Path) -> None:
         assert record is not None and record.fused is not None
         assert np.linalg.norm(record.fused) == pytest.approx(1.0, abs=1e-5)
         assert record.weights == {"books": pytest.approx(1.0)}
-        assert record.watermarks == {"test/clicks/0": 0}
+        assert done_of(workspace.store, "ada") == {"test/clicks/0": 0}
 
 
 def test_the_same_event_twice_is_applied_once(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,22 +14,24 @@ import numpy as np
 import pytest
 
 import streams.table_slot
-from sinks.errors import FenceRefused, StoreMismatch, StoreUnavailable
+from sinks.errors import StoreMismatch, StoreUnavailable
+from sinks.leases import STALE_S, Leases
 from sinks.points import item_key
 from sinks.protocols import Store
 from streams.batch_sequences import batch_sequences
-from streams.item_tables import CONFIG_BLOB, TableCounts, read_tables
+from streams.ingest import APPLIED
+from streams.item_tables import CONFIG_BLOB, SLOTS, TableCounts, read_tables
 from streams.logs import open_logs
 from streams.mapping import parse_mapping
 from streams.metrics import Metrics
 from streams.pipeline import event_terms
 from streams.replay import replay
 from streams.settings import Settings
-from streams.table_slot import HEADS
+from streams.table_slot import HEADS, TableSlot
 from streams.table_writes import TableWrites
 from streams.workspace import Workspace, open_workspace
 from support.event_columns import NOW, columns_of, event
-from support.lane_story import Worker, batch, in_lanes, one_worker
+from support.lane_story import Worker, batch, in_lanes
 from support.qdrant_server import QdrantServer
 from support.table_events import NAMES, SMALL, Step, assert_counts, assert_same, sequences
 from transfer.config import InterestConfig
@@ -110,7 +113,7 @@ def test_rings_give_what_the_whole_history_gives(tmp_path: Path, size: int) -> N
             rows = [as_event(step, number[id(step)]) for step in shuffled[begin : begin + size]]
             workspace.ingest.apply(columns_of(rows, offsets=range(begin, begin + len(rows))))
         assert workspace.tables is not None
-        workspace.tables.write("replay")
+        workspace.tables.write()
         batches = [as_counted(shuffled[begin : begin + size]) for begin in range(0, len(shuffled), size)]
         assert_counts(read_tables(workspace.store), batches, SMALL)
 
@@ -146,7 +149,7 @@ def test_an_event_older_than_a_full_ring_counts_for_the_shares_alone(tmp_path: P
         workspace.ingest.apply(columns_of(on_time))
         workspace.ingest.apply(columns_of([event("u", "late", at=0.0)], offsets=[9]))
         assert workspace.tables is not None
-        workspace.tables.write("replay")
+        workspace.tables.write()
         late = np.array([item_key("late")], np.uint64)
         tables = read_tables(workspace.store)
         assert shares(tables, late)[0, [2, 5]] == pytest.approx([1 / 6, 1 / 6])
@@ -164,15 +167,14 @@ def test_the_daemon_and_a_replay_of_its_log_give_the_same_tables(tmp_path: Path)
     with opened(tmp_path / "live") as workspace:
 
         async def story(worker: Worker) -> None:
-            writes = TableWrites(workspace.tables, worker.lanes, every_s=0.02)
+            writes = TableWrites(workspace.tables, every_s=0.02)
             running = asyncio.create_task(writes.run())
             for begin in range(0, len(steps), 30):
                 rows = [as_event(step, begin + n) for n, step in enumerate(steps[begin : begin + 30])]
                 await worker.through(batch(*rows, first=begin, partition=begin // 30 % 2))
-            slot = worker.lanes.slot()
             running.cancel()
             await worker.lanes.close()
-            await writes.finish(slot, 10.0)
+            await writes.finish(10.0)
 
         in_lanes(workspace, story)
         assert_same(read_tables(workspace.store), expected)
@@ -195,7 +197,7 @@ def test_a_restart_goes_on(tmp_path: Path) -> None:
                 rows = [as_event(step, begin + n) for n, step in enumerate(steps[begin:end])]
                 await worker.through(batch(*rows, first=begin))
                 counts = worker.lanes._work.workspace.tables
-                await TableWrites(counts, worker.lanes, 60.0).finish(worker.lanes.slot(), 10.0)
+                await TableWrites(counts, 60.0).finish(10.0)
 
             in_lanes(workspace, story)
             found = read_tables(workspace.store)
@@ -203,47 +205,91 @@ def test_a_restart_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.server
-def test_two_workers_never_overwrite_each_other(tmp_path: Path) -> None:
-    """Each writes under a lane of its own; readers see the sum; what is left of a worker that lost its lane is refused."""
+def test_processes_never_overwrite_each_other(tmp_path: Path) -> None:
+    """Daemons and replays at once: each has a slot of its own, readers see the sum."""
+    with (
+        QdrantServer(tmp_path / "q") as server,
+        opened(server.url) as one,
+        opened(server.url) as two,
+        opened(server.url) as three,
+        opened(tmp_path / "truth") as truth,
+    ):
+        rows = [event(f"u{u}", f"i{n}", at=10.0 * n, event_id=f"{n}") for n in range(6) for u in range(3)]
+        for n in range(6):
+            for at, workspace in enumerate((one, two, three)):
+                columns = columns_of([rows[3 * n + at]], offsets=[n], source=f"log/{at}")
+                workspace.ingest.apply(columns)
+                assert workspace.tables is not None
+                workspace.tables.write()
+        truth.ingest.apply(columns_of(rows))
+        assert truth.tables is not None
+        truth.tables.finish()
+        assert len(one.store.get_blobs(HEADS)) == 3
+        assert_same(read_tables(one.store), read_tables(truth.store))
+
+
+@pytest.mark.server
+def test_events_that_several_writers_prepare_are_counted_once(tmp_path: Path) -> None:
+    """A write that was refused and prepared again counts from the preparation that was taken, whoever came between."""
     with (
         QdrantServer(tmp_path / "q") as server,
         opened(server.url) as one,
         opened(server.url) as two,
         opened(tmp_path / "truth") as truth,
     ):
-
-        async def story() -> None:
-            workers = [one_worker(one), one_worker(two)]
-            for number in range(6):
-                for partition, worker in enumerate(workers):
-                    row = event(f"u{partition}", f"i{number}", at=10.0 * number, event_id=f"{number}")
-                    await worker.through(batch(row, first=number, partition=partition))
-                    slot = worker.lanes.slot()
-                    assert slot is not None and slot[0] == partition
-                    tables = worker.lanes._work.workspace.tables
-                    assert tables is not None
-                    tables.write(str(slot[0]), slot[1])
-            zombie_slot = workers[0].lanes.slot()
-            assert zombie_slot is not None
-            row = event("u0", "late", at=90.0)
-            await workers[0].through(batch(row, first=6))
-            await workers[1].through(batch(row, first=6))  # takes partition 0
-            slot = workers[1].lanes.slot()
-            assert slot is not None and slot[0] == 0 and two.tables is not None and one.tables is not None
-            two.tables.write("0", slot[1])
-            before = read_tables(two.store)
-            with pytest.raises(FenceRefused):
-                one.tables.write("0", zombie_slot[1])
-            assert_same(read_tables(two.store), before)
-            for worker in workers:
-                worker.lanes.shutdown()
-
-        asyncio.run(story())
-        rows = [event(f"u{u}", f"i{n}", at=10.0 * n, event_id=f"{n}") for n in range(6) for u in (0, 1)]
+        rows = [event("u", f"i{n % 5}", at=10.0 * n, event_id=f"{n}") for n in range(24)]
+        for n, row in enumerate(rows):
+            (one, two)[n // 3 % 2].ingest.apply(columns_of([row], offsets=[n], source=f"log/{n // 3 % 2}"))
+        assert one.metrics.refused_writes._value.get() + two.metrics.refused_writes._value.get() > 0
         truth.ingest.apply(columns_of(rows))
-        assert truth.tables is not None
-        truth.tables.write("0")
+        for workspace in (one, two, truth):
+            assert workspace.tables is not None
+            workspace.tables.finish()
         assert_same(read_tables(one.store), read_tables(truth.store))
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("applied", [False, True])
+def test_a_write_without_an_answer_is_counted_once(tmp_path: Path, applied: bool) -> None:
+    """Whether it was carried out or not, its events count as applied, and the tables have them once."""
+    with (
+        QdrantServer(tmp_path / "q") as server,
+        opened(server.url) as workspace,
+        opened(tmp_path / "truth") as truth,
+    ):
+        rows = [event(f"u{n % 3}", f"i{n % 5}", at=10.0 * n, event_id=f"{n}") for n in range(24)]
+        for begin in range(0, 24, 6):
+            columns = columns_of(rows[begin : begin + 6], offsets=range(begin, begin + 6))
+            applying = workspace.ingest.begin(columns)
+            server.fail_next(1, applied=applied, method="Upsert")
+            with pytest.raises(StoreUnavailable):
+                applying.run()
+            assert applying.run().code.tolist() == [APPLIED] * 6
+        truth.ingest.apply(columns_of(rows))
+        for opened_one in (workspace, truth):
+            assert opened_one.tables is not None
+            opened_one.tables.finish()
+        assert_same(read_tables(workspace.store), read_tables(truth.store))
+
+
+@pytest.mark.server
+def test_a_slot_that_was_taken_away_costs_another_one_and_no_count(tmp_path: Path) -> None:
+    """A process that was frozen for longer than its lease goes on in another slot; what it had written stays."""
+    with QdrantServer(tmp_path / "q") as server, opened(server.url) as one, opened(server.url) as two:
+        frozen = TableCounts(one.store, SMALL, Metrics())
+        frozen.count(steps_for_slot(1, 2))
+        frozen.write()
+        (slot,) = one.store.get_blobs(HEADS)
+        later = Leases(two.store.leases._meta, now=lambda: time.time() + 2 * STALE_S)  # type: ignore[attr-defined]
+        taken = later.take(SLOTS)
+        assert slot.endswith(f"/{taken.name}")
+        successor = TableSlot(two.store, taken, SMALL)
+        successor.add(sum_steps([steps_for_slot(3, 4)], SMALL))
+        frozen.count(steps_for_slot(5, 6))
+        frozen.write()
+        assert len(one.store.get_blobs(HEADS)) == 2
+        expected = sum_steps([steps_for_slot(*pair) for pair in ((1, 2), (3, 4), (5, 6))], SMALL)
+        assert_same(read_tables(one.store), expected)
 
 
 def test_a_growing_slot_is_joined_and_split_in_blobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,9 +305,9 @@ def test_a_growing_slot_is_joined_and_split_in_blobs(tmp_path: Path, monkeypatch
             added = steps_for_slot(*(rng.randrange(1, 40) for _ in range(6)), time=10.0 * number)
             expected = merge(expected, sum_steps([added], SMALL), SMALL)
             counts.count(added)
-            counts.write("0")
+            counts.write()
             assert_same(read_tables(workspace.store), expected)
-            head = json.loads(workspace.store.get_blobs(HEADS)[f"{HEADS}/0"])
+            (head,) = map(json.loads, workspace.store.get_blobs(HEADS).values())
             generations.add(head["generation"])
         assert len(generations) > 2 and head["parts"] > 2
 
@@ -275,10 +321,10 @@ class Failing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def put_blob(self, name: str, blob: bytes, fence: Any = None) -> None:
+    def put_blob(self, name: str, blob: bytes, lease: Any = None) -> None:
         self._left -= 1
         if self._left or self._applied:
-            self._store.put_blob(name, blob, fence)
+            self._store.put_blob(name, blob, lease)
         if not self._left:
             raise StoreUnavailable("no answer")
 
@@ -298,9 +344,9 @@ def test_a_write_that_fails_anywhere_is_made_good_by_the_next(
             expected = merge(expected, sum_steps([added], SMALL), SMALL)
             counts.count(added)
             try:
-                counts.write("0")
+                counts.write()
             except StoreUnavailable:
-                counts.write("0")
+                counts.write()
             assert_same(read_tables(workspace.store), expected)
 
 
@@ -309,12 +355,12 @@ def test_a_crash_loses_no_more_than_was_not_written(tmp_path: Path) -> None:
     with opened(tmp_path / "s") as workspace:
         workspace.ingest.apply(columns_of([("u", "a"), ("u", "b")]))
         assert workspace.tables is not None
-        workspace.tables.write("0")
+        workspace.tables.write()
         workspace.ingest.apply(columns_of([event("u", "c", at=5.0)], offsets=[2]))
     with opened(tmp_path / "s") as workspace:
         workspace.ingest.apply(columns_of([event("u", "d", at=9.0)], offsets=[3]))
         assert workspace.tables is not None
-        workspace.tables.write("0")
+        workspace.tables.write()
         keys = np.array([item_key(name) for name in "abcd"], np.uint64)
         np.testing.assert_allclose(
             shares(read_tables(workspace.store), keys)[:, -1], [1 / 3, 1 / 3, 0, 1 / 3]
@@ -326,16 +372,18 @@ def test_damaged_tables_are_refused_by_name(tmp_path: Path) -> None:
     with opened(tmp_path / "s") as workspace:
         assert workspace.tables is not None
         workspace.tables.count(steps_for_slot(1, 2))
-        workspace.tables.write("0")
-        blob = workspace.store.get_blob("tables/0/recent")
+        workspace.tables.write()
+        (slot,) = workspace.store.get_blobs(HEADS)
+        recent = f"tables/{slot.rpartition('/')[2]}/recent"
+        blob = workspace.store.get_blob(recent)
         assert blob is not None
-        workspace.store.put_blob("tables/0/recent", blob[:-3] + b"abc")
+        workspace.store.put_blob(recent, blob[:-3] + b"abc")
         with pytest.raises(TablesFormatError, match="damaged"):
             read_tables(workspace.store)
         again = TableCounts(workspace.store, SMALL, Metrics())
         again.count(steps_for_slot(1, 2))
         with pytest.raises(TablesFormatError, match="damaged"):
-            again.write("0")
+            again.write()
 
 
 def test_tables_of_another_release_are_refused_before_anything_is_counted(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def filled(workspace: Workspace, start: int = 0) -> None:
         workspace.catalogue.upsert(ROWS)
     workspace.ingest.apply(events(start))
     if workspace.tables is not None:
-        workspace.tables.write("test")
+        workspace.tables.write()
 
 
 def refuse(location: str, model: str | Path, config: Path) -> dict[str, object]:
@@ -179,7 +179,7 @@ def test_a_department_is_what_its_events_say(words: str | None, learned: Setting
         workspace.catalogue.upsert(rows)
         workspace.ingest.apply(columns_of(log))
         assert workspace.tables is not None
-        workspace.tables.write("test")
+        workspace.tables.write()
         for name in DEPARTMENTS:
             found = recommend(workspace, "u1", k=40, scenario=name)
             assert {item.item_id for item in found} == {item for item, home in judged.items() if home == name}

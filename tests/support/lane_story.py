@@ -98,7 +98,9 @@ def in_lanes(
     asyncio.run(main())
 
 
-def one_worker(workspace: Workspace, *, open_gate: bool = True, **config: Any) -> Worker:
+def one_worker(
+    workspace: Workspace, *, open_gate: bool = True, cluster: str = "test", **config: Any
+) -> Worker:
     """A worker on this workspace, within a running loop."""
     producer, group = Producer(), Group()
     if open_gate:
@@ -108,7 +110,7 @@ def one_worker(workspace: Workspace, *, open_gate: bool = True, **config: Any) -
         DeadLetters(producer, "dead-letters", workspace.metrics),
         group,
         config=DaemonConfig(**{"heartbeat_s": 0.1, **config}),
-        cluster="test",
+        cluster=cluster,
         now=lambda: NOW,
     )
     return Worker(lanes, producer, group)

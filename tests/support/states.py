@@ -25,6 +25,19 @@ def states_of(store: Store, config: InterestConfig) -> tuple[list[str], Interest
     )
 
 
+def done_of(store: Store, user: str) -> dict[str, int]:
+    """By source the highest offset that the store has of the user, by its marks or by the source's progress."""
+    (record,) = store.users.read([user])
+    marks = {} if record is None else record.watermarks
+    sources = {identity: info.number for identity, info in store.sources.known().items()}
+    progress = store.sources.progress(sources.values())
+    done = {
+        identity: max(marks.get(str(number), -1), progress.get(number, 0) - 1)
+        for identity, number in sources.items()
+    }
+    return {identity: offset for identity, offset in done.items() if offset >= 0}
+
+
 def assert_same_states(a: Store, b: Store, config: InterestConfig, tolerance: float = 1e-4) -> int:
     """The same users with the same states and fused vectors; how many users."""
     users_a, states_a, fused_a = states_of(a, config)

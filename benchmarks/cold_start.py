@@ -1,0 +1,164 @@
+"""What does a start cost that finds all its users in the store and none in memory, against one that goes on? One JSON line.
+
+    python benchmarks/cold_start.py [--users 20000] [--batch 1000] [--rounds 3]
+
+Users come a batch at a time, each once, through the daemon's own functions: decoded columns to confirmed points and raised
+progress. The phases, in users a second, and as ratios to `warm`, the baseline, in which all of them are in memory:
+
+- `new`: the store does not know them: claimed, found absent, inserted, read back;
+- `cold`: a process that has just started: claimed from the one before, read, written;
+- `switched`: a process that has just started on a store that `refuse` has switched to another model;
+- `in turn`: two processes that write the same users in turn, the worst placement there is: each write is refused first.
+
+Where DRIFTLINE_TEST_QDRANT names a Qdrant (and DRIFTLINE_TEST_QDRANT_API_KEY its key) it is used; else the small server of the
+tests, in a process of its own, which does as a Qdrant does at a fraction of its speed. `folder` is the embedded store.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.workloads.report import where
+from benchmarks.workloads.warm import warm_items
+from sinks.open import open_store
+from streams.assemble import RawEvents, assemble
+from streams.columns import EventColumns
+from streams.refuse import refuse
+from streams.settings import Settings
+from streams.transfer_model import version_of
+from streams.workspace import Workspace, open_workspace
+from transfer.analytic import AnalyticTransfer
+
+REAL = os.environ.get("DRIFTLINE_TEST_QDRANT", "")
+API_KEY = os.environ.get("DRIFTLINE_TEST_QDRANT_API_KEY")
+SERVER = Path(__file__).parents[1] / "tests" / "support" / "qdrant_server.py"
+ITEMS = [f"item-{number}" for number in range(200)]
+NOW = 1_700_000_000.0
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--users", type=int, default=20_000)
+    parser.add_argument("--batch", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    result: dict[str, Any] = {"benchmark": "cold_start", "users": options.users, "batch": options.batch}
+    with tempfile.TemporaryDirectory() as name:
+        result["folder"] = measured(f"{name}/store", options, together=False)
+        with server(Path(name)) as url:
+            result["server"] = measured(url, options, together=True)
+    print(json.dumps(result | {"server is": REAL or "the tests' own"} | where(None)))
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[str]:
+    """The URL of a Qdrant, or of what stands for one."""
+    if REAL:
+        yield REAL
+        return
+    command = [sys.executable, str(SERVER), "--folder", str(folder / "qdrant")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        yield json.loads(running.stdout.readline())["url"]
+        running.terminate()
+
+
+def measured(location: str, options: argparse.Namespace, *, together: bool) -> dict[str, Any]:
+    """Users a second of each phase, medians of the rounds but for the first time; and the ratios."""
+    settings = _settings()
+    other = settings.model_copy(
+        update={"transfer": settings.transfer.model_copy(update={"short_term_share": 0.9})}
+    )
+    rates: dict[str, list[float]] = {}
+    clock = Clock(options.users, options.batch)
+    with open_workspace(location, settings, create=True) as workspace:
+        warm_items(workspace, ITEMS)
+        rates["new"] = [clock.rate(workspace)]
+        rates["warm"] = [clock.rate(workspace) for _ in range(options.rounds)]
+    rates["cold"] = []
+    for _ in range(options.rounds):
+        with open_workspace(location, settings, create=False) as workspace:
+            rates["cold"].append(clock.rate(workspace))
+    if together:
+        with (
+            open_workspace(location, settings, create=False) as one,
+            open_workspace(location, settings, create=False) as two,
+        ):
+            clock.rate(one)
+            rates["in turn"] = [clock.rate((two, one)[number % 2]) for number in range(2 * options.rounds)][
+                1:
+            ]
+    with open_store(location, settings.store, settings.interest.dim, create=False) as store:
+        model = AnalyticTransfer(other.interest, other.transfer)
+        refuse(store, other.interest, model, version_of(model, other.transfer))
+    with open_workspace(location, other, create=False) as workspace:
+        rates["switched"] = [clock.rate(workspace)]
+    medians = {phase: statistics.median(values) for phase, values in rates.items()}
+    return {
+        phase: {"users_per_s": round(rate), "ratio": round(rate / medians["warm"], 3)}
+        for phase, rate in medians.items()
+    }
+
+
+class Clock:
+    """Gives every user one more event, and says how many users a second that were."""
+
+    def __init__(self, users: int, batch: int) -> None:
+        self._users, self._batch = users, batch
+        self._offset = 0
+
+    def rate(self, workspace: Workspace) -> float:
+        """Users a second over all users."""
+        began = time.perf_counter()
+        for start in range(0, self._users, self._batch):
+            columns = _events(range(start, min(start + self._batch, self._users)), self._offset)
+            self._offset += len(columns)
+            workspace.ingest.apply(columns)
+            workspace.ingest.advance({columns.sources[0]: self._offset})
+        return self._users / (time.perf_counter() - began)
+
+
+def _events(numbers: range, offset: int) -> EventColumns:
+    count = len(numbers)
+    codes = np.arange(count, dtype=np.int32)
+    raw = RawEvents(
+        user=codes,
+        users=[f"user-{number:07d}" for number in numbers],
+        item=codes % len(ITEMS),
+        items=ITEMS,
+        scenario=codes % 3,
+        scenarios=["books", "games", "music"],
+        text=np.full(count, -1, np.int32),
+        texts=[],
+        time=NOW + offset + np.arange(count, dtype=np.float64),
+        action=np.ones(count, np.uint8),
+        offset=offset + np.arange(count, dtype=np.int64),
+        event_ids=[f"{offset}-{number}" for number in numbers],
+    )
+    return assemble(raw, source="benchmark/clicks/0", now=NOW + 1e9, max_future_s=1e9)[0]
+
+
+def _settings() -> Settings:
+    flags: dict[str, Any] = {"store": {"prefix": f"bench-{secrets.token_hex(4)}-"}} if REAL else {"store": {}}
+    if REAL and API_KEY:
+        flags["store"]["api_key"] = API_KEY
+    return Settings.load(None, flags)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Events and users as they were -> users' points as they shall be. Changes nothing outside but for item placeholders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+import numpy.typing as npt
+
+from encoders.content import ContentEncoder
+from encoders.item_space import ItemSpace
+from sinks.points import UserPoints
+from streams.batch_sequences import batch_sequences
+from streams.columns import U64, EventColumns, take
+from streams.item_source import ItemSource
+from streams.metrics import Metrics
+from streams.pipeline import advance, user_points
+from streams.watermarks import Watermark
+from transfer.config import InterestConfig
+from transfer.packing import unpack
+from transfer.protocols import TransferModel
+from transfer.states import InterestStates
+from transfer.states import take as take_states
+from transfer.tables import Steps, TablesConfig, steps_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """What some events make of their users, and what is needed to count them once the store has it."""
+
+    columns: EventColumns
+    before: InterestStates
+    """of `columns.users`, as they were"""
+    item_keys: U64
+    """(I,) of `columns.items`"""
+    applied: npt.NDArray[np.bool_]
+    """(B,), False: a duplicate"""
+    points: UserPoints
+
+
+class Preparation:
+    """Makes points of events. Thread-safe; `lock` guards the encoder and the item vectors, which all threads share."""
+
+    def __init__(
+        self,
+        *,
+        content: ContentEncoder,
+        space: ItemSpace,
+        items: ItemSource,
+        lock: AbstractContextManager[object],
+        config: InterestConfig,
+        model: TransferModel,
+        metrics: Metrics,
+        on_text: Callable[[], None],
+    ) -> None:
+        self._content = content
+        self._space = space
+        self._items = items
+        self._lock = lock
+        self._config = config
+        self._model = model
+        self._metrics = metrics
+        self._on_text = on_text
+
+    def prepare(
+        self, columns: EventColumns, states: Sequence[bytes], watermarks: Sequence[Watermark]
+    ) -> Prepared:
+        """The users' points after these events. May be repeated.
+
+        Args:
+            states: packed, of `columns.users`; b"" of nobody.
+            watermarks: of the same users, after these events.
+
+        Raises:
+            StoreUnavailable: items could not be read; call again.
+        """
+        with self._stage("encode"), self._lock:
+            keys, item_vectors = self._items.vectors(columns.items)
+            text_vectors = self._encode(columns.texts)
+        with self._stage("update"):
+            before = unpack(states, self._config)
+            result = advance(columns, before, keys, item_vectors, text_vectors, self._config, self._model)
+        with self._stage("transfer"):
+            points = user_points(columns.users, result, list(watermarks), self._config)
+        return Prepared(columns, before, keys, result.applied, points)
+
+    def steps(self, prepared: Prepared, events: npt.NDArray[np.bool_], tables: TablesConfig) -> Steps | None:
+        """What some of the prepared events add to the tables, (B,) bool; None: nothing."""
+        columns, before, keys, applied = (
+            prepared.columns,
+            prepared.before,
+            prepared.item_keys,
+            prepared.applied,
+        )
+        if not events.all():
+            columns = take(prepared.columns, events)
+            rows = dict(zip(prepared.columns.users, range(len(prepared.columns.users)), strict=True))
+            before = take_states(before, np.array([rows[user] for user in columns.users], np.int64))
+            of_item = dict(zip(prepared.columns.items, prepared.item_keys.tolist(), strict=True))
+            keys = np.array([of_item[item] for item in columns.items], np.uint64)
+            applied = applied[events]
+        sequences = batch_sequences(columns, before, keys, applied, self._config.ring, tables)
+        return None if sequences is None else steps_of(sequences, tables)
+
+    def _encode(self, texts: list[str]) -> npt.NDArray[np.float32]:
+        if not texts:
+            return np.empty((0, self._config.dim), np.float32)
+        self._on_text()
+        cached = self._content.cached
+        vectors = self._space.texts(texts)
+        hits = self._content.cached - cached
+        self._metrics.cache.labels("texts", "hit").inc(hits)
+        self._metrics.cache.labels("texts", "miss").inc(len(texts) - hits)
+        return vectors
+
+    @contextmanager
+    def _stage(self, name: str) -> Iterator[None]:
+        start = perf_counter()
+        yield
+        self._metrics.stage.labels(name).observe(perf_counter() - start)

@@ -1,0 +1,29 @@
+"""Users whose stored state can't be read."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sinks.points import UserPoints
+from streams.workspace import Workspace
+
+
+def damage(workspace: Workspace, *users: str) -> None:
+    """Make the stored states of these users unreadable, as a disk or a bad restore might, and let nobody remember them."""
+    workspace.ingest.cache.forget(users)
+    for record in workspace.store.users.read(list(users), with_vectors=True):
+        assert record is not None and record.fused is not None and record.interests is not None
+        claim = workspace.store.users.claim([record.user_id])
+        workspace.store.users.write(
+            UserPoints(
+                user_ids=[record.user_id],
+                fused=record.fused[None],
+                interests=record.interests,
+                interest_offsets=np.array([0, len(record.interests)]),
+                states=[b"\x01damaged"],
+                watermarks=[record.watermarks],
+                weights=[record.weights],
+                updated_at=np.array([record.updated_at]),
+            ),
+            claim.holds,
+        )
