@@ -12,6 +12,8 @@ from mode import CrashingSupervisor
 from streams.batch import ITEMS, Batch
 from streams.broker_config import BrokerConfig
 from streams.copartition import assignment_problem
+from streams.event import Reject
+from streams.fetching import FetchBounds
 from streams.lanes import Lanes
 from streams.settings import Settings
 from streams.transport import BatchApp, BatchConsumer
@@ -80,6 +82,10 @@ def faust_app(settings: Settings) -> BatchApp:
         broker_request_timeout=max(90.0, daemon.session_timeout_s + 10.0),
     )
     app.fetch_linger_s = daemon.linger_s
+    app.isolation = broker.isolation
+    app.fetch_bounds = FetchBounds(
+        daemon.batch_events, max(1 << 16, daemon.in_flight_bytes // 16), daemon.max_record_bytes
+    )
     return app
 
 
@@ -97,8 +103,17 @@ def connect(
     """
     event_topics = list(settings.topics.by_action().values())
     topics = {**settings.topics.by_action(), ITEMS: settings.topics.name("items")}
+
+    def stop_at_refused(batch: Batch) -> None:
+        refused = batch.refused() if settings.daemon.on_unreadable == "stop" else []
+        if refused:
+            lanes.abandon()
+            on_problem(refusal(batch, refused[0]))
+
     for kind, topic in topics.items():
-        app.agent(app.batch_topic(topic), name=f"driftline-{kind}")(_agent(kind, lanes, progress))
+        app.agent(app.batch_topic(topic), name=f"driftline-{kind}")(
+            _agent(kind, lanes, progress, stop_at_refused)
+        )
     app.before_revoke = lanes.revoke
     app.before_commit = lanes.sync
 
@@ -112,14 +127,25 @@ def connect(
     app.on_partitions_assigned.connect(on_assigned, weak=False)  # type: ignore[arg-type]  # coroutines may connect
 
 
-def _agent(kind: str, lanes: Lanes, progress: Progress) -> Any:
+def _agent(kind: str, lanes: Lanes, progress: Progress, look: Callable[[Batch], None]) -> Any:
     async def consume(stream: Any) -> None:
         async for records in stream:
             message = stream.current_event.message
             progress.sent_at.setdefault(message.tp, records[0].timestamp / 1000)
-            await lanes.submit(Batch(kind, message.topic, message.partition, records, message))
+            batch = Batch(kind, message.topic, message.partition, records, message)
+            look(batch)
+            await lanes.submit(batch)
 
     return consume
+
+
+def refusal(batch: Batch, refused: Reject) -> str:
+    """Why the daemon ends at a record that was not unpacked, and what to do."""
+    return (
+        f"{batch.topic}/{batch.partition}, offset {batch.records[refused.position].offset}: a record was refused: "
+        f'{refused.detail}. Raise the limit, or set daemon.on_unreadable = "skip" to go on without it '
+        "(a dead letter says where it was)"
+    )
 
 
 def credentials(broker: BrokerConfig) -> Any:

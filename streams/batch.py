@@ -20,6 +20,7 @@ class Batch:
 
     `message` is what the transport handed over, for asking whether the batch is still ours and for marking it done.
     `source` is the partition's identity at the hand-over (`streams.sources`).
+    n_bytes: of keys, values and headers, unpacked.
     """
 
     kind: str
@@ -34,7 +35,15 @@ class Batch:
     rejects: list[Reject] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.n_bytes = sum(len(record.value or b"") for record in self.records)
+        self.n_bytes = sum(record.n_bytes for record in self.records)
+
+    def refused(self) -> list[Reject]:
+        """The records that were not unpacked: too large, or in a batch that is damaged."""
+        return [
+            Reject(position, "unreadable_record", record.refused)
+            for position, record in enumerate(self.records)
+            if record.refused
+        ]
 
 
 def joined(batches: Sequence[Batch]) -> list[Batch]:

@@ -16,6 +16,7 @@ class BrokerConfig(BaseModel):
     Attributes:
         url: one or several `host[:port]`, comma separated; `kafka://` before them is fine.
         ssl_cafile: PEM file of the authority that signed the broker's certificate; default: the system's.
+        isolation: read_uncommitted reads what open and aborted transactions wrote, too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,6 +27,7 @@ class BrokerConfig(BaseModel):
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
     ssl_cafile: str | None = None
+    isolation: Literal["read_committed", "read_uncommitted"] = "read_committed"
 
     @field_validator("url", mode="before")
     @classmethod

@@ -87,6 +87,7 @@ class Daemon:
         self._broker_was_away = False
         self._lanes: Lanes | None = None
         self._letters: DeadLetters | None = None
+        self._monitor: Monitor | None = None
         self._problem: str | None = None
         self._clock_told = False
         self._app: Any = None
@@ -100,6 +101,8 @@ class Daemon:
             return self._lanes.trouble
         if self._app is not None and not self._app.consumer.has_coordinator:
             return f"broker unavailable: {self._settings.broker.url} does not answer, or knows no coordinator of the group"
+        if self._monitor is not None and self._monitor.unreadable is not None:
+            return self._monitor.unreadable
         return "rebalancing" if self._app is not None and self._app.rebalancing else None
 
     def warnings(self) -> list[str]:
@@ -242,7 +245,9 @@ class Daemon:
             now=self._now,
         )
         connect(app, settings, lanes, progress, counts, on_problem=self._note_problem)
-        monitor = Monitor(app, lanes, progress, self.metrics, settings.daemon.watchdog_s, self._now)
+        self._monitor = monitor = Monitor(
+            app, lanes, progress, self.metrics, settings.daemon.watchdog_s, self._now
+        )
         self._waiting_for = "joining the group"
         collect_seldom()
         starting = asyncio.create_task(app.start())
@@ -333,10 +338,9 @@ class Daemon:
                 self.ready.set()
                 log.info("ready", partitions=monitor.assigned)
             self.metrics.ready.set(self.not_ready() is None)
-            if monitor.stalled_s is not None:
-                raise DaemonError(
-                    f"there is lag and no progress for {monitor.stalled_s:.0f} s (daemon.watchdog_s): {monitor.behind()}"
-                )
+            problem = monitor.problem(self._drain)
+            if problem is not None:
+                raise DaemonError(problem)
             if self._drain and await monitor.drained():
                 log.info("drained")
                 return

@@ -53,3 +53,7 @@ class EvaluationError(StreamsError):
 
 class TrainingError(StreamsError):
     """A log that nothing can be learned from, or settings that don't fit it; the text says what to do."""
+
+
+class UnreadableBatch(StreamsError):
+    """A batch of Kafka records that can't be unpacked; the text says why, its place is said where it is known."""

@@ -42,6 +42,7 @@ Reason = Literal[
     "unknown_action",
     "processing_failed",
     "user_quarantined",
+    "unreadable_record",
 ]
 """Why a record was rejected: a stable, bounded set, used as a metric label."""
 REASONS: Final[tuple[str, ...]] = get_args(Reason)

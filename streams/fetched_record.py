@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from aiokafka.consumer.fetcher import FetchResult
+
+HEADER_BYTES = 160
+"""What a header weighs in memory beside its name and value: two objects and a tuple."""
 
 
 class FetchedRecord(msgspec.Struct, frozen=True, gc=False):
@@ -25,28 +27,31 @@ class FetchedRecord(msgspec.Struct, frozen=True, gc=False):
     timestamp_type: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
+    n_bytes: int = 0
+    """of key, value and headers, as they are held"""
+    refused: str = ""
+    """why the record was not unpacked; key, value and headers are absent then"""
 
 
-def unpack_cheaply(fetcher: Any) -> None:
-    """Let the fetches that lie in aiokafka's buffer be unpacked into FetchedRecord.
-
-    A fetch that arrives later, while the caller waits for one, gives ConsumerRecord, which has the same attributes.
-    """
-    for result in fetcher._records.values():
-        if type(result) is FetchResult and result._partition_records is not None:
-            result._partition_records._consumer_record = _fetched_record
-
-
-def _fetched_record(tp: Any, record: Any) -> FetchedRecord:
-    headers = record.headers
+def fetched_record(tp: Any, record: Any) -> FetchedRecord:
+    """From a record of aiokafka's parser, or of `streams.record_batches.Refused`."""
+    headers, key, value = record.headers, record.key, record.value
+    n_bytes = (len(key) if key else 0) + (len(value) if value else 0)
+    if headers:
+        headers = tuple(headers)
+        n_bytes += sum(len(name) + len(content or b"") + HEADER_BYTES for name, content in headers)
+    else:
+        headers = ()  # of which there is one only; a list is one more tracked object
     return FetchedRecord(
         tp.topic,
         tp.partition,
         record.offset,
         record.timestamp,
         record.timestamp_type,
-        record.key,
-        record.value,
-        tuple(headers) if headers else (),  # of which there is one only; a list is one more tracked object
+        key,
+        value,
+        headers,
+        n_bytes,
+        getattr(record, "refused", "") if value is None else "",
     )

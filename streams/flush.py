@@ -82,6 +82,9 @@ class Flush:
                 )
                 batch.columns, rejects = decoded.columns, decoded.rejects
             if rejects:
+                # A record that was not unpacked has no value either, but another reason.
+                refused = {reject.position: reject for reject in batch.refused()}
+                rejects = [refused.get(reject.position, reject) for reject in rejects]
                 self._rejects.append((batch, rejects))
         decoded_events = [batch.columns or empty() for batch in self._batches]
         self.events = concatenate(decoded_events)

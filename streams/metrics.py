@@ -159,7 +159,7 @@ class Metrics:
         )
         self.lag_records = Gauge(
             "driftline_consumer_lag_records",
-            "Records between what is processed and the end of the partition",
+            "Offsets between what is processed and where the partition can be read to",
             ["topic", "partition"],
             registry=registry,
         )
@@ -182,6 +182,12 @@ class Metrics:
         self.processed_offset = Gauge(
             "driftline_processed_offset",
             "Next offset to be processed",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.open_transactions = Gauge(
+            "driftline_open_transaction_records",
+            "Offsets behind an open transaction, which can't be read before it ends; no part of the lag",
             ["topic", "partition"],
             registry=registry,
         )

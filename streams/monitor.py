@@ -12,10 +12,18 @@ from faust.types import TP
 from streams.app import Progress
 from streams.lanes import Lanes
 from streams.metrics import Metrics
+from streams.unreadable import why_unreadable
+
+DRAIN_PATIENCE_S = 10.0
+"""How long a partition may be unreadable before a drain gives up: a leader that moves takes a few seconds."""
 
 
 class Monitor:
-    """Reads the consumer, sets the gauges, and notices when there is lag and nothing moves."""
+    """Reads the consumer, sets the gauges, and notices when a partition has lag and does not move.
+
+    Lag is counted in offsets up to where the partition can be read to, from where we are, not from the last record that was
+    processed: what a marker or a compaction left behind is no lag, nor is what an open transaction holds back.
+    """
 
     def __init__(
         self,
@@ -36,20 +44,21 @@ class Monitor:
         self._monotonic = monotonic
         self._lag: dict[TP, int | None] = {}
         self._target: dict[TP, int] | None = None
-        self._seen = -1
-        self._moved_at = monotonic()
+        self._reached: dict[TP, int] = {}
+        self._moved_at: dict[TP, float] = {}
+        self._unreadable: dict[TP, tuple[float, str]] = {}
         self.assigned = 0
-        self.stalled_s: float | None = None
-        """How long there has been lag without progress, once it is longer than allowed."""
+        self.stalled: dict[TP, float] = {}
+        """Partitions with lag that have not moved for longer than allowed, and for how many seconds."""
 
     def update(self) -> None:
         """Take a look. Time in which the store is known to be away does not count as a stall: the lanes are retrying."""
-        consumer = self._app.consumer
+        consumer, clock = self._app.consumer, self._monotonic()
         before, self._lag = self._lag.keys(), consumer.lag()
         self._forget(before - self._lag.keys())
         self.assigned = len(self._lag)
-        processed = consumer.processed()
-        now = self._now()
+        reached, now = consumer.reached(), self._now()
+        waiting = self._lanes.trouble is not None
         for tp, lag in self._lag.items():
             labels = (tp.topic, str(tp.partition))
             if lag is not None:
@@ -57,45 +66,57 @@ class Monitor:
                 sent_at = self._progress.sent_at.get(tp)
                 behind = max(0.0, now - sent_at) if lag and sent_at is not None else 0.0
                 self._metrics.lag_seconds.labels(*labels).set(behind)
-            if tp in processed:
-                self._metrics.processed_offset.labels(*labels).set(processed[tp])
-        clock = self._monotonic()
-        if (
-            self._progress.batches != self._seen
-            or not any(self._lag.values())
-            or self._lanes.trouble is not None
-        ):
-            self._seen = self._progress.batches
-            self._moved_at = clock
-        stalled = clock - self._moved_at
-        self.stalled_s = stalled if stalled > self._watchdog_s else None
+                self._metrics.open_transactions.labels(*labels).set(consumer.held_back(tp))
+            if tp in reached:
+                self._metrics.processed_offset.labels(*labels).set(reached[tp])
+            if waiting or not lag or reached.get(tp) != self._reached.get(tp) or tp not in self._moved_at:
+                self._moved_at[tp] = clock
+        self._reached = reached
+        self.stalled = {tp: clock - at for tp, at in self._moved_at.items() if clock - at > self._watchdog_s}
+        errors = consumer.unreadable
+        self._unreadable = {
+            tp: (self._unreadable.get(tp, (clock, ""))[0], why_unreadable(tp, error))
+            for tp, error in errors.items()
+        }
 
     def _forget(self, gone: set[TP]) -> None:
         """Another worker tells of these partitions now."""
         for tp in gone:
             self._progress.sent_at.pop(tp, None)
+            self._moved_at.pop(tp, None)
             labels = (tp.topic, str(tp.partition))
             for gauge in (
                 self._metrics.lag_records,
                 self._metrics.lag_seconds,
                 self._metrics.processed_offset,
+                self._metrics.open_transactions,
             ):
                 with suppress(KeyError):
                     gauge.remove(*labels)
 
-    def behind(self) -> str:
-        """The partitions with lag, for an error message."""
-        return ", ".join(
-            f"{tp.topic}/{tp.partition} by {lag}" for tp, lag in sorted(self._lag.items()) if lag
-        )
+    @property
+    def unreadable(self) -> str | None:
+        """Why a partition can't be read at present, for /ready."""
+        return next((why for _, why in self._unreadable.values()), None)
+
+    def problem(self, drain: bool) -> str | None:
+        """Why the daemon should end: a partition that stands still, or can't be read, for longer than allowed."""
+        clock = self._monotonic()
+        for since, why in self._unreadable.values():
+            if clock - since > (min(DRAIN_PATIENCE_S, self._watchdog_s) if drain else self._watchdog_s):
+                return why
+        if not self.stalled:
+            return None
+        listed = ", ".join(f"{tp.topic}/{tp.partition} by {self._lag[tp]}" for tp in sorted(self.stalled))
+        return f"there is lag and no progress for {max(self.stalled.values()):.0f} s (daemon.watchdog_s): {listed}"
 
     async def drained(self) -> bool:
-        """Whether all that was there when every partition's end was first known has been processed."""
+        """Whether all that could be read when every partition's end was first known has been processed."""
         if not self._lag or self._app.rebalancing or any(lag is None for lag in self._lag.values()):
             return False
         if self._target is None or self._target.keys() != self._lag.keys():
-            self._target = {tp: self._app.consumer.highwater(tp) for tp in self._lag}
+            self._target = {tp: self._app.consumer.end(tp) for tp in self._lag}
             return False
         return self._lanes.idle and all(
-            self._app.consumer.highwater(tp) - (lag or 0) >= self._target[tp] for tp, lag in self._lag.items()
+            lag == 0 or self._reached.get(tp, 0) >= self._target[tp] for tp, lag in self._lag.items()
         )

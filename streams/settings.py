@@ -76,7 +76,17 @@ class DaemonConfig(_Section):
     in_flight_events: int = Field(
         32000, ge=1, description="most events taken from Kafka and not yet in the store"
     )
-    in_flight_bytes: int = Field(64 << 20, ge=1 << 16, description="and most bytes of them")
+    in_flight_bytes: int = Field(
+        64 << 20, ge=1 << 16, description="and most bytes of their keys, values and headers, unpacked"
+    )
+    max_record_bytes: int = Field(
+        32 << 20, ge=1 << 16, description="a record that unpacks to more is not unpacked; see on_unreadable"
+    )
+    on_unreadable: Literal["stop", "skip"] = Field(
+        "stop",
+        description="a record larger than max_record_bytes, or in a batch that can't be unpacked: end the process, "
+        "or go on and send a dead letter with its position",
+    )
     linger_s: float = Field(
         0.02,
         ge=0,

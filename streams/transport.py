@@ -30,6 +30,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import faust
+from aiokafka.errors import ConsumerStoppedError
 from aiokafka.structs import OffsetAndMetadata
 from faust.exceptions import ConsumerNotStarted
 from faust.serializers import codecs
@@ -37,7 +38,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage, Message
 
-from streams.fetched_record import unpack_cheaply
+from streams.fetching import FetchBounds, Taken, Taker, unpack_in_pieces
 
 RAW_CODEC = "driftline-raw"
 AskPositions = Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
@@ -68,15 +69,29 @@ PRIVATE_NAMES: dict[str, tuple[str, ...]] = {
     "faust.app.base:App": ("_new_transport", "_create_directories"),
     "aiokafka.consumer.consumer:AIOKafkaConsumer": (
         "_fetch_max_wait_ms",
+        "_auto_offset_reset",
+        "_isolation_level",
         "_coordinator",
         "_fetcher",
         "_subscription",
     ),
+    # from here to PartitionRecords: streams/fetching.py
     "aiokafka.consumer.fetcher:Fetcher": (
         "_records",
-    ),  # this one and the next two: streams/fetched_record.py
-    "aiokafka.consumer.fetcher:FetchResult": ("_partition_records",),
-    "aiokafka.consumer.fetcher:PartitionRecords": ("_consumer_record",),
+        "_subscriptions",
+        "_closed",
+        "_wait_consume_future",
+        "_create_fetch_waiter",
+        "_notify",
+    ),
+    "aiokafka.consumer.fetcher:FetchResult": ("_partition_records", "_update_position", "check_assignment"),
+    "aiokafka.consumer.fetcher:FetchError": ("_error",),
+    "aiokafka.consumer.fetcher:PartitionRecords": (
+        "_records",
+        "_consumer_record",
+        "_check_crcs",
+        "_isolation_level",
+    ),
     "aiokafka.consumer.group_coordinator:GroupCoordinator": (
         "generation",
         "coordinator_id",
@@ -108,17 +123,23 @@ PLACE_S = 45.0
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
-    """Faust's consumer thread with a shorter wait of its fetches and cheaper records."""
+    """Faust's consumer thread with a shorter wait of its fetches, an isolation level, and records taken within bounds."""
 
     app: BatchApp
 
     def _create_worker_consumer(self, transport: Any) -> Any:
+        unpack_in_pieces()
         consumer = super()._create_worker_consumer(transport)
-        if not hasattr(consumer, "_fetch_max_wait_ms"):
-            raise AttributeError(
-                "aiokafka's consumer has no _fetch_max_wait_ms any more; see streams/transport.py"
-            )
-        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        self._taker = Taker(self.app.fetch_bounds, self.app.conf.consumer_auto_offset_reset)
+        for name, value in (
+            ("_fetch_max_wait_ms", FETCH_WAIT_MS),
+            ("_isolation_level", self.app.isolation),
+            # A position that the log does not hold is told (streams/fetching.py) instead of being moved in silence.
+            ("_auto_offset_reset", "none"),
+        ):
+            if not hasattr(consumer, name):
+                raise AttributeError(f"aiokafka's consumer has no {name} any more; see streams/transport.py")
+            setattr(consumer, name, value)
         self._stamp_commits(consumer)
         return consumer
 
@@ -153,9 +174,21 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
         await self.call_thread(ask)
 
-    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
-        unpack_cheaply(consumer._fetcher)
-        return await super()._fetch_records(consumer, *args, **kwargs)
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        active_partitions: set[TP],
+        timeout: float | None = None,
+        max_records: int | None = None,
+    ) -> Any:
+        if not self.consumer.flow_active:
+            return {}
+        fetcher = consumer._fetcher
+        if consumer._closed or fetcher._closed:
+            raise ConsumerStoppedError()
+        with fetcher._subscriptions.fetch_context():
+            most = max_records or self.app.fetch_bounds.records
+            return await self._taker.take(fetcher, active_partitions, timeout or 0.0, most)
 
 
 _EPOCH = "driftline-epoch"
@@ -172,7 +205,12 @@ class BatchConsumer(driver.Consumer):
     _thread: BatchConsumerThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._begun: dict[TP, int] = {}  # offset of the first record taken from the client
+        self._passed: dict[
+            TP, int
+        ] = {}  # next offset to fetch, once all that was fetched before is handed over
+        self._first: dict[TP, int] = {}  # the first of them
+        self._handed: dict[TP, int] = {}  # next offset after the last record handed over
+        self._before: dict[TP, int] = {}  # where the partition had got before that
         self._processed: dict[TP, int] = {}  # next offset after the last batch marked done
         self._confirmed: dict[TP, int] = {}  # what the broker acknowledged of it
         self._epoch = 0  # counts assignments; a generation can come again after the broker lost the group
@@ -181,6 +219,9 @@ class BatchConsumer(driver.Consumer):
         self._held: set[TP] = set()
         self._placing: asyncio.Task[None] | None = None
         self._crashing: asyncio.Future[Any] | None = None
+        self._out_of_range: dict[TP, int] = {}
+        self.unreadable: dict[TP, Exception] = {}
+        """Why a partition can't be read at present; it is tried again every second."""
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
@@ -188,19 +229,23 @@ class BatchConsumer(driver.Consumer):
 
     async def _drain_messages(self, fetcher: Any) -> None:
         consumer_stops, fetcher_stops = self._stopped.is_set, fetcher._stopped.is_set
+        astray = False  # something was fetched and not handed over
         try:
             while not (consumer_stops() or fetcher_stops()):
+                if not self.flow_active:
+                    await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # as Faust itself does
+                if astray and not self.should_stop:
+                    await self._read_again()
+                epoch = self._epoch
                 records, active = await self._wait_next_records(1.0)
                 await self.sleep(0)
-                if self.should_stop or not records:
+                astray = not self.flow_active or epoch != self._epoch  # fetched across a rebalance
+                if self.should_stop or astray or not isinstance(records, Taken):
                     continue
-                if not self.flow_active:
-                    # fetched across a rebalance: read it again
-                    await self._read_again()
-                    continue
-                await self._hand_over(records, active)
+                astray = not await self._hand_over(records, active)
                 pause_s = getattr(self.app, "fetch_linger_s", 0.0)
-                if pause_s and sum(map(len, records.values())) < self.app.conf.broker_max_poll_records // 10:
+                most = self.app.conf.broker_max_poll_records // 10
+                if pause_s and records and sum(map(len, records.values())) < most:
                     await self.sleep(pause_s)
         except self.consumer_stopped_errors:
             if not self.transport.app.should_stop:
@@ -209,19 +254,23 @@ class BatchConsumer(driver.Consumer):
             if not self.transport.app.should_stop:
                 raise
 
-    async def _hand_over(self, records: Mapping[Any, list[Any]], active: set[TP] | None) -> None:
+    async def _hand_over(self, records: Taken, active: set[TP] | None) -> bool:
+        """Give each list to its agent; False: not all of them, so that the rest has to be read again."""
         generation = self.app.consumer_generation_id
+        self._note_errors(records)
         # Of all partitions before the first of them is waited for: they are taken, and count as lag.
         for fetched_tp, batch in records.items():
-            self._begun.setdefault(TP(fetched_tp.topic, fetched_tp.partition), batch[0].offset)
+            tp = TP(fetched_tp.topic, fetched_tp.partition)
+            self._passed.setdefault(tp, batch[0].offset)
+            self._first.setdefault(tp, batch[0].offset)
         for fetched_tp, batch in records.items():
             tp = TP(fetched_tp.topic, fetched_tp.partition)
             if tp in self._held:
                 continue
             if not self.flow_active or generation != self.app.consumer_generation_id:
-                return
+                return False
             if active is not None and tp not in active and tp not in self._buffered_partitions:
-                continue
+                return False
             read_offset = self._read_offset[tp]
             if read_offset is not None and batch[0].offset < read_offset:
                 batch = [record for record in batch if record.offset >= read_offset]
@@ -243,16 +292,46 @@ class BatchConsumer(driver.Consumer):
                 tp,
                 generation_id=generation,
             )
+            self._before[tp] = self._reached(tp)
+            self._handed[tp] = last.offset + 1
             # Raced against suspend_flow as in Faust's own loop: a rebalance must not wait for a full queue.
             await self.wait_first(self.callback(message), self.suspend_flow.wait())
             self._read_offset[tp] = last.offset
+        if not self.flow_active:
+            return False
+        for fetched_tp, position in records.positions.items():
+            tp = TP(fetched_tp.topic, fetched_tp.partition)
+            if tp not in self._held:
+                self._passed[tp] = position
+                self._first.setdefault(tp, position)
+        return True
+
+    def _note_errors(self, taken: Taken) -> None:
+        """Tell the app of partitions that can't be read, and of those whose log begins behind where we were."""
+        for fetched_tp in taken:
+            self.unreadable.pop(TP(fetched_tp.topic, fetched_tp.partition), None)
+        for fetched_tp, error in taken.errors.items():
+            self.unreadable[TP(fetched_tp.topic, fetched_tp.partition)] = error
+        for fetched_tp, position in taken.out_of_range.items():
+            self._out_of_range[TP(fetched_tp.topic, fetched_tp.partition)] = position
+        for tp, was in list(self._out_of_range.items()):
+            now = taken.positions.get(driver.ensure_aiokafka_TP(tp))
+            if now is not None:
+                del self._out_of_range[tp]
+                if self.app.on_out_of_range is not None:
+                    self.app.on_out_of_range(tp, was, now)
 
     async def _read_again(self) -> None:
         """Go back to what was not handed over."""
         if self.app.positions is None:
             await self.perform_seek()
             return
-        await self._thread.go_to({tp: self._processed.get(tp, start) for tp, start in self._starts.items()})
+        await self._thread.go_to(
+            {
+                tp: max(start, self._passed.get(tp, 0), self._handed.get(tp, 0))
+                for tp, start in self._starts.items()
+            }
+        )
 
     # -- what an agent calls
 
@@ -289,42 +368,62 @@ class BatchConsumer(driver.Consumer):
         """Whether the group's broker answers: the client forgets it upon the first heartbeat that fails."""
         return self._thread._ensure_consumer()._coordinator.coordinator_id is not None
 
-    def processed(self) -> dict[TP, int]:
-        """Next offset to be processed, for each partition that had a batch."""
-        return dict(self._processed)
+    def reached(self) -> dict[TP, int]:
+        """Next offset that is still to be processed, by partition.
+
+        Where all that was handed over is done, it lies behind what leaves no record to process: markers of transactions,
+        aborted records, what compaction took.
+        """
+        return {tp: self._reached(tp) for tp in self._passed}
+
+    def _reached(self, tp: TP) -> int:
+        passed = self._passed[tp]
+        handed, done = self._handed.get(tp), self._processed.get(tp, -1)
+        if handed is None or done >= handed:
+            return max(passed, done)
+        return max(done, self._before[tp])
+
+    def end(self, tp: TP) -> int | None:
+        """Where the partition ends for us, as the latest fetch told: before the first open transaction, if only what is
+        committed is read. None before the first fetch.
+
+        Never by ListOffsets: the embedded broker answers that one wrongly.
+        """
+        state = self._state(tp)
+        if state is None or state.highwater is None:
+            return None
+        committed = self.app.isolation == "read_committed" and state.lso is not None and state.lso >= 0
+        return int(min(state.lso, state.highwater) if committed else state.highwater)
+
+    def held_back(self, tp: TP) -> int:
+        """Records behind `end`: of transactions that are open, and what came after them."""
+        end = self.end(tp)
+        return 0 if end is None else max(0, self._state(tp).highwater - end)
 
     def lag(self) -> dict[TP, int | None]:
-        """Records between what is processed and the end of each assigned partition; None until a fetch has told the end.
-
-        By the high watermark of fetches, never by ListOffsets: the embedded broker answers that one wrongly.
-        """
+        """Offsets between what is processed and the end of each assigned partition; None until a fetch has told the end."""
         lags: dict[TP, int | None] = {}
         for tp in self.assignment():
-            end = self.highwater(tp)
-            at = self._processed.get(tp)
-            if at is None:
-                at = self._position(tp)
-            lags[tp] = None if end is None or at is None else max(0, end - at)
+            end = self.end(tp)
+            lags[tp] = None if end is None or tp not in self._passed else max(0, end - self._reached(tp))
         return lags
 
-    def _position(self, tp: TP) -> int | None:
-        """Where a partition began of which nothing was finished yet: the first record taken, else the next fetch."""
-        if tp in self._begun:
-            return self._begun[tp]
+    def _state(self, tp: TP) -> Any:
         client = self._thread._ensure_consumer()
         assignment = client._subscription.subscription and client._subscription.subscription.assignment
-        state = assignment and assignment.state_value(driver.ensure_aiokafka_TP(tp))
-        return int(state.position) if state is not None and state.has_valid_position else None
+        tp = driver.ensure_aiokafka_TP(tp)
+        return assignment.state_value(tp) if assignment and tp in assignment.tps else None
 
     # -- offsets: Faust asks these when it commits
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
-        return iter([tp for tp in self._processed if topics is None or tp in topics or tp.topic in topics])
+        moved = [tp for tp in self._passed if tp in self._processed or self._reached(tp) > self._first[tp]]
+        return iter([tp for tp in moved if topics is None or tp in topics or tp.topic in topics])
 
     def _new_offset(self, tp: TP) -> int | None:
         self._acked.pop(tp, None)  # what Faust noted itself; unused
         self._acked_index.pop(tp, None)
-        return self._processed.get(tp)
+        return self._reached(tp) if tp in self._passed else None
 
     def _should_commit(self, tp: TP, offset: int) -> bool:
         return offset > self._confirmed.get(tp, -1)
@@ -362,6 +461,8 @@ class BatchConsumer(driver.Consumer):
         if epoch != self._epoch:
             return
         self._starts = dict(positions)
+        self._passed.update(positions)
+        self._first.update(positions)
         await self._thread.go_to(positions)
         self._read_offset.update(positions)
         # So that whoever looks at the group sees at once where it stands, and whose it is.
@@ -411,9 +512,18 @@ class BatchConsumer(driver.Consumer):
             self._epoch += 1
         self._starts.clear()
         self._held.clear()
-        for marks in (self._begun, self._processed, self._confirmed):
-            for tp in revoked:
+        for tp in revoked:
+            for marks in (
+                self._passed,
+                self._first,
+                self._handed,
+                self._before,
+                self._processed,
+                self._confirmed,
+            ):
                 marks.pop(tp, None)
+            self._out_of_range.pop(tp, None)
+            self.unreadable.pop(tp, None)
 
 
 def _epoch(message: Message) -> Any:
@@ -440,6 +550,11 @@ class BatchApp(faust.App):
     It may wait as long as it has to; nothing is handed over meanwhile. What it raises ends the app."""
     commit_metadata: str = ""
     """Written beside every committed offset."""
+    on_out_of_range: Callable[[TP, int, int], None] | None = None
+    """Called with a partition, the offset that was to be read and that the log does not hold, and the one read instead."""
+    isolation: str = "read_committed"
+    """Or "read_uncommitted": records of open and aborted transactions too."""
+    fetch_bounds: FetchBounds = FetchBounds()
     fetch_linger_s: float = 0.0
     """Pause after a fetch of less than a tenth of what it may hold, in which records gather: to hand over a batch costs some
     0.2 ms, however small it is."""

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from mutants.mutant import Mutant
+from mutants.transport import TRANSPORT
 
-MUTANTS: list[Mutant] = []
+MUTANTS: list[Mutant] = [*TRANSPORT]

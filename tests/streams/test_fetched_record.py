@@ -1,4 +1,4 @@
-"""Records of a fetch, made cheaply, say what aiokafka's own say."""
+"""Records of a fetch, unpacked in pieces, say what aiokafka's own say."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.consumer import fetcher
+from aiokafka.record.memory_records import MemoryRecords
 
 from streams.broker_config import BrokerConfig
-from streams.fetched_record import FetchedRecord, unpack_cheaply
+from streams.fetched_record import HEADER_BYTES, FetchedRecord
+from streams.fetching import PartitionRecords, unpack_in_pieces
 from streams.topics import ensure_topics
 
-FIELDS = FetchedRecord.__struct_fields__
+FIELDS = FetchedRecord.__struct_fields__[:8]
 
 
 async def _send(broker: BrokerConfig, topic: str, count: int) -> None:
@@ -28,33 +31,34 @@ async def _send(broker: BrokerConfig, topic: str, count: int) -> None:
         await producer.flush()
 
 
-async def _read(broker: BrokerConfig, topic: str, count: int, *, cheaply: bool) -> list[Any]:
+async def _read(broker: BrokerConfig, topic: str, count: int) -> list[Any]:
     records: list[Any] = []
-    consumer = AIOKafkaConsumer(topic, **broker.aiokafka(), auto_offset_reset="earliest")
-    async with consumer:
+    async with AIOKafkaConsumer(topic, **broker.aiokafka(), auto_offset_reset="earliest") as consumer:
         while len(records) < count:
-            if cheaply:
-                unpack_cheaply(consumer._fetcher)
             for batch in (await consumer.getmany(timeout_ms=500, max_records=10)).values():
                 records += batch
     return records
 
 
 @pytest.mark.broker
-def test_a_cheap_record_says_what_aiokafkas_says(broker: BrokerConfig, topic_prefix: str) -> None:
-    """Key, value, headers, time and place of every record are the same, keys, values and headers that are absent too."""
+def test_a_record_unpacked_in_pieces_says_what_aiokafkas_says(
+    broker: BrokerConfig, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Key, value, headers, time and place of every record are the same, absent ones too; and it knows what it weighs."""
+    monkeypatch.setattr(fetcher, "MemoryRecords", MemoryRecords)
+    monkeypatch.setattr(fetcher, "PartitionRecords", PartitionRecords)
     topic, count = topic_prefix + "mixed", 60
     ensure_topics(broker, {topic: 1})
 
     async def run() -> tuple[list[Any], list[Any]]:
         await _send(broker, topic, count)
-        return await _read(broker, topic, count, cheaply=False), await _read(
-            broker, topic, count, cheaply=True
-        )
+        theirs = await _read(broker, topic, count)
+        unpack_in_pieces()
+        return theirs, await _read(broker, topic, count)
 
     theirs, ours = asyncio.run(run())
-    assert sum(type(record) is FetchedRecord for record in ours) >= 40, (
-        "all but the fetches that were waited for"
-    )
+    assert {type(record) for record in ours} == {FetchedRecord}
     for their, our in zip(theirs, ours, strict=True):
         assert [getattr(our, name) for name in FIELDS] == [getattr(their, name) for name in FIELDS]
+        content = len(our.key or b"") + len(our.value or b"")
+        assert our.n_bytes == content + sum(len(n) + len(v or b"") + HEADER_BYTES for n, v in our.headers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from aiokafka.errors import TopicAuthorizationFailedError
 from faust.types import TP
 
 from streams.app import Progress
@@ -16,19 +17,24 @@ A, B = TP("clicks", 0), TP("clicks", 1)
 
 @dataclass
 class Consumer:
-    """What Faust's consumer tells, set by hand."""
+    """What the consumer tells, set by hand."""
 
     lags: dict[TP, int | None]
     ends: dict[TP, int] = field(default_factory=dict)
+    unreadable: dict[TP, Exception] = field(default_factory=dict)
+    open_transactions: int = 0
 
     def lag(self) -> dict[TP, int | None]:
         return dict(self.lags)
 
-    def processed(self) -> dict[TP, int]:
+    def reached(self) -> dict[TP, int]:
         return {tp: self.ends.get(tp, 0) - (lag or 0) for tp, lag in self.lags.items()}
 
-    def highwater(self, tp: TP) -> int:
+    def end(self, tp: TP) -> int:
         return self.ends[tp]
+
+    def held_back(self, tp: TP) -> int:
+        return self.open_transactions
 
 
 @dataclass
@@ -61,37 +67,83 @@ def monitor(consumer: Consumer, lane: Waiting | None = None) -> tuple[Monitor, P
 
 def test_lag_without_progress_is_a_stall() -> None:
     """A consumer that died silently is noticed after the configured time, and the partition is named."""
-    made, progress, _, clock = monitor(Consumer({A: 5, B: 0}))
-    progress.batches = 1
+    made, _, _, clock = monitor(Consumer({A: 5, B: 0}))
     made.update()
     clock.at += 59
     made.update()
-    assert made.stalled_s is None
+    assert made.problem(drain=False) is None
     clock.at += 2
     made.update()
-    assert made.stalled_s is not None and made.stalled_s > 60
-    assert made.behind() == "clicks/0 by 5"
+    assert made.problem(drain=False) == (
+        "there is lag and no progress for 61 s (daemon.watchdog_s): clicks/0 by 5"
+    )
+
+
+def test_one_partition_that_stands_still_is_noticed_while_others_move() -> None:
+    """Another partition's progress says nothing of one that is wedged."""
+    consumer = Consumer({A: 5, B: 1000}, {A: 5, B: 1000})
+    made, *_, clock = monitor(consumer)
+    for moved in range(1, 8):
+        made.update()
+        clock.at += 10
+        consumer.lags[B] = 1000 - moved
+    made.update()
+    assert list(made.stalled) == [A]
+    assert "clicks/0 by 5" in (made.problem(drain=False) or "")
+
+
+def test_a_partition_whose_lag_is_new_is_given_its_time() -> None:
+    """The clock of a partition starts when it last moved or had no lag, not when the daemon did."""
+    consumer = Consumer({A: 0}, {A: 10})
+    made, *_, clock = monitor(consumer)
+    made.update()
+    clock.at += 500
+    made.update()
+    consumer.lags = {A: 3}
+    consumer.ends = {A: 13}
+    clock.at += 59
+    made.update()
+    assert not made.stalled
 
 
 def test_progress_no_lag_and_a_store_away_are_no_stall() -> None:
     """Slow is not stuck; idle is not stuck; waiting for the store is said elsewhere."""
     lane = Waiting()
-    consumer = Consumer({A: 5})
-    made, progress, _, clock = monitor(consumer, lane)
-    for _ in range(3):
+    consumer = Consumer({A: 5}, {A: 100})
+    made, *_, clock = monitor(consumer, lane)
+    for step in range(3):
         clock.at += 50
-        progress.batches += 1
+        consumer.ends = {A: 100 + step}
         made.update()
-    assert made.stalled_s is None
+    assert not made.stalled
     lane.trouble = "store unavailable"
     clock.at += 500
     made.update()
-    assert made.stalled_s is None
+    assert not made.stalled
     lane.trouble = None
     consumer.lags = {A: 0}
     clock.at += 500
     made.update()
-    assert made.stalled_s is None
+    assert not made.stalled
+
+
+def test_a_partition_that_cannot_be_read_is_told_at_once_and_ends_the_daemon_if_it_lasts() -> None:
+    """The topic and what is missing are named; a drain does not wait for it for long; what heals is forgotten."""
+    consumer = Consumer({A: None, B: 0}, {B: 0}, {A: TopicAuthorizationFailedError("clicks")})
+    made, *_, clock = monitor(consumer)
+    made.update()
+    assert "no permission to read topic clicks: grant this user the operation Read" in (made.unreadable or "")
+    assert made.problem(drain=True) is None
+    clock.at += 11
+    made.update()
+    assert made.problem(drain=False) is None
+    assert "no permission to read topic clicks" in (made.problem(drain=True) or "")
+    clock.at += 50
+    made.update()
+    assert "no permission to read topic clicks" in (made.problem(drain=False) or "")
+    consumer.unreadable = {}
+    made.update()
+    assert (made.unreadable, made.problem(drain=True)) == (None, None)
 
 
 def test_lag_in_records_and_seconds() -> None:
@@ -106,9 +158,13 @@ def test_lag_in_records_and_seconds() -> None:
     assert value("driftline_consumer_lag_seconds", a) == 30
     assert value("driftline_consumer_lag_seconds", b) == 0
     assert value("driftline_processed_offset", b) == 7
+    consumer.open_transactions = 3
+    made.update()
+    assert value("driftline_open_transaction_records", b) == 3
     consumer.lags = {B: 0}
     made.update()
-    assert value("driftline_consumer_lag_records", a) is None
+    for name in ("consumer_lag_records", "open_transaction_records"):
+        assert value(f"driftline_{name}", a) is None
 
 
 def test_drained_means_what_was_there_at_first_sight() -> None:
@@ -127,3 +183,5 @@ def test_drained_means_what_was_there_at_first_sight() -> None:
     assert not drained()
     consumer.lags = {A: 4}
     assert drained()
+    consumer.ends, consumer.lags = {A: 3}, {A: 0}
+    assert drained()  # a topic made again: there is nothing left to wait for

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from streams.app import faust_app
 from streams.broker import EmbeddedBroker
+from streams.settings import Settings
 from streams.transport import PRIVATE_NAMES
 from support.small_app import app_of, send_numbers, until
 
@@ -95,3 +97,31 @@ def test_going_back_reads_again_though_nothing_was_ever_committed(
         return offsets
 
     assert asyncio.run(offsets_read_twice()) == [*range(50), *range(50)]
+
+
+@pytest.mark.broker
+def test_a_first_start_reads_what_is_there_already(
+    embedded_broker: EmbeddedBroker, topic_prefix: str
+) -> None:
+    """A group that never committed begins with the oldest record, not with what comes next; by the daemon's own settings."""
+    topic = topic_prefix + "views"
+    send_numbers(embedded_broker, topic, 50)
+
+    async def offsets() -> list[int]:
+        settings = Settings.load(
+            flags={"broker": {"url": embedded_broker.url}, "daemon": {"group": topic_prefix}}
+        )
+        app, found = faust_app(settings), []
+
+        async def agent(stream: Any) -> None:
+            async for records in stream:
+                found.extend(record.offset for record in records)
+
+        app.agent(app.batch_topic(topic), name="agent")(agent)
+        app.finalize()
+        await app.start()
+        await until(lambda: len(found) >= 50)
+        await app.stop()
+        return found
+
+    assert asyncio.run(offsets()) == [*range(50)]

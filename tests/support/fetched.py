@@ -17,3 +17,8 @@ class Fetched:
     timestamp: int = int(NOW * 1000)
     timestamp_type: int = 0
     headers: tuple[tuple[str, bytes], ...] = ()
+    refused: str = ""
+
+    @property
+    def n_bytes(self) -> int:
+        return len(self.key or b"") + len(self.value or b"")

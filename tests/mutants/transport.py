@@ -1,0 +1,88 @@
+"""Faults of the transport."""
+
+from __future__ import annotations
+
+from mutants.mutant import Mutant
+
+FILE = "streams/transport.py"
+SCHEDULES = "tests/streams/test_transport_schedules.py::"
+AT_ANY_STEP = SCHEDULES + "test_nothing_is_lost_and_nothing_committed_unapplied_at_any_step"
+
+TRANSPORT = [
+    Mutant(
+        "read offsets are committed instead of finished ones",
+        FILE,
+        "return self._reached(tp) if tp in self._passed else None",
+        "return self._passed.get(tp)",
+        (SCHEDULES + "test_only_finished_offsets_are_committed",),
+    ),
+    Mutant(
+        "a batch is current by its generation, whatever its epoch",
+        FILE,
+        "return not self._settling and _epoch(message) == self._epoch and self.owns(message)",
+        "return not self._settling and self.owns(message)",
+        (
+            SCHEDULES
+            + "test_a_batch_of_an_earlier_assignment_is_not_current_though_its_generation_comes_again",
+        ),
+    ),
+    Mutant(
+        "a batch is marked as done whatever its epoch",
+        FILE,
+        "if self.owns(message) and (settled or _epoch(message) == self._epoch):",
+        "if self.owns(message):",
+        (
+            SCHEDULES
+            + "test_a_batch_of_an_earlier_assignment_is_not_current_though_its_generation_comes_again",
+        ),
+    ),
+    Mutant(
+        "no seek after a fetch across a rebalance",
+        FILE,
+        "                    await self._read_again()\n",
+        "                    pass\n",
+        (SCHEDULES + "test_what_was_fetched_across_a_rebalance_is_read_again",),
+    ),
+    Mutant(
+        "a fetch across a rebalance is handed over once the flow is back",
+        FILE,
+        "astray = not self.flow_active or epoch != self._epoch",
+        "astray = not self.flow_active",
+        (SCHEDULES + "test_what_was_fetched_across_a_rebalance_is_read_again",),
+    ),
+    Mutant(
+        "a partition is ours by Faust's generation alone",
+        FILE,
+        "message.generation_id == self.app.consumer_generation_id == coordinator.generation",
+        "message.generation_id == self.app.consumer_generation_id",
+        (SCHEDULES + "test_the_clients_generation_counts_as_soon_as_it_is_known",),
+    ),
+    Mutant(
+        "one batch in 200 is dropped",
+        FILE,
+        "            self._before[tp] = self._reached(tp)\n",
+        "            if last.offset % 800 < 4:\n                continue\n            self._before[tp] = self._reached(tp)\n",
+        (SCHEDULES + "test_every_fetch_is_handed_over_in_order",),
+    ),
+    Mutant(
+        "what was taken from the client counts as processed",
+        FILE,
+        "        if handed is None or done >= handed:\n            return max(passed, done)",
+        "        if True:\n            return max(passed, done)",
+        (AT_ANY_STEP,),
+    ),
+    Mutant(
+        "what was marked outlives the assignment",
+        FILE,
+        "                marks.pop(tp, None)\n",
+        "                pass\n",
+        (AT_ANY_STEP,),
+    ),
+    Mutant(
+        "a first start reads from the latest offset",
+        "streams/app.py",
+        'consumer_auto_offset_reset="earliest"',
+        'consumer_auto_offset_reset="latest"',
+        ("tests/streams/test_transport.py::test_a_first_start_reads_what_is_there_already",),
+    ),
+]
