@@ -30,6 +30,7 @@ def drained(broker: RealKafka, prefix: str, store: Path, **environment: str) -> 
         "run",
         *("--broker", broker.url, "--store", str(store), "--prefix", prefix, "--group", prefix),
         *("--drain", "--json", "--metrics-port", "0"),
+        timeout=250.0,
         **environment,
     )
     assert done.returncode == 0, done.stderr
@@ -51,13 +52,13 @@ def test_every_codec_is_read_in_every_topic(kafka: RealKafka, topic_prefix: str,
                 for n in range(50)
             ]
             send_batch(kafka.config, topic_prefix + topic, rows, codec)
-        catalogue = [{"item_id": f"{codec}{n}", "title": f"item {n}", "scenario": "books"} for n in range(30)]
+        catalogue = [{"item_id": f"{codec}{n}", "title": f"item {n}", "scenario": "books"} for n in range(8)]
         items: list[Row] = [(b"k", json.dumps(row).encode(), HEADERS) for row in catalogue]
         send_batch(kafka.config, topic_prefix + "items", [*items, (f"{codec}7".encode(), None, [])], codec)
     summary = drained(kafka, topic_prefix, tmp_path / "s")
     assert (summary["applied"], summary["rejected"]) == (750, 0)
     with open_for_reading(str(tmp_path / "s"), Settings.load()) as workspace:
-        known = [f"{codec}{n}" for codec in CODECS for n in range(30) if n != 7]
+        known = [f"{codec}{n}" for codec in CODECS for n in range(7)]
         gone = [f"{codec}7" for codec in CODECS]
         found = workspace.store.items.read([item_key(item) for item in [*known, *gone]])
     assert [record is not None for record in found] == [True] * len(known) + [False] * len(gone)
