@@ -48,6 +48,8 @@ test: check
 	@$(BIN)/pytest -q --doctest-modules streams encoders transfer sinks
 	@echo "==> tests"
 	@$(BIN)/pytest -q --durations=10 --numprocesses 2 --dist loadfile tests
+	@echo "==> lanes on a server with two replicas"
+	@DRIFTLINE_TEST_REPLICAS=2 $(BIN)/pytest -q --numprocesses 2 --dist loadfile tests/streams/test_lanes_of_two_workers.py tests/streams/test_many_writers.py
 
 bench: setup
 	@for program in benchmarks/*.py; do echo "==> $$program" >&2; $(BIN)/python $$program || exit 1; done
