@@ -13,7 +13,8 @@ from streams.event import MAX_TEXT_CHARS, ItemRow, Reject
 from streams.file_fields import find_fields
 from streams.mapping import CATALOGUE_FIELDS, columns_of_fields
 from streams.table_columns import Faults, optional_strings
-from streams.table_file import Rows, TableFile, inspect_file, read_file
+from streams.table_file import inspect_file, read_file
+from streams.table_rows import Rows, TableFile
 
 BATCH_ROWS: Final = 5_000
 

@@ -189,11 +189,11 @@ def event_keys(
         keys[keys == 0] = 1
         return keys
     keys = np.zeros(len(time), np.uint64)
-    keys = _mix(keys ^ _hashes(items)[item])
-    keys = _mix(keys ^ _hashes(texts)[text])
-    keys = _mix(keys ^ _hashes(scenarios)[scenario])
-    keys = _mix(keys ^ (time + 0.0).view(np.uint64))  # + 0.0: minus zero is the same moment as zero
-    keys = _mix(keys ^ action.astype(np.uint64))
+    keys = mixed_bits(keys ^ _hashes(items)[item])
+    keys = mixed_bits(keys ^ _hashes(texts)[text])
+    keys = mixed_bits(keys ^ _hashes(scenarios)[scenario])
+    keys = mixed_bits(keys ^ (time + 0.0).view(np.uint64))  # + 0.0: minus zero is the same moment as zero
+    keys = mixed_bits(keys ^ action.astype(np.uint64))
     if event_ids is not None:
         known = [row for row, event_id in enumerate(event_ids) if event_id]
         keys[known] = _hashes([event_id for event_id in event_ids if event_id])[:-1]
@@ -231,7 +231,8 @@ def _hashes(table: Sequence[str]) -> U64:
     return np.frombuffer(digests, ">u8").astype(np.uint64)
 
 
-def _mix(state: U64) -> U64:
+def mixed_bits(state: U64) -> U64:
+    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014): every bit of each number depends on all of its bits."""
     state = state + _STEP
     state = (state ^ (state >> np.uint64(30))) * _MIX_1
     state = (state ^ (state >> np.uint64(27))) * _MIX_2

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from streams.errors import LogError
 from streams.mapping import columns_of_fields
 from streams.table_columns import is_text_type, is_time_type
-from streams.table_file import TableFile
+from streams.table_rows import TableFile
 
 
 def find_fields(

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
-from streams.assemble import UNKNOWN_ACTION, RawEvents, assemble
-from streams.columns import I32, NONE, EventColumns, factorise_optional, recode
+from streams.assemble import assemble
+from streams.columns import I64, EventColumns, empty
 from streams.errors import LogError
 from streams.event import MAX_FUTURE_S, Reject
 from streams.file_fields import find_fields, missing_column
-from streams.mapping import LOG_FIELDS, columns_of_fields
-from streams.table_columns import Faults, coded, optional_strings, seconds, strings
-from streams.table_file import Rows, TableFile, fingerprint, inspect_file, read_file
+from streams.log_positions import RowPositions
+from streams.log_rows import LogRows, read_rows
+from streams.log_sources import Segment
+from streams.mapping import EVENT_FIELDS, POSITION_FIELDS, columns_of_fields
+from streams.table_file import fingerprint, inspect_file, read_file
+from streams.table_rows import TableFile
 from transfer.config import ACTIONS
 
 BATCH_ROWS: Final = 20_000
@@ -26,7 +27,7 @@ _REQUIRED: Final = ("user_id", "timestamp", "scenario")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LogBatch:
-    """Consecutive rows of one file.
+    """Consecutive rows of one file and of one source.
 
     Attributes:
         rejects: rows that are no valid events; `position` is the row's number in the whole log, from 0.
@@ -36,6 +37,10 @@ class LogBatch:
         file_row: number in its file of the same row, from 0, the header not counted.
         event_ids: event id or None of each event in `columns`; None where the log has none. The columns hold
             its hash only; a re-drive needs the id itself.
+        source: identity of the source that they belong to.
+        source_row: number in the source of the first of them.
+        known: True for rows that the source had before: they were not decoded, and `columns` is empty.
+        positions: where in Kafka each event of `columns` comes from, if the log tells.
     """
 
     columns: EventColumns
@@ -45,14 +50,23 @@ class LogBatch:
     first_row: int
     file_row: int
     event_ids: list[str | None] | None
+    source: str
+    source_row: int
+    known: bool = False
+    positions: RowPositions | None = None
+
+    @property
+    def next_row(self) -> int:
+        """Number in the source of the row after the last of them."""
+        return self.source_row + self.rows
 
 
 @dataclass(frozen=True)
 class Log:
     """Checked files that are read as one log. Iterate it for its batches, as often as you like.
 
-    `identity` names the bytes of the files: it is the watermark's name of these events, and a row's number
-    over all files is its offset, so that the same log replayed again is known to be the same.
+    Which source a row belongs to, and its number there, tells `segments`; a log that no store has placed
+    (`streams.log_places`) has a source for each file, named by its bytes.
     """
 
     files: tuple[TableFile, ...]
@@ -62,6 +76,7 @@ class Log:
     now: float
     max_future_s: float
     batch_rows: int = field(default=BATCH_ROWS)
+    segments: tuple[tuple[Segment, ...], ...] | None = None
 
     @cached_property
     def identity(self) -> str:
@@ -73,69 +88,95 @@ class Log:
         """Of all files, rejects included."""
         return sum(file.rows for file in self.files)
 
+    def placed(self, segments: Sequence[Sequence[Segment]]) -> Log:
+        """The same files, with the sources of each one's rows."""
+        return replace(self, segments=tuple(map(tuple, segments)))
+
     def __iter__(self) -> Iterator[LogBatch]:
         """Batches of at most `batch_rows` rows, in the files' order.
 
         Raises:
             LogError: a file is damaged inside, which no check of its structure could see.
         """
-        first_row = 0
-        for file, fields in zip(self.files, self.fields, strict=True):
-            file_row = 0
-            for rows in read_file(file, list(fields.values()), self.batch_rows):
-                yield self._batch(rows, fields, file.path, first_row, file_row)
-                first_row += rows.count
-                file_row += rows.count
+        return self.batches(lambda source: 0)
 
-    def _batch(
-        self, rows: Rows, fields: Mapping[str, str], path: Path, first_row: int, file_row: int
-    ) -> LogBatch:
-        raw = self._raw_events(rows, fields, first_row)
-        columns, rejects = assemble(raw, source=self.identity, now=self.now, max_future_s=self.max_future_s)
-        rejects = [Reject(first_row + found.position, found.reason, found.detail) for found in rejects]
+    def batches(self, progress: Callable[[str], int]) -> Iterator[LogBatch]:
+        """As iterated; rows that are done are not decoded.
+
+        Args:
+            progress: source -> number of its next row; asked when the first row of a segment is due.
+        """
+        first_row = 0
+        for number, file in enumerate(self.files):
+            for batch in self._file_batches(number, progress):
+                yield replace(batch, first_row=first_row + batch.file_row, rejects=_moved(batch, first_row))
+            first_row += file.rows
+
+    def rows(self, number: int) -> Iterator[LogRows]:
+        """The fields of the rows of one file, in order, as read."""
+        file, fields = self.files[number], self.fields[number]
+        for rows in read_file(file, list(fields.values()), self.batch_rows):
+            yield read_rows(rows, fields)
+
+    def _file_batches(self, number: int, progress: Callable[[str], int]) -> Iterator[LogBatch]:
+        """Rows of one file; `first_row` and the positions of rejects are those in the file."""
+        file, fields = self.files[number], self.fields[number]
+        for segment in self._segments(number):
+            start = min(segment.end, segment.start + progress(segment.identity))
+            if start > segment.start:
+                yield LogBatch(
+                    columns=empty(),
+                    rejects=[],
+                    rows=start - segment.start,
+                    path=file.path,
+                    first_row=segment.start,
+                    file_row=segment.start,
+                    event_ids=None,
+                    source=segment.identity,
+                    source_row=0,
+                    known=True,
+                )
+            row = start
+            if row >= segment.end:
+                continue
+            for rows in read_file(file, list(fields.values()), self.batch_rows, row):
+                part = rows.first(segment.end - row)
+                yield self._batch(read_rows(part, fields), file.path, row, segment)
+                row += part.count
+                if row >= segment.end:
+                    break
+
+    def _segments(self, number: int) -> tuple[Segment, ...]:
+        if self.segments is not None:
+            return self.segments[number]
+        file = self.files[number]
+        return (Segment(0, file.rows, self._names[number]),)
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return [f"log/file:{fingerprint([file.path])}" for file in self.files]
+
+    def _batch(self, rows: LogRows, path: Path, file_row: int, segment: Segment) -> LogBatch:
+        source_row = file_row - segment.start
+        raw = rows.raw_events(source_row, self.default_action, self.default_scenario)
+        columns, rejects = assemble(
+            raw, source=segment.identity, now=self.now, max_future_s=self.max_future_s
+        )
+        kept: I64 = columns.offset - source_row
         event_ids = None
         if raw.event_ids is not None:
-            event_ids = [raw.event_ids[row] for row in (columns.offset - first_row).tolist()]
-        return LogBatch(columns, rejects, rows.count, path, first_row, file_row, event_ids)
-
-    def _raw_events(self, rows: Rows, fields: Mapping[str, str], first_row: int) -> RawEvents:
-        faults: Faults = dict(rows.broken)
-
-        def coded_strings(name: str) -> tuple[I32, list[str]]:
-            if name not in fields:
-                return np.full(rows.count, NONE, np.int32), []
-            return strings(rows.columns[fields[name]], fields[name], faults)
-
-        def coded_optional(name: str) -> tuple[I32, list[str]]:
-            codes, table = coded_strings(name)
-            mapping, kept = factorise_optional(table)  # "" is absent
-            return recode(codes, mapping), kept
-
-        user, users = coded_strings("user_id")
-        item, items = coded_optional("item_id")
-        scenario, scenarios = coded_strings("scenario")
-        if self.default_scenario is not None:
-            scenario, scenarios = _filled(scenario, scenarios, self.default_scenario)
-        text, texts = coded_optional("text")
-        action, actions = coded_optional("action")
-        event_ids = None
-        if "event_id" in fields:
-            event_ids = optional_strings(rows.columns[fields["event_id"]], fields["event_id"], faults)
-        return RawEvents(
-            user=user,
-            users=users,
-            item=item,
-            items=items,
-            scenario=scenario,
-            scenarios=scenarios,
-            text=text,
-            texts=texts,
-            time=seconds(rows.columns[fields["timestamp"]], fields["timestamp"], faults),
-            action=coded(action, actions, _action_code, _action_code(self.default_action)),
-            action_names=(action, actions),
-            offset=np.arange(first_row, first_row + rows.count, dtype=np.int64),
+            event_ids = [raw.event_ids[row] for row in kept.tolist()]
+        return LogBatch(
+            columns=columns,
+            rejects=[replace(found, position=file_row + found.position) for found in rejects],
+            rows=rows.count,
+            path=path,
+            first_row=file_row,
+            file_row=file_row,
             event_ids=event_ids,
-            faults=faults,
+            source=segment.identity,
+            source_row=source_row,
+            positions=None if rows.positions is None else rows.positions.take(kept),
         )
 
 
@@ -179,9 +220,10 @@ def _fields(
     file: TableFile, mapping: Mapping[str, str], default_action: str | None, default_scenario: str | None
 ) -> dict[str, str]:
     """Field -> column; LogError where the file can't be a log of events."""
-    wanted = columns_of_fields(LOG_FIELDS, mapping)
+    wanted = columns_of_fields(EVENT_FIELDS, mapping)
+    events = {name: column for name, column in mapping.items() if name in EVENT_FIELDS}
     required = _REQUIRED if default_scenario is None else tuple(f for f in _REQUIRED if f != "scenario")
-    there = find_fields(file, LOG_FIELDS, mapping, required=required, times=("timestamp",))
+    there = find_fields(file, EVENT_FIELDS, events, required=required, times=("timestamp",))
     if "item_id" not in there and "text" not in there:
         hint = f" and no {wanted['text']!r}, one of which is needed"
         raise LogError(missing_column(file, "item_id", wanted["item_id"], hint))
@@ -189,15 +231,22 @@ def _fields(
         hint = f" and no one action given for all rows ({', '.join(ACTIONS)})"
         raise LogError(missing_column(file, "action", wanted["action"], hint))
     # A line of JSON may have fields that the first lines have not.
-    return wanted if file.kind == "json" else there
+    fields = wanted if file.kind == "json" else there
+    return {**fields, **_position_fields(file, mapping)}
 
 
-def _filled(codes: I32, table: list[str], default: str) -> tuple[I32, list[str]]:
-    """The same codes with `default` where there is none."""
-    if default not in table:
-        table = [*table, default]
-    return np.where(codes == NONE, np.int32(table.index(default)), codes), table
+def _position_fields(file: TableFile, mapping: Mapping[str, str]) -> dict[str, str]:
+    """Topic, partition and offset, or nothing where a file has not all of them: the names mean other things, too."""
+    mapped = {name: column for name, column in mapping.items() if name in POSITION_FIELDS}
+    if mapped:
+        return find_fields(file, POSITION_FIELDS, mapped, required=POSITION_FIELDS)
+    if not set(POSITION_FIELDS) <= set(file.columns):
+        return {}
+    try:
+        return find_fields(file, POSITION_FIELDS, {}, required=())
+    except LogError:
+        return {}
 
 
-def _action_code(action: str | None) -> int:
-    return ACTIONS.index(action) if action in ACTIONS else UNKNOWN_ACTION
+def _moved(batch: LogBatch, rows: int) -> list[Reject]:
+    return [replace(found, position=rows + found.position) for found in batch.rejects]

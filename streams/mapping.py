@@ -7,7 +7,7 @@ from typing import Final
 
 from streams.errors import MappingError
 
-LOG_FIELDS: Final = (
+EVENT_FIELDS: Final = (
     "user_id",
     "timestamp",
     "scenario",
@@ -16,6 +16,9 @@ LOG_FIELDS: Final = (
     "event_id",
     "action",
 )
+POSITION_FIELDS: Final = ("topic", "partition", "offset")
+"""Where in Kafka a row comes from; read where a file has all three."""
+LOG_FIELDS: Final = (*EVENT_FIELDS, *POSITION_FIELDS)
 """Fields that are read from a log; other columns are ignored."""
 CATALOGUE_FIELDS: Final = ("item_id", "title", "description", "scenario")
 

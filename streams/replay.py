@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -12,9 +12,13 @@ import stamina
 import structlog
 
 from sinks.errors import StoreError, StoreUnavailable
+from streams.broker_config import BrokerConfig
 from streams.event import Reject
 from streams.ingest import APPLIED
+from streams.kafka_standings import KafkaStandings
+from streams.log_places import place_log
 from streams.logs import Log, LogBatch
+from streams.replay_sources import ReplaySources
 from streams.workspace import Workspace
 
 log = structlog.get_logger(__name__)
@@ -26,7 +30,10 @@ GIVE_UP_S = 300.0
 
 @dataclass(slots=True)
 class ReplaySummary:
-    """What a replay did. duplicates: events that were applied before, in this run or an earlier one."""
+    """What a replay did.
+
+    duplicates: events that were applied before, in this run or an earlier one, and rows of logs that were replayed before.
+    """
 
     events: int = 0
     applied: int = 0
@@ -36,24 +43,31 @@ class ReplaySummary:
     items: int = 0
     seconds: float = 0.0
     events_per_s: float = 0.0
+    sources: list[str] = field(default_factory=list)
+    """identities of the log's sources"""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
+        """For JSON, without the sources."""
+        return {name: value for name, value in asdict(self).items() if name != "sources"}
 
 
 def replay(
     workspace: Workspace,
     events: Log,
     *,
+    broker: BrokerConfig | None = None,
     progress: Callable[[int], None] | None = None,
     on_rejects: Callable[[LogBatch, list[Reject]], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> ReplaySummary:
-    """Apply a whole log. Stopped half-way and run again, it applies what is missing and nothing twice.
+    """Apply a whole log. Stopped half-way and run again, it applies what is missing and nothing twice; so does a log that grew.
 
     `progress` is told the rows of each batch after it is in the store. The tables of shares and transitions are written every
     `daemon.tables_s` seconds and at the end, however it ends, unless the process is killed.
+
+    Args:
+        broker: where the topics are that the log names in its columns topic, partition and offset: rows are applied under the
+            sources that the daemon has for them, and the daemon goes on where the log ends.
 
     Raises:
         StoreUnavailable: for longer than `GIVE_UP_S`.
@@ -64,18 +78,36 @@ def replay(
     users: set[str] = set()
     items: set[str] = set()
     tables_at = start
+    store = workspace.store
+    kafka = None if broker is None else KafkaStandings(broker, store.sources)
+    placed = _retrying(workspace, lambda: place_log(events, store.sources))
+    for overlap in placed.overlaps:
+        log.warning(
+            "a file seems to have rows in common with a log that was replayed, and does not begin with all of it: rows of "
+            "both are counted twice, but for those with event_id or all fields equal among a user's last interest.ring events",
+            file=overlap.name,
+            like=overlap.known,
+            common=f"about {overlap.share:.0%}",
+        )
+    sources = ReplaySources(placed, store.sources, kafka)
+
+    def reached(identity: str) -> int:
+        return _retrying(workspace, lambda: sources.reached(identity))
+
     try:
-        for batch in events:
+        for batch in placed.log.batches(reached):
             if batch.rejects and on_rejects is not None:
                 on_rejects(batch, batch.rejects)
-            outcome = _retrying(workspace, workspace.ingest.begin(batch.columns).run)
-            _retrying(
-                workspace, partial(workspace.ingest.advance, {events.identity: batch.first_row + batch.rows})
-            )
+            if batch.known:
+                _tell_known(batch, sources.known_rejected(batch.source))
+            columns, ends = sources.columns(batch)
+            outcome = _retrying(workspace, workspace.ingest.begin(columns).run)
+            _retrying(workspace, partial(workspace.ingest.advance, ends))
+            sources.note(batch)
             applied = outcome.count(APPLIED)
             summary.events += batch.rows
             summary.applied += applied
-            summary.duplicates += len(batch.columns) - applied
+            summary.duplicates += (batch.rows if batch.known else len(batch.columns)) - applied
             summary.rejected += len(batch.rejects)
             users.update(batch.columns.users)
             items.update(batch.columns.items)
@@ -90,11 +122,24 @@ def replay(
         except StoreError as error:
             log.warning("the latest counts of the tables are lost", error=str(error))
         raise
+    _retrying(workspace, sources.finish)
     _retrying(workspace, lambda: _finish_tables(workspace))
+    summary.sources = sorted(placed.facts)
     summary.users, summary.items = len(users), len(items)
     summary.seconds = round(clock() - start, 3)
     summary.events_per_s = round(summary.events / summary.seconds, 1) if summary.seconds else 0.0
     return summary
+
+
+def _tell_known(batch: LogBatch, rejected: int) -> None:
+    log.info("rows of a log that was replayed", file=batch.path.name, rows=batch.rows)
+    if rejected:
+        log.warning(
+            "of a log that was replayed, rows were rejected then, and are not looked at again; to apply them, replay them as a "
+            "file of their own (--rejects FILE of the first replay names them)",
+            file=batch.path.name,
+            rejected=rejected,
+        )
 
 
 def _write_tables(workspace: Workspace) -> None:

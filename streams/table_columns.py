@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from streams.columns import F64, I32, NONE, recode
 from streams.event import Reason
-from streams.table_file import Column
+from streams.table_rows import Column, is_text
 
 Faults = dict[int, tuple[Reason, str]]
 _PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -25,7 +25,7 @@ def is_text_type(kind: pa.DataType) -> bool:
     """Strings and integers (ids are often numbers); plain or dictionary-coded."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    return _is_string(kind) or bool(pa.types.is_integer(kind) or pa.types.is_null(kind))
+    return is_text(kind) or bool(pa.types.is_integer(kind) or pa.types.is_null(kind))
 
 
 def is_time_type(kind: pa.DataType) -> bool:
@@ -71,7 +71,7 @@ def seconds(column: Column, name: str, faults: Faults) -> F64:
     kind = column.type
     if pa.types.is_dictionary(kind):
         column, kind = column.dictionary_decode(), kind.value_type
-    if _is_string(kind):
+    if is_text(kind):
         try:
             column = column.cast(pa.string()).cast(pa.float64())
         except pa.ArrowInvalid:  # not all of them numbers
@@ -175,17 +175,6 @@ def _as_seconds(value: Any) -> float | None:
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
-
-
-def _is_string(kind: pa.DataType) -> bool:
-    types = pa.types
-    return bool(
-        types.is_string(kind)
-        or types.is_large_string(kind)
-        or types.is_string_view(kind)
-        or types.is_binary(kind)
-        or types.is_large_binary(kind)
-    )
 
 
 def _numpy(column: Any) -> npt.NDArray[Any]:

@@ -8,34 +8,29 @@ What is checked before anything is read, so that a file cut short is refused whi
   value cut in half can't be told from a whole one.
 - JSON lines: the lines are counted and the last one is decoded. A broken line in the middle is no sign of
   a cut file: it becomes one rejected row, as it would in a topic.
-- .gz: read to its end, which verifies its checksum.
+- .gz, .bz2, .zst: read to its end, which verifies its checksum.
 
-For CSV and JSON lines that is a second pass over the file, which also tells the number of rows.
+For CSV and JSON lines that is a second pass over the file, which also tells the number of rows. Memory is bounded by what
+a row may be (`MAX_ROW_BYTES`) and by what is unpacked at once, not by what the file unpacks to.
 """
 
 from __future__ import annotations
 
 import gzip
-import io
-import re
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final
 
-import msgspec
 import pyarrow as pa
 import xxhash
 
+from streams.csv_file import inspect_csv, read_csv
 from streams.errors import LogError
-from streams.event import Reason
-from streams.json_reasons import undecodable
-
-Kind = Literal["parquet", "csv", "json"]
-Column: TypeAlias = Any
-"""A `pyarrow.Array` or a list of decoded JSON values; pyarrow has no types for mypy."""
+from streams.json_lines_file import inspect_json, read_json
+from streams.packed_file import packing
+from streams.parquet_file import inspect_parquet, read_parquet
+from streams.table_rows import Kind, Rows, TableFile
 
 KINDS: Final[dict[str, Kind]] = {
     ".parquet": "parquet",
@@ -45,36 +40,7 @@ KINDS: Final[dict[str, Kind]] = {
     ".ndjson": "json",
     ".json": "json",
 }
-_SCANNED_LINES: Final = 1000
 _BLOCK: Final = 1 << 22
-_CSV_ROW: Final = re.compile(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)")
-_decode_json = msgspec.json.Decoder().decode
-
-
-@dataclass(frozen=True, slots=True)
-class TableFile:
-    """A file that was checked.
-
-    Attributes:
-        columns: names of its columns; of JSON lines the names in the first 1000 lines.
-        types: Arrow type of each column where the file tells (Parquet).
-        rows: number of rows.
-    """
-
-    path: Path
-    kind: Kind
-    columns: tuple[str, ...]
-    types: dict[str, pa.DataType]
-    rows: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rows:
-    """Some consecutive rows of a file: one column a wanted name, and the rows that could not be decoded."""
-
-    columns: dict[str, Column]
-    count: int
-    broken: dict[int, tuple[Reason, str]] = field(default_factory=dict)
 
 
 def inspect_file(path: Path) -> TableFile:
@@ -89,24 +55,37 @@ def inspect_file(path: Path) -> TableFile:
         raise LogError(f"{path}: is a folder; name its files")
     if path.stat().st_size == 0:
         raise LogError(f"{path}: is empty (0 bytes); was it cut short?")
-    kind = _kind(path)
+    inspect = {"parquet": inspect_parquet, "csv": inspect_csv, "json": inspect_json}[_kind(path)]
     try:
-        if kind == "parquet":
-            return _inspect_parquet(path)
-        return _inspect_csv(path) if kind == "csv" else _inspect_json(path)
+        return inspect(path)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise LogError(f"{path}: the compressed file is cut short or damaged ({error})") from None
     except OSError as error:
         raise LogError(f"{path}: can't be read ({error.strerror or error})") from None
 
 
-def read_file(file: TableFile, names: Sequence[str], batch_rows: int) -> Iterator[Rows]:
-    """The named columns, at most `batch_rows` rows at a time, in the file's order."""
-    reader = {"parquet": _read_parquet, "csv": _read_csv, "json": _read_json}[file.kind]
+def read_file(file: TableFile, names: Sequence[str], batch_rows: int, first_row: int = 0) -> Iterator[Rows]:
+    """The named columns from the row `first_row` to the last that the file had when it was inspected, at most `batch_rows`
+    rows at a time, in the file's order.
+
+    Raises:
+        LogError: the file is damaged, or has fewer rows than it had.
+    """
+    reader = {"parquet": read_parquet, "csv": read_csv, "json": read_json}[file.kind]
+    row = first_row
     try:
-        yield from reader(file, list(dict.fromkeys(names)), batch_rows)
-    except (pa.ArrowException, OSError) as error:
+        for rows in reader(file, list(dict.fromkeys(names)), batch_rows, first_row):
+            # What was appended since may be half a row, and belongs to the next run.
+            wanted = rows.first(file.rows - row)
+            row += wanted.count
+            if wanted.count:
+                yield wanted
+            if row >= file.rows:
+                return
+    except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
         raise LogError(f"{file.path}: is damaged ({str(error).splitlines()[0][:200]})") from None
+    if row < file.rows:
+        raise LogError(f"{file.path}: had {file.rows:,} rows and has {row:,} now; was it replaced meanwhile?")
 
 
 def fingerprint(paths: Sequence[Path]) -> str:
@@ -123,175 +102,11 @@ def fingerprint(paths: Sequence[Path]) -> str:
 
 def _kind(path: Path) -> Kind:
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    packed = suffixes[-1:] == [".gz"]
+    packed = packing(path) is not None
     name = suffixes[-2 if packed else -1] if len(suffixes) > packed else ""
     kind = KINDS.get(name)
     if kind is None or (packed and kind == "parquet"):
         raise LogError(
-            f"{path}: unknown kind of file; expected .parquet, .csv, .jsonl, .ndjson or .json (.gz)"
+            f"{path}: unknown kind of file; expected .parquet, .csv, .jsonl, .ndjson or .json (.gz, .bz2, .zst)"
         )
     return kind
-
-
-def _open(path: Path) -> io.BufferedIOBase:
-    return gzip.open(path, "rb") if _zipped(path) else path.open("rb")
-
-
-def _open_native(path: Path) -> pa.NativeFile:
-    """For pyarrow, which reads ahead in a thread: from a Python file it would need the interpreter there, and a process that
-    ends meanwhile, say because a column is missing, is aborted instead."""
-    return pa.input_stream(str(path), compression="gzip" if _zipped(path) else None)
-
-
-def _zipped(path: Path) -> bool:
-    return path.suffix.lower() == ".gz"
-
-
-def _inspect_parquet(path: Path) -> TableFile:
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            types = dict(zip(schema.names, schema.types, strict=True))
-            return TableFile(path, "parquet", tuple(schema.names), types, file.metadata.num_rows)
-    except pa.ArrowException:
-        raise LogError(
-            f"{path}: is no complete Parquet file; it was cut short or is of another kind"
-        ) from None
-
-
-def _read_parquet(file: TableFile, names: list[str], batch_rows: int) -> Iterator[Rows]:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(file.path, page_checksum_verification=True) as parquet:
-        for batch in parquet.iter_batches(batch_size=batch_rows, columns=names):
-            yield Rows({name: batch.column(name) for name in names}, batch.num_rows)
-
-
-def _inspect_csv(path: Path) -> TableFile:
-    quotes, last = 0, b""
-    with _open(path) as stream:
-        while block := stream.read(_BLOCK):
-            quotes += block.count(b'"')
-            last = block[-1:]
-    try:
-        with _open_native(path) as stream, _csv_reader(stream, []) as reader:
-            names = tuple(reader.schema.names)
-        with _open_native(path) as stream, _csv_reader(stream, [names[0]]) as reader:
-            rows = sum(batch.num_rows for batch in reader)
-    except pa.ArrowException as error:
-        raise LogError(f"{path}: {_csv_error(error)}") from None
-    if quotes % 2:
-        raise LogError(f"{path}: a quote is opened and never closed; the file is cut short or damaged")
-    if last not in (b"\n", b"\r"):
-        raise LogError(
-            f"{path}: row {rows + 1} (the header is row 1), the last, has no line end, so that its last column "
-            f"{names[-1]!r} may be cut; if the file is whole, end it with a line end"
-        )
-    return TableFile(path, "csv", names, {}, rows)
-
-
-def _csv_error(error: Exception) -> str:
-    """Without pyarrow's quotation of the row, which may hold personal data."""
-    text = str(error)
-    found = _CSV_ROW.search(text)
-    if found:
-        row, expected, got = found.groups()
-        return (
-            f"{f'row {row} (the header is row 1)' if row else 'a row'} has {got} columns, "
-            f"expected {expected}; the file is cut short or damaged there"
-        )
-    if "straddl" in text:
-        return f"a row is longer than {_BLOCK >> 20} MiB; is a quote opened and never closed?"
-    return text.splitlines()[0].removeprefix("CSV parse error: ")[:200]
-
-
-def _csv_reader(stream: pa.NativeFile, names: list[str]) -> Any:
-    """A reader of these columns as bytes ("007" stays an id; bytes that are no UTF-8 cost a row, not the
-    file), or of all columns, with guessed types, for no names."""
-    import pyarrow.csv as csv
-
-    return csv.open_csv(
-        stream,
-        # Without threads its errors tell the row.
-        read_options=csv.ReadOptions(block_size=_BLOCK, use_threads=False),
-        parse_options=csv.ParseOptions(newlines_in_values=True),
-        convert_options=csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.binary()),
-            include_columns=names,
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-            null_values=[""],
-        ),
-    )
-
-
-def _read_csv(file: TableFile, names: list[str], batch_rows: int) -> Iterator[Rows]:
-    with _open_native(file.path) as stream, _csv_reader(stream, names) as reader:
-        for block in reader:
-            for start in range(0, block.num_rows, batch_rows):
-                batch = block.slice(start, batch_rows)
-                yield Rows({name: batch.column(name) for name in names}, batch.num_rows)
-
-
-def _inspect_json(path: Path) -> TableFile:
-    names: dict[str, None] = {}
-    rows, last, last_line = 0, b"", 0
-    with _open(path) as stream:
-        for number, line in enumerate(stream, 1):
-            if line.isspace():
-                continue
-            if not rows and line.lstrip().startswith(b"["):
-                raise LogError(f"{path}: is one JSON array; expected JSON lines, one object a line")
-            if rows < _SCANNED_LINES:
-                names.update(dict.fromkeys(_names_of(line)))
-            rows, last, last_line = rows + 1, line, number
-    if not rows:
-        raise LogError(f"{path}: has only blank lines")
-    try:
-        _decode_json(last)
-    except RecursionError:
-        pass  # a whole value, for all that can be seen; the reader rejects the row
-    except ValueError:
-        raise LogError(
-            f"{path}: line {last_line}, the last, is no complete JSON; was it cut short?"
-        ) from None
-    return TableFile(path, "json", tuple(names), {}, rows)
-
-
-def _names_of(line: bytes) -> list[str]:
-    try:
-        value = _decode_json(line)
-    except (ValueError, RecursionError):
-        return []
-    return list(value) if isinstance(value, dict) else []
-
-
-def _read_json(file: TableFile, names: list[str], batch_rows: int) -> Iterator[Rows]:
-    attributes = [f"column_{i}" for i in range(len(names))]  # any name is fine in JSON, not as an attribute
-    row_type = msgspec.defstruct(
-        "Row",
-        [(attribute, Any, None) for attribute in attributes],
-        rename=dict(zip(attributes, names, strict=True)),
-        frozen=True,
-        gc=False,
-    )
-    decode = msgspec.json.Decoder(row_type).decode
-    nothing = row_type()
-    with _open(file.path) as stream:
-        lines = (line for line in stream if not line.isspace())
-        while batch := list(islice(lines, batch_rows)):
-            rows: list[Any] = []
-            broken: dict[int, tuple[Reason, str]] = {}
-            for position, line in enumerate(batch):
-                try:
-                    rows.append(decode(line))
-                except Exception as error:
-                    rows.append(nothing)
-                    broken[position] = undecodable(error, line)
-            columns: dict[str, Column] = {
-                name: [getattr(row, attribute) for row in rows]
-                for name, attribute in zip(names, attributes, strict=True)
-            }
-            yield Rows(columns, len(batch), broken)

@@ -12,6 +12,7 @@ from streams.cli import (
     export,
     fit,
     items,
+    manifest,
     profile,
     quickstart,
     recommend,
@@ -44,6 +45,7 @@ app.command("items")(items.items)
 app.command("fit")(fit.fit)
 app.command("profile")(profile.profile)
 app.command("replay")(replay.replay)
+app.command("manifest")(manifest.manifest)
 app.command("redrive")(redrive.redrive)
 app.command("train")(train.train)
 app.command("tune")(tune.tune)

@@ -39,13 +39,31 @@ def replay(
             help="Write each rejected row's file, number and reason here (JSON lines).",
         ),
     ] = None,
+    broker: Annotated[
+        str | None,
+        typer.Option(
+            "--broker",
+            metavar="URL",
+            help="Kafka of the topics that the log names in its columns topic, partition and offset: its rows are then the "
+            "same events as their records, and `run` goes on where the log ends.",
+        ),
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            "--manifest",
+            metavar="FILE",
+            help="Write here what was replayed, and where `run --from-manifest FILE` goes on (JSON).",
+        ),
+    ] = None,
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
     """Apply a historical log to a store: the same functions as the live stream, the same vectors.
 
-    All files are checked before anything is written. A replay that was stopped is run again: it goes on where it was, and
-    a log that was replayed already changes nothing.
+    All files are checked before anything is written. Files are known by what their rows say, whatever they are called and
+    however they are packed: a replay that was stopped is run again and goes on where it was, a log that was replayed changes
+    nothing, and of one that grew only the new rows are applied. It may run beside daemons on the same Qdrant server.
 
     Example: driftline replay events.parquet --items items.parquet --store ./store --map scenario=department
     """
@@ -53,12 +71,13 @@ def replay(
     from streams.cli.items import load_catalogue
     from streams.garbage import collect_seldom
     from streams.logs import open_logs
+    from streams.manifest import manifest_of, outlook, write_manifest
     from streams.mapping import CATALOGUE_FIELDS, parse_mapping
     from streams.replay import replay as run_replay
     from streams.workspace import open_workspace
 
     with reported():
-        settings = load(config)
+        settings = load(config, {"broker": {"url": broker}})
         location = store_location(store, settings)
         catalogue = open_catalogue([items], parse_mapping(items_map, CATALOGUE_FIELDS)) if items else None
         events = open_logs(
@@ -76,15 +95,26 @@ def replay(
                 console.print(f"catalogue: {counts['items']} items, {counts['encoded']} texts encoded")
             collect_seldom()
             with progress_bar("replaying", events.total_rows, json_) as advance:
-                summary = run_replay(workspace, events, progress=advance, on_rejects=sink.write)
+                summary = run_replay(
+                    workspace,
+                    events,
+                    broker=None if broker is None else settings.broker,
+                    progress=advance,
+                    on_rejects=sink.write,
+                )
+            made = manifest_of(workspace.store, summary.sources)
+        if manifest is not None:
+            write_manifest(manifest, made)
         if json_:
-            print_json({**summary.as_dict(), "reasons": dict(sink.summary.by_reason)})
+            print_json({**summary.as_dict(), "reasons": dict(sink.summary.by_reason), "manifest": made})
         else:
             show(
                 f"{summary.events} events: {summary.applied} applied, {summary.duplicates} seen before, "
                 f"{summary.rejected} rejected; {summary.users} users, {summary.items} items; "
                 f"{summary.seconds:.1f} s, {summary.events_per_s:,.0f} events/s"
             )
+            if summary.applied:
+                show(outlook(made, followed=broker is not None))
         tell_rejects(sink.summary, summary.events, summary.rejected, settings.daemon.max_reject_share)
 
 

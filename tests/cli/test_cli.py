@@ -22,7 +22,7 @@ from support.streamed_logs import Row, write_lines
 
 COMMANDS = [
     "quickstart", "items", "replay", "redrive", "run", "recommend", "explain", "export", "simulate", "broker", "doctor",
-    "profile", "fit", "train", "tune", "refuse", "evaluate",
+    "profile", "fit", "train", "tune", "refuse", "evaluate", "manifest",
 ]  # fmt: skip
 ITEMS = [
     {"sku": "g", "title": "Red grapes", "scenario": "fruit"},
@@ -69,7 +69,7 @@ def test_replay_ends_with_one_line_of_json(shop: Path) -> None:
     """The summary has exactly the documented keys."""
     summary = json.loads((shop / "summary.json").read_text())
     assert list(summary) == [
-        "events", "applied", "rejected", "duplicates", "users", "items", "seconds", "events_per_s",
+        "events", "applied", "rejected", "duplicates", "users", "items", "seconds", "events_per_s", "reasons", "manifest",
     ]  # fmt: skip
     assert (summary["events"], summary["applied"], summary["users"], summary["items"]) == (30, 30, 3, 2)
 
@@ -80,8 +80,12 @@ def test_a_log_replayed_again_changes_nothing(tmp_path: Path) -> None:
     log = write_lines(tmp_path / "events.jsonl", rows())
     assert driftline("replay", str(log), "--store", str(store)).returncode == 0
     again = driftline("replay", str(log), "--store", str(store), "--json")
-    assert json.loads(again.stdout) | {"seconds": 0, "events_per_s": 0} == {
-        "events": 30, "applied": 0, "rejected": 0, "duplicates": 30, "users": 3, "items": 2, "seconds": 0, "events_per_s": 0,
+    found = json.loads(again.stdout)
+    (known,) = found.pop("manifest")["logs"]
+    assert (known["rows"], known["done"], known["name"]) == (30, 30, "events.jsonl")
+    assert found | {"seconds": 0, "events_per_s": 0} == {
+        "events": 30, "applied": 0, "rejected": 0, "duplicates": 30, "users": 0, "items": 0, "seconds": 0, "events_per_s": 0,
+        "reasons": {},
     }  # fmt: skip
     copy = tmp_path / "fresh"
     driftline("replay", str(log), "--store", str(copy))

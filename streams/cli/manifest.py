@@ -1,0 +1,35 @@
+"""driftline manifest"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.cli import options
+from streams.cli.session import load, print_json, reported, store_location
+
+
+def manifest(
+    store: options.Store = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write it here instead of standard output.")
+    ] = None,
+    config: options.Config = None,
+) -> None:
+    """What a store holds of replayed logs: sources, rows, times, and where in Kafka a daemon goes on (JSON).
+
+    Example: driftline manifest --store ./store --out manifest.json
+    """
+    from streams.manifest import manifest_of, write_manifest
+    from streams.workspace import open_for_reading
+
+    with reported():
+        settings = load(config)
+        with open_for_reading(store_location(store, settings), settings) as workspace:
+            found = manifest_of(workspace.store)
+        if out is None:
+            print_json(found)
+        else:
+            write_manifest(out, found)

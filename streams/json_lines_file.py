@@ -1,0 +1,122 @@
+"""Files of JSON lines: counted once to be checked, read some lines and bytes at a time, whatever they unpack to."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from streams.errors import LogError
+from streams.event import Reason
+from streams.json_reasons import undecodable
+from streams.packed_file import open_bytes
+from streams.table_rows import BATCH_BYTES, MAX_ROW_BYTES, Column, Rows, TableFile
+
+_SCANNED_LINES: Final = 1000
+_MAX_NAMES: Final = 10_000
+# Values stay bytes: only that a line is JSON, and what its fields are called, is looked at.
+_decode_raw = msgspec.json.Decoder(msgspec.Raw).decode
+_decode_names = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_Value = str | int | float | bool | None
+"""What a field of ours may hold at all: a list of a million lists is refused by the decoder, and never built."""
+
+
+def inspect_json(path: Path) -> TableFile:
+    """Read all lines; decode the first ones for their names and the last for its end.
+
+    Raises:
+        LogError: names the line that is wrong.
+    """
+    names: dict[str, None] = {}
+    rows, last, last_line = 0, b"", 0
+    with open_bytes(path) as stream:
+        for number, line in enumerate(_lines(stream), 1):
+            if len(line) > MAX_ROW_BYTES:
+                raise LogError(f"{path}: line {number} is longer than {MAX_ROW_BYTES >> 20} MiB")
+            if line.isspace():
+                continue
+            if not rows and line.lstrip().startswith(b"["):
+                raise LogError(f"{path}: is one JSON array; expected JSON lines, one object a line")
+            if rows < _SCANNED_LINES:
+                names.update(dict.fromkeys(_names_of(line)))
+                if len(names) > _MAX_NAMES:
+                    raise LogError(f"{path}: its first lines name more than {_MAX_NAMES:,} fields")
+            rows, last, last_line = rows + 1, line, number
+    if not rows:
+        raise LogError(f"{path}: has only blank lines")
+    try:
+        _decode_raw(last)
+    except RecursionError:
+        pass  # a whole value, for all that can be seen; the reader rejects the row
+    except ValueError:
+        raise LogError(
+            f"{path}: line {last_line}, the last, is no complete JSON; was it cut short?"
+        ) from None
+    return TableFile(path, "json", tuple(names), {}, rows)
+
+
+def read_json(file: TableFile, names: list[str], batch_rows: int, first_row: int) -> Iterator[Rows]:
+    """The named fields from a row on; the lines before it are not decoded."""
+    attributes = [f"column_{i}" for i in range(len(names))]  # any name is fine in JSON, not as an attribute
+    row_type = msgspec.defstruct(
+        "Row",
+        [(attribute, _Value, None) for attribute in attributes],
+        rename=dict(zip(attributes, names, strict=True)),
+        frozen=True,
+        gc=False,
+    )
+    decode = msgspec.json.Decoder(row_type).decode
+    nothing = row_type()
+    for batch in _batches(file.path, batch_rows, first_row):
+        rows: list[Any] = []
+        broken: dict[int, tuple[Reason, str]] = {}
+        for position, line in enumerate(batch):
+            try:
+                rows.append(decode(line))
+            except Exception as error:
+                rows.append(nothing)
+                broken[position] = undecodable(error, line)
+        columns: dict[str, Column] = {
+            name: [getattr(row, attribute) for row in rows]
+            for name, attribute in zip(names, attributes, strict=True)
+        }
+        yield Rows(columns, len(batch), broken)
+
+
+def _batches(path: Path, batch_rows: int, first_row: int) -> Iterator[list[bytes]]:
+    """Lines that are not blank, from the row `first_row` on, so many rows and so many bytes at a time."""
+    batch: list[bytes] = []
+    size = row = 0
+    with open_bytes(path) as stream:
+        for line in _lines(stream):
+            if line.isspace():
+                continue
+            row += 1
+            if row <= first_row:
+                continue
+            if len(line) > MAX_ROW_BYTES:
+                raise LogError(f"{path}: row {row} is longer than {MAX_ROW_BYTES >> 20} MiB")
+            batch.append(line)
+            size += len(line)
+            if len(batch) == batch_rows or size >= BATCH_BYTES:
+                yield batch
+                batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _lines(stream: io.BufferedIOBase) -> Iterator[bytes]:
+    """Lines with their ends; of one longer than `MAX_ROW_BYTES` only as much as shows it."""
+    read = stream.readline
+    while line := read(MAX_ROW_BYTES + 1):
+        yield line
+
+
+def _names_of(line: bytes) -> list[str]:
+    try:
+        return list(_decode_names(line))
+    except (ValueError, RecursionError):
+        return []

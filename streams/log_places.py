@@ -1,0 +1,124 @@
+"""A log and a store -> the same log with the source of each row, registered in the store before anything is applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sinks.protocols import Sources
+from streams.log_content import Digests
+from streams.log_positions import Positions
+from streams.log_rows import LogRows
+from streams.log_sources import LogFacts, Overlap, Segment, place, read_content
+from streams.logs import Log
+from streams.table_file import fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedLog:
+    """A log whose rows have their sources.
+
+    Attributes:
+        facts: what the store knows of each source of it.
+        overlaps: files that seem to share rows with other logs, by no whole.
+    """
+
+    log: Log
+    facts: Mapping[str, LogFacts]
+    overlaps: tuple[Overlap, ...]
+
+
+def known_logs(sources: Sources) -> dict[str, LogFacts]:
+    """Identity -> facts of all logs that a store knows."""
+    found = {identity: LogFacts.of_about(info.about) for identity, info in sources.known().items()}
+    return {identity: facts for identity, facts in found.items() if facts is not None}
+
+
+def place_log(log: Log, sources: Sources) -> PlacedLog:
+    """Find out which rows of which files a store knows, and register what is new.
+
+    A file whose bytes are known is not read. Short files come first, so that a log and its own beginning, given together,
+    are one source.
+
+    Raises:
+        LogError: a file is damaged inside.
+        StoreUnavailable: call again.
+    """
+    known = known_logs(sources)
+    by_bytes = {entry: identity for identity, facts in known.items() for entry in facts.files}
+    segments: dict[int, list[Segment]] = {}
+    changed: dict[str, LogFacts] = {}
+    aliases: dict[str, str] = {}
+    overlaps: list[Overlap] = []
+    for number in sorted(range(len(log.files)), key=lambda number: log.files[number].rows):
+        file = log.files[number]
+        if not file.rows:
+            segments[number] = []
+            continue
+        entry = file.rows, fingerprint([file.path])
+        if entry in by_bytes:
+            segments[number] = [Segment(0, file.rows, by_bytes[entry])]
+            continue
+        seen = _Seen(log.now + log.max_future_s)
+        content = read_content(seen.digests(log.rows(number)), known)
+        found, facts_of, overlap = place(file.path.name, content, known)
+        if overlap is not None:
+            overlaps.append(overlap)
+        last = found[-1].identity
+        facts = seen.added_to(facts_of.get(last) or known[last], alone=len(found) == 1)
+        if len(found) == 1:
+            facts = replace(facts, files=(*facts.files, entry))
+            by_bytes[entry] = last
+            if last not in known:
+                aliases[last] = entry[1]  # releases before this one kept marks by the bytes of the files
+        known[last] = changed[last] = facts
+        segments[number] = found
+    if changed:
+        sources.numbers(list(changed), aliases)
+        for identity, facts in changed.items():
+            sources.describe(identity, facts.about())
+    ordered = [segments[number] for number in range(len(log.files))]
+    used = {segment.identity for found in ordered for segment in found}
+    return PlacedLog(log.placed(ordered), {identity: known[identity] for identity in used}, tuple(overlaps))
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is noted of a file's rows while their digests are taken."""
+
+    latest_time: float
+    first: float | None = None
+    last: float | None = None
+    positions: Positions | None = None
+
+    def digests(self, batches: Iterator[LogRows]) -> Iterator[Digests]:
+        for rows in batches:
+            times = rows.time[(rows.time >= 0) & (rows.time <= self.latest_time)]
+            if len(times):
+                self.first = _least(self.first, float(np.min(times)))
+                self.last = _most(self.last, float(np.max(times)))
+            if rows.positions is not None:
+                self.positions = (self.positions or Positions()).with_rows(rows.positions)
+            yield rows.digests()
+
+    def added_to(self, facts: LogFacts, *, alone: bool) -> LogFacts:
+        """The facts of the file's last source; alone: the file is nothing but that source."""
+        positions = self.positions
+        if facts.positions is not None and not alone:
+            positions = facts.positions if positions is None else facts.positions.joined(positions)
+        return replace(
+            facts,
+            first=_least(facts.first, self.first),
+            last=_most(facts.last, self.last),
+            positions=positions,
+        )
+
+
+def _least(a: float | None, b: float | None) -> float | None:
+    return b if a is None else a if b is None else min(a, b)
+
+
+def _most(a: float | None, b: float | None) -> float | None:
+    return b if a is None else a if b is None else max(a, b)

@@ -1,0 +1,130 @@
+"""Fields of some rows of a log as they were read: before defaults are filled in, and before any row is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.assemble import UNKNOWN_ACTION, RawEvents
+from streams.columns import F64, I32, NONE, factorise_optional, recode
+from streams.log_content import Digests, row_digests
+from streams.log_positions import RowPositions, whole_numbers
+from streams.table_columns import Faults, coded, seconds, strings
+from streams.table_rows import Rows
+from transfer.config import ACTIONS
+
+Coded = tuple[I32, list[str]]
+"""Codes (B,) int32, -1 = absent, and their table."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LogRows:
+    """B rows.
+
+    Attributes:
+        time: (B,) unix seconds, NaN where `faults` tells why.
+        event_id: None where the log has no such column.
+        faults: rows that could not be read, and why.
+        positions: None where the log does not tell them.
+    """
+
+    count: int
+    user: Coded
+    item: Coded
+    scenario: Coded
+    text: Coded
+    action: Coded
+    event_id: Coded | None
+    time: F64
+    faults: Faults
+    positions: RowPositions | None
+
+    def digests(self) -> Digests:
+        """(B, 2) what each row says (`streams.log_content`)."""
+        absent = np.full(self.count, NONE, np.int32), list[str]()
+        fields = (self.user, self.scenario, self.item, self.text, self.action, self.event_id or absent)
+        return row_digests(self.time, fields)
+
+    def raw_events(
+        self, first_offset: int, default_action: str | None, default_scenario: str | None
+    ) -> RawEvents:
+        """As events to be judged, offsets from `first_offset` on."""
+        item, items = _optional(self.item)
+        text, texts = _optional(self.text)
+        action, actions = _optional(self.action)
+        scenario, scenarios = self.scenario
+        if default_scenario is not None:
+            scenario, scenarios = _filled(scenario, scenarios, default_scenario)
+        event_ids = None
+        if self.event_id is not None:
+            codes, table = self.event_id
+            lookup: list[str | None] = [*table, None]
+            event_ids = [lookup[code] for code in codes.tolist()]
+        return RawEvents(
+            user=self.user[0],
+            users=self.user[1],
+            item=item,
+            items=items,
+            scenario=scenario,
+            scenarios=scenarios,
+            text=text,
+            texts=texts,
+            time=self.time,
+            action=coded(action, actions, _action_code, _action_code(default_action)),
+            action_names=(action, actions),
+            offset=np.arange(first_offset, first_offset + self.count, dtype=np.int64),
+            event_ids=event_ids,
+            faults=self.faults,
+        )
+
+
+def read_rows(rows: Rows, fields: Mapping[str, str]) -> LogRows:
+    """Decode the columns. fields: field -> column; see `streams.logs`."""
+    faults: Faults = dict(rows.broken)
+
+    def text_of(name: str) -> Coded:
+        if name not in fields:
+            return np.full(rows.count, NONE, np.int32), []
+        return strings(rows.columns[fields[name]], fields[name], faults)
+
+    user, item, scenario, text = text_of("user_id"), text_of("item_id"), text_of("scenario"), text_of("text")
+    action = text_of("action")
+    event_id = text_of("event_id") if "event_id" in fields else None
+    time = seconds(rows.columns[fields["timestamp"]], fields["timestamp"], faults)
+    return LogRows(
+        rows.count, user, item, scenario, text, action, event_id, time, faults, _positions(rows, fields)
+    )
+
+
+def _positions(rows: Rows, fields: Mapping[str, str]) -> RowPositions | None:
+    if "topic" not in fields:
+        return None
+    ignored: Faults = {}  # a row that does not tell where it comes from is an event for all that
+    topic, topics = strings(rows.columns[fields["topic"]], fields["topic"], ignored)
+    told = topic != NONE
+    numbers = []
+    for name in ("partition", "offset"):
+        codes, table = strings(rows.columns[fields[name]], fields[name], ignored)
+        values, valid = whole_numbers(table, codes)
+        told &= valid
+        numbers.append(values)
+    return RowPositions(np.where(told, topic, np.int32(NONE)), topics, numbers[0], numbers[1])
+
+
+def _optional(field: Coded) -> Coded:
+    codes, table = field
+    mapping, kept = factorise_optional(table)  # "" is absent
+    return recode(codes, mapping), kept
+
+
+def _filled(codes: I32, table: list[str], default: str) -> Coded:
+    """The same codes with `default` where there is none."""
+    if default not in table:
+        table = [*table, default]
+    return np.where(codes == NONE, np.int32(table.index(default)), codes), table
+
+
+def _action_code(action: str | None) -> int:
+    return ACTIONS.index(action) if action in ACTIONS else UNKNOWN_ACTION

@@ -1,0 +1,186 @@
+"""Which source each row of a log is: files are known by their content, so that they may move, grow and overlap whole.
+
+A file whose first rows are all the rows of a known log continues it; so does one that begins with several known logs, one
+after the other. Every other row belongs to a new source. What is kept of a source in the store (`LogFacts`) is small: the
+digests that its rows had whenever it was read, and a sketch that tells an overlap which can't be recognised row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from streams.log_content import Digests, Part, RunningDigest, Sketch, digests_at
+from streams.log_positions import Positions
+from streams.log_stream import StreamShare
+
+PREFIX: Final = "log/"
+STATES: Final = 24
+"""Sizes remembered of a log that grows; older copies than that are no longer recognised."""
+OVERLAP: Final = 0.05
+"""Share of common rows from which an overlap that can't be recognised is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogFacts:
+    """What a store keeps of a source that is a log.
+
+    Attributes:
+        name: of the file when it was last read, without its folder.
+        states: (number of rows, their digest) whenever it was read, ascending; the last is the log as it is known.
+        files: fingerprints of the bytes of files that are this log alone, each with its number of rows.
+        first, last: earliest and latest event time, unix seconds; None before the first event.
+        rejected: rows that were no valid events when they were read.
+        positions: where in Kafka its rows come from, if it tells.
+        stream: which of its rows are under Kafka's sources; None where that was never asked.
+    """
+
+    name: str
+    states: tuple[tuple[int, str], ...]
+    files: tuple[tuple[int, str], ...] = ()
+    sketch: Sketch = Sketch.none()  # noqa: RUF009  # immutable
+    first: float | None = None
+    last: float | None = None
+    rejected: int = 0
+    positions: Positions | None = None
+    stream: StreamShare | None = None
+
+    @property
+    def rows(self) -> int:
+        """Of the log as it is known."""
+        return self.states[-1][0]
+
+    def grown(self, rows: int, digest: str) -> LogFacts:
+        """The same log, known at that size too."""
+        states = tuple(sorted({*self.states, (rows, digest)}))
+        return replace(self, states=states[-STATES:])
+
+    def about(self) -> dict[str, Any]:
+        """For the store's registry of sources."""
+        return {
+            "log": 1,
+            "name": self.name,
+            "states": [[rows, digest] for rows, digest in self.states],
+            "files": [[rows, digest] for rows, digest in self.files[-STATES:]],
+            "sketch": self.sketch.text(),
+            "first": self.first,
+            "last": self.last,
+            "rejected": self.rejected,
+            "positions": None if self.positions is None else self.positions.about(),
+            "stream": None if self.stream is None else self.stream.about(),
+        }
+
+    @classmethod
+    def of_about(cls, about: Mapping[str, Any]) -> LogFacts | None:
+        """What `about` gave; None where it is nothing that this release knows."""
+        if about.get("log") != 1:
+            return None
+        positions, stream = about.get("positions"), about.get("stream")
+        return cls(
+            name=str(about["name"]),
+            states=tuple((int(rows), str(digest)) for rows, digest in about["states"]),
+            files=tuple((int(rows), str(digest)) for rows, digest in about["files"]),
+            sketch=Sketch.of_text(about["sketch"]),
+            first=about["first"],
+            last=about["last"],
+            rejected=int(about["rejected"]),
+            positions=None if positions is None else Positions.of_about(positions),
+            stream=None if stream is None else StreamShare.of_about(stream),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Rows of a file, from `start` to before `end`, that are the rows from 0 on of the source `identity`."""
+
+    start: int
+    end: int
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """A file that seems to share rows with a known log, by no whole: they would be counted twice."""
+
+    name: str
+    known: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileContent:
+    """What was found out about a file by reading it once.
+
+    Attributes:
+        rows: of the file.
+        parts: known logs in it (`digests_at`).
+        running: digests at its end.
+    """
+
+    rows: int
+    parts: Sequence[Part]
+    running: Sequence[RunningDigest]
+
+    def of(self, start: int) -> RunningDigest:
+        """Of the rows from `start`, 0 or the end of a part, to the end."""
+        return next(one for one in self.running if one.start == start)
+
+
+def read_content(batches: Iterator[Digests], known: Mapping[str, LogFacts]) -> FileContent:
+    """Read a file's rows and find the known logs in them."""
+    states: dict[int, set[str]] = {}
+    for facts in known.values():
+        for rows, digest in facts.states:
+            states.setdefault(rows, set()).add(digest)
+    parts, running = digests_at(batches, states)
+    return FileContent(running[0].rows, parts, running)
+
+
+def place(
+    name: str, content: FileContent, known: dict[str, LogFacts]
+) -> tuple[list[Segment], dict[str, LogFacts], Overlap | None]:
+    """The segments of a file, in order and without a gap, and the facts that are new or have changed.
+
+    Where known logs overlap at the file's start, those that take it furthest are chosen. What follows the last of them
+    continues it, if that log is not known to go on differently; else it is a new source.
+    """
+    by_digest = {
+        (rows, digest): identity for identity, facts in known.items() for rows, digest in facts.states
+    }
+    segments: list[Segment] = []
+    row = 0
+    while row < content.rows:
+        # Of the longest known run: a shorter one is an earlier state, or the start, of it.
+        part = max(
+            (part for part in content.parts if part.start == row), key=lambda part: part.end, default=None
+        )
+        if part is None:
+            break
+        identity = by_digest[part.end - part.start, part.digest]
+        segments.append(Segment(row, part.end, identity))
+        row = part.end
+    changed: dict[str, LogFacts] = {}
+    overlap = None
+    if row < content.rows:
+        last = segments[-1] if segments else None
+        if last is not None and known[last.identity].rows == last.end - last.start:
+            identity, rest = last.identity, content.of(last.start)
+            segments[-1] = replace(last, end=content.rows)
+            facts = known[identity].grown(rest.rows, rest.hex())
+        else:
+            rest = content.of(row)
+            identity = PREFIX + rest.hex()
+            segments.append(Segment(row, content.rows, identity))
+            overlap = _overlap(name, rest.sketch, known)
+            facts = known.get(identity) or LogFacts(name, ((rest.rows, rest.hex()),))
+        changed[identity] = replace(facts, name=name, sketch=rest.sketch)
+    return segments, changed, overlap
+
+
+def _overlap(name: str, sketch: Sketch, known: Mapping[str, LogFacts]) -> Overlap | None:
+    shares = {identity: sketch.share_in(facts.sketch) for identity, facts in known.items()}
+    nearest = max(shares, key=shares.__getitem__, default=None)
+    if nearest is None or shares[nearest] < OVERLAP:
+        return None
+    return Overlap(name, known[nearest].name, shares[nearest])

@@ -1,0 +1,121 @@
+"""The sources of a log that is being replayed: how far each is, under which of them rows are applied, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from sinks.protocols import Sources
+from streams.columns import EventColumns
+from streams.kafka_standings import KafkaStandings, finish
+from streams.log_places import PlacedLog, known_logs
+from streams.log_positions import Positions
+from streams.log_sources import LogFacts
+from streams.log_stream import StreamShare, share_of, under_kafka
+from streams.logs import LogBatch
+
+log = structlog.get_logger(__name__)
+
+MOSTLY: Final = 0.9
+"""Share of the offsets of a complete log that have a row; markers of transactions and compaction take the others."""
+
+
+class ReplaySources:
+    """Of one replay. Calls may be repeated after StoreUnavailable.
+
+    A batch of which no row is an event raises no progress before its log's first event: a log that was rejected whole,
+    because of a wrong mapping, say, can be replayed as soon as that is mended.
+    """
+
+    def __init__(self, placed: PlacedLog, sources: Sources, kafka: KafkaStandings | None) -> None:
+        self._facts: dict[str, LogFacts] = dict(placed.facts)
+        self._sources = sources
+        self._kafka = kafka
+        self._shares: dict[str, StreamShare] = {}
+        self._begun: set[str] = set()
+        self._rejected: dict[str, int] = {}
+
+    def reached(self, identity: str) -> int:
+        """Number of the next row of a log; decides what is Kafka's of the rows from there on.
+
+        Raises:
+            LogError: see `share_of`.
+            BrokerUnavailable, BrokerError
+        """
+        row = self._progress(identity)
+        if row:
+            self._begun.add(identity)
+        facts = self._facts[identity]
+        positions = facts.positions
+        if positions is None:
+            return row
+        if self._kafka is not None:
+            _warn_of_holes(facts, positions)
+            standings = self._kafka.of(positions)
+            share = share_of(facts.name, positions, standings, facts.stream, begun=row > 0)
+            # First that it is decided, then that the sources begin: a replay that is killed between decides no other way.
+            self._facts[identity] = facts = replace(facts, stream=share)
+            self._sources.describe(identity, facts.about())
+            self._kafka.begin(positions, standings)
+        if facts.stream is not None:
+            self._shares[identity] = facts.stream
+        return row
+
+    def known_rejected(self, identity: str) -> int:
+        """Rows of a known log that were rejected when they were applied."""
+        return self._facts[identity].rejected
+
+    def columns(self, batch: LogBatch) -> tuple[EventColumns, Mapping[str, int]]:
+        """The batch's events under their sources, and how far each source is when they are in the store."""
+        columns, ends = batch.columns, dict[str, int]()
+        if len(columns):
+            self._begun.add(batch.source)
+        if batch.source in self._begun:
+            ends[batch.source] = batch.next_row
+        if batch.source in self._shares and batch.positions is not None:
+            columns, of_kafka = under_kafka(columns, batch.positions, self._shares[batch.source])
+            ends |= of_kafka
+        return columns, ends
+
+    def note(self, batch: LogBatch) -> None:
+        """The batch is in the store."""
+        if batch.rejects:
+            self._rejected[batch.source] = self._rejected.get(batch.source, 0) + len(batch.rejects)
+
+    def finish(self) -> None:
+        """All rows are in the store: so are the Kafka sources, up to where the logs end."""
+        ends: dict[str, int] = {}
+        for identity, share in self._shares.items():
+            facts = self._facts[identity]
+            positions = facts.positions
+            # Of a shorter copy, say, of a log whose end another replay has still to apply.
+            if positions is None or identity not in self._begun or self._progress(identity) < facts.rows:
+                continue
+            for partition, (source, _, _) in share.partitions.items():
+                ends[source] = max(ends.get(source, 0), positions.next[partition])
+        if ends:
+            finish(self._sources, ends)
+        known = known_logs(self._sources) if self._rejected else {}
+        for identity, count in self._rejected.items():
+            if identity in self._begun:
+                facts = known[identity]
+                self._sources.describe(identity, replace(facts, rejected=facts.rejected + count).about())
+        self._rejected.clear()
+
+    def _progress(self, identity: str) -> int:
+        number = self._sources.numbers([identity])[identity]
+        return self._sources.progress([number])[number]
+
+
+def _warn_of_holes(facts: LogFacts, positions: Positions) -> None:
+    told = facts.rows - positions.without
+    if told < MOSTLY * positions.offsets:
+        log.warning(
+            "a log lacks many of the records between its first and last offsets; they count as read, and no daemon reads them",
+            log=facts.name,
+            rows=told,
+            offsets=positions.offsets,
+        )

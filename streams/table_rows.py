@@ -1,0 +1,71 @@
+"""A table file that was checked, and some of its rows: what the readers of all kinds of files give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+import pyarrow as pa
+
+from streams.event import Reason
+
+Kind = Literal["parquet", "csv", "json"]
+Column: TypeAlias = Any
+"""A `pyarrow.Array` or a list of decoded JSON values; pyarrow has no types for mypy."""
+
+MAX_ROW_BYTES: Final = 1 << 22
+"""A longer row of CSV or line of JSON is refused, since it must be held whole."""
+BATCH_BYTES: Final = 1 << 24
+"""About so much of a file is unpacked at once, whatever its number of rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableFile:
+    """A file that was checked.
+
+    Attributes:
+        columns: names of its columns; of JSON lines the names in the first 1000 lines.
+        types: Arrow type of each column where the file tells (Parquet).
+        rows: number of rows.
+    """
+
+    path: Path
+    kind: Kind
+    columns: tuple[str, ...]
+    types: dict[str, pa.DataType]
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """Some consecutive rows of a file: one column a wanted name, and the rows that could not be decoded."""
+
+    columns: dict[str, Column]
+    count: int
+    broken: dict[int, tuple[Reason, str]] = field(default_factory=dict)
+
+    def first(self, count: int) -> Rows:
+        """The first rows of these."""
+        return self if count >= self.count else self._between(0, count)
+
+    def without_first(self, count: int) -> Rows:
+        """All but the first rows of these."""
+        return self if count <= 0 else self._between(min(count, self.count), self.count)
+
+    def _between(self, start: int, end: int) -> Rows:
+        columns = {name: column[start:end] for name, column in self.columns.items()}
+        broken = {row - start: why for row, why in self.broken.items() if start <= row < end}
+        return Rows(columns, end - start, broken)
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Strings, or bytes that may be strings."""
+    types = pa.types
+    return bool(
+        types.is_string(kind)
+        or types.is_large_string(kind)
+        or types.is_string_view(kind)
+        or types.is_binary(kind)
+        or types.is_large_binary(kind)
+    )
