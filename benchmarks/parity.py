@@ -5,7 +5,8 @@
 The log goes through `apply_events` with the states packed after each batch and read again before the next, as in a store:
 in batches of each size of `--borders`, sorted by user, and shuffled. Each run is compared with one event at a time, for
 `--one-by-one` users (0: all; each wave holds the next event of each, which is the same, since users do not know of each
-other). Vectors are drawn, one for each item. Of each figure the worst, and how many users are off by more than `--tolerance`:
+other); batches of less than 100 events hold those users' alone. Vectors are drawn, one for each item. Of each figure the
+worst, and how many users are off by more than `--tolerance`:
 
     fused, weights, interests    largest difference of a component; the vectors are of length 1, the weights sum to 1
     sums                         largest distance of a sum (each half-life, each scenario), relative to its length
@@ -38,6 +39,8 @@ from transfer.interest import EventTerms, InterestStates, apply_events, take
 from transfer.packing import pack, unpack
 from transfer.protocols import Fusion
 from transfer.rows import group_starts, owners, shares, sizes_of
+
+SMALL = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,7 +230,8 @@ def main() -> None:
     exact = run(columns, vectors, config, waves(columns, mine))
     by_user = np.argsort(columns.user, kind="stable")
     runs = {
-        f"borders {size}": run(columns, vectors, config, batches(every, size)) for size in options.borders
+        f"borders {size}": run(columns, vectors, config, batches(mine if size < SMALL else every, size))
+        for size in options.borders
     }
     runs["sorted by user"] = run(columns, vectors, config, batches(by_user, 20000))
     runs["shuffled"] = run(columns, vectors, config, batches(rng.permutation(every), 20000))

@@ -24,25 +24,21 @@ part of the state, so two ways to the same events give the same answer: 1e-6 apa
 
 import numpy as np
 
-from transfer.arrays import F32, F64, I64
+from transfer.arrays import F32, F64
 from transfer.config import InterestConfig, TransferConfig
 from transfer.emergence import ScenarioFeatures, scenario_features
+from transfer.leading import leading_slots
 from transfer.newness import newness
 from transfer.protocols import Fusion
 from transfer.rows import (
-    kept_offsets,
-    places,
     segment_max,
     segment_sum,
-    sizes_of,
 )
 from transfer.states import InterestStates, take
 
 FAINT = 1e-30
 """Masses below this are rounding, and so is a sum shorter than CANCELLED times its mass."""
 CANCELLED = 1e-5
-EQUAL_DIGITS = 5
-"""Of weights, beyond which their order is by name."""
 
 
 class AnalyticTransfer:
@@ -74,7 +70,7 @@ class AnalyticTransfer:
         mixed *= 1 - q
         mixed += q * short_term
         fused = _unit_or(mixed, overall)
-        rows, interest_offsets = self._top(states.scenario_offsets, weights)
+        rows, interest_offsets = leading_slots(states.scenario_offsets, weights, self._transfer)
         return Fusion(
             fused=fused.astype(np.float32),
             weights=weights.astype(np.float32),
@@ -155,16 +151,6 @@ class AnalyticTransfer:
         lender = overall[states.slot_users()]
         blend += self._transfer.shrinkage_mass * lender
         return _unit_or(blend, lender)
-
-    def _top(self, offsets: I64, weights: F64) -> tuple[I64, I64]:
-        """Slots that give interest vectors, the weightiest of each user first, and their offsets."""
-        user = np.repeat(np.arange(len(offsets) - 1), sizes_of(offsets))
-        weights = weights.round(EQUAL_DIGITS)  # so that equal ones go by name, whatever their last bits
-        order = np.lexsort((np.arange(len(weights)), -weights, user))
-        place = places(offsets)
-        heavy = weights[order] >= self._transfer.interest_min_weight
-        kept = (place < self._transfer.interests) & (heavy | (place == 0))
-        return order[kept], kept_offsets(offsets, kept)
 
 
 # Both write into what they are given: these matrices are large, and making a new one takes longer than filling it.

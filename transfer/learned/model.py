@@ -11,13 +11,14 @@ import torch
 from transfer.arrays import F32, I64, U64
 from transfer.config import InterestConfig, TransferConfig
 from transfer.emergence import scenario_features
+from transfer.leading import leading_slots
 from transfer.learned.batches import Asked, ItemLookup, asked_place, context, ring_tokens
 from transfer.learned.config import NetworkConfig
 from transfer.learned.mixture import Mixture, MixtureConfig
 from transfer.learned.network import RingItems, TransferNetwork
 from transfer.names import NameLookup, NameSource, hashed_names
 from transfer.protocols import Fusion
-from transfer.rows import kept_offsets, places, sizes_of
+from transfer.rows import places, sizes_of
 from transfer.states import InterestStates, take
 
 USERS_AT_A_TIME = 1024
@@ -57,6 +58,8 @@ class Queries:
 
 class LearnedModel:
     """States to weights, transferred interests and fused vectors; see `transfer.learned.network` and `.mixture`.
+
+    These are read from the exact part of the states (`transfer.interest`): own items serve the mixture alone.
 
     Fused vectors and item vectors are unit vectors of `interest.dim`, whose cosine orders items as q . t does: towers are
     divided by the greatest norm and filled up to length 1 in one more dimension, in which queries are 0 (Bachrach et al.
@@ -119,7 +122,7 @@ class LearnedModel:
     def __call__(self, states: InterestStates) -> Fusion:
         """Fuse U users."""
         found = self.queries(states)
-        rows, offsets = self._top(states.scenario_offsets, found.weights)
+        rows, offsets = leading_slots(states.scenario_offsets, found.weights, self._transfer)
         return Fusion(
             fused=self._searched(found.query),
             weights=found.weights,
@@ -255,12 +258,3 @@ class LearnedModel:
         vectors[:, : queries.shape[1]] = queries / np.maximum(length, 1e-12)
         vectors[length[:, 0] <= 1e-12, 0] = 1.0
         return vectors
-
-    def _top(self, offsets: I64, weights: F32) -> tuple[I64, I64]:
-        """Slots that give interest vectors, the weightiest of each user first, and their offsets."""
-        user = np.repeat(np.arange(len(offsets) - 1), sizes_of(offsets))
-        order = np.lexsort((np.arange(len(weights)), -weights, user))
-        place = places(offsets)
-        heavy = weights[order] >= self._transfer.interest_min_weight
-        kept = (place < self._transfer.interests) & (heavy | (place == 0))
-        return order[kept], kept_offsets(offsets, kept)
