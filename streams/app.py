@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from faust.types import TP
@@ -11,11 +11,12 @@ from mode import CrashingSupervisor
 
 from streams.batch import ITEMS, Batch
 from streams.broker_config import BrokerConfig
-from streams.copartition import assignment_problem
 from streams.event import Reject
 from streams.fetching import FetchBounds
+from streams.group_pairing import GroupStamp
 from streams.lanes import Lanes
 from streams.settings import Settings
+from streams.sources import PartitionSources
 from streams.transport import BatchApp, BatchConsumer
 
 
@@ -55,13 +56,14 @@ class GroupMembership:
         self._progress.batches += 1
 
 
-def faust_app(settings: Settings) -> BatchApp:
-    """An app bound to the running event loop, without agents, not started yet."""
+def faust_app(settings: Settings, stamp: GroupStamp | None = None) -> BatchApp:
+    """An app bound to the running event loop, without agents, not started yet. stamp: what the group is told of us."""
     daemon, broker = settings.daemon, settings.broker
     app = BatchApp(
         daemon.group,
         broker=";".join(broker.faust_urls),
         broker_credentials=credentials(broker),
+        broker_client_id="driftline" if stamp is None else stamp.client_id,
         loop=asyncio.get_running_loop(),
         store="memory://",
         datadir=None,
@@ -81,6 +83,7 @@ def faust_app(settings: Settings) -> BatchApp:
         broker_rebalance_timeout=daemon.rebalance_timeout_s,
         broker_request_timeout=max(90.0, daemon.session_timeout_s + 10.0),
     )
+    app.commit_metadata = "" if stamp is None else str(stamp)
     app.fetch_linger_s = daemon.linger_s
     app.isolation = broker.isolation
     app.fetch_bounds = FetchBounds(
@@ -94,14 +97,10 @@ def connect(
     settings: Settings,
     lanes: Lanes,
     progress: Progress,
-    counts_at_start: Mapping[str, int | None],
+    sources: PartitionSources,
     on_problem: Callable[[str], None],
 ) -> None:
-    """Let the app's agents feed the lanes, and the lanes follow the assignment.
-
-    on_problem: told when the assigned partitions of the event topics don't belong together.
-    """
-    event_topics = list(settings.topics.by_action().values())
+    """Let the app's agents feed the lanes, and the lanes follow the assignment. on_problem: told why it can't go on."""
     topics = {**settings.topics.by_action(), ITEMS: settings.topics.name("items")}
 
     def stop_at_refused(batch: Batch) -> None:
@@ -112,27 +111,22 @@ def connect(
 
     for kind, topic in topics.items():
         app.agent(app.batch_topic(topic), name=f"driftline-{kind}")(
-            _agent(kind, lanes, progress, stop_at_refused)
+            _agent(kind, lanes, progress, sources, stop_at_refused)
         )
     app.before_revoke = lanes.revoke
     app.before_commit = lanes.sync
 
-    async def on_assigned(sender: Any, assigned: set[TP], **kwargs: Any) -> None:
-        counts = {name: app.consumer.topic_partitions(name) for name in event_topics}
-        problem = assignment_problem(assigned, event_topics, counts, counts_at_start)
-        if problem is not None:
-            lanes.abandon()
-            on_problem(problem)
 
-    app.on_partitions_assigned.connect(on_assigned, weak=False)  # type: ignore[arg-type]  # coroutines may connect
-
-
-def _agent(kind: str, lanes: Lanes, progress: Progress, look: Callable[[Batch], None]) -> Any:
+def _agent(
+    kind: str, lanes: Lanes, progress: Progress, sources: PartitionSources, look: Callable[[Batch], None]
+) -> Any:
     async def consume(stream: Any) -> None:
         async for records in stream:
             message = stream.current_event.message
             progress.sent_at.setdefault(message.tp, records[0].timestamp / 1000)
-            batch = Batch(kind, message.topic, message.partition, records, message)
+            # The identity of now: should the topic be made again, the batch is none of the new assignment.
+            source = sources.identity(message.topic, message.partition)
+            batch = Batch(kind, message.topic, message.partition, records, message, source)
             look(batch)
             await lanes.submit(batch)
 

@@ -19,6 +19,8 @@ from streams.broker_config import BrokerConfig
 from streams.errors import BrokerError, MissingExtra
 
 HOST = "127.0.0.1"
+EMBEDDED_CLUSTER = "driftline-"
+"""With this the cluster ids of embedded brokers begin."""
 START_S = 20.0
 STOP_S = 5.0
 
@@ -128,7 +130,7 @@ class EmbeddedBroker:
         self.stop()
 
     def _start_on(self, binary: str) -> None:
-        self.cluster_id = "driftline-" + secrets.token_hex(8)
+        self.cluster_id = EMBEDDED_CLUSTER + secrets.token_hex(8)
         address = f"tcp://{self.url}"
         arguments = [binary, "broker", "--cluster-id", self.cluster_id]
         arguments += ["--listener-url", address, "--advertised-listener-url", address]

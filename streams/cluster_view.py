@@ -92,8 +92,7 @@ class ClusterView:
 
     def members(self, group: str) -> list[str]:
         """Member ids of the group; each begins with its client's id."""
-        described = self._admin.describe_groups([group])
-        return [member["member_id"] for member in described[group]["members"]]
+        return list(self._admin.describe_groups([group])[group])
 
     def _offsets(self, asked: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         from kafka import TopicPartition as KafkaPartition
@@ -115,15 +114,20 @@ def view_cluster(broker: BrokerConfig) -> Iterator[ClusterView]:
         BrokerError: the broker refuses.
     """
     with admin_client(broker) as admin:
-        _ask_no_operations(admin)
+        _describe_by_ids(admin)
         yield ClusterView(admin)
 
 
-def _ask_no_operations(admin: Any) -> None:
-    """A group is asked for without the operations that one may do: of some brokers the client can't read that list."""
+def _describe_by_ids(admin: Any) -> None:
+    """Let a group be described by its members' ids alone. The client would ask what one may do with it, too, whose answer it
+    can't read from every broker, and would warn that it can't read what Faust's members say of themselves."""
     from kafka.protocol.admin import DescribeGroupsRequest
 
-    admin._describe_groups_request = lambda groups: DescribeGroupsRequest(
-        groups=list(groups), include_authorized_operations=False
-    )
-    admin._process_acl_operations = lambda answer: answer
+    def asked(groups: Iterable[str]) -> Any:
+        return DescribeGroupsRequest(groups=list(groups), include_authorized_operations=False)
+
+    def members(answer: Any) -> dict[str, list[str]]:
+        return {group.group_id: [member.member_id for member in group.members] for group in answer.groups}
+
+    admin._describe_groups_request = asked
+    admin._describe_groups_process_response = members

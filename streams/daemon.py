@@ -16,18 +16,23 @@ import structlog
 
 from sinks.errors import StoreUnavailable
 from streams.app import GroupMembership, Progress, connect, faust_app
-from streams.copartition import topic_problem
 from streams.dead_letters import DeadLetters
 from streams.errors import BrokerUnavailable, DaemonError, ShutdownDeadline
 from streams.garbage import collect_seldom
+from streams.group_pairing import GroupStamp
 from streams.http import HttpServer, http_app
 from streams.lanes import Lanes
 from streams.letter_topic import LetterTopic
+from streams.lost_records import LostRecords
 from streams.metrics import Metrics
 from streams.monitor import Monitor
+from streams.placement import Placement
 from streams.settings import Settings
+from streams.sources import PartitionSources
+from streams.start_positions import Beginning, Pairing, StartPositions
+from streams.start_rule import StartRule
 from streams.table_writes import TableWrites
-from streams.topics import cluster_id, describe_topics
+from streams.topics import cluster_id, describe_topics, missing_topics
 from streams.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -61,6 +66,8 @@ class Daemon:
     Args:
         open_workspace: opens the store; called again while the store is unavailable.
         prepare: called with the workspace before the first event (to load a catalogue, say).
+        beginning: where sources begin of which the store knows nothing; default: as `daemon.start_from` says.
+        take_group: the consumer group is taken over, should it be another store's.
     """
 
     def __init__(
@@ -70,12 +77,18 @@ class Daemon:
         *,
         drain: bool = False,
         prepare: Callable[[Workspace], None] | None = None,
+        beginning: Beginning | None = None,
+        take_group: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._open_workspace = open_workspace
         self._drain = drain
         self._prepare = prepare
+        self._beginning = beginning or Beginning(StartRule.parse(settings.daemon.start_from))
+        self._take_group = take_group
+        self._lost: LostRecords | None = None
+        self._placement: Placement | None = None
         self._now = now
         self.metrics = Metrics()
         self.stop = asyncio.Event()
@@ -99,6 +112,8 @@ class Daemon:
             return self._waiting_for
         if self._lanes is not None and self._lanes.trouble is not None:
             return self._lanes.trouble
+        if self._placement is not None and self._placement.trouble is not None:
+            return self._placement.trouble
         if self._app is not None and not self._app.consumer.has_coordinator:
             return f"broker unavailable: {self._settings.broker.url} does not answer, or knows no coordinator of the group"
         if self._monitor is not None and self._monitor.unreadable is not None:
@@ -109,6 +124,8 @@ class Daemon:
         """What somebody should look at, although the daemon goes on."""
         found = [self._letters.warning if self._letters is not None else None]
         found += [self._lanes.clock.warning] if self._lanes is not None else []
+        if self._lost is not None and not self._settings.daemon.acknowledge_loss:
+            found.append(self._lost.warning)
         return [warning for warning in found if warning is not None]
 
     async def run(self) -> Summary:
@@ -144,8 +161,8 @@ class Daemon:
                 lambda: cluster_id(self._settings.broker), BrokerUnavailable, "broker unavailable"
             )
             if workspace is not None and cluster is not None and not self.stop.is_set():
-                counts = await self._check_topics()
-                await self._consume(workspace, cluster, counts)
+                await self._check_topics()
+                await self._consume(workspace, cluster)
         except ShutdownDeadline:
             raise  # the lane's thread may still be in a write: the process has to end, the store is not closed
         except BaseException:
@@ -165,7 +182,9 @@ class Daemon:
             workspace.close()
         await self.http.stop()
 
-    async def _until_there(self, call: Callable[[], Any], absent: type[Exception], what: str) -> Any:
+    async def _until_there(
+        self, call: Callable[[], Any], absent: type[Exception] | tuple[type[Exception], ...], what: str
+    ) -> Any:
         """Call in a thread until it does not raise `absent`, with jittered backoff; None when told to stop."""
         backoff_s = 0.2
         while not self.stop.is_set():
@@ -200,7 +219,7 @@ class Daemon:
             "what was not committed is read again, nothing is lost"
         )
 
-    async def _check_topics(self) -> dict[str, int | None]:
+    async def _check_topics(self) -> None:
         topics = self._settings.topics
         patient_until = time.monotonic() + TOPICS_S
         while True:
@@ -209,11 +228,9 @@ class Daemon:
                 BrokerUnavailable,
                 "broker unavailable",
             )
-            if found is None:
-                return {}
-            problem = topic_problem(found, list(topics.by_action().values()))
+            problem = missing_topics(found) if found is not None else None
             if problem is None:
-                return found
+                return
             if not self._broker_was_away or time.monotonic() > patient_until:
                 raise DaemonError(problem)
             if self._waiting_for != problem:
@@ -221,13 +238,29 @@ class Daemon:
             self._waiting_for = problem
             await asyncio.sleep(POLL_S)
 
-    async def _consume(self, workspace: Workspace, cluster: str, counts: dict[str, int | None]) -> None:
+    async def _consume(self, workspace: Workspace, cluster: str) -> None:
         settings = self._settings
+        sources = PartitionSources(cluster)
+        self._lost = LostRecords(workspace.store.sources, self.metrics)
+        stamp = GroupStamp(workspace.store.id, 0 if self._take_group else int(self._now() * 1000))
+        start = StartPositions(
+            settings.broker,
+            workspace.store,
+            sources,
+            [*settings.topics.by_action().values(), settings.topics.name("items")],
+            Pairing(settings.daemon.group, stamp, self._take_group),
+            self._lost,
+            self._beginning,
+        )
+        away = (BrokerUnavailable, StoreUnavailable)
+        await self._until_there(start.check_group, away, "group not known")
+        if self.stop.is_set():
+            return
         producer = await self._start_producer()
         if producer is None:
             return
         progress = Progress()
-        self._app = app = faust_app(settings)
+        self._app = app = faust_app(settings, stamp)
         letters_topic = settings.topics.name("dead_letters")
         self._letters = letters = DeadLetters(
             producer,
@@ -244,7 +277,10 @@ class Daemon:
             cluster=cluster,
             now=self._now,
         )
-        connect(app, settings, lanes, progress, counts, on_problem=self._note_problem)
+        connect(app, settings, lanes, progress, sources, on_problem=self._note_problem)
+        self._placement = placement = Placement(
+            app, start, self._note_problem, settings.daemon.sources_check_s
+        )
         self._monitor = monitor = Monitor(
             app, lanes, progress, self.metrics, settings.daemon.watchdog_s, self._now
         )
@@ -253,6 +289,7 @@ class Daemon:
         starting = asyncio.create_task(app.start())
         tables = TableWrites(workspace.tables, settings.daemon.tables_s)
         writing_tables = asyncio.create_task(tables.run())
+        watching = asyncio.create_task(placement.watch())
         failure: BaseException | None = None
         try:
             await self._watch(app, monitor, lanes, starting, writing_tables)
@@ -260,6 +297,7 @@ class Daemon:
             failure = error
         self.metrics.ready.set(0)
         self._waiting_for = "stopping"
+        watching.cancel()
 
         async def stop() -> None:
             writing_tables.cancel()

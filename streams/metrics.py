@@ -179,6 +179,12 @@ class Metrics:
             "How far this machine's clock lies behind the time that records carry; 0 within a minute",
             registry=registry,
         )
+        self.lost_records = Counter(
+            "driftline_lost_records",
+            "Offsets that retention took before they were read, in a partition's log; driftline acknowledge-loss",
+            ["topic", "partition"],
+            registry=registry,
+        )
         self.processed_offset = Gauge(
             "driftline_processed_offset",
             "Next offset to be processed",

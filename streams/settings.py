@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,6 +23,7 @@ from encoders.config import EncoderConfig, FitConfig
 from sinks.config import StoreConfig
 from streams.broker_config import BrokerConfig
 from streams.errors import SettingsError
+from streams.start_rule import StartRule
 from transfer.config import InterestConfig, TransferConfig
 from transfer.tables_config import TablesConfig
 from transfer.training.config import TrainConfig
@@ -69,7 +70,20 @@ class TopicsConfig(_Section):
 class DaemonConfig(_Section):
     """The running daemon: group, batches, deadlines, HTTP."""
 
-    group: str = "driftline"
+    group: str = Field("driftline", description="consumer group; one for each store")
+    start_from: str = Field(
+        "",
+        description="where a topic begins of which the store knows nothing: earliest (the default), latest, group (the group's "
+        "committed offsets), or a time, ISO 8601 or unix seconds, by the records' Kafka timestamps",
+    )
+    acknowledge_loss: bool = Field(
+        False, description="records that retention took are counted and logged, without a warning on /ready"
+    )
+    sources_check_s: float = Field(
+        10.0,
+        gt=0,
+        description="how often to look whether topics were made again and the group has another store's daemons in it",
+    )
     host: str = Field("127.0.0.1", description="address of /live, /ready and /metrics")
     port: int = Field(9464, ge=0, le=65535, description="0 takes a free port")
     batch_events: int = Field(4000, ge=1, description="most records of one fetch")
@@ -129,6 +143,12 @@ class DaemonConfig(_Section):
         30.0, gt=0, description="how often the tables of shares and transitions are written"
     )
     user_cache: int = Field(100_000, ge=1, description="users whose state a worker keeps in memory")
+
+    @field_validator("start_from")
+    @classmethod
+    def _known_start(cls, text: str) -> str:
+        StartRule.parse(text)
+        return text
 
 
 class ReplayConfig(_Section):

@@ -126,6 +126,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread with a shorter wait of its fetches, an isolation level, and records taken within bounds."""
 
     app: BatchApp
+    surprised = False
+    """The broker knew nothing of a partition, or another one leads it now: its topic may be another one."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         unpack_in_pieces()
@@ -141,7 +143,18 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
                 raise AttributeError(f"aiokafka's consumer has no {name} any more; see streams/transport.py")
             setattr(consumer, name, value)
         self._stamp_commits(consumer)
+        self._note_surprises(consumer._client)
         return consumer
+
+    def _note_surprises(self, client: Any) -> None:
+        """Whoever asks the client for new metadata at once met a partition that is not where, or what, it was."""
+        update = client.force_metadata_update
+
+        def noted() -> Any:
+            self.surprised = True
+            return update()
+
+        client.force_metadata_update = noted
 
     def _stamp_commits(self, consumer: Any) -> None:
         """Write the app's `commit_metadata` beside every offset; Faust writes nothing there."""
@@ -242,6 +255,9 @@ class BatchConsumer(driver.Consumer):
                 astray = not self.flow_active or epoch != self._epoch  # fetched across a rebalance
                 if self.should_stop or astray or not isinstance(records, Taken):
                     continue
+                if self._thread.surprised and self.app.before_surprising is not None:
+                    self._thread.surprised = False
+                    await self.app.before_surprising()
                 astray = not await self._hand_over(records, active)
                 pause_s = getattr(self.app, "fetch_linger_s", 0.0)
                 most = self.app.conf.broker_max_poll_records // 10
@@ -301,7 +317,7 @@ class BatchConsumer(driver.Consumer):
             return False
         for fetched_tp, position in records.positions.items():
             tp = TP(fetched_tp.topic, fetched_tp.partition)
-            if tp not in self._held:
+            if tp not in self._held and (active is None or tp in active):
                 self._passed[tp] = position
                 self._first.setdefault(tp, position)
         return True
@@ -315,7 +331,9 @@ class BatchConsumer(driver.Consumer):
         for fetched_tp, position in taken.out_of_range.items():
             self._out_of_range[TP(fetched_tp.topic, fetched_tp.partition)] = position
         for tp, was in list(self._out_of_range.items()):
-            now = taken.positions.get(driver.ensure_aiokafka_TP(tp))
+            fetched_tp = driver.ensure_aiokafka_TP(tp)
+            batch = taken.get(fetched_tp)
+            now = batch[0].offset if batch else taken.positions.get(fetched_tp)
             if now is not None:
                 del self._out_of_range[tp]
                 if self.app.on_out_of_range is not None:
@@ -548,10 +566,13 @@ class BatchApp(faust.App):
     positions: AskPositions | None = None
     """Asked at each assignment for the next offset of every assigned partition, in place of the group's committed offsets.
     It may wait as long as it has to; nothing is handed over meanwhile. What it raises ends the app."""
-    commit_metadata: str = ""
-    """Written beside every committed offset."""
     on_out_of_range: Callable[[TP, int, int], None] | None = None
     """Called with a partition, the offset that was to be read and that the log does not hold, and the one read instead."""
+    before_surprising: Callable[[], Awaitable[None]] | None = None
+    """Awaited before records are handed over that came after the broker knew nothing of a partition, or it was another one's
+    to lead: the place to see whether topics are still the same, and to `hold` those that are not."""
+    commit_metadata: str = ""
+    """Written beside every committed offset."""
     isolation: str = "read_committed"
     """Or "read_uncommitted": records of open and aborted transactions too."""
     fetch_bounds: FetchBounds = FetchBounds()

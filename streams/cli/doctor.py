@@ -74,14 +74,13 @@ def checked(name: str, check: Callable[[], list[Check]]) -> list[Check]:
 
 
 def check_broker(settings: Settings) -> list[Check]:
-    """The broker answers; the topics exist, the event topics with equal partition counts."""
-    from streams.copartition import topic_problem
-    from streams.topics import cluster_id, describe_topics
+    """The broker answers; the topics exist."""
+    from streams.topics import cluster_id, describe_topics, missing_topics
 
     found = [Check("broker", True, f"{settings.broker.url}, cluster {cluster_id(settings.broker)}")]
     topics = describe_topics(settings.broker, settings.topics.all_names())
     listed = ", ".join(f"{name} ({count or 'missing'})" for name, count in topics.items())
-    problem = topic_problem(topics, list(settings.topics.by_action().values()))
+    problem = missing_topics(topics)
     return [*found, Check("topics", problem is None, listed, problem or "")]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from streams.cli import (
+    acknowledge_loss,
     broker,
     doctor,
     evaluate,
@@ -58,6 +59,7 @@ app.command("simulate")(simulate.simulate)
 app.command("broker")(broker.broker)
 app.command("evaluate")(evaluate.evaluate)
 app.command("doctor")(doctor.doctor)
+app.command("acknowledge-loss")(acknowledge_loss.acknowledge_loss)
 
 
 @app.callback(invoke_without_command=True)

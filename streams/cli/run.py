@@ -32,15 +32,34 @@ def run(
     ] = None,
     drain: Annotated[bool, typer.Option("--drain", help="Process what is there now, commit, stop.")] = False,
     group: Annotated[str | None, typer.Option("--group", help="Kafka consumer group (daemon.group).")] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="earliest|latest|group|TIME",
+            help="Where a topic begins of which the store knows nothing (daemon.start_from); elsewhere the store knows.",
+        ),
+    ] = None,
+    take_group: Annotated[
+        bool, typer.Option("--take-group", help="Take the consumer group over, should it be another store's.")
+    ] = False,
+    made_again: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--made-again",
+            metavar="TOPIC",
+            help="This topic holds other events than before, under the same id: take it as new. Say it once.",
+        ),
+    ] = None,
     prefix: options.Prefix = None,
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
     """Follow Kafka: events in, searchable vectors out, until SIGTERM or Ctrl-C.
 
-    The topics must exist (clicks, purchases, browses with equal partition counts, items, dead-letters). Broker and store
-    may be away, at the start or later: the daemon waits, says so on /ready, and loses nothing. SIGTERM drains, writes and
-    commits within daemon.shutdown_s.
+    The topics must exist (clicks, purchases, browses, items, dead-letters). Where each of them stands is kept in the store; the
+    group's offsets are for lag tools. Broker and store may be away, at the start or later: the daemon waits, says so on
+    /ready, and loses nothing. SIGTERM drains, writes and commits within daemon.shutdown_s.
 
     Example: driftline run --broker 127.0.0.1:9092 --store ./store --items items.parquet
     """
@@ -48,6 +67,8 @@ def run(
     from streams.cli.items import load_catalogue
     from streams.daemon import Daemon
     from streams.errors import ShutdownDeadline
+    from streams.start_positions import Beginning
+    from streams.start_rule import StartRule
     from streams.workspace import open_workspace
 
     with reported():
@@ -56,7 +77,7 @@ def run(
             {
                 "broker": {"url": broker},
                 "topics": {"prefix": prefix},
-                "daemon": {"port": metrics_port, "group": group},
+                "daemon": {"port": metrics_port, "group": group, "start_from": from_},
             },
         )
         location = store_location(store, settings)
@@ -68,6 +89,10 @@ def run(
                 lambda metrics: open_workspace(location, settings, create=True, metrics=metrics),
                 drain=drain,
                 prepare=(lambda workspace: _load(workspace, catalogue)) if catalogue else None,
+                beginning=Beginning(
+                    StartRule.parse(settings.daemon.start_from), made_again=frozenset(made_again or ())
+                ),
+                take_group=take_group,
             )
             stop_on_signals(daemon)
             try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from streams.errors import SettingsError
+from streams.settings import Settings
 from streams.start_rule import StartRule
 
 
@@ -26,3 +28,5 @@ def test_anything_else_is_refused_with_what_is_allowed(text: str) -> None:
     """Milliseconds too, which would be a time far ahead: nothing would ever be read."""
     with pytest.raises(ValueError, match=r"no start|no time in unix seconds"):
         StartRule.parse(text)
+    with pytest.raises(SettingsError, match=r"daemon\.start_from"):
+        Settings.load(flags={"daemon": {"start_from": text}})

@@ -21,6 +21,7 @@ def some_work(metrics: Metrics) -> None:
             metrics.lag_records.labels(topic, partition).set(7)
             metrics.lag_seconds.labels(topic, partition).set(0.5)
             metrics.processed_offset.labels(topic, partition).inc(10)
+            metrics.lost_records.labels(topic, partition).inc(3)
     for outcome in ("encoded", "reused", "unchanged", "deleted", "rejected"):
         metrics.items.labels(outcome).inc()
     for cache in ("users", "items", "texts"):
