@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mutants.mutant import Mutant
+from mutants.store import STORE
 from mutants.transport import TRANSPORT
 
-MUTANTS: list[Mutant] = [*TRANSPORT]
+MUTANTS: list[Mutant] = [*STORE, *TRANSPORT]

@@ -215,6 +215,32 @@ class TestDamagedStore:
             Place(str(store_folder)).open()
 
 
+def test_a_sync_puts_the_log_on_the_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All files of the log of what was written, and their folder, are asked to be on the disk; nothing without a write."""
+    synced, fsync = list[str](), os.fsync
+
+    def noted(file: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{file}").readlink()))
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    with Place(str(folder / "store")).open() as store:
+        store.sync()
+        synced.clear()
+        store.sync()
+        assert synced == []
+        claim = store.users.claim(["ada"])
+        store.users.write(some_users(["ada"]), claim.holds)
+        store.sync()
+        log = (folder / "store" / "users" / "wal").resolve()
+        assert set(synced) == {str(log), *(str(path) for path in log.iterdir())}
+        synced.clear()
+        store.items.write(some_items(1))
+        store.put_blob("name", b"blob")
+        store.sync()
+        assert {Path(path).parent.parent.name for path in synced if Path(path).is_file()} == {"items", "meta"}
+
+
 def torn(before: Path, after: Path, into: Path, rng: random.Random, log: Path) -> None:
     """A folder as a loss of power may leave it: of each file but the log any pages of before or of after."""
     shutil.copytree(after, into)

@@ -140,6 +140,59 @@ def test_every_unanswered_request_changes_the_token(server: QdrantServer) -> Non
         assert store.users.write(sum_points(["kept"], [(2, {})]), kept).all()
 
 
+def test_late_blob_does_not_undo_a_newer_one(server: QdrantServer) -> None:
+    """A blob under a lease that was answered as failed, and is carried out later, replaces nothing that came after it."""
+    with Place(server.url).open() as store, Place(server.url).open() as other:
+        lease = store.leases.take("tables")
+        server.late_next(1, "Upsert")
+        with pytest.raises(StoreUnavailable):
+            store.put_blob("tables/a", b"late", lease)
+        store.put_blob("tables/a", b"newer", lease)
+        assert server.release_late() == 1
+        assert store.get_blob("tables/a") == b"newer"
+        server.late_next(1, "Upsert")
+        with pytest.raises(StoreUnavailable):
+            store.put_blob("tables/a", b"late", lease)
+        store.leases.release(lease)
+        successor = other.leases.take("tables")
+        assert successor.name == lease.name
+        other.put_blob("tables/a", b"successor", successor)
+        assert server.release_late() == 1
+        assert store.get_blob("tables/a") == b"successor"
+
+
+def test_late_progress_takes_nothing_back(server: QdrantServer) -> None:
+    """Progress that was answered as failed and is carried out later lowers nothing."""
+    with Place(server.url).open() as store:
+        server.late_next(1, "Upsert")
+        with pytest.raises(StoreUnavailable):
+            store.sources.advance({1: 5, 2: 7})
+        store.sources.advance({1: 6})
+        assert server.release_late() == 1
+        assert store.sources.progress([1, 2]) == {1: 6, 2: 7}
+
+
+def test_registrations_survive_failing_requests(server: QdrantServer) -> None:
+    """With a share of requests failing or late, sources that are registered again and again have one number each."""
+    names, told = [f"source-{n}" for n in range(12)], list[dict[str, int]]()
+    server.fail_share, server.late_share, server.late_s = 0.1, 0.1, 0.2
+    for start in range(0, 12, 2):
+        with _opened(server) as store:
+            for _ in range(200):
+                try:
+                    told.append(store.sources.numbers(names[: start + 2], {names[start]: f"old-{start}"}))
+                    break
+                except StoreUnavailable:
+                    continue
+    server.fail_share = server.late_share = 0.0
+    time.sleep(server.late_s + 0.3)
+    with Place(server.url).open() as store:
+        known = {name: info.number for name, info in store.sources.known().items()}
+        assert sorted(known) == sorted(names) and len(set(known.values())) == 12
+        assert len(told) == 6
+        assert all(known[name] == number for one in told for name, number in one.items())
+
+
 # --- processes that should be gone
 
 
@@ -181,6 +234,16 @@ def test_a_user_that_is_taken_between_claim_and_read_is_lost(server: QdrantServe
         claim = one.users.claim(FEW)
         assert claim.holds[:2] == [LOST] * 2 and LOST not in claim.holds[2:]
         assert claim.records[:2] == [None] * 2 and None not in claim.records[2:]
+
+
+def _opened(server: QdrantServer) -> Store:
+    """The store, however many tries that takes."""
+    for _ in range(200):
+        try:
+            return Place(server.url).open()
+        except StoreUnavailable:
+            continue
+    raise AssertionError("the store could not be opened")
 
 
 # --- all at once
