@@ -2,15 +2,16 @@
 
     python benchmarks/server_sink.py [--points 2048] [--rounds 15] [--state-bytes 4096]
 
-Ours is `Users.write` under a fence, from the arrays of `UserPoints` to the acknowledgement: checks, payloads, base64,
-encoding, sending, and reading the lane's own point back. The baseline makes `PointStruct`s with the same vectors and
-payloads from the same arrays (base64 and ids included, checks and fence not) and calls
+Ours is `Users.write` of users that are held, from the arrays of `UserPoints` to the acknowledgement: checks, payloads,
+base64, encoding, sending, and having the points counted. The baseline makes `PointStruct`s with the same vectors and
+payloads from the same arrays (base64 and ids included, checks and count not) and calls
 `QdrantClient.upsert(..., wait=True)` with `prefer_grpc=True`, in batches of the same size. Rounds of both alternate;
 processor time is that of this process alone, all its threads; the figures are medians.
 
-The server is another process: a sink that takes the raw bytes of a request, decodes nothing, and acknowledges. So the
-points/s are what the client could send, not what a Qdrant could take. Where DRIFTLINE_TEST_QDRANT names a real one
-(and DRIFTLINE_TEST_QDRANT_API_KEY its key), both write to that instead. One JSON line.
+The server is another process: a sink that takes the raw bytes of a request, decodes none but those that count, and
+acknowledges. So the points/s are what the client could send, not what a Qdrant could take. Where
+DRIFTLINE_TEST_QDRANT names a real one (and DRIFTLINE_TEST_QDRANT_API_KEY its key), both write to that instead. One JSON
+line.
 """
 
 from __future__ import annotations
@@ -39,8 +40,6 @@ from qdrant_client.models import PointStruct
 
 from sinks.channel import ServerChannel
 from sinks.config import StoreConfig
-from sinks.counter import Counter as FenceCounter
-from sinks.fence import Fence, Fences, lane_points
 from sinks.open import open_store
 from sinks.points import UserPoints, user_point_id
 from sinks.protocols import UserStore
@@ -48,7 +47,8 @@ from sinks.server import ServerCollection
 from sinks.users import Users
 
 DIM = 128
-FENCE = Fence(lane=3, token=1, owner="benchmark")
+TOKEN = 1234567890123
+"""Under which the sink says that all users are held."""
 REAL = os.environ.get("DRIFTLINE_TEST_QDRANT", "")
 API_KEY = os.environ.get("DRIFTLINE_TEST_QDRANT_API_KEY")
 
@@ -98,15 +98,9 @@ def upsert_by_client(client: QdrantClient, collection: str, points: UserPoints, 
 
 
 def serve() -> None:
-    """The sink: acknowledges every update and answers every read with the lane's point."""
+    """The sink: acknowledges every update, and counts every point that it is asked for."""
     update = messages.UpdateResult(operation_id=1, status=messages.UpdateStatus.Completed)
     acknowledged = messages.PointsOperationResponse(result=update).SerializeToString()
-    (batch,) = [lane_points([FENCE])]
-    lane = messages.RetrievedPoint(id=messages.PointId(uuid=str(batch.keys[0])))
-    for name, value in batch.payloads[0].items():
-        kind = "string_value" if isinstance(value, str) else "integer_value"
-        setattr(lane.payload[name], kind, value)
-    found = messages.GetResponse(result=[lane]).SerializeToString()
     received = 0
 
     def upsert(request: bytes, context: Any) -> bytes:
@@ -114,9 +108,14 @@ def serve() -> None:
         received += len(request)
         return acknowledged
 
+    def count(request: bytes, context: Any) -> bytes:
+        asked = messages.CountPoints.FromString(request).filter.must
+        number = sum(len(condition.has_id.has_id) for condition in asked)
+        return messages.CountResponse(result=messages.CountResult(count=number)).SerializeToString()
+
     answers: dict[str, Callable[[bytes, Any], bytes]] = {
         "/qdrant.Points/Upsert": upsert,
-        "/qdrant.Points/Get": lambda request, context: found,
+        "/qdrant.Points/Count": count,
         "/sink/Received": lambda request, context: str(received).encode(),
     }
 
@@ -135,7 +134,7 @@ def serve() -> None:
 
 
 @contextmanager
-def sink() -> Iterator[tuple[UserStore, Fence, QdrantClient, str, Callable[[], int]]]:
+def sink() -> Iterator[tuple[UserStore, QdrantClient, str, Callable[[], int]]]:
     """Both clients of a sink, and how many bytes it has received."""
     command = [sys.executable, __file__, "--serve"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -143,17 +142,16 @@ def sink() -> Iterator[tuple[UserStore, Fence, QdrantClient, str, Callable[[], i
         port = int(process.stdout.readline())
         config = StoreConfig(grpc_port=port)
         channel = ServerChannel("http://127.0.0.1", config)
-        users, meta = (ServerCollection(channel, name) for name in ("users", "meta"))
+        users = ServerCollection(channel, "users")
         client = QdrantClient(
             host="127.0.0.1", grpc_port=port, prefer_grpc=True, https=False, check_compatibility=False
         )
         received = channel.grpc.unary_unary("/sink/Received")
         yield (
-            Users(users, Fences(users, FenceCounter(meta)), config, DIM),
-            FENCE,
+            Users(users, config, DIM),
             client,
             "users",
-            lambda: int(received(b"")),
+            lambda: int(received.on_node[0](b"")),
         )
         channel.close()
         client.close()
@@ -161,15 +159,13 @@ def sink() -> Iterator[tuple[UserStore, Fence, QdrantClient, str, Callable[[], i
 
 
 @contextmanager
-def real() -> Iterator[tuple[UserStore, Fence, QdrantClient, str, None]]:
+def real() -> Iterator[tuple[UserStore, QdrantClient, str, None]]:
     """Both clients of a real Qdrant, over one new store that is deleted afterwards."""
     prefix = f"driftline-bench-{uuid.uuid4().hex[:8]}-"
     client = QdrantClient(url=REAL, api_key=API_KEY, prefer_grpc=True)
     try:
         with open_store(REAL, StoreConfig(prefix=prefix, api_key=API_KEY), DIM, create=True) as store:
-            fences = store.take_fences([FENCE.lane])
-            assert fences is not None
-            yield store.users, fences[FENCE.lane], client, f"{prefix}users", None
+            yield store.users, client, f"{prefix}users", None
     finally:
         for name in ("users", "items", "meta"):
             client.delete_collection(prefix + name)
@@ -188,13 +184,24 @@ def timed(write: Callable[[], None], received: Callable[[], int] | None, n: int)
     return figures
 
 
+def written(users: UserStore, points: UserPoints, holds: list[int]) -> None:
+    """Write users that nobody else has."""
+    if not users.write(points, holds).all():
+        raise RuntimeError("somebody else writes these users")
+
+
 def measure(n: int, rounds: int, state_bytes: int) -> dict[str, Any]:
     """Alternating rounds, medians."""
     points, batch = sample(n, state_bytes), StoreConfig().batch_points
     runs: dict[str, list[dict[str, float]]] = {"driftline": [], "qdrant_client": []}
-    with real() if REAL else sink() as (users, fence, client, collection, received):
+    with real() if REAL else sink() as (users, client, collection, received):
+        holds = [TOKEN] * n
+        if REAL:
+            claim = users.claim(points.user_ids)
+            users.write(points, claim.holds, token=claim.token)
+            holds = [claim.token] * n
         writes: dict[str, Callable[[], None]] = {
-            "driftline": lambda: users.write(points, fence),
+            "driftline": lambda: written(users, points, holds),
             "qdrant_client": lambda: upsert_by_client(client, collection, points, batch),
         }
         for number in range(rounds + 1):

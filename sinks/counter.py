@@ -13,7 +13,6 @@ from sinks.points import named_id
 
 RETIRED = named_id("fence counter")
 """The counter of releases that wrote users under fencing tokens."""
-_COUNTER = named_id("lane counter")
 _MOST_TRIES = 50
 _LONGEST_WAIT_S = 0.2
 
@@ -21,7 +20,7 @@ _LONGEST_WAIT_S = 0.2
 class Counter:
     """A number in the meta collection that never falls, whoever raises it."""
 
-    def __init__(self, meta: Collection, key: str = _COUNTER) -> None:
+    def __init__(self, meta: Collection, key: str) -> None:
         self._meta = meta
         self._key = key
 

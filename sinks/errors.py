@@ -22,11 +22,6 @@ class ReplicasDiffer(StoreUnavailable):
     """The replicas of a cluster hold different versions of a point, and not for a moment only."""
 
 
-class FenceRefused(StoreError):
-    """Another worker has taken the lane since. What was written under the fence may be there in part; none of it
-    is acknowledged, and writing it again cannot help: the lane's events are the other worker's now."""
-
-
 class LeaseLost(StoreError):
     """Another process holds the place now. What it did not acknowledge is not there, or not for long; take another place
     and write it there."""

@@ -23,9 +23,9 @@ import numpy as np
 
 from sinks.collection import Collection, Key, Mode, Payload, PointBatch, Where
 from sinks.errors import LeaseLost, StoreMismatch, StoreUnavailable
-from sinks.fence import FENCE
 from sinks.points import named_id
 from sinks.validation import check_texts
+from sinks.writer import FENCE
 
 STALE_S = 3600.0
 """A lease that was not renewed for so long is taken by the next process that needs one."""

@@ -9,9 +9,9 @@ from pybase64 import b64decode, b64encode_as_string
 
 from sinks.collection import Collection, Key, Mode, Payload, PointBatch, Where
 from sinks.errors import PointRefused, StoreMismatch
-from sinks.fence import FENCE
 from sinks.points import named_id
 from sinks.validation import check_texts
+from sinks.writer import FENCE
 
 MOST_BLOB_BYTES = 16 << 20
 """A blob is one string in one point; this much every engine takes in one request."""

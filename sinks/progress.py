@@ -13,9 +13,8 @@ import numpy as np
 
 from sinks.collection import Collection, Found, Key, PointBatch, Where, in_parts
 from sinks.errors import PointUnreadable, ReplicasDiffer
-from sinks.fence import FENCE
 from sinks.points import named_id
-from sinks.writer import APART, HIGHEST, WRITER
+from sinks.writer import APART, FENCE, HIGHEST, WRITER
 
 _SOURCE, _NEXT = "source", "next"
 _AT_A_TIME = 256

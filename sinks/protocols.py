@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -10,7 +10,6 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sinks.fence import Fence
 from sinks.leases import Lease
 from sinks.points import ItemPoints, ItemRecord, ScoredItem, UserPoints, UserRecord
 from sinks.sources import SourceInfo
@@ -37,8 +36,7 @@ class UserStore(Protocol):
     def write(
         self,
         points: UserPoints,
-        holds: Sequence[int] | Fence | None = None,
-        before: Callable[[], None] | None = None,
+        holds: Sequence[int],
         *,
         token: int | None = None,
     ) -> NDArray[np.bool_]:
@@ -52,16 +50,11 @@ class UserStore(Protocol):
         another. Of several rows of one user the last is written. Many points go in several requests, so that after an
         error some may be written and others not.
 
-        Without holds points are written whatever stands there, as before there were claims: whoever writes so must be
-        alone. With a `Fence` in their place it returns only if that still held when all had happened; `before` is called
-        right before each request then, and may raise to stop.
-
         Raises:
             PointRefused: before anything is written.
             StoreUnavailable: no answer, or a switch of versions is under way; forget what was held of all these users,
                 and claim them again.
             StoreMoved: another version is live.
-            FenceRefused: the fence's lane has been taken by another worker.
         """
         ...
 
@@ -207,11 +200,6 @@ class VersionDraft(Protocol):
     @property
     def items(self) -> ItemStore: ...
 
-    @property
-    def fence(self) -> Fence | None:
-        """What to write its users under: refused once somebody else fills the version too."""
-        ...
-
 
 class VersionSwitch(Protocol):
     """A store whose writers wait."""
@@ -305,17 +293,6 @@ class Store(Protocol):
         """Whether no other process can have the store open."""
         ...
 
-    def take_fences(self, lanes: Sequence[int]) -> dict[int, Fence] | None:
-        """Take lanes, from whoever has them: a write under an earlier fence of theirs is refused from now on.
-
-        None where no fence is needed, because the store is held by this process alone. Read the lanes' users
-        anew after taking; see `sinks.fence`.
-
-        Raises:
-            StoreUnavailable: try again, with all lanes.
-        """
-        ...
-
     def get_blob(self, name: str) -> bytes | None:
         """The blob of that name, None if there is none."""
         ...
@@ -324,16 +301,15 @@ class Store(Protocol):
         """By name all blobs directly in a folder: those named `folder/...` without a further slash."""
         ...
 
-    def put_blob(self, name: str, blob: bytes, lease: Lease | Fence | None = None) -> None:
+    def put_blob(self, name: str, blob: bytes, lease: Lease | None = None) -> None:
         """Keep `blob` under `name`, in place of what was there.
 
         With a lease a blob that a later holder wrote is left alone, and the call returns only if the lease still held
-        afterwards. (So with a fence.)
+        afterwards.
 
         Raises:
             StoreUnavailable: try again later.
             LeaseLost: another process has the lease.
-            FenceRefused: the fence's lane has been taken by another worker.
         """
         ...
 

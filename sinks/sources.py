@@ -23,10 +23,10 @@ import numpy as np
 from sinks.collection import Collection, Key, Mode, Payload, PointBatch, Where, in_parts
 from sinks.counter import Counter
 from sinks.errors import StoreMismatch, StoreUnavailable
-from sinks.fence import FENCE
 from sinks.points import named_id
 from sinks.progress import Progress
 from sinks.validation import check_texts
+from sinks.writer import FENCE
 
 _AT_A_TIME = 256
 _MOST_TRIES = 50

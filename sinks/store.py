@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,9 +14,7 @@ from typing import Protocol, Self
 
 from sinks.collection import Collection
 from sinks.config import StoreConfig
-from sinks.counter import Counter as FenceCounter
 from sinks.errors import StoreError, StoreMismatch, StoreNotFound
-from sinks.fence import Fence, Fences
 from sinks.items import Items
 from sinks.layout import (
     OLDEST_VERSION,
@@ -43,12 +41,9 @@ from sinks.versions import (
     VersionRecord,
     Versions,
     freeze,
-    moved_if_gone,
 )
 from sinks.writer import Writer
 
-FILLING_LANE = -1
-"""The lane of whoever fills a version: no partition has this number."""
 REPLAY_FIRST = "run `driftline items` or `driftline replay` first"
 
 
@@ -129,7 +124,6 @@ class EngineStore:
         self._upgrading = threading.Lock()
         meta, self._identity = _meta(engine, config, dim, create, first or Version())
         self._meta_points, self._meta = meta, Meta(meta)
-        self._counter = FenceCounter(meta)
         self._record = VersionRecord(meta)
         versions = self._record.read()
         self.version = _live(versions, engine)
@@ -140,7 +134,6 @@ class EngineStore:
             self._upgrade()
             self._expose(versions)
         confirm = self._confirm = None if engine.exclusive else Live(self._record, self.version.name).confirm
-        self._fences = Fences(users, self._counter)
         self._writer = Writer()
         self._progress = Progress(users)
         self.users = self._open_users(users, confirm)
@@ -156,7 +149,6 @@ class EngineStore:
     def _open_users(self, points: Collection, confirm: Callable[[], None] | None) -> Users:
         return Users(
             points,
-            Fences(points, self._counter),
             self._config,
             self._dim,
             confirm,
@@ -216,9 +208,6 @@ class EngineStore:
             version=begun,
             users=self._open_users(users, Filling(self._record, begun.name, owner).confirm),
             items=Items(items, self._config, self._dim, tower=begun.tower),
-            fence=None
-            if self._engine.exclusive
-            else Fences(users, self._counter).take([FILLING_LANE])[FILLING_LANE],
         )
 
     @contextmanager
@@ -274,15 +263,6 @@ class EngineStore:
                 return
             versions = now
 
-    def take_fences(self, lanes: Sequence[int]) -> dict[int, Fence] | None:
-        """Take lanes, from whoever has them; see `sinks.protocols.Store.take_fences`."""
-        if self._engine.exclusive:
-            return None
-        # A store from before there were fences lacks the index; those who only read need not have it.
-        with moved_if_gone(self._confirm):
-            self._engine.index(self._layout.users)
-            return self._fences.take(lanes)
-
     def get_blob(self, name: str) -> bytes | None:
         """The blob of that name, None if there is none."""
         return self._meta.get_blob(name)
@@ -291,13 +271,10 @@ class EngineStore:
         """The blobs of a folder by name; see `sinks.protocols.Store.get_blobs`."""
         return self._meta.get_blobs(folder)
 
-    def put_blob(self, name: str, blob: bytes, lease: Lease | Fence | None = None) -> None:
+    def put_blob(self, name: str, blob: bytes, lease: Lease | None = None) -> None:
         """Keep `blob` under `name`, in place of what was there; see `sinks.protocols.Store.put_blob`."""
         if lease is None:
             self._meta.put_blob(name, blob)
-        elif isinstance(lease, Fence):
-            with self._fences.beside(lease) as current:
-                self._meta.put_blob(name, blob, current.token)
         else:
             with self.leases.held(lease) as epoch:
                 self._meta.put_blob(name, blob, epoch)
@@ -337,7 +314,6 @@ class Draft:
     version: Version
     users: Users
     items: Items
-    fence: Fence | None
 
 
 class Switch:

@@ -23,12 +23,11 @@ import numpy as np
 from sinks.collection import Collection, PointBatch
 from sinks.counter import RETIRED
 from sinks.errors import StoreUnavailable
-from sinks.fence import FENCE
 from sinks.layout import STORE_VERSION
 from sinks.meta import Identity, Meta
 from sinks.points import named_id
 from sinks.versions import VersionRecord
-from sinks.writer import APART, HIGHEST, WRITER
+from sinks.writer import APART, FENCE, HIGHEST, WRITER
 
 MOST_LANES = 4096
 """Partition numbers whose points are looked for."""

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from sinks.collection import Collection, Found, Key, Mode, PointBatch, Where, last_rows
 from sinks.config import StoreConfig
 from sinks.errors import PointUnreadable, ReplicasDiffer
-from sinks.fence import FENCE, Fence, Fences, lane_points, under
 from sinks.points import UserPoints, UserRecord, user_point_id
 from sinks.user_batch import user_batch, user_record
 from sinks.validation import check_length, check_texts
 from sinks.versions import moved_if_gone
-from sinks.writer import APART, HIGHEST, LOST, NEW, WRITER, Claim, Writer
+from sinks.writer import APART, FENCE, HIGHEST, LOST, NEW, WRITER, Claim, Writer
 
 
 def _nothing() -> None:
@@ -29,7 +28,6 @@ class Users:
     def __init__(
         self,
         collection: Collection,
-        fences: Fences,
         config: StoreConfig,
         dim: int,
         confirm: Callable[[], None] | None = None,
@@ -44,7 +42,6 @@ class Users:
         """
         self._confirm = confirm
         self._collection = collection
-        self._fences = fences
         self._config = config
         self._dim = dim
         self._writer = writer or Writer()
@@ -96,16 +93,12 @@ class Users:
     def write(
         self,
         points: UserPoints,
-        holds: Sequence[int] | Fence | None = None,
-        before: Callable[[], None] | None = None,
+        holds: Sequence[int],
         *,
         token: int | None = None,
     ) -> NDArray[np.bool_]:
         """Write users that are held or new; see `UserStore.write`."""
         batch = user_batch(points, self._dim, self._config.interests)
-        if holds is None or isinstance(holds, Fence):
-            self._write_fenced(batch, points, holds, before)
-            return np.ones(len(batch.keys), bool)
         check_length(holds, len(batch.keys), "holds")
         held = np.array(holds, np.int64)
         if (held == LOST).any():
@@ -158,27 +151,6 @@ class Users:
             same.append(all(there.get(name) == payload[name] for name in ("state", "watermarks")))
         return np.array(same)
 
-    def _write_fenced(
-        self,
-        batch: PointBatch,
-        points: UserPoints,
-        fence: Fence | None,
-        before: Callable[[], None] | None,
-    ) -> None:
-        last = last_rows(points.user_ids)
-        if last is not None:
-            batch = batch.take(last)
-        with moved_if_gone(self._confirm):
-            if fence is None:
-                self._send(batch, before)
-            elif batch.keys:
-                with self._fences.held(fence) as held:
-                    # The lane's own point goes along, so that it is there again where a restored backup lacks it.
-                    fenced = replace(batch, shared={FENCE: held.token})
-                    self._send(fenced, before, lane_points([held]), where=under(held))
-        if self._confirm is not None and batch.keys:
-            self._confirm()
-
     def check(self, points: UserPoints) -> None:
         """Whether the points may be written; see `UserStore.check`."""
         user_batch(points, self._dim, self._config.interests)
@@ -219,18 +191,6 @@ class Users:
         keys = [user_point_id(user_id) for user_id in dict.fromkeys(user_ids)]
         for start in range(0, len(keys), self._config.batch_points):
             self._collection.delete(keys[start : start + self._config.batch_points])
-
-    def _send(
-        self,
-        batch: PointBatch,
-        before: Callable[[], None] | None,
-        *beside: PointBatch,
-        where: Where | None = None,
-    ) -> None:
-        for part in batch.split(self._config.batch_points, self._config.batch_bytes):
-            if before is not None:
-                before()
-            self._collection.upsert(part, *beside, where=where)
 
 
 def _records(found: list[Found], with_vectors: bool) -> list[UserRecord]:

@@ -34,8 +34,10 @@ from sinks.points import UserRecord
 
 WRITER = "writer"
 """The payload field that holds the token of a user's writer."""
+FENCE = "fence"
+"""The payload field of a number that only rises: a change is made on condition that it is no higher than was seen."""
 HIGHEST = 2**62
-"""The fence of all points of now: a daemon of a release that wrote under fencing tokens can't overwrite them."""
+"""The fence of all users of now: a daemon of a release that wrote them under fencing tokens can't overwrite them."""
 NOBODY = 0
 """The writer of a user that no process has claimed."""
 APART = -1

@@ -18,7 +18,7 @@ from sinks.meta import MOST_BLOB_BYTES, Identity
 from sinks.points import PLACEHOLDER, WITHOUT_TEXT, ItemPoints, UserPoints, item_key
 from sinks.protocols import Store
 from sinks.store import EngineStore
-from support.store_points import DIM, Place, assert_users_equal, some_items, some_users, unit_rows
+from support.store_points import DIM, Place, assert_users_equal, put_users, some_items, some_users, unit_rows
 
 Names = Callable[..., list[str]]
 
@@ -104,14 +104,14 @@ class StoreContract:
     def test_users_are_read_as_written(self, store: Store, names: Names) -> None:
         """What was written of a user is what is read, to the byte and to the bit of a float."""
         points = some_users(names(40))
-        store.users.write(points)
+        put_users(store.users, points)
         assert_users_equal(store.users.read(points.user_ids), points)
         assert_users_equal(store.users.read(points.user_ids, with_vectors=True), points, vectors=True)
 
     def test_reads_keep_the_order_asked_for(self, store: Store, names: Names) -> None:
         """A read answers in the order of the request, with None for users that are not there."""
         ids = names(5)
-        store.users.write(some_users(ids))
+        put_users(store.users, some_users(ids))
         records = store.users.read([ids[3], "nobody", ids[0], ids[3], "", ids[4]])
         found = [record and record.user_id for record in records]
         assert found == [ids[3], None, ids[0], ids[3], None, ids[4]]
@@ -123,21 +123,21 @@ class StoreContract:
         first = replace(
             first, interests=unit_rows(np.random.default_rng(1), 3), interest_offsets=np.array([0, 3])
         )
-        store.users.write(first)
+        put_users(store.users, first)
         second = replace(
             some_users(["ada"], seed=4, most_interests=0),
             watermarks=[{"other/0": 1}],
             weights=[{}],
             states=[b""],
         )
-        store.users.write(second)
+        put_users(store.users, second)
         assert_users_equal(store.users.read(["ada"], with_vectors=True), second, vectors=True)
 
     def test_last_of_one_user_wins(self, store: Store, names: Names) -> None:
         """Of several rows of one user in a write the last one is kept."""
         a, b, c = names(3)
         points = some_users([a, b, a, c, b])
-        store.users.write(points)
+        put_users(store.users, points)
         for record, row in zip(store.users.read([a, b, c], True), (2, 4, 3), strict=True):
             assert record is not None and record.fused is not None and record.interests is not None
             assert record.state == points.states[row]
@@ -149,7 +149,7 @@ class StoreContract:
         """Bounds on requests change nothing in what is stored."""
         users, items = some_users(names(150)), some_items(150)
         with place.open(batch_points=17, batch_bytes=1 << 16) as store:
-            store.users.write(users)
+            put_users(store.users, users)
             store.items.write(items)
             assert_users_equal(store.users.read(users.user_ids, True), users, vectors=True)
             keys = [item_key(item_id) for item_id in items.item_ids]
@@ -159,7 +159,7 @@ class StoreContract:
 
     def test_writing_nothing_is_fine(self, store: Store) -> None:
         """An empty write is no error and writes nothing."""
-        store.users.write(some_users([]))
+        put_users(store.users, some_users([]))
         store.items.write(some_items(0))
         assert store.items.count() == 0
 
@@ -172,7 +172,7 @@ class StoreContract:
             watermarks=[{name: 2**63 - 1, "b": -(2**63)} for name in odd],
             weights=[{name: 0.1, "tiny": 5e-324} for name in odd],
         )
-        store.users.write(points)
+        put_users(store.users, points)
         assert_users_equal(store.users.read(odd), points)
 
     def test_numpy_numbers_are_taken(self, store: Store, names: Names) -> None:
@@ -180,7 +180,7 @@ class StoreContract:
         points = replace(
             some_users(names(1)), watermarks=[{"s": np.int64(7)}], weights=[{"toys": np.float32(0.5)}]
         )
-        store.users.write(points)
+        put_users(store.users, points)
         (record,) = store.users.read(points.user_ids)
         assert record is not None
         assert record.watermarks == {"s": 7} and record.weights == {"toys": 0.5}
@@ -192,20 +192,20 @@ class StoreContract:
         points = some_users(names(3), seed=2)
         assert len(points.interests) >= 2
         with pytest.raises(PointRefused):
-            store.users.write(REFUSED_USERS[refused](points))
+            put_users(store.users, REFUSED_USERS[refused](points))
         assert store.users.read(points.user_ids) == [None, None, None]
 
     def test_refusals_do_not_show_user_ids(self, store: Store) -> None:
         """Messages about bad points name rows, not people."""
         points = replace(some_users(["ada", "bob"]), user_ids=["ada", "bob\ud800"])
         with pytest.raises(PointRefused) as refusal:
-            store.users.write(points)
+            put_users(store.users, points)
         assert "row 1" in str(refusal.value) and "bob" not in str(refusal.value)
 
     def test_scan_gives_each_user_once(self, store: Store, names: Names) -> None:
         """A scan gives all users once, in batches within the bound, in the same order each time."""
         points = some_users(names(53))
-        store.users.write(points)
+        put_users(store.users, points)
         batches = list(store.users.scan(10, with_vectors=True))
         assert all(1 <= len(batch) <= 10 for batch in batches)
         scanned = [record for batch in batches for record in batch]
@@ -233,7 +233,7 @@ class StoreContract:
                         states=[number.to_bytes(4, "little") * 500] * len(users),
                         watermarks=[{"s": number}] * len(users),
                     )
-                    store.users.write(points)
+                    put_users(store.users, points)
             except BaseException as error:
                 errors.append(error)
 
@@ -264,7 +264,7 @@ class StoreContract:
                 points = some_users(names(30, start=100 * number), seed=number)
                 items = some_items(20)
                 for _ in range(3):
-                    store.users.write(points)
+                    put_users(store.users, points)
                     store.items.write(items)
                     assert_users_equal(store.users.read(points.user_ids), points)
                     assert len(store.items.search(items.vectors[0], 3)) == 3
@@ -460,7 +460,7 @@ class StoreContract:
         """Closing and opening again loses nothing, with or without `optimize`."""
         store = place.open()
         points, items = some_users(names(25)), some_items(25)
-        store.users.write(points)
+        put_users(store.users, points)
         store.items.write(items)
         store.optimize()
         store.close()
@@ -480,7 +480,7 @@ class StoreContract:
         with pytest.raises(StoreError, match="closed"):
             store.users.read(["a"])
         with pytest.raises(StoreError, match="closed"):
-            store.users.write(some_users(["a"]))
+            put_users(store.users, some_users(["a"]))
 
     def test_missing_store_is_not_made_by_a_reader(self, place: Place) -> None:
         """Without `create` a missing store is an error that says what to run, and stays missing."""
@@ -511,7 +511,7 @@ class StoreContract:
         """A store made without interests keeps none, and is refused to settings that want them."""
         points = some_users(names(5))
         with place.open(interests=False) as store:
-            store.users.write(points)
+            put_users(store.users, points)
             for record in store.users.read(points.user_ids, with_vectors=True):
                 assert record is not None and record.interests is not None
                 assert record.interests.shape == (0, DIM)
@@ -524,10 +524,10 @@ class StoreContract:
         points = replace(
             some_users(["a"]), interests=np.eye(2, DIM, dtype=np.float32), interest_offsets=np.array([0, 2])
         )
-        store.users.write(points)
+        put_users(store.users, points)
         store.close()
         with place.open(interests=False) as again:
-            again.users.write(points)
+            put_users(again.users, points)
             (record,) = again.users.read(["a"], with_vectors=True)
             assert record is not None and record.interests is not None and len(record.interests) == 0
 
@@ -535,6 +535,6 @@ class StoreContract:
         """A graph over the users changes nothing in what is stored."""
         points = some_users(names(20))
         with place.open(lookalikes=True) as store:
-            store.users.write(points)
+            put_users(store.users, points)
             store.optimize()
             assert_users_equal(store.users.read(points.user_ids, True), points, vectors=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from contract.fence_contract import FenceContract
 from contract.store_contract import StoreContract
 from contract.upgrade_contract import OpenEngine, UpgradeContract
 from contract.version_contract import VersionContract
@@ -18,7 +17,7 @@ from support.quick_folder import quick_folder
 from support.store_points import Place
 
 
-class TestEdgeStore(StoreContract, FenceContract, VersionContract, WriterContract, UpgradeContract):
+class TestEdgeStore(StoreContract, VersionContract, WriterContract, UpgradeContract):
     @pytest.fixture(scope="class")
     @classmethod
     def places(cls) -> Iterator[Callable[[], Place]]:

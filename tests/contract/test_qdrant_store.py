@@ -10,7 +10,6 @@ from contextlib import ExitStack
 import pytest
 from qdrant_client import grpc as messages
 
-from contract.fence_contract import FenceContract
 from contract.store_contract import StoreContract
 from contract.upgrade_contract import OpenEngine, UpgradeContract, config_of
 from contract.version_contract import SharedVersionContract, VersionContract
@@ -35,7 +34,6 @@ if not URL:
 @pytest.mark.server
 class TestQdrantStore(
     StoreContract,
-    FenceContract,
     VersionContract,
     WriterContract,
     UpgradeContract,

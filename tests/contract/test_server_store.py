@@ -7,7 +7,6 @@ from itertools import count
 
 import pytest
 
-from contract.fence_contract import FenceContract
 from contract.store_contract import StoreContract
 from contract.upgrade_contract import OpenEngine, UpgradeContract, config_of
 from contract.version_contract import SharedVersionContract, VersionContract
@@ -21,7 +20,6 @@ from support.store_points import Place
 @pytest.mark.server
 class TestServerStore(
     StoreContract,
-    FenceContract,
     VersionContract,
     WriterContract,
     UpgradeContract,
@@ -43,7 +41,7 @@ class TestServerStore(
 
 @pytest.mark.server
 class TestReplicatedStore(
-    StoreContract, FenceContract, VersionContract, WriterContract, SharedVersionContract, SharedWriterContract
+    StoreContract, VersionContract, WriterContract, SharedVersionContract, SharedWriterContract
 ):
     """The same where each point has two replicas."""
 

@@ -14,7 +14,7 @@ from sinks.points import ItemRecord, UserRecord, item_key
 from sinks.protocols import Store
 from support.qdrant_server import QdrantServer
 from support.quick_folder import quick_folder
-from support.store_points import Place, some_items, some_users, unit_rows
+from support.store_points import Place, put_users, some_items, some_users, unit_rows
 
 DIM = 32
 
@@ -29,8 +29,8 @@ def stores() -> Iterator[tuple[Store, Store]]:
             for location in (server.url, str(folder / "embedded"))
         ]
         for store in both:
-            store.users.write(some_users([f"user-{n}" for n in range(300)], seed=1, dim=DIM))
-            store.users.write(some_users([f"user-{n}" for n in range(200, 400)], seed=2, dim=DIM))
+            put_users(store.users, some_users([f"user-{n}" for n in range(300)], seed=1, dim=DIM))
+            put_users(store.users, some_users([f"user-{n}" for n in range(200, 400)], seed=2, dim=DIM))
             items = some_items(2000, dim=DIM)
             store.items.write(replace(items, contents=[f"content-{n % 700}" for n in range(2000)]))
             store.items.delete([item_key(f"item-{n}") for n in range(0, 2000, 9)])

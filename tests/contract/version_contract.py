@@ -18,11 +18,11 @@ from sinks.errors import (
     StoreMoved,
     StoreUnavailable,
 )
-from sinks.points import UserPoints, item_key
-from sinks.protocols import Store, UserStore
+from sinks.points import item_key
+from sinks.protocols import Store
 from sinks.versions import FREEZE_PATIENCE_S, Live, Version, VersionRecord
 from sinks.writer import NEW as NEW_USER
-from support.store_points import DIM, Place, assert_users_equal, some_items, some_users, unit_rows
+from support.store_points import DIM, Place, assert_users_equal, put_users, some_items, some_users, unit_rows
 
 NEW = Version("m2", model="model-2", settings='{"gain": 2}')
 TOWER = Version("m3", model="model-3", tower=True)
@@ -31,13 +31,6 @@ TOWER = Version("m3", model="model-3", tower=True)
 def activate(store: Store, name: str) -> None:
     with store.switching() as switch:
         switch.activate(name)
-
-
-def written(users: UserStore, points: UserPoints) -> list[int]:
-    """Write users that nobody else writes; the holds that they have then."""
-    claim = users.claim(points.user_ids)
-    assert users.write(points, claim.holds, token=claim.token).all()
-    return [claim.token if hold == NEW_USER else hold for hold in claim.holds]
 
 
 class VersionContract:
@@ -57,10 +50,10 @@ class VersionContract:
         old, new = some_users(names(30), seed=1), some_users(names(30), seed=2)
         old_items, new_items = some_items(20), replace(some_items(20, seed=7), titles=["new"] * 20)
         with place.open() as store:
-            store.users.write(old)
+            put_users(store.users, old)
             store.items.write(old_items)
             draft = store.begin_version(NEW)
-            draft.users.write(new, draft.fence)
+            put_users(draft.users, new)
             draft.items.write(new_items)
             assert_users_equal(store.users.read(old.user_ids, True), old, vectors=True)
             assert_users_equal(draft.users.read(old.user_ids, True), new, vectors=True)
@@ -81,7 +74,7 @@ class VersionContract:
         points = some_users(names(9))
         with place.open() as store:
             draft = store.begin_version(NEW)
-            draft.users.write(points, draft.fence)
+            put_users(draft.users, points)
         with place.open() as store:
             assert store.version == Version()
             draft = store.begin_version(NEW)
@@ -127,9 +120,9 @@ class VersionContract:
         """A version that is not live can be dropped, also twice and with the first; its name can be used anew."""
         points = some_users(names(3))
         with place.open() as store:
-            store.users.write(points)
+            put_users(store.users, points)
             draft = store.begin_version(NEW)
-            draft.users.write(points, draft.fence)
+            put_users(draft.users, points)
             with pytest.raises(StoreError, match="live"):
                 store.drop_version("")
             store.drop_version(NEW.name)
@@ -140,7 +133,7 @@ class VersionContract:
         with place.open() as store:
             store.drop_version("")
             assert list(store.versions().all) == [NEW.name]
-            store.users.write(points)
+            put_users(store.users, points)
         with place.open(create=False) as store:
             assert_users_equal(store.users.read(points.user_ids), points)
 
@@ -148,9 +141,9 @@ class VersionContract:
         """Users of a version that is filled are claimed and written there, and the live ones stay whose they are."""
         old, new = some_users(names(20), seed=1), some_users(names(20), seed=2)
         with place.open() as store:
-            holds = written(store.users, old)
+            holds = put_users(store.users, old)
             draft = store.begin_version(NEW)
-            written(draft.users, new)
+            put_users(draft.users, new)
             assert store.users.write(old, holds).all()
             activate(store, NEW.name)
         with place.open() as store:
@@ -163,14 +156,14 @@ class VersionContract:
         with place.open() as store:
             numbers = store.sources.numbers([f"source-{n}" for n in range(300)])
             store.sources.advance({number: 10 + number for number in numbers.values()})
-            written(store.begin_version(NEW).users, some_users(names(4)))
+            put_users(store.begin_version(NEW).users, some_users(names(4)))
             store.sources.advance({1: 1000})
             activate(store, NEW.name)
         with place.open() as store:
             assert store.sources.numbers(list(numbers)) == numbers
             expected = {number: 10 + number for number in numbers.values()} | {1: 1000}
             assert store.sources.progress(numbers.values()) == expected
-            assert sum(map(len, store.users.scan(3))) == 4
+            assert store.users.count() == 4
             store.sources.advance({1: 1001, 2: 3})
             assert store.sources.progress([1, 2]) == {1: 1001, 2: 12}
 
@@ -201,7 +194,7 @@ class VersionContract:
                 switch.renew()
                 1 / 0
             assert store.versions().frozen == "" and store.versions().live == ""
-            store.users.write(points)
+            put_users(store.users, points)
 
     def test_a_broken_freeze_prevents_the_switch(self, place: Place) -> None:
         """Writers that went on during a switch make it fail: what they wrote would be missing."""
@@ -251,17 +244,14 @@ class SharedVersionContract:
     """What holds of stores that several processes have open: each `Place.open` is one."""
 
     def test_writers_of_the_old_version_are_told(self, place: Place, names: Names) -> None:
-        """After a switch no write to the old version returns, whether of users, under a fence or not, or of items."""
+        """After a switch no write to the old version returns, whether of users or of items."""
         points = some_users(names(5), seed=1)
         with place.open() as writer, place.open() as switcher:
-            fences = writer.take_fences([0])
-            assert fences is not None
-            writer.users.write(points, fences[0])
+            put_users(writer.users, points)
             switcher.begin_version(NEW)
             activate(switcher, NEW.name)
             for write in (
-                lambda: writer.users.write(points, fences[0]),
-                lambda: writer.users.write(points),
+                lambda: put_users(writer.users, points),
                 lambda: writer.items.write(some_items(2)),
                 lambda: writer.items.add(some_items(2)),
                 lambda: writer.items.delete([1]),
@@ -271,13 +261,13 @@ class SharedVersionContract:
             with place.open() as reader:
                 assert reader.users.read(points.user_ids) == [None] * 5
                 assert reader.items.count() == 0
-                reader.users.write(points, (reader.take_fences([0]) or {})[0])
+                put_users(reader.users, points)
 
     def test_holders_of_the_old_version_are_told(self, place: Place, names: Names) -> None:
         """After a switch no write under a hold returns, and no progress rises in the old version."""
         points = some_users(names(5), seed=1)
         with place.open() as writer, place.open() as switcher:
-            holds = written(writer.users, points)
+            holds = put_users(writer.users, points)
             writer.sources.advance({1: 3})
             switcher.begin_version(NEW)
             activate(switcher, NEW.name)
@@ -294,7 +284,7 @@ class SharedVersionContract:
         """While a store is frozen no progress rises and no write under a hold returns; both can be repeated."""
         points = some_users(names(5))
         with place.open() as writer, place.open() as switcher:
-            holds = written(writer.users, points)
+            holds = put_users(writer.users, points)
             with switcher.switching():
                 with pytest.raises(StoreUnavailable, match="switch"):
                     writer.users.write(points, holds)
@@ -312,9 +302,9 @@ class SharedVersionContract:
         points, stale = some_users(names(5)), some_users(names(5), seed=4)
         with place.open() as one, place.open() as two:
             first = one.begin_version(NEW)
-            holds = written(first.users, stale)
+            holds = put_users(first.users, stale)
             second = two.begin_version(NEW)
-            written(second.users, points)
+            put_users(second.users, points)
             for _ in range(2):
                 with pytest.raises(FillerReplaced, match="m2"):
                     first.users.write(stale, holds)
@@ -329,36 +319,26 @@ class SharedVersionContract:
         with place.open() as writer, place.open() as switcher:
             with switcher.switching():
                 with pytest.raises(StoreUnavailable, match="switch"):
-                    writer.users.write(points)
+                    put_users(writer.users, points)
                 with pytest.raises(StoreUnavailable, match="switch"):
                     writer.items.write(some_items(2))
-            writer.users.write(points)
-
-    def test_two_that_fill_a_version_exclude_each_other(self, place: Place, names: Names) -> None:
-        """The later one goes on, the earlier one is told by its next write."""
-        points = some_users(names(5))
-        with place.open() as one, place.open() as two:
-            first, second = one.begin_version(NEW), two.begin_version(NEW)
-            second.users.write(points, second.fence)
-            with pytest.raises(StoreError, match="lane -1"):
-                first.users.write(some_users(points.user_ids, seed=4), first.fence)
-            assert_users_equal(second.users.read(points.user_ids), points)
+            put_users(writer.users, points)
 
     def test_a_version_that_was_dropped_says_so(self, place: Place, names: Names) -> None:
         """Whoever still has the old version open when it is dropped is told of the switch by the next call."""
         points = some_users(names(2))
         with place.open() as old, place.open() as switcher:
-            fences = old.take_fences([3]) or {}
+            holds = put_users(old.users, points)
             switcher.begin_version(NEW)
             activate(switcher, NEW.name)
             with place.open() as store:
                 store.drop_version("")
             for call in (
                 lambda: old.users.read(points.user_ids),
-                lambda: old.users.write(points, fences[3]),
+                lambda: old.users.write(points, holds),
+                lambda: old.users.claim(points.user_ids),
                 lambda: old.items.read([1]),
                 lambda: old.items.search(np.ones(DIM, np.float32), 3),
-                lambda: old.take_fences([4]),
             ):
                 with pytest.raises(StoreMoved, match="model-2"):
                     call()

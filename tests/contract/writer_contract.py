@@ -9,19 +9,12 @@ import numpy as np
 import pytest
 
 from contract.store_contract import Names
-from contract.version_contract import written
 from sinks.errors import LeaseLost, PointRefused
 from sinks.leases import STALE_S, Leases
-from sinks.points import UserPoints
 from sinks.protocols import Store
 from sinks.sources import SourceInfo
 from sinks.writer import LOST, NEW
-from support.store_points import DIM, Place, assert_users_equal, some_items, some_part, some_users
-
-
-def claim_and_write(store: Store, points: UserPoints) -> list[int]:
-    """Write users that nobody else writes; the holds that they have then."""
-    return written(store.users, points)
+from support.store_points import DIM, Place, assert_users_equal, put_users, some_items, some_part, some_users
 
 
 class WriterContract:
@@ -31,7 +24,7 @@ class WriterContract:
         """Users that are there are held and read as they are; the others are new, until they were written."""
         points = some_users(names(9))
         asked = [*points.user_ids, *names(3, start=50)]
-        claim_and_write(store, points)
+        put_users(store.users, points)
         claim = store.users.claim(asked)
         assert_users_equal(claim.records[:9], points)
         assert claim.records[9:] == [None] * 3
@@ -40,7 +33,7 @@ class WriterContract:
 
     def test_held_users_are_written_again_and_again(self, store: Store, names: Names) -> None:
         """A user in memory is written under its hold as often as one likes; new ones beside it are inserted."""
-        holds = claim_and_write(store, some_users(names(8), seed=1))
+        holds = put_users(store.users, some_users(names(8), seed=1))
         for seed in (2, 3):
             points = some_users(names(8), seed)
             assert store.users.write(points, holds).all()
@@ -55,7 +48,7 @@ class WriterContract:
         """Bounds on requests change nothing for claims and writes, nor does the order of holds."""
         points, order = some_users(names(60)), np.random.default_rng(3).permutation(60)
         with place.open(batch_points=7, batch_bytes=1 << 16) as store:
-            claim_and_write(store, some_users(points.user_ids[:25], seed=5))
+            put_users(store.users, some_users(points.user_ids[:25], seed=5))
             claim = store.users.claim([points.user_ids[row] for row in order])
             assert claim.holds.count(NEW) == 35
             holds = dict(zip(order.tolist(), claim.holds, strict=True))
@@ -93,7 +86,7 @@ class WriterContract:
         """Scans and counts of users leave the progress of sources out."""
         points = some_users(names(10))
         with place.open() as store:
-            claim_and_write(store, points)
+            put_users(store.users, points)
             store.sources.advance(dict.fromkeys(range(1, 30), 5))
             assert store.users.count() == 10
             for batch in (1, 7, 100):
@@ -225,7 +218,7 @@ class WriterContract:
     def test_sync_loses_nothing(self, store: Store, names: Names) -> None:
         """A store may be synced at any time, also when nothing was written."""
         points = some_users(names(5))
-        claim_and_write(store, points)
+        put_users(store.users, points)
         store.items.write(some_items(2))
         for _ in range(3):
             store.sync()
@@ -297,7 +290,7 @@ class SharedWriterContract:
         """After another process claimed users, a write of theirs is refused and told so, user by user."""
         before, after = some_users(names(10), seed=1), some_users(names(10), seed=2)
         with place.open() as one, place.open() as two:
-            holds = claim_and_write(one, before)
+            holds = put_users(one.users, before)
             claimed = two.users.claim(names(10)[:4])
             assert_users_equal(claimed.records, some_part(before, 0, 4))
             assert one.users.write(after, holds).tolist() == [False] * 4 + [True] * 6
@@ -319,7 +312,7 @@ class SharedWriterContract:
                 == [False] * 3 + [True] * 3
             )
 
-    def test_what_is_there_already_counts_as_written(self, place: Place, names: Names) -> None:
+    def test_what_is_there_already_counts_as_put_users(self, place: Place, names: Names) -> None:
         """A user that holds exactly what was to be written is told as written, whoever did it."""
         points = some_users(names(4))
         with place.open() as one, place.open() as two:
@@ -331,19 +324,9 @@ class SharedWriterContract:
         """A user that somebody deleted is not written as it was remembered; claimed anew it begins from nothing."""
         points = some_users(names(5))
         with place.open() as one, place.open() as two:
-            holds = claim_and_write(one, points)
+            holds = put_users(one.users, points)
             two.users.delete(points.user_ids[:2])
             assert one.users.write(points, holds).tolist() == [False] * 2 + [True] * 3
             assert one.users.read(points.user_ids[:2]) == [None] * 2
             claim = one.users.claim(points.user_ids)
             assert claim.holds == [NEW] * 2 + [claim.token] * 3
-
-    def test_users_of_an_older_write_are_claimed(self, place: Place, names: Names) -> None:
-        """Users that were written without any claim belong to nobody, and are claimed as any other."""
-        points = some_users(names(3))
-        with place.open() as one:
-            one.users.write(points)
-            assert [record and record.writer for record in one.users.read(names(3))] == [0] * 3
-            claim = one.users.claim(names(3))
-            assert_users_equal(claim.records, points)
-            assert one.users.write(some_users(names(3), seed=8), claim.holds).all()

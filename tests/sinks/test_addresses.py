@@ -19,7 +19,7 @@ from sinks.protocols import Store
 from sinks.store import EngineStore
 from streams.settings import Settings
 from support.qdrant_server import QdrantServer
-from support.store_points import DIM, Place, assert_users_equal, some_users
+from support.store_points import DIM, Place, assert_users_equal, put_users, some_users
 from support.tcp_proxy import TcpProxy
 
 pytestmark = pytest.mark.server
@@ -97,7 +97,7 @@ def test_odd_addresses_are_refused(location: str, problem: str) -> None:
 def test_a_folder_may_have_a_comma(folder: Path) -> None:
     """Only URLs are taken apart."""
     with Place(str(folder / "one,other")).open() as store:
-        store.users.write(some_users(NAMES))
+        put_users(store.users, some_users(NAMES))
     assert (folder / "one,other").is_dir()
 
 
@@ -114,7 +114,7 @@ def test_reads_go_on_with_another_node(nodes: list[TcpProxy]) -> None:
     """When the node that is asked is killed, the same read is answered by another, and later ones too."""
     with place(nodes).open() as store:
         points = some_users(NAMES)
-        store.users.write(points)
+        put_users(store.users, points)
         for left in (2, 1):
             killed = asked_now(store, nodes)
             killed.kill()
@@ -130,14 +130,14 @@ def test_a_write_is_told_once_and_the_next_goes_elsewhere(
     """A write to a node that is gone is an error, never sent twice behind the sender's back; the next one succeeds."""
     with place(nodes).open() as store:
         points = some_users(NAMES)
-        store.users.write(points)
+        put_users(store.users, points)
         killed = asked_now(store, nodes)
         killed.kill()
         before = server.calls["Upsert"]
         with pytest.raises(StoreUnavailable, match=str(killed.port)):
-            store.users.write(points)
+            put_users(store.users, points)
         assert server.calls["Upsert"] == before
-        store.users.write(points)
+        put_users(store.users, points)
         assert server.calls["Upsert"] > before
 
 
@@ -147,7 +147,7 @@ def test_a_lost_answer_of_a_write_is_told(server: QdrantServer, nodes: list[TcpP
         server.fail_next(1, grpc.StatusCode.INTERNAL, applied=True, method="Upsert")
         before, asked = server.calls["Upsert"], asked_now(store, nodes)
         with pytest.raises(StoreUnavailable, match="INTERNAL"):
-            store.users.write(some_users(NAMES))
+            put_users(store.users, some_users(NAMES))
         assert server.calls["Upsert"] == before + 1
         assert asked_now(store, nodes) is not asked
 
@@ -158,7 +158,7 @@ def test_reads_pass_over_nodes_that_fail(
 ) -> None:
     """What a node says while another goes away, UNAVAILABLE as INTERNAL, sends a read to the next one."""
     with place(nodes).open() as store:
-        store.users.write(some_users(NAMES))
+        put_users(store.users, some_users(NAMES))
         server.fail_next(4, code, method="Get")
         assert all(store.users.read(NAMES))
 
@@ -166,7 +166,7 @@ def test_reads_pass_over_nodes_that_fail(
 def test_a_silent_node_leaves_time_for_the_others(nodes: list[TcpProxy]) -> None:
     """A node that keeps silent uses up half of a read's deadline; another one answers in the rest."""
     with place(nodes, timeout_s=2.0).open() as store:
-        store.users.write(some_users(NAMES))
+        put_users(store.users, some_users(NAMES))
         frozen = asked_now(store, nodes)
         frozen.freeze()
         begun = time.monotonic()
@@ -182,7 +182,7 @@ def test_all_nodes_away_is_unavailable(nodes: list[TcpProxy]) -> None:
     """With no node left it is said so within the deadline; one that is back is used again."""
     with place(nodes, timeout_s=3.0).open() as store:
         points = some_users(NAMES)
-        store.users.write(points)
+        put_users(store.users, points)
         for node in nodes:
             node.kill()
         begun = time.monotonic()
@@ -192,7 +192,7 @@ def test_all_nodes_away_is_unavailable(nodes: list[TcpProxy]) -> None:
         nodes[1].start()
         for _ in range(50):
             try:
-                store.users.write(points)
+                put_users(store.users, points)
                 break
             except StoreUnavailable:
                 time.sleep(0.1)

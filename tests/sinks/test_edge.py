@@ -24,12 +24,12 @@ from sinks.layout import store_layout
 from sinks.points import item_key
 from sinks.protocols import Store
 from sinks.store import EngineStore
-from support.store_points import DIM, Place, assert_users_equal, some_items, some_part, some_users
+from support.store_points import DIM, Place, assert_users_equal, put_users, some_items, some_part, some_users
 
 PROLOGUE = f"""
 import sys, time
 sys.path[:0] = {[str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]!r}
-from support.store_points import Place, some_items, some_users
+from support.store_points import Place, put_users, some_items, some_users
 store = Place(sys.argv[-1]).open()
 print("open", flush=True)
 """
@@ -40,7 +40,7 @@ WRITING = (
 number = 0
 while True:
     points = some_users([f"user-{number}-{n}" for n in range(20)], seed=number)
-    store.users.write(points)
+    put_users(store.users, points)
     store.items.write(some_items(number + 1))
     store.put_blob("number", str(number).encode())
     print(number, flush=True)
@@ -186,7 +186,7 @@ class TestDamagedStore:
     @pytest.fixture
     def store_folder(self, folder: Path) -> Path:
         with Place(str(folder / "store")).open() as store:
-            store.users.write(some_users(["a"]))
+            put_users(store.users, some_users(["a"]))
         return folder / "store"
 
     def test_hidden_points_are_refused(self, store_folder: Path) -> None:

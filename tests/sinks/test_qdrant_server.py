@@ -16,7 +16,7 @@ from sinks.errors import StoreUnavailable
 from support.qdrant_process import QdrantProcess
 from support.qdrant_server import QdrantServer
 from support.quick_folder import quick_folder
-from support.store_points import Place, assert_users_equal, some_users
+from support.store_points import Place, assert_users_equal, put_users, some_users
 
 pytestmark = pytest.mark.server
 
@@ -337,7 +337,7 @@ def test_runs_as_a_program(folder: Path) -> None:
     with QdrantProcess(folder, "k") as process:
         first = process.url
         with Place(process.url, {"api_key": "k"}).open() as store:
-            store.users.write(points)
+            put_users(store.users, points)
         process.kill()
         assert process.start().url == first
         with Place(process.url, {"api_key": "k"}).open(create=False) as store:

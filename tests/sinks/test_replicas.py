@@ -25,7 +25,7 @@ from sinks.replicas import LOOK_AGAIN_S, Replicas, least_acknowledged
 from sinks.server import ServerEngine
 from sinks.versions import Version
 from support.qdrant_server import QdrantServer
-from support.store_points import Place, some_items, some_users
+from support.store_points import Place, put_users, some_items, some_users
 
 pytestmark = pytest.mark.server
 
@@ -170,7 +170,7 @@ def test_reads_of_a_majority_see_every_acknowledged_write(replicas: int) -> None
 def test_every_update_asks_for_an_ordering(server: QdrantServer) -> None:
     """On collections that have replicas, though nobody set any, no kind of update goes without an ordering."""
     with Place(server.url).open() as store:
-        store.users.write(some_users(NAMES))
+        put_users(store.users, some_users(NAMES))
         store.users.delete(NAMES[:3])
         store.items.write(some_items(5))
         store.items.add(some_items(7))
@@ -278,8 +278,8 @@ def test_replicas_that_somebody_else_made_are_told(
 ) -> None:
     """Replicas that the settings don't name are noticed, with one warning a collection; those they name need none."""
     with caplog.at_level(logging.WARNING, "sinks"), Place(server.url).open() as store:
-        store.users.write(some_users(NAMES))
-        store.users.write(some_users(NAMES))
+        put_users(store.users, some_users(NAMES))
+        put_users(store.users, some_users(NAMES))
     told = [record.message for record in caplog.records if "replicas" in record.message]
     assert len(told) == 3 and all("store.replicas = 2" in message for message in told)
     caplog.clear()

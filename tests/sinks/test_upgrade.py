@@ -13,7 +13,7 @@ from sinks.config import StoreConfig
 from sinks.errors import StoreUnavailable
 from sinks.server import ServerEngine
 from sinks.store import EngineStore
-from support.first_version import COUNTER, make_first_version, put_users
+from support.first_version import COUNTER, make_first_version, put_older_users
 from support.qdrant_server import QdrantServer
 from support.store_points import Place, assert_users_equal, some_part, some_users
 
@@ -85,10 +85,10 @@ def test_a_daemon_of_then_overwrites_no_claimed_user(server: QdrantServer) -> No
             def upsert(self, batch: object) -> None:
                 points.upsert(batch, where=Where(at_most={"fence": COUNTER}))  # type: ignore[arg-type]
 
-        put_users(Conditional(), late)  # type: ignore[arg-type]
+        put_older_users(Conditional(), late)  # type: ignore[arg-type]
         there = store.users.read(POINTS.user_ids)
         assert_users_equal(there[:10], some_part(POINTS, 0, 10))
         assert_users_equal(there[10:], some_part(late, 10, 20))
         assert store.users.write(some_users(POINTS.user_ids[:10], seed=6), claim.holds).all()
-        put_users(Conditional(), late)  # type: ignore[arg-type]
+        put_older_users(Conditional(), late)  # type: ignore[arg-type]
         assert_users_equal(store.users.read(POINTS.user_ids[:10]), some_users(POINTS.user_ids[:10], seed=6))

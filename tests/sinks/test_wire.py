@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 from qdrant_client import grpc as messages
 
 from sinks.collection import Key, Mode, PointBatch, VectorRows, Where
-from sinks.fence import FENCE, Fence, lane_points, under
-from sinks.points import named_id
 from sinks.server import encode_condition
 from sinks.wire import encode_count, encode_set_payload, encode_upsert
 
@@ -43,16 +41,11 @@ def value_message(value: Any) -> Any:
     return messages.Value(struct_value=messages.Struct(fields=fields))
 
 
-def reference(collection: str, *batches: PointBatch, fence: int | None = None) -> Any:
+def reference(collection: str, *batches: PointBatch) -> Any:
     """The same request from the generated classes."""
     request = messages.UpsertPoints(collection_name=collection, wait=True)
     for batch in batches:
         add_points(request, batch)
-    if fence is not None:
-        either = request.update_filter.must.add().filter.should
-        low = either.add().field
-        low.key, low.range.lte = "fence", fence
-        either.add().is_empty.key = "fence"
     return request
 
 
@@ -99,27 +92,6 @@ def test_request_is_what_the_generated_classes_send(collection: str, several: li
     """For any points, the bytes parse to the message that the generated classes build."""
     encoded = encode_upsert(collection, several)
     assert messages.UpsertPoints.FromString(encoded) == reference(collection, *several)
-
-
-@settings(deadline=None, max_examples=60)
-@given(batches(), st.integers(0, 10**6), st.integers(1, 2**53), st.text("0123456789abcdef"))
-def test_fenced_request_is_what_the_generated_classes_send(
-    batch: PointBatch, lane: int, token: int, owner: str
-) -> None:
-    """Under a fence each point carries the token, the lane's own point goes along, and the condition lets in
-    what carries no higher token or none."""
-    fence = Fence(lane, token, owner)
-    fenced = replace(batch, shared={FENCE: token})
-    encoded = encode_upsert("users", [fenced, lane_points([fence])], encode_condition(under(fence)))
-    sent = messages.UpsertPoints.FromString(encoded)
-    own = PointBatch(
-        [named_id(f"holder/{lane}")],
-        {},
-        [{"lane": lane, "fence": token, "owner": owner}],
-        np.ones(1, np.int64),
-    )
-    assert sent == reference("users", fenced, own, fence=token)
-    assert all(point.payload["fence"].integer_value == token for point in sent.points)
 
 
 def test_large_strings_and_slices_of_a_matrix() -> None:
@@ -169,6 +141,7 @@ def is_number(field: str, number: int) -> Any:
 @given(batches(), st.sampled_from(Mode), st.integers(1, 2**53))
 def test_held_users_are_replaced_and_new_ones_inserted(batch: PointBatch, mode: Mode, token: int) -> None:
     """The mode is sent as the enumeration of the protocol, beside the condition that the writer is the token."""
+    batch = replace(batch, shared={"writer": token, "fence": 2**62})
     encoded = encode_upsert("users", [batch], encode_condition(Where(exactly={"writer": token})), mode)
     sent = messages.UpsertPoints.FromString(encoded)
     expected = reference("users", batch)

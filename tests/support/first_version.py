@@ -53,11 +53,11 @@ def make_first_version(engine: Engine, points: UserPoints) -> None:
             for lane, token in LANES.items()
         },
     )
-    put_users(users, points)
+    put_older_users(users, points)
     engine.finished()
 
 
-def put_users(users: Collection, points: UserPoints, fence: int = COUNTER) -> None:
+def put_older_users(users: Collection, points: UserPoints, fence: int = COUNTER) -> None:
     """As a lane wrote them."""
     payloads: Sequence[Payload] = [
         {

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from sinks.config import StoreConfig
 from sinks.open import open_store
 from sinks.points import ItemPoints, UserPoints, UserRecord
-from sinks.protocols import Store
+from sinks.protocols import Store, UserStore
 from sinks.versions import Version
+from sinks.writer import NEW
 
 DIM = 8
 
@@ -67,6 +68,13 @@ def some_part(points: UserPoints, start: int, stop: int) -> UserPoints:
         points.weights[start:stop],
         points.updated_at[start:stop],
     )
+
+
+def put_users(users: UserStore, points: UserPoints) -> list[int]:
+    """Write users that nobody else writes, whatever is there of them; the holds that they have then."""
+    claim = users.claim(points.user_ids)
+    assert users.write(points, claim.holds, token=claim.token).all()
+    return [claim.token if hold == NEW else hold for hold in claim.holds]
 
 
 def some_items(n: int, seed: int = 0, dim: int = DIM, scenarios: int = 5) -> ItemPoints:
