@@ -1,0 +1,175 @@
+"""Faults of the lanes and of what writes users: the order of claim, read, marks, write, count and progress."""
+
+from __future__ import annotations
+
+from mutants.mutant import Mutant
+
+ORDER = "tests/streams/test_lane_order.py::"
+CLAIMS = "tests/streams/test_claims.py::"
+WORKERS = "tests/streams/test_lanes_of_two_workers.py::"
+MARKS = "tests/streams/test_watermarks.py::"
+
+IN_ORDER = (f"{ORDER}test_the_steps_come_in_their_order_and_offsets_last",)
+
+LANES: list[Mutant] = [
+    Mutant(
+        "offsets are marked before the users are written",
+        "streams/lane.py",
+        """            await self._apply(flush)
+            for batch in batches:
+                self._work.membership.done(batch)
+                self._reached("batch done")
+""",
+        """            for batch in batches:
+                self._work.membership.done(batch)
+                self._reached("batch done")
+            await self._apply(flush)
+""",
+        IN_ORDER,
+    ),
+    Mutant(
+        "progress is raised before the users are written",
+        "streams/lane.py",
+        """                self._reached("catalogue written")
+""",
+        """                self._reached("catalogue written")
+                await self._retrying(flush, flush.raise_progress)
+""",
+        IN_ORDER,
+    ),
+    Mutant(
+        "progress says more than the flush had",
+        "streams/flush.py",
+        "batch.records[-1].offset + 1 for batch",
+        "batch.records[-1].offset + 2 for batch",
+        IN_ORDER,
+    ),
+    Mutant(
+        "dead letters follow the write",
+        "streams/lane.py",
+        """        await self._send_dead_letters(flush)
+        self._reached("letters sent")
+        while True:
+""",
+        """        self._reached("letters sent")
+        while True:
+""",
+        IN_ORDER,
+    ),
+    Mutant(
+        "users are remembered before the store has acknowledged them",
+        "streams/ingest.py",
+        """        before()
+        with self._stage("write"):
+""",
+        """        before()
+        self._remember(prepared, held, np.ones(len(held), np.bool_), token)
+        with self._stage("write"):
+""",
+        (f"{ORDER}test_a_user_is_remembered_only_as_the_store_has_acknowledged_it",),
+    ),
+    Mutant(
+        "letters of a flush are sent again with each try",
+        "streams/flush.py",
+        "rejects, self._rejects = self._rejects, []\n        return iter(rejects)",
+        "rejects = self._rejects\n        return iter(rejects)",
+        (f"{ORDER}test_a_flush_that_is_tried_again_counts_each_event_and_letter_once",),
+    ),
+    Mutant(
+        "what a try brought in counts as redelivered",
+        "streams/ingest.py",
+        "        self._code[ours] = self._expected[ours]\n",
+        "",
+        (f"{ORDER}test_a_flush_that_is_tried_again_counts_each_event_and_letter_once",),
+    ),
+    Mutant(
+        "progress is looked at before the claim",
+        "streams/ingest.py",
+        """            claim = ingest.store.users.claim(missing)
+""",
+        """            ingest.sources.look(columns.sources)
+            ingest.sources.look = lambda *_: None  # type: ignore[method-assign]
+            claim = ingest.store.users.claim(missing)
+""",
+        (f"{CLAIMS}test_progress_is_looked_at_after_the_claim",),
+    ),
+    Mutant(
+        "what is below progress is judged by marks alone",
+        "streams/watermarks.py",
+        "    marks = np.maximum(marks, floor[pair % max(1, count)])\n",
+        "",
+        (f"{MARKS}test_what_is_below_the_progress_of_its_source_is_redelivered_without_a_mark",),
+    ),
+    Mutant(
+        "a mark is dropped while its source may come again",
+        "streams/watermarks.py",
+        "if offset >= finished.get(key, 0)}",
+        "if offset > finished.get(key, 0)}",
+        (f"{MARKS}test_a_mark_is_dropped_only_at_or_below_the_progress_of_its_source",),
+    ),
+    Mutant(
+        "a user that another process has just claimed is written all the same",
+        "streams/ingest.py",
+        """            if hold == LOST:
+                claimed[name] = None
+            elif record is None:
+                claimed[name] = HeldUser(b"", {}, "", hold)
+""",
+        """            if record is None:
+                claimed[name] = HeldUser(b"", {}, "", NEW)
+""",
+        (f"{CLAIMS}test_a_user_that_is_claimed_away_before_it_is_read_is_claimed_again",),
+    ),
+    Mutant(
+        "refused users count as written",
+        "streams/ingest.py",
+        "        self._settle(rows[taken[columns.user]])\n",
+        "        self._settle(rows)\n",
+        (f"{CLAIMS}test_a_user_that_is_claimed_away_before_the_write_is_prepared_again",),
+    ),
+    Mutant(
+        "users of a call without an answer stay in memory",
+        "streams/ingest.py",
+        """                self._ingest.cache.forget(users)
+                raise
+""",
+        """                raise
+""",
+        (f"{WORKERS}test_a_late_request_of_its_own_takes_nothing_back",),
+    ),
+    Mutant(
+        "lanes of a process write one user at once",
+        "streams/ingest.py",
+        "        with self._ingest.locks.of(users):\n",
+        "        with self._ingest.locks.of([]):\n",
+        (f"{CLAIMS}test_two_threads_of_a_process_never_have_the_same_user_at_once",),
+    ),
+    Mutant(
+        "a lane that lost its partition goes on",
+        "streams/lane.py",
+        """        if not self._work.membership.owns(flush.last):
+            raise LaneLost
+""",
+        """        if not self._work.membership.owns(flush.last):
+            log.debug("lane lost")
+""",
+        (f"{WORKERS}test_a_worker_that_learns_of_its_loss_stops_before_it_claims",),
+    ),
+    Mutant(
+        "a folder is not on the disk when its offsets are committed",
+        "streams/lanes.py",
+        "            await asyncio.to_thread(self._workspace.store.sync)\n",
+        "",
+        ("tests/streams/test_lanes.py::test_a_folder_is_put_on_the_disk_before_offsets_are_committed",),
+    ),
+    Mutant(
+        "tables count what was refused",
+        "streams/ingest.py",
+        "            counted = np.isin(one.rows, ours[self._last[ours] == number])\n",
+        "            counted = np.ones(len(one.rows), np.bool_)\n",
+        (
+            "tests/streams/test_item_tables.py::test_events_that_several_writers_prepare_are_counted_once",
+            f"{CLAIMS}test_tables_have_what_was_taken_of_a_write",
+        ),
+    ),
+]
