@@ -61,13 +61,18 @@ class Leases:
         meta: Collection,
         now: Callable[[], float] = time.time,
         prepare: Callable[[], None] = lambda: None,
+        alone: bool = False,
     ) -> None:
-        """now: seconds since the epoch. prepare: called before a lease is taken."""
+        """now: seconds since the epoch. prepare: called before a lease is taken.
+        alone: no other process can have the store, so that leases of others are those of processes that are gone.
+        """
         self._meta = meta
         self._now = now
         self._prepare = prepare
         self._lock = threading.Lock()
         self._doubtful: set[Lease] = set()
+        self._alone = alone
+        self._owners: set[str] = set()
 
     def take(self, kind: str) -> Lease:
         """A place of that kind for this process; see `sinks.protocols.Leases.take`."""
@@ -76,11 +81,18 @@ class Leases:
         for _ in range(_MOST_TRIES):
             there = list(self._all(kind))
             stale = self._now() - STALE_S
-            free = [record for record in there if not record.owner or record.renewed_at < stale]
+            free = [
+                record
+                for record in there
+                if not record.owner
+                or record.renewed_at < stale
+                or (self._alone and record.owner not in self._owners)
+            ]
             lease = Lease(kind, free[0].name if free else _next_name(there), secrets.token_hex(8))
             if self._set(
                 lease, free[0].epoch if free else 0, lease.owner, Mode.EITHER if free else Mode.INSERT
             ):
+                self._owners.add(lease.owner)
                 return lease
         raise StoreUnavailable(f"others kept taking the {kind}; tried {_MOST_TRIES} times")
 

@@ -139,7 +139,7 @@ class EngineStore:
         self.users = self._open_users(users, confirm)
         self.items = Items(items, config, dim, tower=self.version.tower, confirm=confirm)
         self.sources = Sources(meta, self._progress, confirm, self._upgrade)
-        self.leases = Leases(meta, prepare=self._upgrade)
+        self.leases = Leases(meta, prepare=self._upgrade, alone=engine.exclusive)
 
     @property
     def id(self) -> str:

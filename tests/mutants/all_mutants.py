@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from mutants.lanes import LANES
 from mutants.mutant import Mutant
 from mutants.store import STORE
 from mutants.transport import TRANSPORT
 
-MUTANTS: list[Mutant] = [*STORE, *TRANSPORT]
+MUTANTS: list[Mutant] = [*LANES, *STORE, *TRANSPORT]

@@ -183,3 +183,28 @@ def test_readers_never_see_a_user_without_a_state(
     server.method, server.happens = "Upsert", look
     one.ingest.apply(one_event(1, "mine", 1))
     assert server.happens is None and [record and record.user_id for record in seen] == [None, "ben"]
+
+
+def test_tables_have_what_was_taken_of_a_write(
+    server: Interposing, both: tuple[Workspace, Workspace]
+) -> None:
+    """Of a flush in which another process has claimed one user, the others count at once and that one when it was taken."""
+    one, two = both
+    users = [f"u{number}" for number in range(6)]
+    rows = [event(user, f"i{number}", at=float(number)) for number, user in enumerate(users)]
+    one.ingest.apply(columns_of(rows, source="mine"))
+    counted: list[int] = []
+    assert one.tables is not None
+    count = one.tables.count
+
+    def note(steps: Any) -> None:
+        counted.append(len(steps.event))
+        count(steps)
+
+    one.tables.count = note  # type: ignore[method-assign]
+    server.method = "Upsert"
+    server.happens = lambda: two.ingest.apply(one_event(9, "other", 0, user="u3")) and None
+    later = [row | {"timestamp": row["timestamp"] + 60.0} for row in rows]
+    outcome = one.ingest.apply(columns_of(later, offsets=range(6, 12), source="mine"))
+    assert server.happens is None, "not exercised"
+    assert outcome.code.tolist() == [APPLIED] * 6 and sorted(counted) == [1, 5]

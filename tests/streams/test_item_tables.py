@@ -351,7 +351,7 @@ def test_a_write_that_fails_anywhere_is_made_good_by_the_next(
 
 
 def test_a_crash_loses_no_more_than_was_not_written(tmp_path: Path) -> None:
-    """After a process that never got to its last write, the next one goes on with what was written."""
+    """After a process that never got to its last write, the next one goes on with what was written, in the same slot."""
     with opened(tmp_path / "s") as workspace:
         workspace.ingest.apply(columns_of([("u", "a"), ("u", "b")]))
         assert workspace.tables is not None
@@ -365,6 +365,7 @@ def test_a_crash_loses_no_more_than_was_not_written(tmp_path: Path) -> None:
         np.testing.assert_allclose(
             shares(read_tables(workspace.store), keys)[:, -1], [1 / 3, 1 / 3, 0, 1 / 3]
         )
+        assert len(workspace.store.get_blobs(HEADS)) == 1
 
 
 def test_damaged_tables_are_refused_by_name(tmp_path: Path) -> None:
@@ -372,7 +373,7 @@ def test_damaged_tables_are_refused_by_name(tmp_path: Path) -> None:
     with opened(tmp_path / "s") as workspace:
         assert workspace.tables is not None
         workspace.tables.count(steps_for_slot(1, 2))
-        workspace.tables.write()
+        workspace.tables.finish()
         (slot,) = workspace.store.get_blobs(HEADS)
         recent = f"tables/{slot.rpartition('/')[2]}/recent"
         blob = workspace.store.get_blob(recent)

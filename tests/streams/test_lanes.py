@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from streams.app import Progress, connect, faust_app
 from streams.settings import Settings
 from streams.workspace import Workspace, open_workspace
 from support.event_columns import event
@@ -178,3 +179,19 @@ def test_what_another_worker_wrote_meanwhile_is_kept(tmp_path: Path) -> None:
         assert done_of(mine.store, "ada") == {"test/clicks/0": 2}
         _, states, _ = states_of(mine.store, mine.interest)
         assert states.n_events.tolist() == [3]
+
+
+def test_a_folder_is_put_on_the_disk_before_offsets_are_committed(workspace: Workspace) -> None:
+    """What a loss of power could take is not there any more when the client is told to commit."""
+
+    async def story(worker: Worker) -> None:
+        app = faust_app(Settings())
+        connect(app, Settings(), worker.lanes, Progress(), {}, on_problem=pytest.fail)
+        assert app.before_commit is not None
+        await worker.through(batch(event("ada", "a")))
+        collections = workspace.store._engine._open  # type: ignore[attr-defined]
+        assert collections["users"]._unsynced
+        await app.before_commit()
+        assert not any(collection._unsynced for collection in collections.values())
+
+    in_lanes(workspace, story)
