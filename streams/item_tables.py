@@ -4,7 +4,8 @@ What a process counts of an event is what the accepted write of its user says, o
 has acknowledged the user, and written every `daemon.tables_s` seconds and when it stops in an orderly way. Each process, be
 it a daemon or a replay, has a slot of its own, under a lease, so that none overwrites another. An orderly stop releases it;
 the next start takes a released one, or one that nobody has renewed for an hour (in a folder, which one process has at a time:
-any), and goes on with what is there. A process that has lost its lease takes another one, and writes there what was not acknowledged.
+any), and goes on with what is there. A process that has lost its lease takes another one, and writes there what was not
+acknowledged.
 
 What a crash changes here, and never in a user's state:
 

@@ -108,19 +108,6 @@ LANES: list[Mutant] = [
         (f"{MARKS}test_a_mark_is_dropped_only_at_or_below_the_progress_of_its_source",),
     ),
     Mutant(
-        "a user that another process has just claimed is written all the same",
-        "streams/ingest.py",
-        """            if hold == LOST:
-                claimed[name] = None
-            elif record is None:
-                claimed[name] = HeldUser(b"", {}, "", hold)
-""",
-        """            if record is None:
-                claimed[name] = HeldUser(b"", {}, "", NEW)
-""",
-        (f"{CLAIMS}test_a_user_that_is_claimed_away_before_it_is_read_is_claimed_again",),
-    ),
-    Mutant(
         "refused users count as written",
         "streams/ingest.py",
         "        self._settle(rows[taken[columns.user]])\n",
@@ -161,6 +148,18 @@ LANES: list[Mutant] = [
         "            await asyncio.to_thread(self._workspace.store.sync)\n",
         "",
         ("tests/streams/test_lanes.py::test_a_folder_is_put_on_the_disk_before_offsets_are_committed",),
+    ),
+    Mutant(
+        "offsets are committed before what has to be done first",
+        "streams/transport.py",
+        """        before_commit = getattr(self.app, "before_commit", None)
+        if before_commit is not None:
+            await before_commit()
+""",
+        "",
+        (
+            "tests/streams/test_transport_schedules.py::test_what_has_to_be_done_before_a_commit_is_waited_for",
+        ),
     ),
     Mutant(
         "tables count what was refused",

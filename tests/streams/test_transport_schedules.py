@@ -253,3 +253,27 @@ def test_lag_ends_where_nothing_is_left_to_process() -> None:
         world.draining.cancel()
 
     asyncio.run(story())
+
+
+def test_what_has_to_be_done_before_a_commit_is_waited_for() -> None:
+    """Offsets go to the broker after `before_commit` has ended: a folder is on the disk then."""
+
+    async def story() -> None:
+        world = World()
+        seen: list[dict[object, int]] = []
+
+        async def before_commit() -> None:
+            await asyncio.sleep(0)
+            seen.append(dict(world.client.committed))
+
+        world.app.before_commit = before_commit
+        await world.leaves()
+        await world.arrives()
+        world.accept()
+        world.write()
+        world.finish()
+        await world.consumer.commit()
+        assert seen and seen[0] == {} and world.client.committed[A] > 0
+        await world.run_dry()
+
+    asyncio.run(story())
