@@ -17,7 +17,7 @@ from streams.logs import open_logs
 from support.log_files import log_rows, write
 
 NOW = 1_700_000_000.0
-MOST_MIB = 300
+MOST_MIB = 260
 """Beyond what the process had before it read anything."""
 
 READ = """
@@ -69,21 +69,23 @@ def json_line(**fields):
 
 def packed(name, pieces):
     """The pieces, packed as the name's suffix says; many members or frames one after the other are one file."""
-    if name.endswith(".gz"):
-        return b"".join(gzip.compress(piece, 6) for piece in pieces)
-    if name.endswith(".bz2"):
-        return b"".join(bz2.compress(piece) for piece in pieces)
-    return b"".join(pa.compress(piece, codec="zstd", asbytes=True) for piece in pieces)
+    pack = {
+        "gz": lambda piece: gzip.compress(piece, 6),
+        "bz2": bz2.compress,
+        "zst": lambda piece: pa.compress(piece, codec="zstd", asbytes=True),
+    }[name.rpartition(".")[2]]
+    done = {piece: pack(piece) for piece in set(pieces)}
+    return b"".join(done[piece] for piece in pieces)
 
 
 @pytest.mark.parametrize("name", ["log.jsonl.gz", "log.jsonl.zst", "log.jsonl.bz2"])
 def test_many_long_lines_are_read_in_pieces(tmp_path, name):
-    """Half a gigabyte of lines below the limit is never held at once."""
+    """300 MB of lines below the limit is never held at once."""
     line = json_line(text="a" * (3 << 20))
     path = tmp_path / name
-    path.write_bytes(packed(name, [line * 5] * 30))
+    path.write_bytes(packed(name, [line * 5] * 20))
     said, rows, events, mib = read_in_a_process(path)
-    assert (said, rows, events) == ("", 150, 150)
+    assert (said, rows, events) == ("", 100, 100)
     assert path.stat().st_size < 2_000_000
     assert mib < MOST_MIB
 
@@ -93,9 +95,9 @@ def test_many_long_rows_of_csv_are_read_in_pieces(tmp_path, name):
     """The same for CSV."""
     row = b"u,1,s,click," + b"a" * (3 << 20) + b"\n"
     path = tmp_path / name
-    path.write_bytes(packed(name, [b"user_id,timestamp,scenario,action,text\n", *[row * 5] * 30]))
+    path.write_bytes(packed(name, [b"user_id,timestamp,scenario,action,text\n", *[row * 5] * 20]))
     said, rows, events, mib = read_in_a_process(path)
-    assert (said, rows, events) == ("", 150, 150)
+    assert (said, rows, events) == ("", 100, 100)
     assert mib < MOST_MIB
 
 
