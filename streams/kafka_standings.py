@@ -10,10 +10,10 @@ from streams.broker_config import BrokerConfig
 from streams.cluster_view import TopicInfo, view_cluster
 from streams.log_positions import Partition, Positions
 from streams.log_stream import Standing
-from streams.sources import kafka_identity
+from streams.sources import PartitionSources, old_name, turns_kept
+from streams.start_positions import START
 from streams.topics import cluster_id
 
-START: Final = "start"
 BY_LOG: Final = "by_log"
 """Kept with a source: the offset up to which a log has brought it; the daemon was further if progress is."""
 
@@ -27,7 +27,7 @@ class KafkaStandings:
     def __init__(self, broker: BrokerConfig, sources: Sources) -> None:
         self._broker = broker
         self._sources = sources
-        self._cluster = cluster_id(broker)
+        self._partitions = PartitionSources(cluster_id(broker))
         self._topics: dict[str, TopicInfo] = {}
 
     def of(self, positions: Positions) -> dict[Partition, Standing]:
@@ -37,11 +37,14 @@ class KafkaStandings:
             with view_cluster(self._broker) as view:
                 self._topics |= view.topics(names)
         known = self._sources.known()
-        identities = {
-            (topic, number): self._identity(topic, number)
+        topic_ids = {name: info.topic_id for name, info in self._topics.items()}
+        turns = turns_kept(self._partitions.cluster, topic_ids, (info.about for info in known.values()))
+        self._partitions.replace(topic_ids, turns)
+        identities = self._partitions.identities(
+            (topic, number)
             for topic, number in positions.next
             if topic in self._topics and number < self._topics[topic].partitions
-        }
+        )
         met = [identity for identity in identities.values() if identity in known]
         numbers = self._sources.numbers(met)
         progress = self._sources.progress(numbers.values())
@@ -58,18 +61,20 @@ class KafkaStandings:
 
     def begin(self, positions: Positions, standings: Mapping[Partition, Standing]) -> None:
         """Note that sources of which the store has nothing begin with this log, as a daemon notes where it begins."""
+        cluster = self._partitions.cluster
         starts: dict[str, int] = {}
         for (topic, number), standing in standings.items():
             if standing.start is None:
                 first = positions.first[topic, number]
                 starts[standing.identity] = first
-                about = {"topic": topic, "partition": number, "cluster": self._cluster}
-                about |= {"topic_id": self._topics[topic].topic_id, "turn": 0, START: first}
+                self._sources.numbers(
+                    [standing.identity], {standing.identity: old_name(cluster, topic, number)}
+                )
+                about = {"topic": topic, "partition": number, "cluster": cluster}
+                about |= {"topic_id": self._topics[topic].topic_id, "turn": self._partitions.turn(topic)}
+                about |= {START: first}
                 self._sources.describe(standing.identity, about)
         advance(self._sources, {identity: first for identity, first in starts.items() if first})
-
-    def _identity(self, topic: str, number: int) -> str:
-        return kafka_identity(self._cluster, topic, self._topics[topic].topic_id, number)
 
 
 def finish(sources: Sources, ends: Mapping[str, int]) -> None:

@@ -8,6 +8,7 @@ where a broker tells no topic ids.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 TopicPartition = tuple[str, int]
 
@@ -29,6 +30,18 @@ def kafka_identity(cluster: str, topic: str, topic_id: str | None, partition: in
 def old_name(cluster: str, topic: str, partition: int) -> str:
     """What releases before topic ids called a topic-partition in users' watermarks; the alias of its identity."""
     return f"{cluster}/{topic}/{partition}"
+
+
+def turns_kept(
+    cluster: str, topic_ids: Mapping[str, str | None], abouts: Iterable[Mapping[str, Any]]
+) -> dict[str, int]:
+    """By topic how often it was said to be made again under its id, as a store keeps it with the sources (`abouts`)."""
+    turns: dict[str, int] = {}
+    for about in abouts:
+        name = str(about.get("topic"))
+        if name in topic_ids and (about.get("cluster"), about.get("topic_id")) == (cluster, topic_ids[name]):
+            turns[name] = max(turns.get(name, 0), int(about.get("turn", 0)))
+    return turns
 
 
 class PartitionSources:

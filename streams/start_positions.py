@@ -26,7 +26,7 @@ from streams.cluster_view import ClusterView, TopicInfo, view_cluster
 from streams.errors import BrokerUnavailable, DaemonError
 from streams.group_pairing import GroupStamp, before_joining, while_running
 from streams.lost_records import LostRecords
-from streams.sources import PartitionSources, TopicPartition, old_name
+from streams.sources import PartitionSources, TopicPartition, old_name, turns_kept
 from streams.start_rule import StartRule
 
 log = structlog.get_logger(__name__)
@@ -206,14 +206,8 @@ class StartPositions:
         return {name for name, info in now.items() if name in before and info.topic_id != before[name]}
 
     def _turns(self, topics: Mapping[str, TopicInfo], known: Mapping[str, SourceInfo]) -> dict[str, int]:
-        turns: dict[str, int] = {}
-        for about in (info.about for info in known.values()):
-            name = str(about.get("topic"))
-            if name in topics and (about.get("cluster"), about.get("topic_id")) == (
-                self._sources.cluster,
-                topics[name].topic_id,
-            ):
-                turns[name] = max(turns.get(name, 0), int(about.get("turn", 0)))
+        topic_ids = {name: info.topic_id for name, info in topics.items()}
+        turns = turns_kept(self._sources.cluster, topic_ids, (info.about for info in known.values()))
         return {name: turn + (name in self._made_again) for name, turn in turns.items()}
 
     def _place(

@@ -17,6 +17,8 @@ from streams.cli.session import load, print_json, reported, show, store_location
 
 if TYPE_CHECKING:
     from streams.daemon import Daemon, Summary
+    from streams.metrics import Metrics
+    from streams.workspace import Workspace
 
 
 def run(
@@ -38,6 +40,15 @@ def run(
             "--from",
             metavar="earliest|latest|group|TIME",
             help="Where a topic begins of which the store knows nothing (daemon.start_from); elsewhere the store knows.",
+        ),
+    ] = None,
+    from_manifest: Annotated[
+        Path | None,
+        typer.Option(
+            "--from-manifest",
+            metavar="FILE",
+            help="In topics of which the store knows nothing yet, go on where the logs end that `replay --manifest FILE` "
+            "replayed into this store.",
         ),
     ] = None,
     take_group: Annotated[
@@ -66,7 +77,8 @@ def run(
     from streams.catalogue_file import open_catalogue
     from streams.cli.items import load_catalogue
     from streams.daemon import Daemon
-    from streams.errors import ShutdownDeadline
+    from streams.errors import LogError, ShutdownDeadline
+    from streams.manifest import positions_from_manifest, read_manifest
     from streams.start_positions import Beginning
     from streams.start_rule import StartRule
     from streams.workspace import open_workspace
@@ -82,15 +94,29 @@ def run(
         )
         location = store_location(store, settings)
         catalogue = open_catalogue([items]) if items else None
+        manifest = None if from_manifest is None else read_manifest(from_manifest)
+        ends = {} if manifest is None else positions_from_manifest(manifest)
+
+        def opened(metrics: Metrics) -> Workspace:
+            workspace = open_workspace(location, settings, create=True, metrics=metrics)
+            if manifest is not None:
+                try:
+                    positions_from_manifest(manifest, workspace.store.id)
+                except LogError:
+                    workspace.close()
+                    raise
+            return workspace
 
         async def serve() -> Summary:
             daemon = Daemon(
                 settings,
-                lambda metrics: open_workspace(location, settings, create=True, metrics=metrics),
+                opened,
                 drain=drain,
                 prepare=(lambda workspace: _load(workspace, catalogue)) if catalogue else None,
                 beginning=Beginning(
-                    StartRule.parse(settings.daemon.start_from), made_again=frozenset(made_again or ())
+                    StartRule.parse(settings.daemon.start_from),
+                    at=ends,
+                    made_again=frozenset(made_again or ()),
                 ),
                 take_group=take_group,
             )
