@@ -7,6 +7,7 @@ import typer
 from streams.cli import (
     acknowledge_loss,
     broker,
+    dead_letters,
     doctor,
     evaluate,
     explain,
@@ -58,6 +59,7 @@ app.command("refuse")(refuse.refuse)
 app.command("simulate")(simulate.simulate)
 app.command("broker")(broker.broker)
 app.command("evaluate")(evaluate.evaluate)
+app.add_typer(dead_letters.app, name="dead-letters")
 app.command("doctor")(doctor.doctor)
 app.command("acknowledge-loss")(acknowledge_loss.acknowledge_loss)
 

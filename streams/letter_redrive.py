@@ -1,0 +1,255 @@
+"""Letters back into the store, each recognised by itself, so that any of them may be redriven in any order, again and again.
+
+A letter is a source of its own, with one event at offset 0 (`StoredLetter.identity`). So a user's mark, and then the source's
+progress, say that it is in, and no highest offset of other letters does. Per batch of letters:
+
+1. leave out what is done with (progress 1), what may not be applied, and what can't be decoded still;
+2. apply the events as any writer does: beside running daemons, replays and other redrives;
+3. raise the letters' progress. Killed before that, the next redrive finds the marks.
+
+A letter whose record the daemon has not passed yet waits: until then the daemon may read the record again and apply it itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import numpy as np
+
+from sinks.points import PLACEHOLDER, item_key
+from sinks.protocols import Store
+from streams.catalogue import CatalogueWriter
+from streams.columns import EventColumns, concatenate, take
+from streams.culprits import culprits
+from streams.decode import decode_events, decode_items
+from streams.event import ItemRow, Reject
+from streams.flush import is_poison
+from streams.ingest import APPLIED, Outcome
+from streams.letter import StoredLetter
+from transfer.config import ACTIONS
+
+AT_A_TIME: Final = 500
+DONE: Final = 1
+"""The progress of a letter that is in the store."""
+
+
+class Application(Protocol):
+    """What is needed of `streams.ingest.Ingest`."""
+
+    def apply(self, columns: EventColumns) -> Outcome:
+        """Apply events and return when the store has them."""
+        ...
+
+    def advance(self, ends: Mapping[str, int]) -> None:
+        """Raise the progress of sources."""
+        ...
+
+    def check(self, columns: EventColumns) -> None:
+        """Raise what applying would, and write nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A letter that was not applied, and why."""
+
+    letter: StoredLetter
+    reason: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Redriven:
+    """What became of letters."""
+
+    applied: int = 0
+    duplicates: int = 0
+    """the user's latest events hold the same one already"""
+    done: int = 0
+    """redriven before"""
+    items: int = 0
+    kept: list[Kept] = field(default_factory=list)
+
+
+class LetterRedrive:
+    """Applies letters of one cluster to a store.
+
+    Args:
+        kinds: name of a source topic -> action, or "" for the items.
+        quarantined: which of these users may not be written now (rows).
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        ingest: Application,
+        catalogue: CatalogueWriter,
+        *,
+        cluster: str,
+        kinds: Mapping[str, str],
+        now: float,
+        max_future_s: float,
+        quarantined: Callable[[Sequence[str]], Sequence[int]] = lambda users: (),
+    ) -> None:
+        self._store = store
+        self._ingest = ingest
+        self._catalogue = catalogue
+        self._cluster = cluster
+        self._kinds = kinds
+        self._now = now
+        self._max_future_s = max_future_s
+        self._quarantined = quarantined
+
+    def redrive(self, letters: Sequence[StoredLetter]) -> Redriven:
+        """Apply what can be applied now.
+
+        Raises:
+            StoreUnavailable: call again with the same letters.
+        """
+        result = Redriven()
+        for start in range(0, len(letters), AT_A_TIME):
+            self._some(letters[start : start + AT_A_TIME], result)
+        return result
+
+    def _some(self, letters: Sequence[StoredLetter], result: Redriven) -> None:
+        by_identity = {letter.identity(self._cluster): letter for letter in letters}
+        known = self._store.sources.known()
+        numbers = {known[identity].number: identity for identity in by_identity if identity in known}
+        for number, reached in self._store.sources.progress(numbers).items():
+            if reached >= DONE:
+                result.done += 1
+                del by_identity[numbers[number]]
+        passed = self._passed(list(by_identity.values()))
+        items: dict[str, StoredLetter] = {}
+        events: list[EventColumns] = []
+        for identity, letter in by_identity.items():
+            kind = self._kinds.get(letter.source_topic)
+            why = self._refusal(letter, kind, passed)
+            if why is not None:
+                result.kept.append(Kept(letter, *why))
+            elif kind == "":
+                items[identity] = letter
+            else:
+                decoded = self._decoded(identity, letter, str(kind))
+                if isinstance(decoded, Reject):
+                    result.kept.append(Kept(letter, decoded.reason, decoded.detail))
+                else:
+                    events.append(decoded)
+        self._apply(concatenate(events), by_identity, result)
+        self._apply_items(items, result)
+
+    def _passed(self, letters: Sequence[StoredLetter]) -> dict[str, int]:
+        """How far each source of the letters' records is in the store."""
+        known = self._store.sources.known()
+        numbers = {letter.source: known[letter.source].number for letter in letters if letter.source in known}
+        progress = self._store.sources.progress(numbers.values())
+        return {source: progress[number] for source, number in numbers.items()}
+
+    def _refusal(
+        self, letter: StoredLetter, kind: str | None, passed: Mapping[str, int]
+    ) -> tuple[str, str] | None:
+        if kind is None:
+            return "unknown_topic", f"its topic {letter.source_topic!r} is none of the settings' topics"
+        if "truncated" in letter.cuts or (letter.value is None and "truncated-key" in letter.cuts):
+            return "truncated", "it was cut to what the dead-letter topic takes, so the record is not whole"
+        if letter.source and passed.get(letter.source, 0) <= letter.source_offset:
+            return (
+                "not_passed",
+                "the daemon has not passed its record yet, and may apply it itself; try later",
+            )
+        return None
+
+    def _decoded(self, identity: str, letter: StoredLetter, action: str) -> EventColumns | Reject:
+        written = 0.0 if letter.source_time_ms is None else letter.source_time_ms / 1000
+        decoded = decode_events(
+            [letter.value],
+            offsets=[0],
+            action=ACTIONS.index(action),
+            source=identity,
+            now=max(self._now, written),
+            max_future_s=self._max_future_s,
+        )
+        return decoded.rejects[0] if decoded.rejects else decoded.columns
+
+    def _apply(
+        self, columns: EventColumns, by_identity: Mapping[str, StoredLetter], result: Redriven
+    ) -> None:
+        waiting = set(self._quarantined(columns.users))
+        held_back = np.array([row in waiting for row in range(len(columns.users))], bool)[columns.user]
+        columns = self._without(columns, np.flatnonzero(held_back), by_identity, result, _IN_QUARANTINE)
+        try:
+            self._ingest.check(columns)
+        except Exception as error:
+            if not is_poison(error):
+                raise
+            found = culprits(
+                len(columns),
+                lambda start, stop: self._ingest.check(take(columns, np.arange(start, stop))),
+                most=len(columns),
+                is_culpable=is_poison,
+            )
+            for row, failure in found:
+                why = ("processing_failed", f"processing fails with {type(failure).__name__}")
+                self._keep(columns, [row], by_identity, result, why)
+            kept = np.delete(np.arange(len(columns)), [row for row, _ in found])
+            columns = take(columns, kept)
+        if len(columns):
+            outcome = self._ingest.apply(columns)
+            applied = outcome.count(APPLIED)
+            result.applied += applied
+            result.duplicates += len(columns) - applied
+            self._ingest.advance(dict.fromkeys(columns.sources, DONE))
+
+    def _without(
+        self,
+        columns: EventColumns,
+        rows: np.ndarray[tuple[int], np.dtype[np.int64]],
+        by_identity: Mapping[str, StoredLetter],
+        result: Redriven,
+        why: tuple[str, str],
+    ) -> EventColumns:
+        if not len(rows):
+            return columns
+        self._keep(columns, rows.tolist(), by_identity, result, why)
+        return take(columns, np.delete(np.arange(len(columns)), rows))
+
+    def _keep(
+        self,
+        columns: EventColumns,
+        rows: Sequence[int],
+        by_identity: Mapping[str, StoredLetter],
+        result: Redriven,
+        why: tuple[str, str],
+    ) -> None:
+        for row in rows:
+            result.kept.append(Kept(by_identity[columns.sources[columns.source[row]]], *why))
+
+    def _apply_items(self, letters: Mapping[str, StoredLetter], result: Redriven) -> None:
+        """Catalogue rows; one whose item the catalogue has by now is kept, since that may be the later word."""
+        done = []
+        for identity, letter in letters.items():
+            decoded = decode_items([letter.value], keys=[letter.key])
+            if decoded.rejects:
+                reject = decoded.rejects[0]
+                result.kept.append(Kept(letter, reject.reason, reject.detail))
+                continue
+            if decoded.rows and self._is_there(decoded.rows[0]):
+                result.kept.append(
+                    Kept(letter, "item_known", "the catalogue has the item, perhaps by a later record")
+                )
+                continue
+            self._catalogue.upsert(decoded.rows)
+            self._catalogue.delete(decoded.deletes)
+            result.items += 1
+            done.append(identity)
+        if done:
+            self._ingest.advance(dict.fromkeys(done, DONE))
+
+    def _is_there(self, row: ItemRow) -> bool:
+        (found,) = self._store.items.read([item_key(row.item_id)])
+        return found is not None and found.content != PLACEHOLDER
+
+
+_IN_QUARANTINE: Final = ("user_quarantined", "its user is in quarantine: driftline repair")
