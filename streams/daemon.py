@@ -123,7 +123,8 @@ class Daemon:
     def warnings(self) -> list[str]:
         """What somebody should look at, although the daemon goes on."""
         found = [self._letters.warning if self._letters is not None else None]
-        found += [self._lanes.clock.warning] if self._lanes is not None else []
+        if self._lanes is not None:
+            found += [self._lanes.clock.warning, self._lanes.quarantined]
         if self._lost is not None and not self._settings.daemon.acknowledge_loss:
             found.append(self._lost.warning)
         return [warning for warning in found if warning is not None]

@@ -12,7 +12,7 @@ import structlog
 
 from streams.errors import BrokerError, BrokerUnavailable, DaemonError
 from streams.event import Reject
-from streams.letter import LEAST_BYTES, letter, size_of
+from streams.letter import LEAST_BYTES, PARKED, letter, size_of
 from streams.metrics import Metrics
 
 UNTOLD_LIMIT: Final = 900_000
@@ -238,6 +238,8 @@ class DeadLetters:
 
     def _drop(self, pairs: Sequence[Pair]) -> None:
         for record, reject in pairs:
+            if reject.reason == PARKED:
+                raise DaemonError(f"an event of a user in quarantine can't be parked: {self.warning}")
             self._metrics.dead_letters_dropped.labels(record.topic, reject.reason).inc()
             log.warning(
                 "dead letter dropped",

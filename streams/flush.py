@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from time import perf_counter
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from encoders.errors import EncoderError
-from sinks.errors import PointRefused, PointUnreadable, StoreError
+from sinks.errors import PointRefused, StoreError
 from streams.batch import ITEMS, Batch, joined
-from streams.columns import concatenate, empty, take
+from streams.columns import EventColumns, concatenate, empty, factorise, take
 from streams.culprits import TooManyCulprits, culprits
 from streams.decode import DecodedItems, decode_events, decode_items
-from streams.errors import StreamsError
-from streams.event import Reject
+from streams.errors import DaemonError, StreamsError
+from streams.event import Reason, Reject
 from streams.ingest import OUTCOMES, Applying, Outcome
+from streams.letter import PARKED, letter_identity
 from streams.record_clock import RecordClock
+from streams.unreadable_users import unreadable_users
 from streams.watermarks import kafka_source
 from streams.workspace import Workspace
 from transfer.config import ACTIONS
+from transfer.packing import unpack
+
+_PARKED: Final[tuple[Reason, str]] = (PARKED, "its user's state can't be read; driftline repair mends it")
 
 
 def is_poison(error: Exception) -> bool:
     """Whether an error may be the fault of single events, rather than of the store, the model or the machine."""
-    if isinstance(error, PointRefused | PointUnreadable):
+    if isinstance(error, PointRefused):
         return True
     return not isinstance(
         error, StoreError | EncoderError | StreamsError | OSError | MemoryError | TooManyCulprits
@@ -57,6 +64,7 @@ class Flush:
         """those to be applied, in order of batches"""
         self._batch = np.empty(0, np.int64)  # (B,) of each event
         self._applying: Applying | None = None
+        self._parked: list[EventColumns] = []
 
     @property
     def last(self) -> Batch:
@@ -114,14 +122,73 @@ class Flush:
                 self._workspace.catalogue.delete(batch.items.deletes)
                 batch.items = None
 
+    def park(self) -> int:
+        """Take the events of users in quarantine out, to be sent as letters; how many they are."""
+        if not len(self.events):
+            return 0
+        waiting = self._begun().waiting()
+        quarantined = self._workspace.quarantine.rows(self.events.users)
+        if not quarantined:
+            return 0
+        rows = waiting[np.isin(self.events.user[waiting], quarantined)].tolist()
+        if rows:
+            self._parked.append(take(self.events, np.array(rows)))
+            self._leave_out([(row, _PARKED) for row in rows])
+        return len(rows)
+
+    def apply_freed(self) -> None:
+        """Apply those parked events whose users were let go while their letters were sent.
+
+        Whoever mends a user reads its letters after it was let go; those that come later nobody would look for. Applied as
+        the letters that they are, so that it does no harm if both of them do it.
+        """
+        parked = concatenate(self._parked)
+        if not len(parked):
+            return
+        quarantined = self._workspace.quarantine.rows(parked.users, max_age_s=0.0)
+        freed = take(parked, ~np.isin(parked.user, quarantined))
+        if len(freed):
+            ingest = self._workspace.ingest
+            letters = as_letters(freed)
+            ingest.apply(letters)
+            ingest.advance(dict.fromkeys(letters.sources, 1))
+        self._parked = []
+
+    def quarantine_unreadable(self) -> int:
+        """Put those users of the waiting events that can't be read in quarantine; how many they are.
+
+        Raises:
+            DaemonError: too many are, or their states are another release's.
+        """
+        users = take(self.events, self._begun().waiting()).users
+        store, interest = self._workspace.store.users, self._workspace.interest
+
+        def attempt(part: Sequence[str]) -> None:
+            unpack([b"" if user is None else user.state for user in store.read(part)], interest)
+
+        found = unreadable_users(users, attempt)
+        quarantine = self._workspace.quarantine
+        most = self._workspace.settings.daemon.max_quarantined_users
+        if len(quarantine) + len(found) > most:
+            raise DaemonError(
+                f"{len(quarantine) + len(found):,} users' states can't be read, more than daemon.max_quarantined_users "
+                f"({most:,}): the store is damaged; restore it from a backup. Nothing was rejected"
+            )
+        for user, error in found:
+            quarantine.put(user, type(error).__name__)
+        return len(found)
+
     def apply(self, before: Callable[[], None]) -> Outcome:
         """Bring the events into the store; see `streams.ingest.Applying.run`."""
         if not len(self.events):
             return Outcome.none()
+        return self._begun().run(before)
+
+    def _begun(self) -> Applying:
         if self._applying is None:
             partitions = {self._source(batch): batch.partition for batch in self._batches}
             self._applying = self._workspace.ingest.begin(self.events, partitions)
-        return self._applying.run(before)
+        return self._applying
 
     def raise_progress(self) -> None:
         """Say that all records of the flush are done with; a second call has nothing to do.
@@ -169,7 +236,9 @@ class Flush:
             found = culprits(len(items.rows), attempt, most=most - total, is_culpable=is_poison)
             if found:
                 total += len(found)
-                self._rejects.append((batch, [_reject(items.positions[at], error) for at, error in found]))
+                self._rejects.append(
+                    (batch, [Reject(items.positions[at], *_reason(error)) for at, error in found])
+                )
                 kept = sorted(set(range(len(items.rows))) - {at for at, _ in found})
                 batch.items = DecodedItems(
                     [items.rows[at] for at in kept],
@@ -188,31 +257,40 @@ class Flush:
         def attempt(start: int, stop: int) -> None:
             self._workspace.ingest.check(take(self.events, rows[start:stop]))
 
-        found = [
-            (int(rows[at]), error)
-            for at, error in culprits(len(rows), attempt, most=most, is_culpable=is_poison)
-        ]
+        found = culprits(len(rows), attempt, most=most, is_culpable=is_poison)
+        self._leave_out([(int(rows[at]), _reason(error)) for at, error in found])
+        return len(found)
+
+    def _leave_out(self, found: Sequence[tuple[int, tuple[Reason, str]]]) -> None:
+        """Take waiting events out, each for its reason."""
         if not found:
-            return 0
+            return
         by_batch: dict[int, list[Reject]] = {}
-        for at, error in found:
+        for at, why in found:
             number = int(self._batch[at])
             position = int(np.searchsorted(_offsets(self._batches[number]), self.events.offset[at]))
-            by_batch.setdefault(number, []).append(_reject(position, error))
+            by_batch.setdefault(number, []).append(Reject(position, *why))
         self._rejects += [(self._batches[number], rejects) for number, rejects in by_batch.items()]
         left_out = [at for at, _ in found]
-        self._applying.leave_out(left_out)
-        self.events, self._batch = self._applying.columns, np.delete(self._batch, left_out)
-        return len(found)
+        applying = self._begun()
+        applying.leave_out(left_out)
+        self.events, self._batch = applying.columns, np.delete(self._batch, left_out)
 
     def _source(self, batch: Batch) -> str:
         return batch.source or kafka_source(self._cluster, batch.topic, batch.partition)
+
+
+def as_letters(events: EventColumns) -> EventColumns:
+    """The same events, each as the letter that it is: a source of its own, at offset 0."""
+    places = zip(events.source.tolist(), events.offset.tolist(), strict=True)
+    source, sources = factorise(letter_identity(events.sources[code], offset) for code, offset in places)
+    return replace(events, source=source, sources=sources, offset=np.zeros(len(events), np.int64))
 
 
 def _offsets(batch: Batch) -> npt.NDArray[np.int64]:
     return np.array([record.offset for record in batch.records], np.int64)
 
 
-def _reject(position: int, error: Exception) -> Reject:
+def _reason(error: Exception) -> tuple[Reason, str]:
     # By its kind only: the text of an error that nobody foresaw may quote the event.
-    return Reject(position, "processing_failed", f"processing fails with {type(error).__name__}")
+    return "processing_failed", f"processing fails with {type(error).__name__}"

@@ -40,6 +40,8 @@ from streams.batch import Batch
 from streams.errors import DaemonError, LaneLost
 from streams.flush import Flush, is_poison
 from streams.lane_work import LaneWork
+from streams.letter import PARKED
+from streams.unreadable_users import is_unreadable, refuse_other_release
 from streams.watermarks import kafka_source
 
 log = structlog.get_logger(__name__)
@@ -166,8 +168,14 @@ class Lane:
             try:
                 await self._retrying(flush, flush.apply_catalogue)
                 self._reached("catalogue written")
+                if await self._retrying(flush, flush.park):
+                    await self._send_dead_letters(flush)
+                    await self._retrying(flush, flush.apply_freed)
                 outcome = await self._retrying(flush, lambda: flush.apply(lambda: self._require(flush)))
             except Exception as error:
+                if is_unreadable(error):
+                    await self._quarantine(flush, error)
+                    continue
                 if not is_poison(error):
                     raise
                 await self._sift(flush, error)
@@ -175,6 +183,12 @@ class Lane:
                 break
         await self._retrying(flush, flush.raise_progress)
         flush.count(outcome)
+
+    async def _quarantine(self, flush: Flush, error: Exception) -> None:
+        """Put the users that can't be read in quarantine; raises `error` if there are none."""
+        refuse_other_release(error)
+        if not await self._retrying(flush, flush.quarantine_unreadable):
+            raise error
 
     async def _sift(self, flush: Flush, error: Exception) -> None:
         """Take the events at fault out of the flush and send them as dead letters; raises `error` if there are none."""
@@ -196,7 +210,10 @@ class Lane:
         for batch, rejects in flush.new_rejects():
             source = batch.source or kafka_source(self._work.cluster, batch.topic, batch.partition)
             await self._unless_told_to_end(self._work.dead_letters.send(batch.records, rejects, source))
-            self._metrics.events.labels(batch.topic, "rejected").inc(len(rejects))
+            parked = sum(reject.reason == PARKED for reject in rejects)
+            for outcome, count in (("parked", parked), ("rejected", len(rejects) - parked)):
+                if count:
+                    self._metrics.events.labels(batch.topic, outcome).inc(count)
             self._metrics.stage.labels("dead_letter").observe(perf_counter() - start)
 
     async def _unless_told_to_end(self, sending: Coroutine[Any, Any, None]) -> None:

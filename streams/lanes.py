@@ -131,6 +131,14 @@ class Lanes:
         return self._work.clock
 
     @property
+    def quarantined(self) -> str | None:
+        """What to say on /ready of users in quarantine."""
+        count = len(self._work.workspace.quarantine)
+        if not count:
+            return None
+        return f"{count} users are in quarantine, since their states can't be read: driftline repair"
+
+    @property
     def idle(self) -> bool:
         """Nothing taken and not yet durable."""
         return not self._room.events

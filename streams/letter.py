@@ -12,10 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from streams.event import Reject
+import msgspec
+
+from streams.event import MAX_TEXT_CHARS, Event, Reason, Reject
 
 Headers = list[tuple[str, bytes]]
 
+PARKED: Final[Reason] = "user_quarantined"
+"""The reason of a good event that waits for its user's state to be mended. It is applied later, so it is kept whole."""
 OWN_PREFIX: Final = "original."
 CUTS: Final = ("truncated", "truncated-key", "truncated-headers")
 NULL_VALUE: Final = "null-value"
@@ -59,6 +63,8 @@ def letter(record: Any, reject: Reject, source: str = "", limit: int = 900_000) 
         if said and taken <= room:
             headers.append((name, said))
             room -= taken
+    if reject.reason == PARKED and len(value) > room // 2:
+        value = _without_surplus(value)
     n_key, n_value = len(key or b""), len(value or b"")
     kept_value = min(n_value, max(0, room - min(n_key, SHORT_KEY_BYTES, room // 2)))
     kept_key = min(n_key, room - kept_value)
@@ -81,6 +87,14 @@ def letter(record: Any, reject: Reject, source: str = "", limit: int = 900_000) 
     return {"key": key, "value": value, "headers": headers}
 
 
+def _without_surplus(value: bytes) -> bytes:
+    """An event's JSON without fields that are none of ours and text that nobody reads: some 40 kB at most."""
+    event = msgspec.json.decode(value, type=Event)
+    if event.text is not None:
+        event = msgspec.structs.replace(event, text=event.text[:MAX_TEXT_CHARS])
+    return msgspec.json.encode(event)
+
+
 def size_of(made: dict[str, Any]) -> int:
     """At most so many bytes a letter has as a batch of its own."""
     return _BATCH_BYTES + len(made["key"] or b"") + len(made["value"] or b"") + _size(made["headers"])
@@ -88,6 +102,11 @@ def size_of(made: dict[str, Any]) -> int:
 
 def _size(headers: Headers) -> int:
     return sum(len(name.encode()) + len(content or b"") + _HEADER_BYTES for name, content in headers)
+
+
+def letter_identity(source: str, offset: int) -> str:
+    """The identity, as a source of one event at offset 0, of the letter of a record."""
+    return f"letter/{source}/{offset}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +143,7 @@ class StoredLetter:
         'letter/c1/name:clicks/0/5'
         """
         source = self.source or f"{cluster}/name:{self.source_topic}/{self.source_partition}"
-        return f"letter/{source}/{self.source_offset}"
+        return letter_identity(source, self.source_offset)
 
 
 def read_letter(

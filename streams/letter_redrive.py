@@ -113,6 +113,22 @@ class LetterRedrive:
             self._some(letters[start : start + AT_A_TIME], result)
         return result
 
+    def not_passed(self, letters: Sequence[StoredLetter]) -> list[StoredLetter]:
+        """Those whose record is not below its source's progress in the store."""
+        passed = self._passed(letters)
+        return [letter for letter in letters if _is_ahead(letter, passed)]
+
+    def decoded(self, letters: Sequence[StoredLetter]) -> list[EventColumns]:
+        """The events of those letters that hold a whole one, each as the source that it is."""
+        found = []
+        for letter in letters:
+            kind = self._kinds.get(letter.source_topic)
+            if kind and "truncated" not in letter.cuts:
+                columns = self._decoded(letter.identity(self._cluster), letter, kind)
+                if not isinstance(columns, Reject):
+                    found.append(columns)
+        return found
+
     def _some(self, letters: Sequence[StoredLetter], result: Redriven) -> None:
         by_identity = {letter.identity(self._cluster): letter for letter in letters}
         known = self._store.sources.known()
@@ -154,7 +170,7 @@ class LetterRedrive:
             return "unknown_topic", f"its topic {letter.source_topic!r} is none of the settings' topics"
         if "truncated" in letter.cuts or (letter.value is None and "truncated-key" in letter.cuts):
             return "truncated", "it was cut to what the dead-letter topic takes, so the record is not whole"
-        if letter.source and passed.get(letter.source, 0) <= letter.source_offset:
+        if _is_ahead(letter, passed):
             return (
                 "not_passed",
                 "the daemon has not passed its record yet, and may apply it itself; try later",
@@ -250,6 +266,10 @@ class LetterRedrive:
     def _is_there(self, row: ItemRow) -> bool:
         (found,) = self._store.items.read([item_key(row.item_id)])
         return found is not None and found.content != PLACEHOLDER
+
+
+def _is_ahead(letter: StoredLetter, passed: Mapping[str, int]) -> bool:
+    return bool(letter.source) and passed.get(letter.source, 0) <= letter.source_offset
 
 
 _IN_QUARANTINE: Final = ("user_quarantined", "its user is in quarantine: driftline repair")

@@ -67,13 +67,13 @@ class Quarantine:
         self._refresh(0.0)
         return sorted(self._users.values(), key=lambda user: (user.since, user.point))
 
-    def rows(self, users: Sequence[str]) -> list[int]:
-        """Which of these users are in it, as of at most `FRESH_S` ago.
+    def rows(self, users: Sequence[str], max_age_s: float = FRESH_S) -> list[int]:
+        """Which of these users are in it, as of at most so long ago.
 
         Raises:
             StoreUnavailable: call again.
         """
-        self._refresh(FRESH_S)
+        self._refresh(max_age_s)
         if not self._users:
             return []
         return [row for row, user in enumerate(users) if user_point_id(user) in self._users]

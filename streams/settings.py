@@ -139,6 +139,9 @@ class DaemonConfig(_Section):
         description="a larger share of rejects among the latest records ends the daemon with the commonest reasons; 1: never",
     )
     reject_window: int = Field(1000, ge=1, description="of so many records at least that share is judged")
+    max_quarantined_users: int = Field(
+        1000, ge=0, description="more users whose state can't be read end the daemon: the store is damaged"
+    )
     tables_s: float = Field(
         30.0, gt=0, description="how often the tables of shares and transitions are written"
     )

@@ -28,6 +28,7 @@ from streams.item_source import ItemSource
 from streams.item_tables import TableCounts, agree_on_config
 from streams.metrics import Metrics
 from streams.preparation import Preparation
+from streams.quarantine import Quarantine
 from streams.scenario_names import name_lookup
 from streams.settings import Settings
 from streams.transfer_model import (
@@ -95,6 +96,7 @@ class Workspace:
         )
         self.tables = TableCounts(store, settings.tables, self.metrics) if settings.tables.keep else None
         self.failpoints = Failpoints()
+        self.quarantine = Quarantine(store, self.metrics, now)
         self.ingest = Ingest(
             store=store,
             preparation=Preparation(

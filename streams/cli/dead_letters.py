@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from streams.letter import StoredLetter
     from streams.letter_search import LetterFilter
     from streams.settings import Settings
+    from streams.workspace import Workspace
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -157,7 +158,6 @@ def redrive(
     """
     from streams.letter_redrive import LetterRedrive
     from streams.letter_search import find_letters
-    from streams.quarantine import Quarantine
     from streams.topics import cluster_id
     from streams.workspace import open_workspace
 
@@ -178,7 +178,7 @@ def redrive(
                 kinds=kinds_of(settings),
                 now=time.time(),
                 max_future_s=settings.max_future_s,
-                quarantined=Quarantine(workspace.store).rows,
+                quarantined=workspace.quarantine.rows,
             )
             done = driver.redrive(found)
             write_tables(workspace)
@@ -213,11 +213,10 @@ def kinds_of(settings: Settings) -> dict[str, str]:
     return {**actions, settings.topics.name("items"): ""}
 
 
-def write_tables(workspace: Any) -> None:
+def write_tables(workspace: Workspace) -> None:
     """What was counted for the tables of shares and transitions, before the process ends."""
-    from streams.replay import _write_tables
-
-    _write_tables(workspace)
+    if workspace.tables is not None:
+        workspace.tables.finish()
 
 
 def _settings(config: Any, broker: str | None, prefix: str | None) -> Settings:

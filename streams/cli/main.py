@@ -20,6 +20,7 @@ from streams.cli import (
     recommend,
     redrive,
     refuse,
+    repair,
     replay,
     run,
     simulate,
@@ -60,6 +61,7 @@ app.command("simulate")(simulate.simulate)
 app.command("broker")(broker.broker)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(dead_letters.app, name="dead-letters")
+app.command("repair")(repair.repair)
 app.command("doctor")(doctor.doctor)
 app.command("acknowledge-loss")(acknowledge_loss.acknowledge_loss)
 

@@ -1,0 +1,148 @@
+"""driftline repair"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streams.cli import options
+from streams.cli.session import console, fail, load, print_json, reported, show, store_location
+
+if TYPE_CHECKING:
+    from streams.workspace import Workspace
+
+
+def repair(
+    user: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[USER]", help="Whose state can't be read. Without one: who is in quarantine."
+        ),
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all-quarantined", help="Everybody who is in quarantine.")] = False,
+    from_: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from", metavar="LOG", help="Logs of the time that the topics hold no more; may be given often."
+        ),
+    ] = None,
+    drop: Annotated[
+        bool, typer.Option("--drop", help="Forget what was before: begin with the events that are parked.")
+    ] = False,
+    map_: options.Map = "",
+    action: options.Action = None,
+    scenario: options.Scenario = None,
+    store: options.Store = None,
+    broker: options.Broker = None,
+    prefix: options.Prefix = None,
+    json_: options.Json = False,
+    config: options.Config = None,
+) -> None:
+    """Make states that can't be read again, from the topics and from logs, then apply what was parked, then go live.
+
+    An event that topics, logs and parked letters hold several times counts once. Works beside running daemons on a Qdrant
+    server; a folder takes one process at a time, so stop its daemon first.
+
+    Example: driftline repair --all-quarantined --from events.parquet --store http://127.0.0.1:6333
+    """
+    from streams.cli.dead_letters import kinds_of
+    from streams.logs import open_logs
+    from streams.mapping import parse_mapping
+    from streams.repair import Letters, Repair
+    from streams.topics import cluster_id
+    from streams.workspace import open_workspace
+
+    with reported():
+        settings = load(config, {"broker": {"url": broker}, "topics": {"prefix": prefix}})
+        location = store_location(store, settings)
+        logs = None
+        if from_ and not drop:
+            logs = open_logs(
+                from_,
+                parse_mapping(map_),
+                now=time.time(),
+                default_action=action,
+                default_scenario=scenario,
+                max_future_s=settings.max_future_s,
+                batch_rows=settings.replay.batch_events,
+            )
+        with open_workspace(location, settings, create=False) as workspace:
+            points = _points(workspace, user, all_)
+            if points is None:
+                _list(workspace, json_)
+                return
+            letters = Letters(
+                settings.broker,
+                settings.topics.name("dead_letters"),
+                cluster_id(settings.broker),
+                kinds_of(settings),
+            )
+            names = [] if user is None else [user]
+            done = Repair(workspace, letters).run(points, names, logs, drop=drop)
+        if done.cut_topics and not json_:
+            console.print(
+                f"older events are gone from {', '.join(done.cut_topics)}: give logs of that time with --from",
+                soft_wrap=True,
+            )
+        if json_:
+            print_json(asdict(done))
+        else:
+            for point in done.without_events:
+                console.print(
+                    f"{point}: no event of this user was found; give logs with --from, or its id with --drop",
+                    soft_wrap=True,
+                )
+            if done.waiting:
+                console.print(
+                    f"{done.waiting} events were parked meanwhile; apply them later: driftline dead-letters redrive --reason "
+                    "user_quarantined",
+                    soft_wrap=True,
+                )
+            show(
+                f"{done.users} users: {done.events} events ({done.from_topics} in topics, {done.from_logs} in logs, "
+                f"{done.parked} parked), {done.late} parked meanwhile"
+            )
+
+
+def _points(workspace: Workspace, user: str | None, all_: bool) -> list[str] | None:
+    """Ids of the points to mend; None where nobody was named."""
+    from sinks.points import user_point_id
+    from streams.unreadable_users import is_unreadable, refuse_other_release
+    from transfer.packing import unpack
+
+    quarantined = [entry.point for entry in workspace.quarantine.all()]
+    if all_:
+        return quarantined
+    if user is None:
+        return None
+    point = user_point_id(user)
+    if point not in quarantined:
+        try:
+            (record,) = workspace.store.users.read([user])
+            unpack([b"" if record is None else record.state], workspace.interest)
+        except Exception as error:
+            if not is_unreadable(error):
+                raise
+            refuse_other_release(error)
+            workspace.quarantine.put(user, type(error).__name__)
+        else:
+            fail("the user's state can be read, and it is not in quarantine: there is nothing to repair")
+    return [point]
+
+
+def _list(workspace: Workspace, json_: bool) -> None:
+    entries = workspace.quarantine.all()
+    if json_:
+        print_json({"quarantined": [asdict(entry) for entry in entries]})
+        return
+    for entry in entries:
+        since = datetime.fromtimestamp(entry.since, UTC).isoformat(timespec="seconds")
+        show(f"{entry.point}  since {since}  {entry.why}")
+    show(
+        f"{len(entries)} users in quarantine; mend one with driftline repair USER, all with --all-quarantined"
+    )

@@ -1,0 +1,214 @@
+"""The way out of quarantine: a user's state made again from what is known, then what was parked meanwhile, then live.
+
+Order, so that a crash at any point loses and doubles nothing; the user stays in quarantine until the last step, and whoever
+begins again begins at the first one:
+
+1. find the user's parked events. Each must lie below its source's progress in the store: what the daemon has not passed yet
+   it would read again;
+2. collect the user's events from the topics, up to their sources' progress, and from logs; each event once, by its identity;
+3. delete the point, and write all of them, the parked ones too, as one source of this repair's own;
+4. raise the progress of that source, and of each parked letter, so that `dead-letters redrive` knows them;
+5. let the user go, and apply as letters what was parked meanwhile. A worker that parks an event still looks again whether the
+   user was let go, and then applies it itself, as the same letter.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import msgspec
+import numpy as np
+import structlog
+
+from sinks.points import user_point_id
+from streams.broker_config import BrokerConfig
+from streams.columns import EventColumns
+from streams.errors import DaemonError
+from streams.event import Event
+from streams.ingest import Ingest
+from streams.letter import PARKED, StoredLetter
+from streams.letter_redrive import DONE, LetterRedrive
+from streams.letter_search import LetterFilter, find_letters
+from streams.logs import LogBatch
+from streams.metrics import Metrics
+from streams.record_clock import RecordClock
+from streams.topic_scan import Ends
+from streams.user_cache import UserCache
+from streams.user_history import UserHistory
+from streams.workspace import Workspace
+
+PASS_S: Final = 30.0
+"""How long the daemon may take to pass the events that it has parked."""
+_POLL_S: Final = 0.5
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Repaired:
+    """What a repair did: events by where they came from; each that came from several counts once in `events`."""
+
+    users: int = 0
+    events: int = 0
+    from_topics: int = 0
+    from_logs: int = 0
+    parked: int = 0
+    late: int = 0
+    """parked while the repair went on"""
+    waiting: int = 0
+    """of these such as the daemon has not passed: redrive them later"""
+    without_events: list[str] = field(default_factory=list)
+    """points of users of whom nothing was found; they stay in quarantine"""
+    cut_topics: list[str] = field(default_factory=list)
+    """whose first records are gone, so that older events can come from logs only"""
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """Where letters lie, and where their records come from.
+
+    kinds: name of a source topic -> action, or "" for the items.
+    """
+
+    broker: BrokerConfig
+    topic: str
+    cluster: str
+    kinds: Mapping[str, str]
+
+
+class Repair:
+    """Repairs users of a store that is open for writing."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        letters: Letters,
+        *,
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._workspace = workspace
+        self._letters = letters
+        self._now = now
+        self._sleep = sleep
+
+    def run(
+        self,
+        points: Sequence[str],
+        names: Sequence[str] = (),
+        logs: Iterable[LogBatch] | None = None,
+        *,
+        drop: bool = False,
+    ) -> Repaired:
+        """Mend the users of these point ids.
+
+        Args:
+            names: ids of those users that are known; the others' are learned from their events.
+            logs: batches of logs that hold the users' events, beside the topics.
+            drop: forget what was before; only what is parked makes the new states.
+
+        Raises:
+            DaemonError: parked events that the daemon has not passed; nothing was changed.
+            BrokerUnavailable, BrokerError, StoreUnavailable: run it again.
+        """
+        workspace, result = self._workspace, Repaired()
+        wanted = frozenset(points)
+        parked, ends = self._parked(wanted, {})
+        if waiting := self._not_passed_in_time(parked):
+            raise DaemonError(
+                f"{waiting} parked events were not passed by the daemon yet, which will read them again. Let it run until its "
+                "lag is 0, then repair again (a folder: stop it then). Nothing was changed"
+            )
+        history = UserHistory(wanted, RecordClock(self._now), workspace.settings.max_future_s)
+        if not drop:
+            actions = {topic: action for topic, action in self._letters.kinds.items() if action}
+            result.from_topics = history.add_topics(
+                self._letters.broker, actions, workspace.store.sources, self._letters.cluster
+            )
+            result.from_logs = history.add_logs(logs or ())
+            result.cut_topics = history.cut
+        for columns in self._driver().decoded(parked):
+            result.parked += history.add(columns)
+        events = history.events()
+        found = {user_point_id(user) for user in [*events.users, *(names if drop else ())]}
+        self._write(events, [*(names if drop else ()), *events.users])
+        result.events, result.users = len(events), len(found)
+        result.without_events = [point for point in points if point not in found]
+        self._ingest().advance({letter.identity(self._letters.cluster): DONE for letter in parked})
+        for point in found:
+            workspace.quarantine.lift(point)
+            log.info("out of quarantine", point=point)
+        if found:
+            result.late, result.waiting = self._late(wanted, ends)
+        return result
+
+    def _write(self, events: EventColumns, users: Sequence[str]) -> None:
+        source = f"repair/{secrets.token_hex(8)}"
+        columns = replace(
+            events,
+            source=np.zeros(len(events), np.int32),
+            sources=[source] if len(events) else [],
+            offset=np.arange(len(events), dtype=np.int64),
+        )
+        if not users:
+            return
+        self._workspace.store.users.delete(users)
+        if len(columns):
+            ingest = self._ingest()
+            ingest.apply(columns)
+            ingest.advance({source: len(columns)})
+
+    def _ingest(self) -> Ingest:
+        """Without the tables of shares and transitions: they hold these events already."""
+        workspace = self._workspace
+        return Ingest(
+            store=workspace.store,
+            preparation=workspace.ingest.preparation,
+            cache=UserCache(1000),
+            metrics=Metrics(),
+            failpoints=workspace.failpoints,
+        )
+
+    def _driver(self) -> LetterRedrive:
+        workspace = self._workspace
+        return LetterRedrive(
+            workspace.store,
+            workspace.ingest,
+            workspace.catalogue,
+            cluster=self._letters.cluster,
+            kinds=self._letters.kinds,
+            now=self._now(),
+            max_future_s=workspace.settings.max_future_s,
+        )
+
+    def _parked(self, points: frozenset[str], starts: Mapping[int, int]) -> tuple[list[StoredLetter], Ends]:
+        found: list[StoredLetter] = []
+
+        def keep(letter: StoredLetter) -> None:
+            if user_point_id(msgspec.json.decode(letter.value or b"", type=Event).user_id) in points:
+                found.append(letter)
+
+        wanted = LetterFilter(reason=PARKED)
+        ends = find_letters(self._letters.broker, self._letters.topic, wanted, keep, starts)
+        return found, ends
+
+    def _not_passed_in_time(self, letters: Sequence[StoredLetter]) -> int:
+        """How many of them the daemon has not passed, after some time to do so."""
+        until = time.monotonic() + (0.0 if self._workspace.store.exclusive else PASS_S)
+        driver = self._driver()
+        while (waiting := len(driver.not_passed(letters))) and time.monotonic() < until:
+            self._sleep(_POLL_S)
+        return waiting
+
+    def _late(self, points: frozenset[str], starts: Ends) -> tuple[int, int]:
+        """Apply what workers parked before they saw that the users are live again: how many were, and how many wait."""
+        if self._workspace.store.exclusive:
+            return 0, 0  # nobody else is there
+        late, _ = self._parked(points, starts)
+        self._not_passed_in_time(late)
+        done = self._driver().redrive(late)
+        return done.applied, len(done.kept)

@@ -1,0 +1,115 @@
+"""All that is known of a few users' events, from topics and logs, each event once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import Any, Final
+
+import numpy as np
+
+from sinks.points import user_point_id
+from sinks.protocols import Sources
+from streams.broker_config import BrokerConfig
+from streams.cluster_view import view_cluster
+from streams.columns import EventColumns, concatenate, take
+from streams.decode import decode_events
+from streams.logs import LogBatch
+from streams.record_clock import RecordClock
+from streams.sources import kafka_identity
+from streams.topic_scan import scan_topic
+from transfer.config import ACTIONS
+
+_REMEMBERED: Final = 1_000_000
+
+
+class UserHistory:
+    """Collects the events of those users whose points have these ids.
+
+    What two inputs both hold counts once: an event is known by its id, or by all that it says.
+    """
+
+    def __init__(self, points: Set[str], clock: RecordClock, max_future_s: float) -> None:
+        self._points = points
+        self._clock = clock
+        self._max_future_s = max_future_s
+        self._is_meant: dict[str, bool] = {}
+        self._parts: list[EventColumns] = []
+        self.cut: list[str] = []
+        """topics of which the first records are gone"""
+
+    def add(self, columns: EventColumns) -> int:
+        """Take those events that are of the users; how many."""
+        meant = np.array([self._meant(user) for user in columns.users], bool)
+        if not meant.any():
+            return 0
+        kept = take(columns, meant[columns.user])
+        self._parts.append(kept)
+        return len(kept)
+
+    def add_logs(self, batches: Iterable[LogBatch]) -> int:
+        """Take all of a log."""
+        return sum(self.add(batch.columns) for batch in batches)
+
+    def add_topics(
+        self, broker: BrokerConfig, actions: Mapping[str, str], sources: Sources, cluster: str
+    ) -> int:
+        """Take what the topics still hold of what is in the store, by its progress; what follows comes by the daemon.
+
+        actions: topic -> action.
+        """
+        known = sources.known()
+        with view_cluster(broker) as view:
+            topics = view.topics(list(actions))
+        found = 0
+        for topic, info in topics.items():
+            identities = {
+                partition: kafka_identity(cluster, topic, info.topic_id, partition)
+                for partition in range(info.partitions)
+            }
+            numbers = {p: known[identity].number for p, identity in identities.items() if identity in known}
+            progress = sources.progress(numbers.values())
+            ends = {p: progress[number] for p, number in numbers.items() if progress[number]}
+            first: dict[int, int] = {}
+
+            def take_records(
+                records: Sequence[Any],
+                topic: str = topic,
+                first: dict[int, int] = first,
+                identities: Mapping[int, str] = identities,
+            ) -> None:
+                nonlocal found
+                partition = records[0].partition
+                first.setdefault(partition, records[0].offset)
+                decoded = decode_events(
+                    [record.value for record in records],
+                    offsets=[record.offset for record in records],
+                    action=ACTIONS.index(actions[topic]),
+                    source=identities[partition],
+                    now=self._clock.references(topic, partition, records),
+                    max_future_s=self._max_future_s,
+                )
+                found += self.add(decoded.columns)
+
+            if ends:
+                scan_topic(broker, topic, take_records, ends=ends)
+            if any(first.get(partition, end) > 0 for partition, end in ends.items()):
+                self.cut.append(topic)
+        return found
+
+    def events(self) -> EventColumns:
+        """Each event once, in order of time."""
+        joined = concatenate(self._parts)
+        if not len(joined):
+            return joined
+        order = np.argsort(joined.time, kind="stable")
+        pairs = np.stack([joined.user[order].astype(np.uint64), joined.key[order]], axis=1)
+        _, once = np.unique(pairs, axis=0, return_index=True)
+        return take(joined, order[np.sort(once)])
+
+    def _meant(self, user: str) -> bool:
+        known = self._is_meant.get(user)
+        if known is None:
+            if len(self._is_meant) > _REMEMBERED:
+                self._is_meant.clear()
+            known = self._is_meant[user] = user_point_id(user) in self._points
+        return known
