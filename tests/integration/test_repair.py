@@ -13,7 +13,7 @@ from streams.broker_config import BrokerConfig
 from streams.settings import Settings
 from streams.workspace import open_workspace
 from support.daemon_process import DaemonProcess, driftline
-from support.damage import damage
+from support.damaged import damage
 from support.qdrant_process import QdrantProcess
 from support.streamed_logs import assert_equal_stores, make_topics, replayed, rows, send, write_lines
 
@@ -33,7 +33,7 @@ def told(*arguments: str) -> dict[str, Any]:
 
 def damaged(location: str) -> None:
     with open_workspace(location, Settings.load(), create=False) as workspace:
-        damage(workspace.store, DAMAGED)
+        damage(workspace, *DAMAGED)
 
 
 def where(broker: BrokerConfig, prefix: str, store: object) -> list[str]:

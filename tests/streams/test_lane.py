@@ -116,7 +116,7 @@ def test_items_are_applied_before_the_events_beside_them(workspace: Workspace) -
     in_lanes(workspace, story, linger_s=0.3)
 
 
-def test_an_event_that_fails_unexpectedly_is_a_dead_letter_and_its_neighbours_are_applied(
+def test_an_event_of_a_damaged_user_is_parked_and_its_neighbours_are_applied(
     tmp_path: Path,
 ) -> None:
     """A user whose stored state is damaged costs his own events, with their bytes and positions, and nobody else's."""
@@ -132,7 +132,7 @@ def test_an_event_that_fails_unexpectedly_is_a_dead_letter_and_its_neighbours_ar
             await worker.through(batch(*[event(f"u{n}", "b", at=1) for n in range(40)], first=40))
             letters = {dict(sent["headers"])["source-offset"]: sent for sent in worker.producer.sent}
             assert sorted(letters) == [b"47", b"63"]
-            assert all(dict(sent["headers"])["reason"] == b"processing_failed" for sent in letters.values())
+            assert all(dict(sent["headers"])["reason"] == b"user_quarantined" for sent in letters.values())
             assert b'"u23"' in letters[b"63"]["value"]
             assert not any(b"u23" in value for _, value in letters[b"63"]["headers"])
 
@@ -140,25 +140,9 @@ def test_an_event_that_fails_unexpectedly_is_a_dead_letter_and_its_neighbours_ar
         for n in (0, 6, 8, 22, 24, 39):
             (record,) = workspace.store.users.read([f"u{n}"])
             assert record is not None and list(record.watermarks.values()) == [40 + n]
-        rejected = workspace.metrics.events.labels("clicks", "rejected")._value.get()
+        parked = workspace.metrics.events.labels("clicks", "parked")._value.get()
         applied = workspace.metrics.events.labels("clicks", "applied")._value.get()
-        assert (rejected, applied) == (2, 78)
-
-
-def test_what_fails_for_everybody_ends_the_lane_instead_of_filling_the_dead_letters(
-    workspace: Workspace,
-) -> None:
-    """If more fails than bad events could explain, nothing is sent away and nothing is marked."""
-
-    async def story(worker: Worker) -> None:
-        users = [f"u{n}" for n in range(300)]
-        await worker.through(batch(*[event(user, "a") for user in users]))
-        damage(workspace, *users)
-        with pytest.raises(Exception, match="of 300 fail"):
-            await worker.through(batch(*[event(user, "b") for user in users], first=300))
-        assert not worker.producer.sent and len(worker.group.marked) == 1
-
-    in_lanes(workspace, story)
+        assert (parked, applied) == (2, 78)
 
 
 def test_an_error_of_the_store_ends_the_lane(workspace: Workspace) -> None:

@@ -12,7 +12,7 @@ from sinks.points import user_point_id
 from streams.errors import DaemonError
 from streams.settings import Settings
 from streams.workspace import Workspace, open_workspace
-from support.damage import damage
+from support.damaged import damage
 from support.event_columns import event
 from support.lane_story import Worker, batch, in_lanes
 from support.qdrant_server import QdrantServer
@@ -49,7 +49,7 @@ def test_a_hundred_damaged_users_in_a_flush_are_parked_and_the_others_applied(lo
     begun(location)
     damaged = USERS[50:170]
     with opened(location) as workspace:
-        damage(workspace.store, damaged)
+        damage(workspace, *damaged)
 
     async def story(worker: Worker) -> None:
         for number in (1, 2):
@@ -80,7 +80,7 @@ def test_too_many_damaged_users_end_the_lane(location: str) -> None:
     """Above max_quarantined_users the store is at fault: nothing is rejected or parked."""
     begun(location)
     with opened(location) as workspace:
-        damage(workspace.store, USERS[:20])
+        damage(workspace, *USERS[:20])
 
     async def story(worker: Worker) -> None:
         with pytest.raises(DaemonError, match="20 users"):
@@ -96,7 +96,7 @@ def test_states_of_a_newer_release_end_the_lane_and_cost_no_event(tmp_path: Path
     location = str(tmp_path / "s")
     begun(location)
     with opened(location) as workspace:
-        damage(workspace.store, USERS[:80], change=newer)
+        damage(workspace, *USERS[:80], change=newer)
 
     async def story(worker: Worker) -> None:
         with pytest.raises(DaemonError, match="newer release") as caught:
@@ -109,10 +109,10 @@ def test_states_of_a_newer_release_end_the_lane_and_cost_no_event(tmp_path: Path
         assert workspace.quarantine.all() == []
 
 
-def newer(state: bytearray) -> None:
+def newer(state: bytes) -> bytes:
     prefix = np.frombuffer(state, PREFIX, count=1).copy()
     prefix["version"] += 1
-    state[: PREFIX.itemsize] = prefix.tobytes()
+    return prefix.tobytes() + state[PREFIX.itemsize :]
 
 
 def test_logs_and_letters_of_parked_events_name_no_user(
@@ -121,7 +121,7 @@ def test_logs_and_letters_of_parked_events_name_no_user(
     """The log tells the id of the point, never the user's."""
     begun(location)
     with opened(location) as workspace:
-        damage(workspace.store, ["u7"])
+        damage(workspace, "u7")
 
     async def story(worker: Worker) -> None:
         await worker.through(batch(event("u7", "i2", at=1), first=200))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from sinks.points import UserPoints
 from streams.workspace import Workspace
 
 
-def damage(workspace: Workspace, *users: str) -> None:
+def damage(
+    workspace: Workspace, *users: str, change: Callable[[bytes], bytes] = lambda state: b"\x01damaged"
+) -> None:
     """Make the stored states of these users unreadable, as a disk or a bad restore might, and let nobody remember them."""
     workspace.ingest.cache.forget(users)
     for record in workspace.store.users.read(list(users), with_vectors=True):
@@ -20,7 +24,7 @@ def damage(workspace: Workspace, *users: str) -> None:
                 fused=record.fused[None],
                 interests=record.interests,
                 interest_offsets=np.array([0, len(record.interests)]),
-                states=[b"\x01damaged"],
+                states=[change(record.state)],
                 watermarks=[record.watermarks],
                 weights=[record.weights],
                 updated_at=np.array([record.updated_at]),
