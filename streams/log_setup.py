@@ -81,6 +81,8 @@ def set_up_logs(config: LogConfig) -> None:
     root.setLevel(level)
     for name in (*NOISY, "streams.transport"):  # Faust's services log under the module of their class
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    # It warns of each of its own tasks that ran for a tenth of a second, as many do on a busy machine.
+    logging.getLogger("kafka.net.selector").setLevel(max(level, logging.ERROR))
 
 
 class _Noise(logging.Filter):
