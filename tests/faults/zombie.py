@@ -33,7 +33,7 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
     """Freeze one of the workers in a burst of events, let the others go past it, and wake it, again and again."""
     trial = Trial("zombie", folder, broker, seed, partitions=PARTITIONS)
     log = trial.log(sizes.events, sizes.users)
-    refusals = stale = 0.0
+    taken = refusals = stale = 0.0
     with QdrantServer(folder / "qdrant") as server, ExitStack() as running:
         crew = [running.enter_context(trial.worker(server.url)) for _ in range(sizes.workers)]
         for worker in crew:
@@ -76,10 +76,11 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
             load.until_sent()
             trial.finished(*crew)
             for worker in crew:
+                taken += trial.samples(worker).total("driftline_takeovers_total")
                 refusals += trial.samples(worker).total("driftline_refused_writes_total")
                 stale += trial.samples(worker).total("driftline_stale_events_total")
                 trial.stop(worker)
-        times = (
-            f"{sizes.workers} workers, {sizes.freezes} freezes; {refusals:.0f} refusals, {stale:.0f} stale"
-        )
+        trial.require(taken > 0, "not exercised: no worker took a user over")
+        times = f"{sizes.workers} workers, {sizes.freezes} freezes; "
+        times += f"{taken:.0f} taken, {refusals:.0f} refused, {stale:.0f} stale"
         return trial.result(server.url, log, times)
