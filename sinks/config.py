@@ -67,6 +67,11 @@ class StoreConfig(BaseModel):
         description="how updates of a collection with several replicas are put in one order: by a leader that another "
         "node replaces when it is away, or (strong) by one that nobody replaces",
     )
+    min_free_bytes: int = Field(
+        default=256 << 20,
+        ge=0,
+        description="what has to stay free on the disk of a folder; writing waits while it is not",
+    )
     lookalikes: bool = Field(
         default=False, description="build a graph over the users when the store is created, to search them"
     )

@@ -19,6 +19,7 @@ from sinks.collection import Collection, Found, Key, Mode, Payload, PointBatch, 
 from sinks.edge_points import edge_key, edge_points, found_point, unpacked
 from sinks.errors import StoreError, StoreMismatch
 from sinks.folder import StoreFolder
+from sinks.free_space import FreeSpace
 from sinks.layout import CollectionSpec, FoundCollection, FoundVector
 from sinks.store import REPLAY_FIRST
 
@@ -49,9 +50,10 @@ class EdgeCollection:
     `sync` has seen. The engine replays that log when it is opened, over whatever of its other files had got to the disk.
     """
 
-    def __init__(self, shard: edge.EdgeShard, spec: CollectionSpec, path: Path) -> None:
+    def __init__(self, shard: edge.EdgeShard, spec: CollectionSpec, path: Path, space: FreeSpace) -> None:
         """path: the folder of the shard."""
         self._shard = shard
+        self._space = space
         self._log = path / "wal"
         self._unsynced = True  # what an earlier process left in the log may not be on the disk
         self._name = spec.name
@@ -166,6 +168,7 @@ class EdgeCollection:
 
     def _update(self, what: str, operation: edge.UpdateOperation, n_bytes: int) -> None:
         with self._lock:
+            self._space.require()
             self._call(what, lambda: self._shard.update(operation))
             self._unsynced = True
             self._since_flush += n_bytes
@@ -185,13 +188,14 @@ class EdgeCollection:
 class EdgeEngine:
     """See `sinks.store.Engine`. Holds the folder's lock from the beginning to `close`."""
 
-    def __init__(self, path: Path, create: bool) -> None:
-        """Claim the folder.
+    def __init__(self, path: Path, create: bool, min_free_bytes: int = 0) -> None:
+        """Claim the folder. Writes wait while less than `min_free_bytes` are free on its disk.
 
         Raises:
             StoreLocked, StoreMismatch, StoreNotFound: see `StoreFolder.claim`.
         """
         self._folder = StoreFolder.claim(path, create, REPLAY_FIRST)
+        self._space = FreeSpace(self._folder.path, min_free_bytes)
         self._open: dict[str, EdgeCollection] = {}
         self._optimized: list[EdgeCollection] = []
         self._closing = threading.Lock()
@@ -224,6 +228,7 @@ class EdgeEngine:
 
     def create(self, spec: CollectionSpec) -> Collection:
         """Create the collection, over what a creation that was cut off may have left."""
+        self._space.require()
         path = self._folder.path / spec.name
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir()
@@ -281,7 +286,9 @@ class EdgeEngine:
                 self._folder.release()
 
     def _keep(self, spec: CollectionSpec, shard: edge.EdgeShard) -> EdgeCollection:
-        collection = self._open[spec.name] = EdgeCollection(shard, spec, self._folder.path / spec.name)
+        collection = self._open[spec.name] = EdgeCollection(
+            shard, spec, self._folder.path / spec.name, self._space
+        )
         if spec.indexed:
             self._optimized.append(collection)
         return collection

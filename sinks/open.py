@@ -41,7 +41,7 @@ def open_store(
     else:
         from sinks.edge import EdgeEngine
 
-        engine = EdgeEngine(Path(location).expanduser(), create)
+        engine = EdgeEngine(Path(location).expanduser(), create, config.min_free_bytes)
     try:
         return EngineStore(engine, config, dim, create, first)
     except BaseException:

@@ -435,8 +435,13 @@ class BatchConsumer(driver.Consumer):
     # -- offsets: Faust asks these when it commits
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
-        moved = [tp for tp in self._passed if tp in self._processed or self._reached(tp) > self._first[tp]]
+        moved = [tp for tp in self._passed if self._has_moved(tp)]
         return iter([tp for tp in moved if topics is None or tp in topics or tp.topic in topics])
+
+    def _has_moved(self, tp: TP) -> bool:
+        """Whether there is something to commit: where nothing was handed over, a log that begins late is behind us, too."""
+        reached = self._reached(tp)
+        return tp in self._processed or reached > self._first[tp] or (tp not in self._handed and reached > 0)
 
     def _new_offset(self, tp: TP) -> int | None:
         self._acked.pop(tp, None)  # what Faust noted itself; unused

@@ -26,9 +26,22 @@ class KafkaMissing(Exception):
 class RealKafka:
     """One node of Apache Kafka (KRaft) on the loopback. Its log stays in the folder over stop and kill."""
 
-    def __init__(self, folder: Path, **properties: str) -> None:
-        """`properties` are more lines of server.properties, with _ for the dots of a key."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        member: tuple[int, RealKafka] | None = None,
+        heap_mb: int = 384,
+        **properties: str,
+    ) -> None:
+        """`properties` are more lines of server.properties, with _ for the dots of a key.
+
+        member: a node number and the first node of the cluster that this one joins as a broker; the first is the controller.
+        """
         self.folder = folder
+        self._member = member
+        self._heap_mb = heap_mb
+        self.cluster_id = _cluster_id() if member is None else member[1].cluster_id
         self.port = free_port()
         self._controller_port = free_port()
         self._properties = {key.replace("_", "."): value for key, value in properties.items()}
@@ -55,7 +68,12 @@ class RealKafka:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 dying_with_us(
-                    [*self._java(), "-Xmx384m", "kafka.Kafka", str(self.folder / "server.properties")]
+                    [
+                        *self._java(),
+                        f"-Xmx{self._heap_mb}m",
+                        "kafka.Kafka",
+                        str(self.folder / "server.properties"),
+                    ]
                 ),
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
@@ -104,6 +122,17 @@ class RealKafka:
             f"{libs}/*",
         ]
 
+    def _membership(self) -> dict[str, str]:
+        if self._member is None:
+            return {}
+        number, first = self._member
+        return {
+            "process.roles": "broker",
+            "node.id": str(number),
+            "controller.quorum.voters": f"1@{HOST}:{first._controller_port}",
+            "listeners": f"PLAINTEXT://{HOST}:{self.port}",
+        }
+
     def _format(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "log4j2.properties").write_text(LOG4J)
@@ -134,13 +163,15 @@ class RealKafka:
             "num.io.threads": "2",
             "background.threads": "2",
             "log.cleaner.dedupe.buffer.size": "8388608",
+            "log.cleaner.backoff.ms": "1000",
             "log.retention.ms": "-1",
+            **self._membership(),
             **self._properties,
         }
         settings = self.folder / "server.properties"
         settings.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
         done = subprocess.run(
-            [*self._java(), "kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(settings)],
+            [*self._java(), "kafka.tools.StorageTool", "format", "-t", self.cluster_id, "-c", str(settings)],
             capture_output=True,
             text=True,
             check=False,
