@@ -74,14 +74,16 @@ def checked(name: str, check: Callable[[], list[Check]]) -> list[Check]:
 
 
 def check_broker(settings: Settings) -> list[Check]:
-    """The broker answers; the topics exist."""
+    """The broker answers; the topics exist, and a record of each is read."""
+    from streams.cli.doctor_topics import tell_of_records
     from streams.topics import cluster_id, describe_topics, missing_topics
 
     found = [Check("broker", True, f"{settings.broker.url}, cluster {cluster_id(settings.broker)}")]
     topics = describe_topics(settings.broker, settings.topics.all_names())
     listed = ", ".join(f"{name} ({count or 'missing'})" for name, count in topics.items())
     problem = missing_topics(topics)
-    return [*found, Check("topics", problem is None, listed, problem or "")]
+    found.append(Check("topics", problem is None, listed, problem or ""))
+    return found + [Check(*told) for told in tell_of_records(settings, topics)]
 
 
 def check_store(location: str | None, settings: Settings) -> list[Check]:
