@@ -45,13 +45,15 @@ class Taken(dict[Any, list[FetchedRecord]]):
     """Records by partition.
 
     `positions`: next offset to be fetched, by partition, once these records are dealt with. `errors`: of the partitions that
-    can't be read. `out_of_range`: the position that the log did not hold, by partition; it goes on at the log's start.
+    can't be read; `mended`: those that can be again. `out_of_range`: the position that the log did not hold, by partition; it
+    goes on at the log's start.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.positions: dict[Any, int] = {}
         self.errors: dict[Any, Exception] = {}
+        self.mended: list[Any] = []
         self.out_of_range: dict[Any, int] = {}
 
 
@@ -82,6 +84,7 @@ class Taker:
         self._turn: dict[Any, int] = {}  # when a partition was last taken from: each gets its turn
         self._turns = 0
         self._paused: dict[Any, tuple[Any, float]] = {}
+        self._failed_ms: dict[Any, float] = {}
 
     async def take(self, fetcher: Any, partitions: Any, timeout_s: float, max_records: int) -> Taken:
         """What is there of these partitions, else what comes within the time.
@@ -95,7 +98,7 @@ class Taker:
                 await fetcher._subscriptions.wait_for_assignment()
             taken = self._take_there(fetcher, partitions, max_records)
             left_s = end - time.monotonic()
-            if taken or taken.errors or taken.out_of_range or left_s <= 0:
+            if taken or taken.errors or taken.mended or taken.out_of_range or left_s <= 0:
                 self._told = taken.positions
                 return taken
             if taken.positions != self._told:
@@ -146,6 +149,11 @@ class Taker:
             state = assignment.state_value(tp)
             if state.has_valid_position:
                 taken.positions[tp] = state.position
+            if (
+                tp in self._failed_ms and (state.timestamp or 0) > self._failed_ms[tp]
+            ):  # a fetch was answered since
+                taken.mended.append(tp)
+                del self._failed_ms[tp]
         return taken
 
     def _note(self, taken: Taken, tp: Any, state: Any, error: Exception) -> None:
@@ -158,6 +166,7 @@ class Taker:
                 state.await_reset(OffsetResetStrategy.EARLIEST)
         else:
             taken.errors[tp] = error
+            self._failed_ms[tp] = 1000 * time.time()
             state.pause()
             self._paused[tp] = state, time.monotonic() + RETRY_S
 

@@ -324,7 +324,7 @@ class BatchConsumer(driver.Consumer):
 
     def _note_errors(self, taken: Taken) -> None:
         """Tell the app of partitions that can't be read, and of those whose log begins behind where we were."""
-        for fetched_tp in taken:
+        for fetched_tp in taken.mended:
             self.unreadable.pop(TP(fetched_tp.topic, fetched_tp.partition), None)
         for fetched_tp, error in taken.errors.items():
             self.unreadable[TP(fetched_tp.topic, fetched_tp.partition)] = error
