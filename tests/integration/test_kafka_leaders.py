@@ -53,6 +53,7 @@ def test_a_leader_that_is_killed_under_load_loses_and_doubles_nothing(
     with DaemonProcess(
         tmp_path, *run, "--group", topic_prefix, DRIFTLINE_DAEMON__BATCH_EVENTS="50"
     ) as daemon:
+        daemon.until(lambda: daemon.listens, 120, "it listens")
         daemon.until_ready(150)
         for part, node in enumerate((nodes[1], nodes[2], None)):
             send(broker, topic_prefix, log[600 * part : 600 * part + 300])

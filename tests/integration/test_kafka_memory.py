@@ -56,6 +56,7 @@ def test_large_keys_and_batches_that_unpack_to_much_stay_within_the_bound(
             topic_prefix,
         ]
         with DaemonProcess(tmp_path, *run) as daemon:
+            daemon.until(lambda: daemon.listens, 120, "it listens")
             daemon.until_ready(150)
             before = resident_mb(daemon)
             server.kill()

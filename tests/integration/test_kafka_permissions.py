@@ -125,6 +125,7 @@ def test_a_topic_that_may_not_be_read_is_named_and_the_others_go_on(
     done = driftline("run", *run, *store, "--drain", "--metrics-port", "0", timeout=250, **secret)
     assert done.returncode == 1 and missing in done.stderr
     with DaemonProcess(tmp_path, *run, *store, **secret) as daemon:
+        daemon.until(lambda: daemon.listens, 120, "it listens")
         daemon.until(lambda: missing in daemon.get("/ready")[1], 120, "/ready says what is missing")
         assert daemon.metric("driftline_events_total", topic=clicks) == 0
         allow(admin, ResourceType.TOPIC, clicks, ACLOperation.READ)

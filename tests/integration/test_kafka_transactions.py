@@ -82,7 +82,8 @@ def test_only_what_is_committed_is_applied_and_nothing_else_is_lag(
         purchases: 2,
     }
     with DaemonProcess(tmp_path, *run, **quick) as daemon:
-        daemon.until_ready()
+        daemon.until(lambda: daemon.listens, 120, "it listens")
+        daemon.until_ready(150)
         time.sleep(7)
         assert daemon.get("/ready")[0] == 200
         assert daemon.metric("driftline_consumer_lag_records") == 0
@@ -143,7 +144,8 @@ def test_a_log_that_is_cut_under_a_running_daemon_is_gone_on_with_at_its_start(
     with DaemonProcess(
         tmp_path, *arguments(kafka, topic_prefix, tmp_path / "s"), DRIFTLINE_DAEMON__SESSION_TIMEOUT_S="45"
     ) as daemon:
-        daemon.until_ready(120)
+        daemon.until(lambda: daemon.listens, 120, "it listens")
+        daemon.until_ready(150)
         send_batch(kafka.config, clicks, plain(events("c", 0, 5)))
         daemon.until_events(5)
         daemon.freeze()
