@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 from faust.types import TP
 from mode import CrashingSupervisor
 
@@ -19,8 +18,6 @@ from streams.lanes import Lanes
 from streams.settings import Settings
 from streams.sources import PartitionSources
 from streams.transport import BatchApp, BatchConsumer
-
-log = structlog.get_logger(__name__)
 
 
 class Progress:
@@ -89,17 +86,10 @@ def faust_app(settings: Settings, stamp: GroupStamp | None = None) -> BatchApp:
     app.commit_metadata = "" if stamp is None else str(stamp)
     app.fetch_linger_s = daemon.linger_s
     app.isolation = broker.isolation
-    app.on_out_of_range = tell_out_of_range
     app.fetch_bounds = FetchBounds(
         daemon.batch_events, max(1 << 16, daemon.in_flight_bytes // 16), daemon.max_record_bytes
     )
     return app
-
-
-def tell_out_of_range(tp: TP, position: int, start: int) -> None:
-    """Say that records were gone before they were read, or that the log is not the one that it was."""
-    what = "the log begins behind our position" if start > position else "the log ends before our position"
-    log.warning(what, topic=tp.topic, partition=tp.partition, position=position, goes_on_at=start)
 
 
 def connect(

@@ -27,10 +27,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import faust
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import ConsumerStoppedError, TopicAuthorizationFailedError
 from aiokafka.structs import OffsetAndMetadata
 from faust.exceptions import ConsumerNotStarted
 from faust.serializers import codecs
@@ -162,7 +163,14 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
         async def stamped(offsets: Mapping[Any, Any]) -> None:
             metadata = self.app.commit_metadata
-            await commit({tp: OffsetAndMetadata(there.offset, metadata) for tp, there in offsets.items()})
+            marked = {tp: OffsetAndMetadata(there.offset, metadata) for tp, there in offsets.items()}
+            try:
+                await commit(marked)
+            except TopicAuthorizationFailedError:
+                # Of one topic, which `unreadable` tells: the others' offsets are committed all the same.
+                for topic in {tp.topic for tp in marked}:
+                    with suppress(TopicAuthorizationFailedError):
+                        await commit({tp: there for tp, there in marked.items() if tp.topic == topic})
 
         consumer.commit = stamped
 

@@ -31,6 +31,7 @@ class Client:
         self.assigned = set(PARTITIONS)
         self.committed: dict[TP, int] = {}
         self.seeks = 0
+        self.surprised = False
 
     # -- what the consumer asks of Faust's thread
 
