@@ -57,6 +57,8 @@ class Summary:
     duplicates: int
     redelivered: int
     rejected: int
+    parked: int
+    """of users in quarantine"""
     seconds: float
 
 
@@ -405,6 +407,7 @@ class Daemon:
             duplicates=by_outcome.get("duplicate", 0),
             redelivered=by_outcome.get("redelivered", 0),
             rejected=by_outcome.get("rejected", 0),
+            parked=by_outcome.get("parked", 0),
             seconds=time.monotonic() - self._started,
         )
 

@@ -57,7 +57,7 @@ class Metrics:
         self.events = Counter(
             "driftline_events",
             "Events by topic and outcome: applied, duplicate (seen before), redelivered (below the user's "
-            "watermark), rejected",
+            "watermark), rejected, parked (its user is in quarantine)",
             ["topic", "outcome"],
             registry=registry,
         )

@@ -138,8 +138,8 @@ def run(
         elif drain:
             show(
                 f"{summary.events} events: {summary.applied} applied, "
-                f"{summary.duplicates + summary.redelivered} seen before, {summary.rejected} rejected; "
-                f"{summary.seconds:.1f} s"
+                f"{summary.duplicates + summary.redelivered} seen before, {summary.rejected} rejected, "
+                f"{summary.parked} parked; {summary.seconds:.1f} s"
             )
 
 
