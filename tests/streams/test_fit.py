@@ -146,7 +146,7 @@ def test_a_store_has_the_vectors_of_the_fit(
     with open_workspace(str(tmp_path / "s"), _settings(folder, folder / "encoder"), create=True) as workspace:
         assert not workspace.catalogue.fit(rows)  # the encoder brings its whitening
         workspace.catalogue.upsert(rows[10:])
-        keys, vectors = workspace.ingest._items.vectors([rows[0].item_id, "never-heard-of"])
+        keys, vectors = workspace.ingest.preparation._items.vectors([rows[0].item_id, "never-heard-of"])
         assert np.allclose(vectors[0], encoder.behaviour[encoder.keys == keys[0]], atol=1e-6)
         assert np.array_equal(vectors[1:], unseen_vectors(["never-heard-of"], DIM))
         stored = workspace.store.items.read([item_key(row.item_id) for row in rows[10:]], with_vectors=True)
