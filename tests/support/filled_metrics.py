@@ -19,6 +19,7 @@ def some_work(metrics: Metrics) -> None:
         metrics.dead_letters_dropped.labels(topic, "not_json").inc()
         for partition in ("0", "1"):
             metrics.lag_records.labels(topic, partition).set(7)
+            metrics.open_transactions.labels(topic, partition).set(1)
             metrics.lag_seconds.labels(topic, partition).set(0.5)
             metrics.processed_offset.labels(topic, partition).inc(10)
             metrics.lost_records.labels(topic, partition).inc(3)
