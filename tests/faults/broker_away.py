@@ -38,7 +38,7 @@ def run(folder: Path, broker: RealKafka, seed: int, sizes: Sizes) -> Result:
             for leave in (broker.stop, broker.kill):
                 trial.flows(trial.rng.randrange(1, round(3 * sizes.rate)), "events flow", daemon)
                 recoveries.append(outage(trial, daemon, leave, sizes.outage_s))
-            trial.require(not load.finished, "the load was over before the last fault")
+            trial.exercised(not load.finished, "the load was over before the last fault")
             load.rate = None
             load.until_sent()
             trial.finished(daemon)
@@ -52,7 +52,10 @@ def outage(trial: Trial, daemon: DaemonProcess, leave: Callable[[], None], outag
     assert isinstance(trial.broker, RealKafka)
     leave()
     gone = time.monotonic()
-    trial.until(lambda: "broker unavailable" in not_ready(daemon), "/ready tells of it", RECOVERY_S, daemon)
+    trial.exercised(
+        trial.comes(lambda: "broker unavailable" in not_ready(daemon), RECOVERY_S),
+        "no request of the daemon failed while the broker was away",
+    )
     time.sleep(max(0.0, gone + outage_s - time.monotonic()))
     before = trial.events(daemon)
     trial.broker.start()

@@ -47,6 +47,9 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
     for problem in wrong_letters(letters, sent, positions(trial, records)):
         trial.require(False, problem)
     rejected = trial.outcomes["rejected"]
+    trial.exercised(
+        len(letters) > 0 and len(bad) >= len(POISON), f"{len(letters)} letters of {len(POISON)} kinds"
+    )
     trial.require(rejected == len(bad), f"{rejected} rejected of {len(bad)}")
     return trial.result(store, log, f"{len(bad)} poison of {len(POISON)} kinds, {len(letters)} dead letters")
 

@@ -1,6 +1,7 @@
-"""All faults in their long form, on the real Kafka where one is found: prints one table, and ends with 1 if any failed.
+"""All faults in their long form, on the real Kafka where one is found: prints one table, and ends with 1 if any failed
+or did not happen ("not exercised").
 
-python tests/faults/run.py [--seed N] [--only FAULT ...] [--short] [--keep FOLDER]
+python tests/faults/run.py [--seed N] [--only FAULT ...] [--short] [--embedded] [--keep FOLDER]
 """
 
 from __future__ import annotations
@@ -24,12 +25,22 @@ from rich.table import Table
 if not __package__:  # run as a program, not imported by a test
     sys.path[:0] = [str(folder) for folder in Path(__file__).resolve().parents[1:3]]
 
-from faults import broker_away, frozen, poison, sigkill, sigterm, store_away, workers, zombie
-from faults.trial import Broker, Result
+from faults import (
+    beside_replay,
+    broker_away,
+    frozen,
+    misplaced,
+    poison,
+    sigkill,
+    sigterm,
+    store_away,
+    workers,
+    zombie,
+)
+from faults.trial import FAILED, NOT_EXERCISED, Broker, Result
 from streams.broker import EmbeddedBroker
 from support.brokers import RealKafka, kafka_parts
 
-FAILED = "FAILED"
 Run = Callable[[Path, Broker, int], Result]
 
 
@@ -53,6 +64,8 @@ def scenarios(short: bool) -> dict[str, Run]:
         "frozen-write": frozen,
         "frozen-read": frozen,
         "poison": poison,
+        "misplaced": misplaced,
+        "replay": beside_replay,
     }
     runs = {
         name: partial(module.run, sizes=module.SHORT if short else module.LONG)
@@ -67,6 +80,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="of all that is random; default: another one each time")
     parser.add_argument("--only", nargs="+", choices=list(scenarios(False)), help="these faults alone")
     parser.add_argument("--short", action="store_true", help="the forms that the tests run")
+    parser.add_argument("--embedded", action="store_true", help="on the embedded broker in any case")
     parser.add_argument(
         "--keep",
         type=Path,
@@ -79,7 +93,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="driftline-faults-", dir=options.keep))
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the load's own client; the daemons have logs
     print(f"seed {seed}; logs and stores in {folder}", flush=True)
-    broker = started_broker(folder)
+    broker = started_broker(folder, options.embedded)
     results: list[tuple[str, Result | NoResult]] = []
     try:
         for name, run in scenarios(options.short).items():
@@ -90,14 +104,16 @@ def main() -> int:
     Console(width=200).print(table(results, seed))
     for name, result in results:
         if isinstance(result, Result) and not result.passed:
-            print(f"{name}: " + "; ".join(result.problems))
-    return int(any(verdict_of(result) == FAILED for _, result in results))
+            print(f"{name}: " + "; ".join(result.reasons))
+    return int(any(verdict_of(result) in (FAILED, NOT_EXERCISED) for _, result in results))
 
 
-def started_broker(folder: Path) -> Broker:
-    """The real Kafka, or the embedded broker where there is none."""
+def started_broker(folder: Path, embedded: bool) -> Broker:
+    """The real Kafka, or the embedded broker where there is none or it is asked for."""
     broker: Broker
     try:
+        if embedded:
+            pytest.skip("asked for")
         kafka_parts()
         broker = RealKafka(folder / "kafka")
     except pytest.skip.Exception as reason:
@@ -123,9 +139,7 @@ def outcome(name: str, run: Run, folder: Path, broker: Broker, seed: int) -> Res
 
 
 def verdict_of(result: Result | NoResult) -> str:
-    if isinstance(result, NoResult):
-        return result.verdict
-    return "ok" if result.passed else FAILED
+    return result.verdict
 
 
 def table(results: list[tuple[str, Result | NoResult]], seed: int) -> Table:

@@ -1,4 +1,4 @@
-"""Fault 4: the store server is killed and stays away, is slow, fails some requests, and loses answers of writes it did."""
+"""Fault 4: the store server is killed and stays away, is slow, fails some requests, loses answers, and writes too late."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class Sizes:
     lost_answers: int
     delay_s: float = 0.3
     fail_share: float = 0.3
+    late_share: float = 0.2
 
 
 SHORT = Sizes(
@@ -41,7 +42,7 @@ LONG = Sizes(
 
 
 def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
-    """One daemon lives through all four, one after the other, under load."""
+    """One daemon lives through all five, one after the other, under load."""
     trial = Trial("store away", folder, broker, seed)
     log = trial.log(sizes.events, sizes.users)
     settings = {
@@ -72,14 +73,27 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
             for _ in range(sizes.lost_answers):
                 server.faults(fail_next=1, applied=True, method="Upsert")
                 trial.flows(1, "events flow though answers are lost", daemon, wait_s=RECOVERY_S)
-            trial.require(not load.finished, "the load was over before the last fault")
+
+            server.faults(late_share=sizes.late_share)
+            goes_on(trial, daemon, sizes.trouble_s, "events flow though updates are carried out later")
+            trial.comes(lambda: server.faults()["faulted"].get("late", 0) > 0, RECOVERY_S)
+            server.faults(late_share=0.0)
+            trial.exercised(not load.finished, "the load was over before the last fault")
             load.rate = None
             load.until_sent()
             trial.finished(daemon)
             trial.stop(daemon)
         retries = int(trial.samples(daemon).total("driftline_store_retries_total"))
-        trial.require(retries > sizes.lost_answers, f"only {retries} retries: the store was not away")
-        times = f"{sizes.outage_s:g} s away, {in_flight} in flight, going again after {recovery:.1f} s; {retries} retries"
+        faulted = {"failed": 0, "lost": 0, "late": 0} | server.faults()["faulted"]
+        trial.exercised(retries > sizes.lost_answers, f"only {retries} retries: the store was not away")
+        trial.exercised(
+            faulted["failed"] > 0 and faulted["lost"] >= sizes.lost_answers and faulted["late"] > 0,
+            f"not every way to fail a request: {faulted}",
+        )
+        times = (
+            f"{sizes.outage_s:g} s away, {in_flight} in flight, going again after {recovery:.1f} s; {retries} retries; "
+            f"{faulted['failed']} failed, {faulted['lost']} answers lost, {faulted['late']} late"
+        )
         return trial.result(server.url, log, times)
 
 
@@ -88,7 +102,10 @@ def outage(trial: Trial, daemon: DaemonProcess, server: QdrantProcess, outage_s:
     held in memory at the end of its absence."""
     server.kill()
     gone = time.monotonic()
-    trial.until(lambda: "store unavailable" in not_ready(daemon), "/ready tells of it", RECOVERY_S, daemon)
+    trial.exercised(
+        trial.comes(lambda: "store unavailable" in not_ready(daemon), RECOVERY_S),
+        "no request of the daemon failed while the store was away",
+    )
     time.sleep(max(0.0, gone + outage_s - time.monotonic()))
     in_flight = int(trial.samples(daemon).total("driftline_in_flight_events"))
     server.start()

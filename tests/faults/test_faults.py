@@ -6,7 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from faults import broker_away, frozen, poison, sigkill, sigterm, store_away, workers, zombie
+from faults import (
+    beside_replay,
+    broker_away,
+    frozen,
+    misplaced,
+    poison,
+    sigkill,
+    sigterm,
+    store_away,
+    workers,
+    zombie,
+)
 from faults.trial import Broker, Result
 from support.brokers import RealKafka
 
@@ -15,7 +26,7 @@ SEED = 4
 
 
 def kept(result: Result) -> None:
-    assert result.passed, "\n".join(result.problems)
+    assert result.passed, "\n".join(result.reasons)
 
 
 def test_killed_daemons_lose_and_double_nothing(fault_broker: Broker, tmp_path: Path) -> None:
@@ -55,6 +66,20 @@ def test_a_write_that_arrives_after_the_take_over_changes_nothing(
 ) -> None:
     """Frozen between a write and its answer: that write is refused once another worker has gone on."""
     kept(frozen.run(tmp_path, fault_broker, SEED, frozen.SHORT, frozen.WRITE))
+
+
+def test_keys_placed_at_random_kills_and_late_requests_at_once_lose_and_double_nothing(
+    fault_broker: Broker, tmp_path: Path
+) -> None:
+    """Every user at every worker, workers killed, updates carried out after they were given up: still a replay's states."""
+    kept(misplaced.run(tmp_path, fault_broker, SEED, misplaced.SHORT))
+
+
+def test_a_replay_beside_a_daemon_both_killed_loses_and_doubles_nothing(
+    fault_broker: Broker, tmp_path: Path
+) -> None:
+    """History and stream of the same users at once, each killed and started again: the states of one replay of all."""
+    kept(beside_replay.run(tmp_path, fault_broker, SEED, beside_replay.SHORT))
 
 
 def test_exactly_the_poison_becomes_dead_letters(fault_broker: Broker, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from support.streamed_logs import make_topics
 Broker = RealKafka | EmbeddedBroker
 
 LAG = "driftline_consumer_lag_records"
+TAKEOVERS, REFUSED = "driftline_takeovers_total", "driftline_refused_writes_total"
+OK, FAILED, NOT_EXERCISED = "ok", "FAILED", "not exercised"
 PATIENCE_S = 120.0
 IDLE_S = 1.5
 POLL_S = 0.03
@@ -30,7 +32,10 @@ POLL_S = 0.03
 
 @dataclass(frozen=True)
 class Result:
-    """One row of the table. times: what the fault was and how long things took, in words."""
+    """One row of the table. times: what the fault was and how long things took, in words.
+
+    A run whose trigger did not happen says nothing of the promise, however right the states are: it fails, too.
+    """
 
     fault: str
     broker: str
@@ -40,10 +45,23 @@ class Result:
     reread: int
     seconds: float
     problems: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    """triggers that did not happen"""
+
+    @property
+    def verdict(self) -> str:
+        """One of OK, FAILED, NOT_EXERCISED."""
+        return FAILED if self.problems else NOT_EXERCISED if self.missing else OK
 
     @property
     def passed(self) -> bool:
-        return not self.problems
+        """Whether the fault happened and every promise was kept."""
+        return self.verdict == OK
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it did not pass."""
+        return [*self.problems, *(f"not exercised: {trigger}" for trigger in self.missing)]
 
 
 class Trial:
@@ -63,6 +81,7 @@ class Trial:
         self.prefix = f"{fault.replace(' ', '-')}-{time.time_ns():x}-"
         self.outcomes: Counter[str] = Counter()
         self.problems: list[str] = []
+        self.missing: list[str] = []
         self._seen: dict[DaemonProcess, Counter[str]] = {}
         self._samples: dict[DaemonProcess, Samples] = {}
         self._began = time.monotonic()
@@ -73,13 +92,16 @@ class Trial:
         make_topics(self.broker.config, self.prefix, self.partition_count)
         return EventLog.drawn(events, users, self.rng.randrange(1 << 30), exponent)
 
-    def load(self, records: list[Record], rate: float | None = None) -> BackgroundLoad:
-        """The records into the topics, in the background."""
+    def load(
+        self, records: list[Record], rate: float | None = None, place: Callable[[bytes], int] | None = None
+    ) -> BackgroundLoad:
+        """The records into the topics, in the background. place: from a key to a partition, murmur2 by default."""
         return BackgroundLoad(
             self.broker.config,
             records,
             partitions=self.partition_count,
             rate=rate,
+            place=place,
             idempotent=isinstance(self.broker, RealKafka),
         )
 
@@ -104,6 +126,11 @@ class Trial:
         if not holds:
             self.problems.append(problem)
 
+    def exercised(self, happened: bool, trigger: str) -> None:
+        """Note a trigger that did not happen; the run goes on, and its verdict tells."""
+        if not happened:
+            self.missing.append(trigger)
+
     def samples(self, daemon: DaemonProcess) -> Samples:
         """Its metrics now, and its outcomes counted; the last ones known where it does not answer yet or any more."""
         if daemon.process.poll() is None and daemon.listens:
@@ -118,6 +145,24 @@ class Trial:
     def applied(self, daemon: DaemonProcess) -> int:
         """Events that this daemon has applied so far, those that it dropped as applied before not counted."""
         return self.samples(daemon).by("driftline_events_total", "outcome")["applied"]
+
+    def has_work(self, daemon: DaemonProcess, wait_s: float = 10.0) -> bool:
+        """Wait until it has applied events and has others in flight; False where it had not in time."""
+        return self.comes(
+            lambda: self.applied(daemon) > 0 and self.total("driftline_in_flight_events", [daemon]) > 0,
+            wait_s,
+        )
+
+    def comes(self, condition: Callable[[], bool], wait_s: float) -> bool:
+        """Wait for what may not come; whether it did in time."""
+        end = time.monotonic() + wait_s
+        while not (there := condition()) and time.monotonic() < end:
+            time.sleep(POLL_S)
+        return there
+
+    def total(self, metric: str, daemons: Iterable[DaemonProcess]) -> int:
+        """Sum of a metric over these daemons, ended ones as they were last seen."""
+        return int(sum(self.samples(daemon).total(metric) for daemon in daemons))
 
     def summed_up(self, daemon: DaemonProcess) -> None:
         """Take the counts of the line that an ended daemon left."""
@@ -188,9 +233,17 @@ class Trial:
         kind = "kafka" if isinstance(self.broker, RealKafka) else "embedded"
         reread = self.outcomes["redelivered"]
         (self.folder / "result.json").write_text(
-            json.dumps({"seed": self.seed, "outcomes": self.outcomes, "problems": problems, "times": times})
+            json.dumps(
+                {
+                    "seed": self.seed,
+                    "outcomes": self.outcomes,
+                    "problems": problems,
+                    "missing": self.missing,
+                    "times": times,
+                }
+            )
         )
-        return Result(self.fault, kind, len(log), times, found, reread, seconds, problems)
+        return Result(self.fault, kind, len(log), times, found, reread, seconds, problems, self.missing)
 
 
 def not_ready(daemon: DaemonProcess) -> str:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from faults.trial import Broker, Result, Trial
+from faults.trial import TAKEOVERS, Broker, Result, Trial
 from support.qdrant_server import QdrantServer
 
 PARTITIONS = 6
@@ -34,6 +34,8 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
     log = trial.log(sizes.events, sizes.users)
     with QdrantServer(folder / "qdrant") as server, ExitStack() as running:
         crew = [running.enter_context(trial.worker(server.url)) for _ in range(sizes.workers)]
+        everyone = list(crew)
+        in_hand = 0
         for worker in crew:
             worker.until_ready()
         with trial.load(log.records(trial.prefix), sizes.rate) as load:
@@ -43,20 +45,29 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
             for change in range(sizes.changes):
                 load.last(CHANGE_S * (sizes.changes - change), sizes.rate)
                 leaver = crew.pop(trial.rng.randrange(len(crew)))
-                trial.events(leaver)
                 if change % 2:
+                    in_hand += trial.has_work(leaver)
                     leaver.kill()
                 else:
+                    trial.events(leaver)
                     trial.stop(leaver)
                 time.sleep(trial.rng.uniform(0, 2))
                 crew.append(running.enter_context(trial.worker(server.url)))
+                everyone.append(crew[-1])
                 if trial.rng.random() < 0.7:
                     crew[-1].until_ready()
                     trial.flows(trial.rng.randrange(1, round(sizes.rate)), "events flow", *crew)
-            trial.require(not load.finished, "the load was over before the last change")
+            trial.exercised(not load.finished, "the load was over before the last change")
             load.rate = None
             load.until_sent()
             trial.finished(*crew)
             for worker in crew:
                 trial.stop(worker)
-        return trial.result(server.url, log, f"{sizes.workers} workers, {sizes.changes} changes")
+        taken = trial.total(TAKEOVERS, everyone)
+        trial.exercised(taken > 0, "no worker took over a user of another one")
+        trial.exercised(in_hand > 0, "no worker was killed with work in hand")
+        times = (
+            f"{sizes.workers} workers, {sizes.changes} changes; {in_hand} killed with work in hand; "
+            f"{taken} users taken over"
+        )
+        return trial.result(server.url, log, times)

@@ -9,6 +9,8 @@ CLAIMS = "tests/streams/test_claims.py::"
 WORKERS = "tests/streams/test_lanes_of_two_workers.py::"
 MARKS = "tests/streams/test_watermarks.py::"
 
+LETTERS = "tests/streams/test_letter_redrive.py::test_a_letter_between_two_that_were_redriven_is_applied_and_none_twice"
+
 IN_ORDER = (f"{ORDER}test_the_steps_come_in_their_order_and_offsets_last",)
 
 LANES: list[Mutant] = [
@@ -106,6 +108,28 @@ LANES: list[Mutant] = [
         "if offset >= finished.get(key, 0)}",
         "if offset > finished.get(key, 0)}",
         (f"{MARKS}test_a_mark_is_dropped_only_at_or_below_the_progress_of_its_source",),
+    ),
+    Mutant(
+        "marks are dropped above the progress of their source",
+        "streams/watermarks.py",
+        "if offset >= finished.get(key, 0)}",
+        "if key not in finished}",
+        (f"{MARKS}test_a_mark_is_dropped_only_at_or_below_the_progress_of_its_source",),
+    ),
+    Mutant(
+        "letters are judged by the highest offset of their partition",
+        "streams/letter.py",
+        'return f"letter/{source}/{offset}"',
+        'return f"letter/{source}"',
+        (LETTERS,),
+    ),
+    Mutant(
+        "the progress of letters is not raised",
+        "streams/letter_redrive.py",
+        """            self._ingest.advance(dict.fromkeys(columns.sources, DONE))
+""",
+        "",
+        (LETTERS,),
     ),
     Mutant(
         "refused users count as written",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,4 +44,16 @@ def test_judging_tells_what_tests_notice_from_what_they_do_not(tmp_path: Path) -
     verdicts = [judge(mutant, tmp_path) for mutant in (noticed, unnoticed, stale)]
     assert [verdict.outcome for verdict in verdicts] == ["killed", "survived", "stale"]
     assert verdicts[0].by == "test_one"
+    assert not any(verdict.killed for verdict in verdicts[1:])
     assert (tmp_path / "thing.py").read_text() == "ONE = 1\nTWO = 2\n"
+
+
+def test_no_end_in_time_is_a_kill_only_where_hanging_is_the_symptom(tmp_path: Path) -> None:
+    """A slow machine kills no mutants."""
+    (tmp_path / "thing.py").write_text("WAIT_S = 0\n")
+    (tmp_path / "test_thing.py").write_text(
+        "import time\nimport thing\n\ndef test_it():\n    time.sleep(thing.WAIT_S)\n"
+    )
+    slow = Mutant("slow", "thing.py", "WAIT_S = 0", "WAIT_S = 60", ("test_thing.py::test_it",))
+    assert judge(slow, tmp_path, limit_s=3.0).outcome == "timeout"
+    assert judge(replace(slow, hangs=True), tmp_path, limit_s=3.0).killed

@@ -37,6 +37,16 @@ TRANSPORT = [
         ),
     ),
     Mutant(
+        "a batch is marked as done unchecked",
+        FILE,
+        "if self.owns(message) and (settled or _epoch(message) == self._epoch):",
+        "if settled or True:",
+        (
+            SCHEDULES
+            + "test_a_batch_of_an_earlier_assignment_is_not_current_though_its_generation_comes_again",
+        ),
+    ),
+    Mutant(
         "no seek after a fetch across a rebalance",
         FILE,
         "                    await self._read_again()\n",
@@ -84,5 +94,12 @@ TRANSPORT = [
         'consumer_auto_offset_reset="earliest"',
         'consumer_auto_offset_reset="latest"',
         ("tests/streams/test_transport.py::test_a_first_start_reads_what_is_there_already",),
+    ),
+    Mutant(
+        "a first start begins at the latest offset",
+        "streams/start_rule.py",
+        'kind: Kind = "earliest"',
+        'kind: Kind = "latest"',
+        ("tests/streams/test_start_rule.py::test_the_default_is_earliest_and_nobody_said_so",),
     ),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer
@@ -34,15 +34,17 @@ class BackgroundLoad:
         *,
         partitions: int,
         rate: float | None = None,
+        place: Callable[[bytes], int] | None = None,
         idempotent: bool = True,
     ) -> None:
-        """rate: records a second, in the form of the attribute."""
+        """rate: records a second, in the form of the attribute. place: from a record's key to its partition; murmur2, as
+        Java producers do, by default."""
         self._broker = broker
         self._records = records
-        self._partitions = partitions
         self.rate = rate
         """Records a second from now on; None: as fast as the broker takes them. May be changed on the way."""
         self._idempotent = idempotent
+        self._place = place or (lambda key: (murmur2(key) & 0x7FFFFFFF) % partitions)
         self._leave = threading.Event()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="load", daemon=True)
@@ -128,7 +130,7 @@ class BackgroundLoad:
         filling: dict[tuple[str, int], Any] = {}
         futures = []
         for topic, key, value in records:
-            target = (topic, (murmur2(key) & 0x7FFFFFFF) % self._partitions)
+            target = (topic, self._place(key))
             batch = filling.get(target)
             if batch is None or batch.append(timestamp=None, key=key, value=value) is None:
                 if batch is not None:

@@ -17,6 +17,7 @@ class Faulty(Protocol):
     late_share: float
     late_s: float
     calls: Any
+    faulted: Any
 
     def fail_next(
         self, requests: int, code: grpc.StatusCode = ..., applied: bool = ..., method: str | None = ...
@@ -31,7 +32,8 @@ def set_faults(server: Faulty, wanted: dict[str, Any]) -> dict[str, Any]:
     """Set `delay_s`, `fail_share`, `late_share` (with `late_s`), `fail_next` (with `code`, `applied` and `method`), or
     `late_next` (with `method`), or `release_late`; {} just asks.
 
-    The answer is what is set now, how many late requests were released, and how often each method was called.
+    The answer is what is set now, how many late requests were released, how often each method was called, and how
+    many requests were faulted in each way.
     """
     wanted = dict(wanted)
     code = grpc.StatusCode[wanted.pop("code", "UNAVAILABLE")]
@@ -57,6 +59,7 @@ def set_faults(server: Faulty, wanted: dict[str, Any]) -> dict[str, Any]:
         "late_share": late_share,
         "released": released,
         "calls": dict(server.calls),
+        "faulted": dict(server.faulted),
     }
 
 

@@ -44,7 +44,8 @@ REPLICAS = int(os.environ.get("DRIFTLINE_TEST_REPLICAS", "1"))
 
 
 class QdrantServer:
-    """A server on a loopback port, in threads of this process; `url`, `port`, `calls` (count by method).
+    """A server on a loopback port, in threads of this process; `url`, `port`, `calls` (count by method), `faulted`
+    (count of requests that failed, whose answer was lost, and that were carried out late).
 
     Faults: `delay_s` before each answer, `fail_share` of requests failing, `fail_next(n)`, `late_share` of updates
     and `late_next(n)` answered as failed at once and carried out later, `update_status` (from the next start) other
@@ -81,6 +82,7 @@ class QdrantServer:
         self._held: list[Callable[[], Any]] = []
         self.update_status = messages.UpdateStatus.Completed
         self.calls: Counter[str] = Counter()
+        self.faulted: Counter[str] = Counter()
 
     @property
     def url(self) -> str:
@@ -125,7 +127,7 @@ class QdrantServer:
         with self._lock:
             held, self._held = self._held, []
         for carry_out in reversed(held) if backwards else held:
-            carry_out()
+            self._late(carry_out)
         return len(held)
 
     def start(self) -> Self:
@@ -185,6 +187,8 @@ class QdrantServer:
             self._stopping.wait(self.delay_s)
         with self._lock:
             code, applied = self._failure(method.rpartition("/")[2])
+            if code is not None:
+                self.faulted["lost" if applied else "failed"] += 1
         if code is not None and not applied:
             context.abort(code, "asked to fail")
         if self._is_late(method.rpartition("/")[2], lambda: call(request, None)):
@@ -215,10 +219,15 @@ class QdrantServer:
 
         def later() -> None:
             if not self._stopping.wait(wait_s):
-                carry_out()
+                self._late(carry_out)
 
         self._latecomers.submit(later)
         return True
+
+    def _late(self, carry_out: Callable[[], Any]) -> None:
+        with self._lock:
+            self.faulted["late"] += 1
+        carry_out()
 
     def _failure(self, method: str) -> tuple[grpc.StatusCode | None, bool]:
         """How a request of that method is to fail, None if it is not, and whether it is carried out all the same."""
