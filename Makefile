@@ -1,7 +1,7 @@
 # make quickstart   see it work          make test    everything that CI checks
 # make check        lint, types, imports  make bench   the benchmarks, one JSON line each
 # make mutants      changed copies of the code that the tests have to notice, one table (MUTANTS="--only progress")
-# make faults       kills, outages and zombies in their long form, one table at the end (FAULTS="--seed 7 --only zombie")
+# make faults       kills, outages, zombies and late writes in their long form, one table at the end (FAULTS="--seed 7 --only zombie")
 #
 # Each sets up .venv first, once. Without a GPU on x86 Linux, spare yourself gigabytes of CUDA:
 #   make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu

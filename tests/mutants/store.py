@@ -138,4 +138,11 @@ STORE: Final = (
         "for path in list[Path]():",
         ("tests/sinks/test_edge.py::test_a_sync_puts_the_log_on_the_disk",),
     ),
+    Mutant(
+        "a folder is never flushed",
+        "sinks/edge.py",
+        "if self._since_flush >= FLUSH_EVERY_BYTES:",
+        "if self._since_flush < 0:",
+        ("tests/sinks/test_edge.py::test_the_log_is_no_longer_than_what_a_flush_leaves",),
+    ),
 )

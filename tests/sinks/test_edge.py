@@ -301,6 +301,23 @@ def test_a_loss_of_power_after_a_sync_takes_nothing(folder: Path) -> None:
     assert lost == 8
 
 
+def test_the_log_is_no_longer_than_what_a_flush_leaves(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written long ago is in the store's other files: opening it replays the latest part of the log alone."""
+    monkeypatch.setattr("sinks.edge.FLUSH_EVERY_BYTES", 64 << 10)
+    path, earlier = folder / "store", folder / "earlier"
+    with Place(str(path)).open() as store:
+        put_users(store.users, some_users(["first"]))
+        shutil.copytree(path / "users" / "wal", earlier)
+        for number in range(20):
+            put_users(store.users, some_users([f"user-{number}-{n}" for n in range(50)], number))
+        left = folder / "left"
+        shutil.copytree(path, left)
+    shutil.rmtree(left / "users" / "wal")
+    shutil.copytree(earlier, left / "users" / "wal")
+    with Place(str(left)).open(create=False) as store:
+        assert store.users.count() > 500
+
+
 @pytest.mark.parametrize("location", ["", "redis://user:hush@host/0", "qdrant://x"])
 def test_other_locations_are_refused(location: str) -> None:
     """What is neither a folder nor an http URL is refused, without showing what may be a password."""
