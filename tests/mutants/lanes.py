@@ -195,4 +195,22 @@ LANES: list[Mutant] = [
             f"{CLAIMS}test_tables_have_what_was_taken_of_a_write",
         ),
     ),
+    Mutant(
+        "a replay raises progress before the users are written",
+        "streams/replay.py",
+        """            outcome = _retrying(workspace, workspace.ingest.begin(columns).run)
+            _retrying(workspace, partial(workspace.ingest.advance, ends))
+""",
+        """            _retrying(workspace, partial(workspace.ingest.advance, ends))
+            outcome = _retrying(workspace, workspace.ingest.begin(columns).run)
+""",
+        ("tests/streams/test_replay_order.py::test_a_replay_that_ends_after_any_step_is_gone_on_with",),
+    ),
+    Mutant(
+        "progress is never raised",
+        "streams/lane.py",
+        "        await self._retrying(flush, flush.raise_progress)\n        flush.count(outcome)\n",
+        "        flush.count(outcome)\n",
+        IN_ORDER,
+    ),
 ]
