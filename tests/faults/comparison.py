@@ -40,7 +40,7 @@ class Comparison:
         found = [self.problem] if self.problem else []
         if self.lost or self.doubled:
             found.append(f"{self.lost} events lost, {self.doubled} counted twice")
-        if not max(self.state_error, self.fused_error) <= TOLERANCE:
+        if not (self.state_error <= TOLERANCE and self.fused_error <= TOLERANCE):  # NaN is neither
             found.append(f"relative error: states {self.state_error:.2g}, fused {self.fused_error:.2g}")
         return found
 

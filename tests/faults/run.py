@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import structlog
 from rich.console import Console
 from rich.table import Table
 
@@ -91,6 +92,7 @@ def main() -> int:
     if options.keep is not None:
         options.keep.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="driftline-faults-", dir=options.keep))
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the load's own client; the daemons have logs
     print(f"seed {seed}; logs and stores in {folder}", flush=True)
     broker = started_broker(folder, options.embedded)

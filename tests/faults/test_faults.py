@@ -18,10 +18,10 @@ from faults import (
     workers,
     zombie,
 )
-from faults.trial import Broker, Result
+from faults.comparison import Comparison
+from faults.trial import FAILED, NOT_EXERCISED, OK, Broker, Result
 from support.brokers import RealKafka
 
-pytestmark = pytest.mark.broker
 SEED = 4
 
 
@@ -29,11 +29,35 @@ def kept(result: Result) -> None:
     assert result.passed, "\n".join(result.reasons)
 
 
+@pytest.mark.parametrize(
+    ("problems", "missing", "verdict"),
+    [([], [], OK), ([], ["a kill"], NOT_EXERCISED), (["1 event lost"], ["a kill"], FAILED)],
+)
+def test_a_fault_that_did_not_happen_is_no_pass(
+    problems: list[str], missing: list[str], verdict: str
+) -> None:
+    """States that are right after nothing happened show nothing; states that are wrong are wrong all the same."""
+    same = Comparison(users=1, lost=0, doubled=0, state_error=0.0, fused_error=0.0)
+    result = Result("sigkill", "embedded", 10, "", same, 0, 1.0, problems, missing)
+    assert result.verdict == verdict and result.passed == (verdict == OK)
+    assert len(result.reasons) == len(problems) + len(missing)
+
+
+def test_states_that_differ_by_more_than_rounding_are_a_problem() -> None:
+    """A millionth; and a figure that is none is no pass."""
+    for error in (2e-6, float("nan")):
+        assert Comparison(users=1, lost=0, doubled=0, state_error=error, fused_error=0.0).problems
+        assert Comparison(users=1, lost=0, doubled=0, state_error=0.0, fused_error=error).problems
+    assert not Comparison(users=1, lost=0, doubled=0, state_error=5e-7, fused_error=5e-7).problems
+
+
+@pytest.mark.broker
 def test_killed_daemons_lose_and_double_nothing(fault_broker: Broker, tmp_path: Path) -> None:
     """SIGKILL at random moments: the states are those of a replay."""
     kept(sigkill.run(tmp_path, fault_broker, SEED, sigkill.SHORT))
 
 
+@pytest.mark.broker
 def test_stopped_daemons_are_quick_and_leave_nothing_to_be_read_twice(
     fault_broker: Broker, tmp_path: Path
 ) -> None:
@@ -41,26 +65,31 @@ def test_stopped_daemons_are_quick_and_leave_nothing_to_be_read_twice(
     kept(sigterm.run(tmp_path, fault_broker, SEED, sigterm.SHORT))
 
 
+@pytest.mark.broker
 def test_a_broker_that_stops_or_is_killed_loses_nothing(restarted_kafka: RealKafka, tmp_path: Path) -> None:
     """It comes back on its kept log: the same daemon goes on, and the states are those of a replay."""
     kept(broker_away.run(tmp_path, restarted_kafka, SEED, broker_away.SHORT))
 
 
+@pytest.mark.broker
 def test_a_store_that_is_away_slow_or_failing_loses_nothing(fault_broker: Broker, tmp_path: Path) -> None:
     """The daemon waits, says why, tries again; what was written without an answer is not counted twice."""
     kept(store_away.run(tmp_path, fault_broker, SEED, store_away.SHORT))
 
 
+@pytest.mark.broker
 def test_workers_that_come_and_go_lose_and_double_nothing(fault_broker: Broker, tmp_path: Path) -> None:
     """Several workers on one store, one leaves and another joins under load: the states are those of a replay."""
     kept(workers.run(tmp_path, fault_broker, SEED, workers.SHORT))
 
 
+@pytest.mark.broker
 def test_a_worker_frozen_beyond_its_session_overwrites_nothing(fault_broker: Broker, tmp_path: Path) -> None:
     """SIGSTOP with work in hand, SIGCONT after another took over: the states are those of a replay."""
     kept(zombie.run(tmp_path, fault_broker, SEED, zombie.SHORT))
 
 
+@pytest.mark.broker
 def test_a_write_that_arrives_after_the_take_over_changes_nothing(
     fault_broker: Broker, tmp_path: Path
 ) -> None:
@@ -68,6 +97,7 @@ def test_a_write_that_arrives_after_the_take_over_changes_nothing(
     kept(frozen.run(tmp_path, fault_broker, SEED, frozen.SHORT, frozen.WRITE))
 
 
+@pytest.mark.broker
 def test_keys_placed_at_random_kills_and_late_requests_at_once_lose_and_double_nothing(
     fault_broker: Broker, tmp_path: Path
 ) -> None:
@@ -75,6 +105,7 @@ def test_keys_placed_at_random_kills_and_late_requests_at_once_lose_and_double_n
     kept(misplaced.run(tmp_path, fault_broker, SEED, misplaced.SHORT))
 
 
+@pytest.mark.broker
 def test_a_replay_beside_a_daemon_both_killed_loses_and_doubles_nothing(
     fault_broker: Broker, tmp_path: Path
 ) -> None:
@@ -82,6 +113,7 @@ def test_a_replay_beside_a_daemon_both_killed_loses_and_doubles_nothing(
     kept(beside_replay.run(tmp_path, fault_broker, SEED, beside_replay.SHORT))
 
 
+@pytest.mark.broker
 def test_exactly_the_poison_becomes_dead_letters(fault_broker: Broker, tmp_path: Path) -> None:
     """Every bad record once, with its bytes, position and reason; every good event is applied."""
     kept(poison.run(tmp_path, fault_broker, SEED, poison.SHORT))
