@@ -14,6 +14,9 @@ from streams.fetching import unpack_in_pieces
 from streams.unreadable import why_unreadable
 
 WAIT_S = 15.0
+MOST_BYTES = 8 << 20
+FETCH_BYTES = 256 << 10
+"""Of a partition at once. A batch that is larger comes alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,30 +28,45 @@ class Newest:
 
 
 def newest_records(
-    broker: BrokerConfig, partitions: Mapping[str, int], most: int, wait_s: float = WAIT_S
+    broker: BrokerConfig,
+    partitions: Mapping[str, int],
+    most: int,
+    wait_s: float = WAIT_S,
+    most_bytes: int = MOST_BYTES,
 ) -> dict[str, Newest]:
-    """Up to `most` records of each partition, with the daemon's credentials, codecs and isolation; joins no group.
+    """Up to `most` records of each topic, about as many of each partition and at least one, with the daemon's credentials,
+    codecs and isolation; joins no group.
 
     Args:
         partitions: partition count by topic.
         wait_s: for each topic.
+        most_bytes: of keys and values for each topic; what was read until then is what there is.
     """
 
     async def read_all() -> dict[str, Newest]:
-        return {topic: await _read(broker, topic, count, most, wait_s) for topic, count in partitions.items()}
+        return {
+            topic: await _read(broker, topic, count, -(-most // count), wait_s, most_bytes)
+            for topic, count in partitions.items()
+        }
 
     return asyncio.run(read_all())
 
 
-async def _read(broker: BrokerConfig, topic: str, count: int, most: int, wait_s: float) -> Newest:
+async def _read(
+    broker: BrokerConfig, topic: str, count: int, most: int, wait_s: float, most_bytes: int
+) -> Newest:
     from aiokafka import AIOKafkaConsumer, TopicPartition
     from aiokafka.errors import KafkaError
 
     unpack_in_pieces()
     consumer = AIOKafkaConsumer(
-        **broker.aiokafka(), isolation_level=broker.isolation, auto_offset_reset="earliest"
+        **broker.aiokafka(),
+        isolation_level=broker.isolation,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=FETCH_BYTES,
     )
     records: list[FetchedRecord] = []
+    held = 0
     try:
         async with asyncio.timeout(wait_s):
             await consumer.start()
@@ -57,9 +75,10 @@ async def _read(broker: BrokerConfig, topic: str, count: int, most: int, wait_s:
             begins, ends = await consumer.beginning_offsets(there), await consumer.end_offsets(there)
             for tp in there:
                 consumer.seek(tp, max(begins[tp], ends[tp] - most))
-            while [tp for tp in there if await consumer.position(tp) < ends[tp]]:
-                for found in (await consumer.getmany(timeout_ms=200)).values():
+            while held < most_bytes and [tp for tp in there if await consumer.position(tp) < ends[tp]]:
+                for found in (await consumer.getmany(timeout_ms=200, max_records=most)).values():
                     records += found
+                    held += sum(record.n_bytes for record in found)
     except TimeoutError:
         why = f"topic {topic} can't be read: nothing came within {wait_s:g} s"
         return Newest(records, None if records else why)

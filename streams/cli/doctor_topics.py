@@ -1,4 +1,4 @@
-"""doctor: whether the topics can really be read, by a record of each."""
+"""doctor: whether the topics can really be read, and how their records are placed on partitions, by the newest of each."""
 
 from __future__ import annotations
 
@@ -10,16 +10,23 @@ if TYPE_CHECKING:
 
 Told = tuple[str, bool | None, str, str]
 """name, ok, found, fix"""
+SAMPLE = 200
+"""Records of a topic that are looked at: enough to tell hashes apart, few enough to be read in a second."""
 
 
 def tell_of_records(settings: Settings, partitions: Mapping[str, int | None]) -> list[Told]:
-    """One line a topic that is read: codecs, permissions and isolation are found by reading a record, not by asking."""
+    """One line a topic that is read: codecs, permissions and isolation are found by reading records, not by asking. Another
+    for how an event topic's records are placed.
+    """
+    from streams.cli.doctor_placement import tell_of_placement
     from streams.newest_records import newest_records
 
-    wanted = [*settings.topics.by_action().values(), settings.topics.name("items")]
+    events = list(settings.topics.by_action().values())
+    wanted = [*events, settings.topics.name("items")]
     there = {name: count for name in wanted if (count := partitions.get(name)) is not None}
     told: list[Told] = []
-    for topic, newest in newest_records(settings.broker, there, most=1).items():
+    found = newest_records(settings.broker, there, most=SAMPLE)
+    for topic, newest in found.items():
         if newest.problem is not None:
             told.append((f"read {topic}", False, "not readable", newest.problem))
         elif not newest.records:
@@ -27,4 +34,6 @@ def tell_of_records(settings: Settings, partitions: Mapping[str, int | None]) ->
         else:
             held = len({record.partition for record in newest.records})
             told.append((f"read {topic}", True, f"the newest record of {held} partitions was read", ""))
-    return told
+    return told + tell_of_placement(
+        {topic: (found[topic].records, there[topic]) for topic in events if topic in found}
+    )

@@ -1,0 +1,93 @@
+"""doctor: by which hash the events of each topic are placed on partitions, and whether their keys are their users."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from streams.cli.doctor_topics import Told
+    from streams.fetched_record import FetchedRecord
+    from streams.key_placement import Placement, Sampled
+
+MOST_BYTES: Final = 1 << 20
+"""Of a value that is decoded for its user."""
+COSTS: Final = "; states are exact either way, only slower with several workers on a server store"
+
+
+def tell_of_placement(topics: Mapping[str, tuple[Sequence[FetchedRecord], int]]) -> list[Told]:
+    """One line a topic, one more where topics differ in their hash. Never tells a key or a user.
+
+    Args:
+        topics: by name, some of the newest records and the partition count. With one partition there is nothing to say.
+    """
+    from streams.key_placement import advice, placement
+
+    told: list[Told] = []
+    hashes: dict[int, dict[str, str]] = {}
+    for topic, (records, partitions) in topics.items():
+        if partitions < 2 or not records:
+            continue
+        found = placement([sampled(record) for record in records], partitions)
+        step = advice(found)
+        told.append((f"keys of {topic}", None if step else True, words(found), step + COSTS if step else ""))
+        if found.hash in ("murmur2", "crc32"):
+            hashes.setdefault(partitions, {})[topic] = found.hash
+    for alike in hashes.values():
+        if len(set(alike.values())) > 1:
+            listed = ", ".join(f"{topic} by {name}" for topic, name in alike.items())
+            told.append(
+                (
+                    "hashes",
+                    None,
+                    f"topics are placed by different hashes: {listed}",
+                    "let all producers hash alike: librdkafka and what is built on it with "
+                    f"partitioner=murmur2_random{COSTS}",
+                )
+            )
+    return told
+
+
+def sampled(record: FetchedRecord) -> Sampled:
+    """A record as far as its placement goes; any JSON object with a text as `user_id` will do."""
+    import orjson
+
+    from streams.key_placement import Sampled
+
+    user_id = None
+    if record.value and len(record.value) <= MOST_BYTES:
+        try:
+            event = orjson.loads(record.value)
+        except ValueError:
+            event = None
+        named = event.get("user_id") if isinstance(event, dict) else None
+        user_id = named if isinstance(named, str) else None
+    return Sampled(record.partition, record.key, user_id)
+
+
+def words(found: Placement) -> str:
+    """What the sample of a topic says.
+
+    >>> from streams.key_placement import Sampled, placement
+    >>> words(placement([Sampled(0, None, "ada"), Sampled(1, None, "ada")], 2))
+    '2 newest records on 2 partitions: 2 without a key; 1 of 1 users on several partitions'
+    """
+    placed = {
+        "murmur2": "placed by murmur2 (Java's hash)",
+        "crc32": "placed by CRC-32 (librdkafka's default)",
+        "both": "placed by two hashes, murmur2 and CRC-32",
+        "none": "keys placed by neither murmur2 nor CRC-32",
+        "unknown": "too few keys to tell the hash" if found.keys else "",
+    }[found.hash]
+    parts = [placed] if placed else []
+    if found.null_keys:
+        parts.append(f"{found.null_keys} without a key")
+    if found.other_keys:
+        parts.append(f"{found.other_keys} with a key that is not the user_id")
+    if found.keys and found.users and not found.null_keys and not found.other_keys:
+        parts.append("keys are the user ids")
+    if found.users:
+        parts.append(f"{found.scattered} of {found.users} users on several partitions")
+    else:
+        parts.append("none is a JSON object with a user_id")
+    return f"{found.records} newest records on {found.partitions} partitions: {'; '.join(parts)}"
