@@ -18,20 +18,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import secrets
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks.servers.store import running_store
 from benchmarks.workloads.report import where
 from benchmarks.workloads.warm import warm_items
 from sinks.open import open_store
@@ -43,9 +38,6 @@ from streams.transfer_model import version_of
 from streams.workspace import Workspace, open_workspace
 from transfer.analytic import AnalyticTransfer
 
-REAL = os.environ.get("DRIFTLINE_TEST_QDRANT", "")
-API_KEY = os.environ.get("DRIFTLINE_TEST_QDRANT_API_KEY")
-SERVER = Path(__file__).parents[1] / "tests" / "support" / "qdrant_server.py"
 ITEMS = [f"item-{number}" for number in range(200)]
 NOW = 1_700_000_000.0
 
@@ -59,28 +51,17 @@ def main() -> None:
     options = parser.parse_args()
     result: dict[str, Any] = {"benchmark": "cold_start", "users": options.users, "batch": options.batch}
     with tempfile.TemporaryDirectory() as name:
-        result["folder"] = measured(f"{name}/store", options, together=False)
-        with server(Path(name)) as url:
-            result["server"] = measured(url, options, together=True)
-    print(json.dumps(result | {"server is": REAL or "the tests' own"} | where(None)))
+        result["folder"] = measured(f"{name}/store", {}, options, together=False)
+        with running_store(Path(name)) as server:
+            result["server"] = measured(server.url, {"store": server.flags()}, options, together=True)
+    print(json.dumps(result | {"server is": server.words} | where(None)))
 
 
-@contextmanager
-def server(folder: Path) -> Iterator[str]:
-    """The URL of a Qdrant, or of what stands for one."""
-    if REAL:
-        yield REAL
-        return
-    command = [sys.executable, str(SERVER), "--folder", str(folder / "qdrant")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
-        assert running.stdout is not None
-        yield json.loads(running.stdout.readline())["url"]
-        running.terminate()
-
-
-def measured(location: str, options: argparse.Namespace, *, together: bool) -> dict[str, Any]:
+def measured(
+    location: str, flags: dict[str, Any], options: argparse.Namespace, *, together: bool
+) -> dict[str, Any]:
     """Users a second of each phase, medians of the rounds but for the first time; and the ratios."""
-    settings = _settings()
+    settings = Settings.load(None, flags)
     other = settings.model_copy(
         update={"transfer": settings.transfer.model_copy(update={"short_term_share": 0.9})}
     )
@@ -151,13 +132,6 @@ def _events(numbers: range, offset: int) -> EventColumns:
         event_ids=[f"{offset}-{number}" for number in numbers],
     )
     return assemble(raw, source="benchmark/clicks/0", now=NOW + 1e9, max_future_s=1e9)[0]
-
-
-def _settings() -> Settings:
-    flags: dict[str, Any] = {"store": {"prefix": f"bench-{secrets.token_hex(4)}-"}} if REAL else {"store": {}}
-    if REAL and API_KEY:
-        flags["store"]["api_key"] = API_KEY
-    return Settings.load(None, flags)
 
 
 if __name__ == "__main__":
