@@ -49,5 +49,7 @@ def running_store(folder: Path) -> Iterator[StoreServer]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         url = json.loads(running.stdout.readline())["url"]
-        yield StoreServer(url, "the tests' own", running.pid)
-        running.terminate()
+        try:
+            yield StoreServer(url, "the tests' own", running.pid)
+        finally:
+            running.terminate()

@@ -128,7 +128,7 @@ async def _send(records: dict[str, list[Record]], broker: BrokerConfig, topics: 
 
 
 def _turns(records: dict[str, list[Record]]) -> Iterable[dict[str, list[Record]]]:
-    turns = max(1, max(map(len, records.values())) // 5000)
+    turns = max(1, max(map(len, records.values()), default=0) // 5000)
     for turn in range(turns):
         yield {
             action: part[len(part) * turn // turns : len(part) * (turn + 1) // turns]
