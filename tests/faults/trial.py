@@ -191,7 +191,7 @@ class Trial:
         goal = sum(map(self.applied, daemons)) + events
         self.until(lambda: sum(map(self.applied, daemons)) >= goal, what, wait_s, *daemons)
 
-    def finished(self, *daemons: DaemonProcess) -> None:
+    def finished(self, *daemons: DaemonProcess, wait_s: float = PATIENCE_S) -> None:
         """Wait until these daemons hold all partitions together and have had nothing left to do for a while."""
         since = time.monotonic()
 
@@ -203,7 +203,7 @@ class Trial:
                 since = time.monotonic()
             return time.monotonic() - since > IDLE_S
 
-        self.until(idle, "everything is through", PATIENCE_S, *daemons)
+        self.until(idle, "everything is through", wait_s, *daemons)
 
     def partitions(self, daemon: DaemonProcess) -> int:
         """How many topic-partitions of events it holds, as far as a fetch has told."""

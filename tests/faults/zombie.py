@@ -90,7 +90,7 @@ def freeze(
         TAKEOVER_S,
         *others,
     )
-    trial.flows(trial.rng.randrange(1, round(2 * sizes.rate)), "the others move on", *others)
+    trial.flows(trial.rng.randrange(round(sizes.rate), round(3 * sizes.rate)), "the others move on", *others)
     zombie.thaw()
     trial.until(lambda: all(map(trial.partitions, crew)), "it is back in the group", TAKEOVER_S, *crew)
     return trial.total(TAKEOVERS, others) - taken, trial.total(REFUSED, [zombie]) - refused
