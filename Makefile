@@ -52,7 +52,7 @@ test: check
 	@DRIFTLINE_TEST_REPLICAS=2 $(BIN)/pytest -q --numprocesses 2 --dist loadfile tests/streams/test_lanes_of_two_workers.py tests/streams/test_many_writers.py
 
 bench: setup
-	@for program in benchmarks/*.py; do echo "==> $$program" >&2; $(BIN)/python $$program || exit 1; done
+	@for program in $(filter-out benchmarks/parity%,$(wildcard benchmarks/*.py)); do echo "==> $$program" >&2; $(BIN)/python $$program || exit 1; done
 
 # Bytewax and Quix Streams for benchmarks/ingest.py, which leaves them out without this.
 rivals: .venv-rivals/ready

@@ -8,6 +8,10 @@ payloads from the same arrays (base64 and ids included, checks and count not) an
 `QdrantClient.upsert(..., wait=True)` with `prefer_grpc=True`, in batches of the same size. Rounds of both alternate;
 processor time is that of this process alone, all its threads; the figures are medians.
 
+`count` is what a write spends in having its points counted, against sending them: the same writes with both requests timed, by
+the clock and in processor time of the client. `count_in_store` is the same at a server that stores: the small one of the tests,
+or the real one.
+
 The server is another process: a sink that takes the raw bytes of a request, decodes none but those that count, and
 acknowledges. So the points/s are what the client could send, not what a Qdrant could take. Where
 DRIFTLINE_TEST_QDRANT names a real one (and DRIFTLINE_TEST_QDRANT_API_KEY its key), both write to that instead. One JSON
@@ -18,11 +22,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from binascii import b2a_base64
@@ -30,6 +34,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -38,6 +43,7 @@ from qdrant_client import QdrantClient
 from qdrant_client import grpc as messages
 from qdrant_client.models import PointStruct
 
+from benchmarks.servers.store import API_KEY, REAL, running_store
 from sinks.channel import ServerChannel
 from sinks.config import StoreConfig
 from sinks.open import open_store
@@ -49,8 +55,6 @@ from sinks.users import Users
 DIM = 128
 TOKEN = 1234567890123
 """Under which the sink says that all users are held."""
-REAL = os.environ.get("DRIFTLINE_TEST_QDRANT", "")
-API_KEY = os.environ.get("DRIFTLINE_TEST_QDRANT_API_KEY")
 
 
 def sample(n: int, state_bytes: int) -> UserPoints:
@@ -190,6 +194,57 @@ def written(users: UserStore, points: UserPoints, holds: list[int]) -> None:
         raise RuntimeError("somebody else writes these users")
 
 
+def counted(users: Users, points: UserPoints, holds: list[int], rounds: int) -> dict[str, float]:
+    """Milliseconds a 1,000 points of sending and of counting, medians of the rounds, and their ratios."""
+    spent: dict[str, list[float]] = {}
+
+    def timed_call(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def timing(*arguments: Any, **options: Any) -> Any:
+            began, cpu = time.perf_counter(), time.process_time()
+            answer = call(*arguments, **options)
+            cpu, seconds = time.process_time() - cpu, time.perf_counter() - began
+            total = spent.setdefault(name, [0.0, 0.0])
+            total[0], total[1] = total[0] + seconds, total[1] + cpu
+            return answer
+
+        return timing
+
+    collection = users._collection
+    collection.upsert = timed_call("upsert", collection.upsert)  # type: ignore[method-assign]
+    collection.count = timed_call("count", collection.count)  # type: ignore[method-assign]
+    runs = []
+    try:
+        for number in range(rounds + 1):
+            spent.clear()
+            written(users, points, holds)
+            if number:
+                runs.append((*spent["upsert"], *spent["count"]))
+    finally:
+        del collection.upsert, collection.count
+    per = 1e6 / len(points.user_ids)
+    upsert, upsert_cpu, count, count_cpu = (statistics.median(column) for column in zip(*runs, strict=True))
+    return {
+        "upsert_ms_per_1000": round(per * upsert, 1),
+        "count_ms_per_1000": round(per * count, 2),
+        "count_to_upsert": round(statistics.median(run[2] / run[0] for run in runs), 3),
+        "cpu_count_to_upsert": round(count_cpu / upsert_cpu, 3),
+    }
+
+
+def counted_in_store(points: UserPoints, rounds: int) -> dict[str, float | str]:
+    """`counted` in a server that stores."""
+    with tempfile.TemporaryDirectory() as name, running_store(Path(name)) as server:
+        config = StoreConfig(**server.flags())
+        with open_store(server.url, config, DIM, create=True) as store:
+            users = store.users
+            if not isinstance(users, Users):
+                raise TypeError(type(users).__name__)
+            claim = users.claim(points.user_ids)
+            users.write(points, claim.holds, token=claim.token)
+            figures = counted(users, points, [claim.token] * len(points.user_ids), rounds)
+    return {**figures, "server": server.words}
+
+
 def measure(n: int, rounds: int, state_bytes: int) -> dict[str, Any]:
     """Alternating rounds, medians."""
     points, batch = sample(n, state_bytes), StoreConfig().batch_points
@@ -209,6 +264,8 @@ def measure(n: int, rounds: int, state_bytes: int) -> dict[str, Any]:
                 figures = timed(writes[name], received, n)
                 if number:  # the first round connects and warms up
                     runs[name].append(figures)
+        assert isinstance(users, Users)
+        count = counted(users, points, holds, rounds)
     medians = {
         name: {key: round(statistics.median(run[key] for run in figures), 1) for key in figures[0]}
         for name, figures in runs.items()
@@ -221,6 +278,8 @@ def measure(n: int, rounds: int, state_bytes: int) -> dict[str, Any]:
         **medians,
         "cpu_ratio_to_qdrant_client": round(statistics.median(ratios), 3),
         "cpu_ratios": [round(ratio, 3) for ratio in ratios],
+        "count": count,
+        "count_in_store": counted_in_store(points, min(rounds, 5)),
         "batch_points": batch,
     }
 
