@@ -41,5 +41,8 @@ def to_blocks(vectors: F64) -> tuple[I16, I32]:
 def from_blocks(exponent: I16, whole: I32) -> F64:
     """The vectors (N, ...) float64."""
     step = np.ldexp(1.0, exponent.astype(np.int64) - BITS)
-    vectors: F64 = whole.astype(np.float64) * step.reshape(-1, *(1,) * (whole.ndim - 1))
+    vectors: F64 = whole.astype(np.float64)
+    vectors *= step.reshape(
+        -1, *(1,) * (whole.ndim - 1)
+    )  # a second array of this size costs more than the product
     return vectors
