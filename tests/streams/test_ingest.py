@@ -54,7 +54,8 @@ def test_the_same_event_twice_is_applied_once(tmp_path: Path) -> None:
         assert workspace.ingest.apply(columns_of([twice, twice])).code.tolist() == [APPLIED, DUPLICATE]
         assert workspace.ingest.apply(columns_of([twice], offsets=[2])).code.tolist() == [DUPLICATE]
         once.ingest.apply(columns_of([twice]))
-        assert_same_states(workspace.store, once.store, workspace.interest, tolerance=0.0)
+        # A vector is made of states before they are packed, which rounds them once.
+        assert_same_states(workspace.store, once.store, workspace.interest, tolerance=1e-7)
 
 
 def test_redelivered_records_are_dropped_by_a_worker_that_remembers_nothing(tmp_path: Path) -> None:

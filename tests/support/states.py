@@ -38,7 +38,7 @@ def done_of(store: Store, user: str) -> dict[str, int]:
     return {identity: offset for identity, offset in done.items() if offset >= 0}
 
 
-def assert_same_states(a: Store, b: Store, config: InterestConfig, tolerance: float = 1e-4) -> int:
+def assert_same_states(a: Store, b: Store, config: InterestConfig, tolerance: float = 1e-6) -> int:
     """The same users with the same states and fused vectors; how many users."""
     users_a, states_a, fused_a = states_of(a, config)
     users_b, states_b, fused_b = states_of(b, config)
