@@ -1,5 +1,6 @@
 # make quickstart   see it work          make test    everything that CI checks
 # make check        lint, types, imports  make bench   the benchmarks, one JSON line each
+# make test-long    what takes minutes each: memory, leaders that move, permissions, lanes on two replicas
 # make mutants      changed copies of the code that the tests have to notice, one table (MUTANTS="--only progress")
 # make faults       kills, outages, zombies and late writes in their long form, one table at the end (FAULTS="--seed 7 --only zombie")
 #
@@ -13,10 +14,10 @@ TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup quickstart test check bench rivals faults mutants clean
+.PHONY: help setup quickstart test test-long check bench rivals faults mutants clean
 
 help:
-	@sed -n '1,7s/^# \{0,1\}//p' Makefile
+	@sed -n '1,8s/^# \{0,1\}//p' Makefile
 
 setup: .venv/ready
 
@@ -47,7 +48,11 @@ test: check
 	@echo "==> examples in docstrings"
 	@$(BIN)/pytest -q --doctest-modules streams encoders transfer sinks
 	@echo "==> tests"
-	@$(BIN)/pytest -q --durations=10 --numprocesses 2 --dist loadfile tests
+	@$(BIN)/pytest -q --durations=10 --numprocesses 2 --dist loadfile -m "not long" tests
+
+test-long: setup
+	@echo "==> tests that take minutes each"
+	@$(BIN)/pytest -q --durations=10 --numprocesses 2 --dist loadfile -m long tests
 	@echo "==> lanes on a server with two replicas"
 	@DRIFTLINE_TEST_REPLICAS=2 $(BIN)/pytest -q --numprocesses 2 --dist loadfile tests/streams/test_lanes_of_two_workers.py tests/streams/test_many_writers.py
 

@@ -15,7 +15,7 @@ from support.brokers import kafka_parts
 from support.daemon_process import DaemonProcess
 from support.streamed_logs import TOPICS, assert_equal_stores, replayed, rows, send
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.broker, pytest.mark.long, pytest.mark.timeout(900)]
 
 REPLICATED = {
     "offsets_topic_replication_factor": "3",

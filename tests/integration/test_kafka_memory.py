@@ -16,7 +16,7 @@ from support.qdrant_process import QdrantProcess
 from support.record_sets import Row
 from support.streamed_logs import make_topics
 
-pytestmark = [pytest.mark.broker, pytest.mark.server, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.broker, pytest.mark.long, pytest.mark.server, pytest.mark.timeout(900)]
 
 SLACK_MB = 220
 """Beside `in_flight_bytes`: lists that wait before it (13 of a sixteenth of it at most), fetches that are still packed, a

@@ -25,7 +25,7 @@ from support.event_columns import event
 from support.kafka_producer import send_batch
 from support.streamed_logs import TOPICS, make_topics
 
-pytestmark = [pytest.mark.broker, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.broker, pytest.mark.long, pytest.mark.timeout(600)]
 JAAS = (
     'org.apache.kafka.common.security.plain.PlainLoginModule required username="admin" password="admin-secret" '
     'user_admin="admin-secret" user_driftline="daemon-secret";'
