@@ -42,16 +42,18 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
     """Freeze one of the workers in a burst of events, let the others go past it, and wake it, again and again."""
     trial = Trial("zombie", folder, broker, seed, partitions=PARTITIONS)
     log = trial.log(sizes.events, sizes.users)
-    freezes = taken = refused = 0
+    freezes = taken = refused = in_hand = 0
     with QdrantServer(folder / "qdrant") as server, ExitStack() as running:
         crew = [running.enter_context(trial.worker(server.url)) for _ in range(sizes.workers)]
         for worker in crew:
             worker.until_ready()
         with trial.load(log.records(trial.prefix), sizes.rate) as load:
-            while freezes < sizes.freezes or (not refused and freezes < sizes.freezes + MORE_FREEZES):
+            while freezes < sizes.freezes or (not in_hand and freezes < sizes.freezes + MORE_FREEZES):
                 left = max(1, sizes.freezes - freezes)
                 more = freeze(trial, crew, server, load, sizes, left)
                 freezes, taken, refused = freezes + 1, taken + more[0], refused + more[1]
+                # What it held is refused by the store, or dropped by itself where it asks the group first.
+                in_hand = refused + trial.total("driftline_stale_events_total", crew)
             trial.exercised(not load.finished, "the load was over before the last wake")
             load.rate = None
             load.until_sent()
@@ -60,7 +62,7 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
             for worker in crew:
                 trial.stop(worker)
         trial.exercised(taken > 0, "nobody took over a user of a frozen worker")
-        trial.exercised(refused > 0, "no write of a woken worker was refused")
+        trial.exercised(in_hand > 0, "no woken worker had work in hand")
         times = f"{sizes.workers} workers, {freezes} freezes; {taken} users taken over, {refused} refused, {stale} stale"
         return trial.result(server.url, log, times)
 
