@@ -89,7 +89,7 @@ def test_every_dashboard_query_is_answered_from_the_scraped_daemon(
             assert value(api, "sum(driftline_dead_letters_total)") == 1
             stored = set(get(api, "label/__name__/values")["data"])
             for rule in alerts():
-                assert set(named(rule["expr"]).metrics) <= stored, rule["alert"]
+                assert set(named(rule["expr"]).metrics) <= stored.union(ONLY_IN_TROUBLE), rule["alert"]
             rules = [rule for group in get(api, "rules")["data"]["groups"] for rule in group["rules"]]
             assert {rule["name"] for rule in rules} == {rule["alert"] for rule in alerts()}
             assert all(rule["health"] == "ok" for rule in rules), rules
@@ -158,10 +158,18 @@ def traffic(broker: BrokerConfig, topics: TopicsConfig) -> Iterator[None]:
         sending.join()
 
 
+ONLY_IN_TROUBLE = ("driftline_dead_letters_dropped_total", "driftline_lost_records_total")
+"""Counters without a series until it happens; their alerts are tested by rule."""
+
+
 def until_answered(api: str) -> list[str]:
     """Ask until each query has been answered with numbers once; those that were not within the time."""
     end = time.monotonic() + WAIT_S
-    open_ = [(title, expression) for title, expression, _ in queries()]
+    open_ = [
+        (title, expression)
+        for title, expression, _ in queries()
+        if not any(name in expression for name in ONLY_IN_TROUBLE)
+    ]
     while open_ and time.monotonic() < end:
         open_ = [(title, expression) for title, expression in open_ if not finite(api, expression)]
         time.sleep(0.2)

@@ -41,7 +41,7 @@ def folder() -> Iterator[Path]:
 
 def fill(location: str) -> None:
     events = [
-        event(f"u{n % USERS}", f"i{n % 50}", at=30.0 * n, scenario=("toys", "garden")[n % 3 == 0])
+        event(f"u{n % USERS}", f"i{n % 50}", at=3.0 * n, scenario=("toys", "garden")[n % 3 == 0])
         for n in range(3 * USERS)
     ]
     with open_workspace(location, OLD, create=True) as workspace:
@@ -114,7 +114,7 @@ def test_killed_on_a_server(folder: Path) -> None:
     with QdrantProcess(folder / "q") as server:
         fill(server.url)
         server.faults(delay_s=0.02)
-        for writes in (4, 6):
+        for writes in (4, 3):
             before = server.faults()["calls"].get("Upsert", 0)
             kill_when(
                 refuse(folder, server.url),
