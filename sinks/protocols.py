@@ -140,7 +140,11 @@ class Sources(Protocol):
         ...
 
     def known(self) -> dict[str, SourceInfo]:
-        """All sources by identity."""
+        """All sources by identity. Each letter that was redriven is one: ask `find` for those that you mean."""
+        ...
+
+    def find(self, identities: Sequence[str]) -> dict[str, SourceInfo]:
+        """Those of the sources that are registered, by identity."""
         ...
 
     def describe(self, identity: str, about: Mapping[str, Any]) -> None:

@@ -87,6 +87,17 @@ class Sources:
 
     def known(self) -> dict[str, SourceInfo]:
         """All sources by identity."""
+        return self._infos(self._listed(_SOURCES))
+
+    def find(self, identities: Sequence[str]) -> dict[str, SourceInfo]:
+        """Those of the sources that are registered; see `sinks.protocols.Sources.find`."""
+        check_texts(identities, "sources")
+        payloads: list[Payload] = []
+        for part in in_parts(list(dict.fromkeys(identities)), _AT_A_TIME):
+            payloads += self._read([_source_id(identity) for identity in part])
+        return self._infos(payloads)
+
+    def _infos(self, payloads: Iterable[Payload]) -> dict[str, SourceInfo]:
         aliases: dict[str, list[str]] = {}
         for payload in self._listed(_ALIASES):
             aliases.setdefault(payload["identity"], []).append(payload["alias"])
@@ -94,7 +105,7 @@ class Sources:
             payload["identity"]: SourceInfo(
                 int(payload["number"]), tuple(aliases.get(payload["identity"], ())), dict(payload["about"])
             )
-            for payload in self._listed(_SOURCES)
+            for payload in payloads
         }
 
     def describe(self, identity: str, about: Mapping[str, Any]) -> None:

@@ -84,9 +84,9 @@ def finish(sources: Sources, ends: Mapping[str, int]) -> None:
         StoreUnavailable: call again.
     """
     advance(sources, ends)
-    known = sources.known()
+    found = sources.find(list(ends))
     for identity, end in ends.items():
-        sources.describe(identity, {**known[identity].about, BY_LOG: end})
+        sources.describe(identity, {**found[identity].about, BY_LOG: end})
 
 
 def advance(sources: Sources, ends: Mapping[str, int]) -> None:

@@ -131,8 +131,8 @@ class LetterRedrive:
 
     def _some(self, letters: Sequence[StoredLetter], result: Redriven) -> None:
         by_identity = {letter.identity(self._cluster): letter for letter in letters}
-        known = self._store.sources.known()
-        numbers = {known[identity].number: identity for identity in by_identity if identity in known}
+        known = self._store.sources.find(list(by_identity))
+        numbers = {info.number: identity for identity, info in known.items()}
         for number, reached in self._store.sources.progress(numbers).items():
             if reached >= DONE:
                 result.done += 1
@@ -158,8 +158,8 @@ class LetterRedrive:
 
     def _passed(self, letters: Sequence[StoredLetter]) -> dict[str, int]:
         """How far each source of the letters' records is in the store."""
-        known = self._store.sources.known()
-        numbers = {letter.source: known[letter.source].number for letter in letters if letter.source in known}
+        known = self._store.sources.find([letter.source for letter in letters if letter.source])
+        numbers = {source: info.number for source, info in known.items()}
         progress = self._store.sources.progress(numbers.values())
         return {source: progress[number] for source, number in numbers.items()}
 

@@ -88,7 +88,7 @@ class LostRecords:
         Offsets, not records: what compaction or a transaction had taken out of the range counts too, as nobody can tell any
         more. A gap within the log, which compaction leaves, is no loss and never comes here.
         """
-        info = self._sources.known().get(identity)
+        info = self._sources.find([identity]).get(identity)
         about = dict((info.about if info else None) or {})
         since = max(expected, int(about.get(LOST_TO, 0)))
         if log_start <= since:

@@ -67,7 +67,7 @@ class SourceNumbers:
         if not identities:
             return
         numbers = self._store.sources.numbers(identities)
-        known = self._store.sources.known()
+        known = self._store.sources.find(identities)
         with self._lock:
             for identity, number in numbers.items():
                 # Releases before there were numbers had the name itself there.

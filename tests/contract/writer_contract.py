@@ -114,6 +114,17 @@ class WriterContract:
                 "new": 5
             }
 
+    def test_registered_sources_are_found_by_identity(self, place: Place) -> None:
+        """Those that are asked for, with number, aliases and facts, as `known` tells them; the others are left out."""
+        with place.open() as store:
+            names = [f"log/{n}" for n in range(600)]
+            store.sources.numbers(names, {"log/1": "old"})
+            store.sources.describe("log/2", {"rows": 3})
+            known = store.sources.known()
+            assert store.sources.find([*names[:300], "log/1", "never"]) == {n: known[n] for n in names[:300]}
+            assert (known["log/1"].aliases, known["log/2"].about) == (("old",), {"rows": 3})
+            assert store.sources.find([]) == {}
+
     def test_many_sources_at_once(self, place: Place) -> None:
         """Thousands of sources, such as letters, are registered and listed as a few are."""
         letters = [f"letter/c/t/0/{offset}" for offset in range(1000)]
