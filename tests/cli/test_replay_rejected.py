@@ -28,12 +28,14 @@ def test_a_log_of_which_every_row_is_rejected_fails_with_the_reasons(tmp_path: P
 
 @pytest.mark.parametrize(("bad", "warned"), [(20, False), (40, True)])
 def test_a_log_of_which_most_is_rejected_is_warned_of(tmp_path: Path, bad: int, warned: bool) -> None:
-    """The rest is applied and the exit code is 0; replayed again, with nothing new, it is 0 too."""
+    """The rest is applied and the exit code is 0; replayed again, with nothing new, it is 0 too, and says what it leaves out."""
     log = rows(60)
     path = write_lines(
         tmp_path / "log.jsonl", [{**row, "scenario": ""} if n < bad else row for n, row in enumerate(log)]
     )
-    for _ in range(2):
-        done = driftline("replay", str(path), "--store", str(tmp_path / "s"))
-        assert done.returncode == 0, done.stderr
-        assert (f"{bad} of 60 rows were rejected" in done.stderr) == warned
+    first, again = (driftline("replay", str(path), "--store", str(tmp_path / "s")) for _ in range(2))
+    assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
+    assert (f"{bad} of 60 rows were rejected" in first.stderr) == warned
+    left_out = next(json.loads(line) for line in again.stderr.splitlines() if '"rejected": ' in line)
+    assert left_out["level"] == "warning" and left_out["rejected"] == bad
+    assert "replay them as a file of their own" in left_out["event"]

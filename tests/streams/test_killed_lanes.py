@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,25 +84,32 @@ class KillingServer(QdrantServer):
     """A server that kills a process at a request of its, before it is looked at or before it is answered."""
 
     pid = 0
+    method = ""
+    """the request at which it kills, of any kind if empty"""
     left = 0
     applied = False
-    killed_at = ""
+    asked: Counter[str]
+    """how often each was asked while a process was watched"""
+
+    def watch(self, pid: int, method: str = "", left: int = 0, applied: bool = False) -> None:
+        """Kill the process at the `left`-th request of a method from now on; never if 0."""
+        self.asked = Counter()
+        self.method, self.left, self.applied, self.pid = method, left, applied, pid
 
     def answer(self, method: str, call: Any, request: Any, context: Any) -> Any:
         """As a server does, but for the one request."""
+        name = method.rpartition("/")[2]
         with self._lock:
-            self.left -= 1
-            chosen = bool(self.pid) and self.left == 0
+            watched = bool(self.pid)
+            if watched:
+                self.asked[name] += 1
+            chosen = watched and name == self.method and self.asked[name] == self.left
         if chosen and not self.applied:
-            self._kill(method)
+            os.kill(self.pid, signal.SIGKILL)
         answer = super().answer(method, call, request, context)
         if chosen and self.applied:
-            self._kill(method)
+            os.kill(self.pid, signal.SIGKILL)
         return answer
-
-    def _kill(self, method: str) -> None:
-        self.killed_at = method.rpartition("/")[2]
-        os.kill(self.pid, signal.SIGKILL)
 
 
 @pytest.mark.server
@@ -112,19 +120,30 @@ def test_a_worker_killed_between_any_two_requests_loses_and_doubles_nothing(
     """Before or after a claim, a read, a write, a count, a look at progress or its rise: the next run makes it good."""
     rng = random.Random(seed)
     with quick_folder() as folder, KillingServer(folder / "q") as server:
-        marked, methods = folder / "marked", set()
+        marked, killed_at = folder / "marked", set()
         open_workspace(server.url, SETTINGS, create=True).close()
-        for _ in range(10):
-            server.left, server.applied = rng.randrange(15, 80), rng.random() < 0.5
-            server.killed_at = ""
-            server.pid = children.start(Run(server.url, str(marked)))
+        for method in (
+            "Upsert",
+            "Get",
+            "Scroll",
+            "Count",
+            "Upsert",
+            "Get",
+            "Upsert",
+            "Scroll",
+            "Upsert",
+            "Get",
+        ):
+            applied = rng.random() < 0.5
+            server.watch(children.start(Run(server.url, str(marked))), method, rng.randrange(1, 12), applied)
             status = children.wait()
             server.pid = 0
             assert status in (0, -signal.SIGKILL)
-            methods.add(server.killed_at)
+            if status:
+                killed_at.add(method)
             with opened(server.url) as store:
                 assert_nothing_is_committed_that_is_not_there(store, marked)
-        assert len(methods - {""}) >= 3, f"killed at {methods} only"
+        assert {"Upsert", "Get"} <= killed_at, f"killed at {killed_at} only"
         assert children.run(Run(server.url, str(marked))) == 0
         with opened(server.url) as store:
             assert_exact(store, truth)

@@ -68,4 +68,4 @@ def test_kinds_are_told_apart_by_words_not_by_numbers() -> None:
 
 def test_every_reason_of_a_row_says_what_is_allowed() -> None:
     """But for those that are no fault of the row."""
-    assert set(REASONS) - set(ALLOWED) == {"processing_failed", "user_quarantined"}
+    assert set(REASONS) - set(ALLOWED) == {"processing_failed", "unreadable_record", "user_quarantined"}
