@@ -28,7 +28,7 @@ def test_a_log_of_which_every_row_is_rejected_fails_with_the_reasons(tmp_path: P
 
 @pytest.mark.parametrize(("bad", "warned"), [(20, False), (40, True)])
 def test_a_log_of_which_most_is_rejected_is_warned_of(tmp_path: Path, bad: int, warned: bool) -> None:
-    """The rest is applied and the exit code is 0; replayed again, with nothing new, it is 0 too, and says what it leaves out."""
+    """The rest is applied and the exit code is 0; replayed again, it is 0 too, and says what it leaves out."""
     log = rows(60)
     path = write_lines(
         tmp_path / "log.jsonl", [{**row, "scenario": ""} if n < bad else row for n, row in enumerate(log)]
