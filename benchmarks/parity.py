@@ -35,10 +35,12 @@ from streams.logs import open_logs
 from transfer.analytic import AnalyticTransfer
 from transfer.arrays import F32, F64, I64
 from transfer.config import InterestConfig
-from transfer.interest import EventTerms, InterestStates, apply_events, take
+from transfer.interest import apply_events
 from transfer.packing import pack, unpack
 from transfer.protocols import Fusion
 from transfer.rows import group_starts, owners, shares, sizes_of
+from transfer.states import InterestStates, take
+from transfer.terms import EventTerms
 
 SMALL = 100
 

@@ -8,7 +8,8 @@ from streams.columns import NONE, U64, EventColumns
 from transfer.arrays import F64, I64, Bool
 from transfer.rows import first_of_each, group_starts, held, owners, sizes_of
 from transfer.states import InterestStates
-from transfer.tables import Sequences, TablesConfig
+from transfer.table_steps import Sequences
+from transfer.tables_config import TablesConfig
 
 
 def batch_sequences(

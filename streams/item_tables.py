@@ -27,8 +27,10 @@ from sinks.errors import LeaseLost, StoreMismatch
 from sinks.protocols import Store
 from streams.metrics import Metrics
 from streams.table_slot import TableSlot, read_slots
-from transfer.tables import ItemTables, Steps, TablesConfig, empty_tables, merge, sum_steps
-from transfer.tables_config import TABLES_VERSION
+from transfer.item_tables import ItemTables, empty_tables
+from transfer.table_steps import Steps
+from transfer.table_sums import merge, sum_steps
+from transfer.tables_config import TABLES_VERSION, TablesConfig
 
 log = structlog.get_logger(__name__)
 

@@ -12,10 +12,11 @@ from sinks.points import UserPoints
 from streams.columns import NONE, EventColumns
 from streams.watermarks import Watermark
 from transfer.config import InterestConfig
-from transfer.interest import EventTerms, apply_events
+from transfer.interest import apply_events
 from transfer.packing import pack
 from transfer.protocols import Fusion, TransferModel
 from transfer.states import InterestStates
+from transfer.terms import EventTerms
 
 F32 = npt.NDArray[np.float32]
 

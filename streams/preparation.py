@@ -24,7 +24,8 @@ from transfer.packing import unpack
 from transfer.protocols import TransferModel
 from transfer.states import InterestStates
 from transfer.states import take as take_states
-from transfer.tables import Steps, TablesConfig, steps_of
+from transfer.table_steps import Steps, steps_of
+from transfer.tables_config import TablesConfig
 
 
 @dataclass(frozen=True, slots=True, eq=False)

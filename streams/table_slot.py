@@ -30,7 +30,10 @@ from sinks.errors import StoreUnavailable
 from sinks.leases import Lease
 from sinks.protocols import Store
 from transfer.errors import TablesFormatError
-from transfer.tables import ItemTables, TablesConfig, empty_tables, merge, pack, unpack
+from transfer.item_tables import ItemTables, empty_tables
+from transfer.table_sums import merge
+from transfer.tables_config import TablesConfig
+from transfer.tables_packing import pack, unpack
 
 log = structlog.get_logger(__name__)
 

@@ -30,7 +30,6 @@ from transfer.slots import fold_slots, follow_fold, merge_slots, note_left, slot
 from transfer.states import (
     OTHER,
     InterestStates,
-    empty_states,
     names_in_use,
     renumbering,
     sorted_names,
@@ -39,8 +38,6 @@ from transfer.states import (
 )
 from transfer.terms import EventTerms
 from transfer.trims import Arrivals, first_too_many
-
-__all__ = ["OTHER", "EventTerms", "InterestStates", "apply_events", "empty_states", "merge", "take"]
 
 
 def apply_events(

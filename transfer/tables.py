@@ -11,37 +11,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from transfer.arrays import F64, I32, I64, U64, Bool
-from transfer.item_tables import NEXT, WINDOW, ItemTables, empty_tables
+from transfer.item_tables import ItemTables, empty_tables
 from transfer.rows import group_starts, owners
 from transfer.table_steps import Sequences, Steps, steps_of
-from transfer.table_sums import merge, observe, sum_steps, trim
+from transfer.table_sums import merge, sum_steps
 from transfer.tables_config import TablesConfig
-from transfer.tables_packing import pack, unpack
-from transfer.tables_read import CodedTables, Neighbours, neighbours, shares, top
-
-__all__ = [
-    "NEXT",
-    "WINDOW",
-    "CodedTables",
-    "ItemTables",
-    "Neighbours",
-    "Sequences",
-    "Steps",
-    "TablesConfig",
-    "empty_tables",
-    "merge",
-    "neighbours",
-    "observe",
-    "pack",
-    "sequences_of_rows",
-    "shares",
-    "steps_of",
-    "sum_steps",
-    "tables_of_log",
-    "top",
-    "trim",
-    "unpack",
-]
 
 MOST_PAIRS = 2_000_000
 """Pairs that are summed at once: about 80 MB."""

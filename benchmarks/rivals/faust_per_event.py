@@ -27,9 +27,10 @@ from streams.pipeline import Advance, user_points
 from streams.settings import Settings
 from streams.workspace import Workspace, open_workspace
 from transfer.config import ACTIONS
-from transfer.interest import EventTerms, apply_events
+from transfer.interest import apply_events
 from transfer.packing import pack, unpack
 from transfer.states import InterestStates, empty_states
+from transfer.terms import EventTerms
 
 EVENTS_PER_UPSERT = 100
 

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from benchmarks.workloads.drift import F64, ITEMS_PER_SCENARIO, SCENARIOS, Course
 from transfer.config import InterestConfig
-from transfer.interest import apply_events, empty_states
+from transfer.interest import apply_events
 from transfer.protocols import Fusion, TransferModel
 from transfer.rows import shares
-from transfer.states import InterestStates, take
+from transfer.states import InterestStates, empty_states, take
 from transfer.terms import EventTerms
 
 NAMES = [f"scenario {code:02d}" for code in range(SCENARIOS)]

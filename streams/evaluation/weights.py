@@ -12,8 +12,9 @@ from streams.evaluation.slices import Facts
 from streams.history import History
 from transfer.arrays import F32, F64, I64
 from transfer.config import InterestConfig
-from transfer.interest import apply_events, empty_states
+from transfer.interest import apply_events
 from transfer.protocols import TransferModel
+from transfer.states import empty_states
 from transfer.terms import EventTerms
 
 SETTLED = 20

@@ -36,18 +36,13 @@ from support.qdrant_server import QdrantServer
 from support.table_events import NAMES, SMALL, Step, assert_counts, assert_same, sequences
 from transfer.config import InterestConfig
 from transfer.errors import TablesFormatError
-from transfer.interest import apply_events, empty_states
-from transfer.tables import (
-    ItemTables,
-    TablesConfig,
-    empty_tables,
-    merge,
-    neighbours,
-    observe,
-    shares,
-    steps_of,
-    sum_steps,
-)
+from transfer.interest import apply_events
+from transfer.item_tables import ItemTables, empty_tables
+from transfer.states import empty_states
+from transfer.table_steps import steps_of
+from transfer.table_sums import merge, observe, sum_steps
+from transfer.tables_config import TablesConfig
+from transfer.tables_read import neighbours, shares
 
 SETTINGS = Settings(tables=SMALL)
 START = NOW - 86400

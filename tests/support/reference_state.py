@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from transfer.config import InterestConfig
-from transfer.interest import OTHER, EventTerms, InterestStates
+from transfer.states import OTHER, InterestStates
+from transfer.terms import EventTerms
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from transfer.tables import NEXT, WINDOW, ItemTables, Sequences, TablesConfig
+from transfer.item_tables import NEXT, WINDOW, ItemTables
+from transfer.table_steps import Sequences
+from transfer.tables_config import TablesConfig
 
 SMALL = TablesConfig(
     half_lives_s=(50.0, 400.0, float("inf")), pair_window=2, pair_events=4, pair_half_life_s=300.0

@@ -13,10 +13,10 @@ from support.reference_state import Event, max_relative_error
 from transfer import packing
 from transfer.config import InterestConfig
 from transfer.errors import StateFormatError, StateSettingsMismatch, StateTooNew
-from transfer.interest import InterestStates, empty_states, take
 from transfer.layout import PREFIX as PREFIX_KIND
 from transfer.layout import SIZES, Layout
 from transfer.packing import pack, unpack
+from transfer.states import InterestStates, empty_states, take
 
 DEFAULT = InterestConfig()
 PREFIX = PREFIX_KIND.itemsize

@@ -20,21 +20,11 @@ from support.table_events import (
     sequences,
     step_lists,
 )
-from transfer.tables import (
-    NEXT,
-    WINDOW,
-    CodedTables,
-    ItemTables,
-    TablesConfig,
-    empty_tables,
-    merge,
-    neighbours,
-    observe,
-    shares,
-    tables_of_log,
-    top,
-    trim,
-)
+from transfer.item_tables import NEXT, WINDOW, ItemTables, empty_tables
+from transfer.table_sums import merge, observe, trim
+from transfer.tables import tables_of_log
+from transfer.tables_config import TablesConfig
+from transfer.tables_read import CodedTables, neighbours, shares, top
 
 moderate = settings(deadline=None, max_examples=60)
 

@@ -7,7 +7,8 @@ import pytest
 
 from support.interest_events import SMALL, unit_vector
 from support.reference_state import Event, terms_of
-from transfer.interest import apply_events, empty_states, merge
+from transfer.interest import apply_events, merge
+from transfer.states import empty_states
 
 GOOD = terms_of([Event(0, 5.0, 7, 1, 3, "books", unit_vector(1, SMALL.dim))], SMALL.dim)
 
