@@ -30,8 +30,8 @@ from benchmarks.servers.store import running_store
 from benchmarks.workloads.report import where
 from benchmarks.workloads.warm import warm_items
 from sinks.open import open_store
-from streams.assemble import RawEvents, assemble
-from streams.columns import EventColumns
+from streams.events.columns import EventColumns
+from streams.events.validate import RawEvents, assemble
 from streams.refuse import refuse
 from streams.settings import Settings
 from streams.transfer_model import version_of

@@ -19,9 +19,9 @@ from importlib.metadata import version
 
 import numpy as np
 
-from streams.assemble import RawEvents, assemble
-from streams.columns import EventColumns, factorise, factorise_optional
-from streams.decode import decode_events
+from streams.events.columns import EventColumns, factorise, factorise_optional
+from streams.events.decode import decode_events
+from streams.events.validate import RawEvents, assemble
 
 NOW = 1_800_000_000.0
 BATCH = 4000

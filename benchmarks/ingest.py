@@ -27,7 +27,7 @@ from typing import Any
 
 from benchmarks.servers.broker import running_broker
 from streams.broker_config import BrokerConfig
-from streams.event import ItemRow
+from streams.events.event import ItemRow
 from streams.simulate import send_all, simulated_events, simulated_users
 from streams.topics import ensure_topics
 

@@ -33,7 +33,7 @@ from benchmarks.workloads.resident import MIB, resident
 from benchmarks.workloads.warm import warm_items
 from sinks.points import UserPoints
 from sinks.writer import NEW
-from streams.columns import EventColumns
+from streams.events.columns import EventColumns
 from streams.settings import Settings
 from streams.workspace import open_workspace
 from transfer.config import ACTIONS

@@ -29,8 +29,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.workloads.report import where
-from streams.columns import EventColumns, concatenate
-from streams.columns import take as events_of
+from streams.events.columns import EventColumns, concatenate
+from streams.events.columns import take as events_of
 from streams.logs import open_logs
 from transfer.analytic import AnalyticTransfer
 from transfer.arrays import F32, F64, I64

@@ -11,7 +11,7 @@ from mode import CrashingSupervisor
 
 from streams.batch import ITEMS, Batch
 from streams.broker_config import BrokerConfig
-from streams.event import Reject
+from streams.events.event import Reject
 from streams.fetching import FetchBounds
 from streams.group_pairing import GroupStamp
 from streams.lanes import Lanes

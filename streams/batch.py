@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from streams.columns import EventColumns
-from streams.decode import DecodedItems
-from streams.event import Reject
+from streams.events.columns import EventColumns
+from streams.events.decode import DecodedItems
+from streams.events.event import Reject
 
 ITEMS = "items"
 """The kind of a batch of catalogue records; the other kinds are the actions."""

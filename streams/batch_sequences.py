@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.columns import NONE, U64, EventColumns
+from streams.events.columns import NONE, U64, EventColumns
 from transfer.arrays import F64, I64, Bool
 from transfer.rows import first_of_each, group_starts, held, owners, sizes_of
 from transfer.states import InterestStates

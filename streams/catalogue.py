@@ -16,7 +16,7 @@ from encoders.items import ItemVectors
 from encoders.prepare import item_text
 from sinks.points import WITHOUT_TEXT, ItemPoints, ItemRecord, item_key
 from sinks.protocols import Store
-from streams.event import ItemRow
+from streams.events.event import ItemRow
 from streams.metrics import Metrics
 
 ROWS_AT_A_TIME = 2000

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from streams.decode import item_reject_reason
 from streams.errors import LogError
-from streams.event import MAX_TEXT_CHARS, ItemRow, Reject
+from streams.events.decode import item_reject_reason
+from streams.events.event import MAX_TEXT_CHARS, ItemRow, Reject
 from streams.file_fields import find_fields
 from streams.mapping import CATALOGUE_FIELDS, columns_of_fields
 from streams.table_columns import Faults, optional_strings

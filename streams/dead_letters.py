@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, Protocol, TypeVar
 import structlog
 
 from streams.errors import BrokerError, BrokerUnavailable, DaemonError
-from streams.event import Reject
+from streams.events.event import Reject
 from streams.letter import LEAST_BYTES, PARKED, letter, size_of
 from streams.metrics import Metrics
 

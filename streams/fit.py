@@ -14,8 +14,8 @@ from encoders.content import ContentEncoder
 from encoders.item_encoder import ItemEncoder, fit_item_encoder
 from encoders.unseen import unseen_vectors
 from encoders.whitening import Whitening
-from streams.columns import I64, NONE
 from streams.errors import LogError
+from streams.events.columns import I64, NONE
 from streams.history import History
 from transfer.rows import group_starts
 

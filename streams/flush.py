@@ -13,16 +13,16 @@ import numpy.typing as npt
 from encoders.errors import EncoderError
 from sinks.errors import PointRefused, StoreError
 from streams.batch import ITEMS, Batch, joined
-from streams.columns import EventColumns, concatenate, empty, factorise, take
 from streams.culprits import TooManyCulprits, culprits
-from streams.decode import DecodedItems, decode_events, decode_items
 from streams.errors import DaemonError, StreamsError
-from streams.event import Reason, Reject
+from streams.events.columns import EventColumns, concatenate, empty, factorise, take
+from streams.events.decode import DecodedItems, decode_events, decode_items
+from streams.events.event import Reason, Reject
+from streams.events.record_clock import RecordClock
+from streams.events.watermarks import kafka_source
 from streams.ingest import OUTCOMES, Applying, Outcome
 from streams.letter import PARKED, letter_identity
-from streams.record_clock import RecordClock
 from streams.unreadable_users import unreadable_users
-from streams.watermarks import kafka_source
 from streams.workspace import Workspace
 from transfer.config import ACTIONS
 from transfer.packing import unpack

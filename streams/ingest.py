@@ -35,7 +35,8 @@ import numpy.typing as npt
 
 from sinks.protocols import Store
 from sinks.writer import LOST, NEW
-from streams.columns import EventColumns, take
+from streams.events.columns import EventColumns, take
+from streams.events.watermarks import advanced, redelivered
 from streams.failpoints import Failpoints
 from streams.item_tables import TableCounts
 from streams.metrics import Metrics
@@ -43,7 +44,6 @@ from streams.preparation import Preparation, Prepared
 from streams.source_numbers import SourceNumbers
 from streams.user_cache import NO_PARTITION, SEVERAL_PARTITIONS, HeldUser, UserCache
 from streams.user_locks import UserLocks
-from streams.watermarks import advanced, redelivered
 
 APPLIED, DUPLICATE, REDELIVERED = 0, 1, 2
 OUTCOMES = ("applied", "duplicate", "redelivered")

@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from streams.errors import LogError
-from streams.event import Reason
-from streams.json_reasons import undecodable
+from streams.events.event import Reason
+from streams.events.json_errors import undecodable
 from streams.packed_file import open_bytes
 from streams.table_rows import BATCH_BYTES, MAX_ROW_BYTES, Column, Rows, TableFile
 

@@ -38,11 +38,11 @@ import structlog
 from sinks.errors import StoreUnavailable
 from streams.batch import Batch
 from streams.errors import DaemonError, LaneLost
+from streams.events.watermarks import kafka_source
 from streams.flush import Flush, is_poison
 from streams.lane_work import LaneWork
 from streams.letter import PARKED
 from streams.unreadable_users import is_unreadable, refuse_other_release
-from streams.watermarks import kafka_source
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")

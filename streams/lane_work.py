@@ -10,7 +10,7 @@ from typing import Protocol
 
 from streams.batch import Batch
 from streams.dead_letters import DeadLetters
-from streams.record_clock import RecordClock
+from streams.events.record_clock import RecordClock
 from streams.reject_share import RejectShare
 from streams.room import Room
 from streams.tolerance import Tolerance

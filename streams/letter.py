@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.event import MAX_TEXT_CHARS, Event, Reason, Reject
+from streams.events.event import MAX_TEXT_CHARS, Event, Reason, Reject
 
 Headers = list[tuple[str, bytes]]
 

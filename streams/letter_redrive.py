@@ -21,10 +21,10 @@ import numpy as np
 from sinks.points import PLACEHOLDER, item_key
 from sinks.protocols import Store
 from streams.catalogue import CatalogueWriter
-from streams.columns import EventColumns, concatenate, take
 from streams.culprits import culprits
-from streams.decode import decode_events, decode_items
-from streams.event import ItemRow, Reject
+from streams.events.columns import EventColumns, concatenate, take
+from streams.events.decode import decode_events, decode_items
+from streams.events.event import ItemRow, Reject
 from streams.flush import is_poison
 from streams.ingest import APPLIED, Outcome
 from streams.letter import StoredLetter

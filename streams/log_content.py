@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from streams.columns import F64, I32, U64
-from streams.event import mixed_bits
+from streams.events.columns import F64, I32, U64
+from streams.events.event import mixed_bits
 
 SKETCH: Final = 64
 """Smallest row digests kept of a log: enough to tell an overlap of a few percent."""

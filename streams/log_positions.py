@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streams.columns import I32, I64, NONE
+from streams.events.columns import I32, I64, NONE
 from transfer.rows import group_starts
 
 Partition = tuple[str, int]

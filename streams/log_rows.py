@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.assemble import UNKNOWN_ACTION, RawEvents
-from streams.columns import F64, I32, NONE, factorise_optional, recode
+from streams.events.columns import F64, I32, NONE, factorise_optional, recode
+from streams.events.validate import UNKNOWN_ACTION, RawEvents
 from streams.log_content import Digests, row_digests
 from streams.log_positions import RowPositions, whole_numbers
 from streams.table_columns import Faults, coded, seconds, strings

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from streams.columns import EventColumns, take
 from streams.errors import LogError
+from streams.events.columns import EventColumns, take
 from streams.log_positions import Partition, Positions, RowPositions
 
 

@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from streams.assemble import assemble
-from streams.columns import I64, EventColumns, empty
 from streams.errors import LogError
-from streams.event import MAX_FUTURE_S, Reject
+from streams.events.columns import I64, EventColumns, empty
+from streams.events.event import MAX_FUTURE_S, Reject
+from streams.events.validate import assemble
 from streams.file_fields import find_fields, missing_column
 from streams.log_positions import RowPositions
 from streams.log_rows import LogRows, read_rows

@@ -8,8 +8,8 @@ import numpy as np
 
 from encoders.config import FitConfig
 from encoders.item_encoder import ItemEncoder
-from streams.columns import NONE
 from streams.errors import TrainingError
+from streams.events.columns import NONE
 from streams.fit import ItemContent, fit_encoder, item_vectors
 from streams.history import History
 from streams.scenario_names import NameMaker

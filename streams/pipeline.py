@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sinks.points import UserPoints
-from streams.columns import NONE, EventColumns
-from streams.watermarks import Watermark
+from streams.events.columns import NONE, EventColumns
+from streams.events.watermarks import Watermark
 from transfer.config import InterestConfig
 from transfer.interest import apply_events
 from transfer.packing import pack

@@ -14,11 +14,11 @@ from encoders.content import ContentEncoder
 from encoders.item_space import ItemSpace
 from sinks.points import UserPoints
 from streams.batch_sequences import batch_sequences
-from streams.columns import U64, EventColumns, take
+from streams.events.columns import U64, EventColumns, take
+from streams.events.watermarks import Watermark
 from streams.item_source import ItemSource
 from streams.metrics import Metrics
 from streams.pipeline import advance, user_points
-from streams.watermarks import Watermark
 from transfer.config import InterestConfig
 from transfer.packing import unpack
 from transfer.protocols import TransferModel

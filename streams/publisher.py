@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from streams.broker_config import BrokerConfig
 from streams.errors import BrokerError, BrokerUnavailable
-from streams.records import Record
+from streams.events.encode import Record
 from streams.topics import describe_topics
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from streams.broker_config import BrokerConfig
-from streams.columns import take
+from streams.events.columns import take
+from streams.events.encode import event_record, events_of
 from streams.logs import LogBatch
 from streams.publisher import Publisher
-from streams.records import event_record, events_of
 from transfer.config import ACTIONS
 
 

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Sequence
 
 from streams.errors import DaemonError
-from streams.event import Reject
-from streams.reject_summary import RejectSummary
+from streams.events.event import Reject
+from streams.events.reject_summary import RejectSummary
 
 
 class RejectShare:

@@ -13,7 +13,7 @@ import structlog
 
 from sinks.errors import StoreError, StoreUnavailable
 from streams.broker_config import BrokerConfig
-from streams.event import Reject
+from streams.events.event import Reject
 from streams.ingest import APPLIED
 from streams.kafka_standings import KafkaStandings
 from streams.log_places import place_log

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from sinks.protocols import Sources
-from streams.columns import EventColumns
+from streams.events.columns import EventColumns
 from streams.kafka_standings import KafkaStandings, finish
 from streams.log_places import PlacedLog, known_logs
 from streams.log_positions import Positions

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from streams.broker_config import BrokerConfig
-from streams.event import Event, ItemRow
+from streams.events.encode import event_record, item_record
+from streams.events.event import Event, ItemRow
 from streams.publisher import Publisher
-from streams.records import event_record, item_record
 from streams.simulated_catalogue import simulated_catalogue
 
 NAMES: Final = (

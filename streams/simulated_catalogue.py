@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from streams.event import ItemRow
+from streams.events.event import ItemRow
 
 # scenario -> theme -> (what such an item is, titles)
 _THEMES: Final[dict[str, dict[str, tuple[str, tuple[str, ...]]]]] = {

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 
 from sinks.protocols import Store
-from streams.watermarks import SourceKeys
+from streams.events.watermarks import SourceKeys
 
 
 class SourceNumbers:

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from streams.columns import F64, I32, NONE, recode
-from streams.event import Reason
+from streams.events.columns import F64, I32, NONE, recode
+from streams.events.event import Reason
 from streams.table_rows import Column, is_text
 
 Faults = dict[int, tuple[Reason, str]]

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import pyarrow as pa
 
-from streams.event import Reason
+from streams.events.event import Reason
 
 Kind = Literal["parquet", "csv", "json"]
 Column: TypeAlias = Any

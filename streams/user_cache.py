@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from streams.watermarks import Watermark
+from streams.events.watermarks import Watermark
 
 NO_PARTITION = -1
 """Not seen on a partition yet."""

@@ -20,7 +20,7 @@ Timestamp = Annotated[float, msgspec.Meta(ge=0, le=time.time() + 86400)]
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """As streams.event.Event, without its optional numbers."""
+    """As streams.events.event.Event, without its optional numbers."""
 
     user_id: UserId
     timestamp: Timestamp

@@ -13,10 +13,10 @@ from typing import Any
 from stopwatch import Stopwatch, arguments
 
 from streams.app import faust_app
-from streams.decode import decode_events
+from streams.events.decode import decode_events
+from streams.events.watermarks import kafka_source
 from streams.garbage import collect_seldom
 from streams.settings import Settings
-from streams.watermarks import kafka_source
 
 
 async def run() -> None:

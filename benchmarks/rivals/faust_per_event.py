@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.workloads.warm import warm_items
 from sinks.points import item_key
 from sinks.writer import NEW
-from streams.event import Event, event_keys
+from streams.events.event import Event, event_keys
 from streams.log_setup import set_up_logs
 from streams.pipeline import Advance, user_points
 from streams.settings import Settings

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from streams.broker_config import BrokerConfig
-from streams.columns import take
-from streams.event import Event
+from streams.events.columns import take
+from streams.events.encode import Record, event_record, events_of
+from streams.events.event import Event
 from streams.logs import open_logs
 from streams.mapping import parse_mapping
 from streams.publisher import Publisher
-from streams.records import Record, event_record, events_of
 from streams.settings import TopicsConfig
 from streams.topics import ensure_topics
 from transfer.config import ACTIONS

@@ -16,11 +16,11 @@ from benchmarks.workloads.warm import warm_items
 from sinks.points import UserPoints
 from streams.broker_config import BrokerConfig
 from streams.daemon import Daemon
-from streams.event import Event
+from streams.events.encode import Record, event_record
+from streams.events.event import Event
 from streams.log_setup import set_up_logs
 from streams.metrics import Metrics
 from streams.publisher import Publisher
-from streams.records import Record, event_record
 from streams.settings import Settings
 from streams.workspace import Workspace, open_workspace
 from transfer.config import ACTIONS

@@ -12,10 +12,10 @@ import typer
 from streams.cli import options
 from streams.cli.session import console, fail, load, print_json, progress_bar, reported, show, store_location
 from streams.errors import LogError
-from streams.reject_summary import RejectSummary
+from streams.events.reject_summary import RejectSummary
 
 if TYPE_CHECKING:
-    from streams.event import Reject
+    from streams.events.event import Reject
     from streams.logs import LogBatch
 
 

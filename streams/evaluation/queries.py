@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from streams.columns import NONE
+from streams.events.columns import NONE
 from streams.history import History
 from transfer.arrays import F64, I32, I64, Bool
 from transfer.rows import group_starts, offsets_of, owners, rows_of, sizes_of

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.columns import NONE
 from streams.evaluation.queries import OPEN, Queries, new_targets
+from streams.events.columns import NONE
 from streams.history import History
 from transfer.arrays import F32, I32, I64
 

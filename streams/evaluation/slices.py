@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.columns import NONE
 from streams.evaluation.queries import Queries, first_rows, new_targets, seen_rows
+from streams.events.columns import NONE
 from streams.history import History
 from transfer.arrays import F64, I32, I64, Bool
 from transfer.rows import owners

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from streams.columns import NONE
 from streams.evaluation.bootstrap import paired_difference, per_target
 from streams.evaluation.metrics import HEADLINE, all_means, coverage, gini, popularity_bias, values
 from streams.evaluation.run import Evaluation, Result, Task
 from streams.evaluation.slices import ACTIVITY
+from streams.events.columns import NONE
 from transfer.arrays import I64
 
 SUBJECTS = ("driftline", "analytic")

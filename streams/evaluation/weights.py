@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from encoders.unseen import unseen_vectors
-from streams.columns import NONE
 from streams.evaluation.slices import Facts
+from streams.events.columns import NONE
 from streams.history import History
 from transfer.arrays import F32, F64, I64
 from transfer.config import InterestConfig

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.columns import F64, I32, I64
+from streams.events.columns import F64, I32, I64
 from streams.history import History
 from transfer.arrays import Bool
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from streams.columns import F64
+from streams.events.columns import F64
 from streams.profile.baskets import Baskets, weighted_quantile
 
 Kind = Literal["seconds", "days", "positions", "pages"]

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from streams.columns import F64
+from streams.events.columns import F64
 from streams.history import History
 from streams.profile.again_evidence import AgainEvidence, AgainQuestions
 from streams.profile.baskets import Baskets

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.columns import F64, I64
+from streams.events.columns import F64, I64
 from streams.history import History
 from streams.profile.baskets import Baskets
 from streams.profile.clock import Clock

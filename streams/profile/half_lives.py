@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from streams.columns import F64
+from streams.events.columns import F64
 from streams.profile.baskets import Baskets, weighted_quantile
 from streams.profile.clock import Clock
 from transfer.arrays import Bool

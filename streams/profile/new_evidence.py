@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from streams.columns import F64, I64
+from streams.events.columns import F64, I64
 from streams.history import History
 from streams.profile.questions import Questions, gain, mean_by_question
 from streams.profile.quick_vectors import QuickVectors

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from streams.columns import I32, I64
+from streams.events.columns import I32, I64
 from streams.history import History
 from transfer.arrays import F32, Bool
 

@@ -17,7 +17,7 @@ import sinks.versions
 from sinks.errors import StoreUnavailable
 from sinks.open import open_store
 from sinks.protocols import Store
-from streams.event import ItemRow
+from streams.events.event import ItemRow
 from streams.settings import Settings
 from streams.workspace import open_for_reading, open_workspace
 from support.event_columns import columns_of, event

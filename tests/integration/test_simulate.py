@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from streams.decode import decode_events, decode_items
 from streams.errors import BrokerError
+from streams.events.decode import decode_events, decode_items
 from streams.simulate import simulate
 from streams.simulated_catalogue import simulated_catalogue
 from streams.topics import ensure_topics

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from sinks.points import WITHOUT_TEXT, item_key
-from streams.event import ItemRow
+from streams.events.event import ItemRow
 from streams.settings import Settings
 from streams.workspace import open_workspace
 

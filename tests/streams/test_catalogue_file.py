@@ -8,7 +8,7 @@ import pytest
 
 from streams.catalogue_file import open_catalogue
 from streams.errors import LogError
-from streams.event import MAX_TEXT_CHARS, ItemRow
+from streams.events.event import MAX_TEXT_CHARS, ItemRow
 from support.log_files import KINDS, write
 
 ROWS = [

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.columns import EventColumns, concatenate, empty, factorise, factorise_optional, take
+from streams.events.columns import EventColumns, concatenate, empty, factorise, factorise_optional, take
 from support.event_rows import check_columns, rows_of
 
 events = st.tuples(

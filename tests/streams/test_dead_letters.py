@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.event import Reject
+from streams.events.event import Reject
 from streams.letter import LEAST_BYTES, letter, read_letter, size_of
 from support.event_columns import NOW
 from support.fetched import Fetched

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.decode import Decoded, decode_events
-from streams.event import MAX_TEXT_CHARS, REASONS, Event, event_key, reject_reason
+from streams.events.decode import Decoded, decode_events
+from streams.events.event import MAX_TEXT_CHARS, REASONS, Event, event_key, reject_reason
 from support.event_rows import check_columns, rows_of
 
 NOW = 1_700_000_000.0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from streams.decode import decode_items
-from streams.event import MAX_TEXT_CHARS, ItemRow
+from streams.events.decode import decode_items
+from streams.events.event import MAX_TEXT_CHARS, ItemRow
 
 
 def item(**fields) -> bytes:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from streams.event import MAX_TEXT_CHARS, Event, event_key
+from streams.events.event import MAX_TEXT_CHARS, Event, event_key
 
 CLICK = Event("u1", 1_700_000_000.25, "books", item_id="b1")
 
@@ -54,7 +54,7 @@ def test_texts_that_are_cut_alike_are_alike():
 def test_key_is_the_same_in_every_process():
     """Keys outlive the process that made them."""
     program = (
-        "from streams.event import Event, event_key;"
+        "from streams.events.event import Event, event_key;"
         "print(event_key(Event('u1', 1700000000.25, 'books', item_id='b1'), 1))"
     )
     done = subprocess.run(

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from streams.event import REASONS, Event, reject_reason
+from streams.events.event import REASONS, Event, reject_reason
 
 NOW = 1_700_000_000.0
 

@@ -21,7 +21,7 @@ from sinks.errors import StoreMismatch
 from sinks.points import item_key
 from streams.catalogue_file import open_catalogue
 from streams.cli.main import app
-from streams.event import ItemRow
+from streams.events.event import ItemRow
 from streams.fit import fit_encoder, item_content, item_vectors, rows_before
 from streams.history import History, load_history
 from streams.ingest import APPLIED

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sinks.points import PLACEHOLDER, item_key
-from streams.event import ItemRow
+from streams.events.event import ItemRow
 from streams.ingest import APPLIED, DUPLICATE, REDELIVERED
 from streams.settings import Settings
 from streams.workspace import Workspace, open_workspace

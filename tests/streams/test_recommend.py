@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streams.errors import UserNotFound
-from streams.event import ItemRow
+from streams.events.event import ItemRow
 from streams.explain import explain
 from streams.recommend import recommend
 from streams.settings import Settings

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streams.decode import decode_events
-from streams.event import Reason
-from streams.record_clock import RecordClock
+from streams.events.decode import decode_events
+from streams.events.event import Reason
+from streams.events.record_clock import RecordClock
 from streams.settings import Settings
 from support.event_columns import NOW
 from support.fetched import Fetched

@@ -13,7 +13,7 @@ from sinks.errors import StoreError, StoreMismatch, StoreMoved
 from sinks.open import open_store
 from sinks.points import item_key
 from sinks.protocols import Store
-from streams.event import ItemRow
+from streams.events.event import ItemRow
 from streams.recommend import recommend
 from streams.refuse import RefuseSummary, refuse
 from streams.settings import Settings

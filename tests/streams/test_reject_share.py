@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import pytest
 
 from streams.errors import DaemonError
-from streams.event import REASONS, Reason, Reject
+from streams.events.event import REASONS, Reason, Reject
+from streams.events.reject_summary import ALLOWED, RejectSummary
 from streams.reject_share import RejectShare
-from streams.reject_summary import ALLOWED, RejectSummary
 
 
 def rejects(count: int, reason: Reason = "not_json", detail: str = "malformed") -> list[Reject]:

@@ -6,7 +6,7 @@ import itertools
 import random
 from collections import Counter
 
-from streams.event import reject_reason
+from streams.events.event import reject_reason
 from streams.simulate import simulated_events, simulated_users
 from streams.simulated_catalogue import simulated_catalogue
 

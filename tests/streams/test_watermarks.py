@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.watermarks import advanced, redelivered
+from streams.events.watermarks import advanced, redelivered
 from support.event_columns import columns_of
 
 

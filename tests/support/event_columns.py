@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from streams.columns import EventColumns
-from streams.decode import decode_events
+from streams.events.columns import EventColumns
+from streams.events.decode import decode_events
 from transfer.config import ACTIONS
 
 NOW = 1_700_000_000.0

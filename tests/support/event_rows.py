@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.columns import EventColumns
+from streams.events.columns import EventColumns
 
 
 def rows_of(columns: EventColumns, *, with_source: bool = False) -> list[tuple[Any, ...]]:

@@ -11,8 +11,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from encoders.whitening import Whitening
-from streams.columns import NONE
 from streams.evaluation.queries import Queries, seen_rows
+from streams.events.columns import NONE
 from streams.fit import ItemContent
 from streams.history import History
 from streams.settings import Settings

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from scipy.sparse import csr_array
 
-from streams.columns import NONE
+from streams.events.columns import NONE
 from streams.history import History
 from transfer.arrays import I64
 

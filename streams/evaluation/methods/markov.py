@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from streams.columns import NONE
 from streams.evaluation.methods.base import Setup, last_baskets, profiles
 from streams.evaluation.methods.interactions import row_shares
 from streams.evaluation.methods.pair_counts import PairCounts
 from streams.evaluation.queries import Queries
+from streams.events.columns import NONE
 from streams.history import History
 from transfer.arrays import F32, I64
 from transfer.rows import offsets_of

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from encoders.item_encoder import ItemEncoder
-from streams.columns import NONE
 from streams.errors import EvaluationError
 from streams.evaluation.methods.base import Setup
 from streams.evaluation.queries import Queries
+from streams.events.columns import NONE
 from streams.evidence import count_tables, item_space, requests_at, states_before
 from streams.history import History
 from streams.material import Material, material

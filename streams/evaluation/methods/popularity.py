@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from streams.columns import NONE
 from streams.evaluation.methods.base import Setup
 from streams.evaluation.queries import OPEN, Queries
+from streams.events.columns import NONE
 from streams.history import History
 from transfer.arrays import F32, I64
 

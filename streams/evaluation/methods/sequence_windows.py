@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.columns import NONE
 from streams.evaluation.methods.base import last_items
 from streams.evaluation.queries import Queries
+from streams.events.columns import NONE
 from streams.history import History
 from transfer.arrays import I32, I64, Bool
 from transfer.rows import offsets_of, places

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from streams.event import Reason
+from streams.events.event import Reason
 
 MAX_DETAIL_CHARS: Final = 200
 _NOT_FINITE: Final = re.compile(rb'"timestamp"\s*:\s*[-+]?(?:NaN|Inf|nan|inf)')

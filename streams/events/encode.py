@@ -1,4 +1,4 @@
-"""Columns -> the records of a topic: the inverse of `streams.decode`."""
+"""Columns -> the records of a topic: the inverse of `streams.events.decode`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
-from streams.columns import EventColumns
-from streams.event import Event, ItemRow
+from streams.events.columns import EventColumns
+from streams.events.event import Event, ItemRow
 
 _encode: Final = msgspec.json.Encoder().encode
 

@@ -9,9 +9,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from streams.assemble import RawEvents, assemble
-from streams.columns import F64, I64, Coder, EventColumns
-from streams.event import (
+from streams.events.columns import F64, I64, Coder, EventColumns
+from streams.events.event import (
     MAX_FUTURE_S,
     MAX_ITEM_ID_BYTES,
     MAX_SCENARIO_BYTES,
@@ -23,7 +22,8 @@ from streams.event import (
     fits,
     is_blank,
 )
-from streams.json_reasons import undecodable
+from streams.events.json_errors import undecodable
+from streams.events.validate import RawEvents, assemble
 
 # msgspec, not orjson: 2.3 times as many events a second into the same columns (benchmarks/decode.py), since it
 # checks the types itself and builds no dictionary of fields that nobody asked for.

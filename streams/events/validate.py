@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from streams.columns import F64, I32, I64, NONE, U8, EventColumns, factorise_optional, recode, take
-from streams.event import (
+from streams.events.columns import F64, I32, I64, NONE, U8, EventColumns, factorise_optional, recode, take
+from streams.events.event import (
     MAX_EVENT_ID_BYTES,
     MAX_ITEM_ID_BYTES,
     MAX_SCENARIO_BYTES,
@@ -59,7 +59,7 @@ class RawEvents:
 def assemble(
     raw: RawEvents, *, source: str, now: float | F64, max_future_s: float
 ) -> tuple[EventColumns, list[Reject]]:
-    """Judge the events by the limits of `streams.event`, normalise their texts and compute their keys.
+    """Judge the events by the limits of `streams.events.event`, normalise their texts and compute their keys.
 
     now: unix seconds, for all events or (B,) for each.
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from streams.event import (
+from streams.events.event import (
     MAX_EVENT_ID_BYTES,
     MAX_ITEM_ID_BYTES,
     MAX_SCENARIO_BYTES,

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from streams.columns import EventColumns
+from streams.events.columns import EventColumns
 
 Watermark = dict[str, int]
 SourceKeys = tuple[str, ...]

@@ -1,0 +1,1 @@
+"""Events: bytes or rows into columns, and back. No I/O."""
