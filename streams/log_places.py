@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sinks.protocols import Sources
+from streams.files.tabular_file import fingerprint
 from streams.log_content import Digests
 from streams.log_positions import Positions
 from streams.log_rows import LogRows
 from streams.log_sources import LogFacts, Overlap, Segment, place, read_content
 from streams.logs import Log
-from streams.table_file import fingerprint
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ import numpy as np
 
 from streams.events.columns import F64, I32, NONE, factorise_optional, recode
 from streams.events.validate import UNKNOWN_ACTION, RawEvents
+from streams.files.rows import Rows
+from streams.files.values import Faults, coded, seconds, strings
 from streams.log_content import Digests, row_digests
 from streams.log_positions import RowPositions, whole_numbers
-from streams.table_columns import Faults, coded, seconds, strings
-from streams.table_rows import Rows
 from transfer.config import ACTIONS
 
 Coded = tuple[I32, list[str]]

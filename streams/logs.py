@@ -12,13 +12,13 @@ from streams.errors import LogError
 from streams.events.columns import I64, EventColumns, empty
 from streams.events.event import MAX_FUTURE_S, Reject
 from streams.events.validate import assemble
-from streams.file_fields import find_fields, missing_column
+from streams.files.fields import find_fields, missing_column
+from streams.files.mapping import EVENT_FIELDS, POSITION_FIELDS, columns_of_fields
+from streams.files.rows import TableFile
+from streams.files.tabular_file import fingerprint, inspect_file, read_file
 from streams.log_positions import RowPositions
 from streams.log_rows import LogRows, read_rows
 from streams.log_sources import Segment
-from streams.mapping import EVENT_FIELDS, POSITION_FIELDS, columns_of_fields
-from streams.table_file import fingerprint, inspect_file, read_file
-from streams.table_rows import TableFile
 from transfer.config import ACTIONS
 
 BATCH_ROWS: Final = 20_000
@@ -193,7 +193,7 @@ def open_logs(
     """Check all files, structure and columns, and return the log; nothing was read into events yet.
 
     Args:
-        mapping: field -> column of the files, for columns of another name (`streams.mapping`).
+        mapping: field -> column of the files, for columns of another name (`streams.files.mapping`).
         now: unix seconds, against which "far in the future" is judged.
         default_action: the action of rows without one.
         default_scenario: the scenario of rows without one.

@@ -12,7 +12,7 @@ from streams.cli import options
 from streams.cli.session import console, load, print_json, progress_bar, reported, show, store_location
 
 if TYPE_CHECKING:
-    from streams.catalogue_file import Catalogue
+    from streams.files.catalogue_file import Catalogue
     from streams.workspace import Workspace
 
 
@@ -36,8 +36,8 @@ def items(
 
     Example: driftline items items.parquet --store ./store
     """
-    from streams.catalogue_file import open_catalogue
-    from streams.mapping import CATALOGUE_FIELDS, parse_mapping
+    from streams.files.catalogue_file import open_catalogue
+    from streams.files.mapping import CATALOGUE_FIELDS, parse_mapping
     from streams.workspace import open_workspace
 
     with reported():

@@ -67,12 +67,12 @@ def replay(
 
     Example: driftline replay events.parquet --items items.parquet --store ./store --map scenario=department
     """
-    from streams.catalogue_file import open_catalogue
     from streams.cli.items import load_catalogue
+    from streams.files.catalogue_file import open_catalogue
+    from streams.files.mapping import CATALOGUE_FIELDS, parse_mapping
     from streams.garbage import collect_seldom
     from streams.logs import open_logs
     from streams.manifest import manifest_of, outlook, write_manifest
-    from streams.mapping import CATALOGUE_FIELDS, parse_mapping
     from streams.replay import replay as run_replay
     from streams.workspace import open_workspace
 

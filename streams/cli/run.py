@@ -74,10 +74,10 @@ def run(
 
     Example: driftline run --broker 127.0.0.1:9092 --store ./store --items items.parquet
     """
-    from streams.catalogue_file import open_catalogue
     from streams.cli.items import load_catalogue
     from streams.daemon import Daemon
     from streams.errors import LogError, ShutdownDeadline
+    from streams.files.catalogue_file import open_catalogue
     from streams.manifest import positions_from_manifest, read_manifest
     from streams.start_positions import Beginning
     from streams.start_rule import StartRule

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from streams.catalogue_file import open_catalogue
 from streams.errors import LogError
 from streams.events.event import MAX_TEXT_CHARS, ItemRow
+from streams.files.catalogue_file import open_catalogue
 from support.log_files import KINDS, write
 
 ROWS = [

@@ -19,9 +19,9 @@ from encoders.item_encoder import ItemEncoder
 from encoders.unseen import unseen_vectors
 from sinks.errors import StoreMismatch
 from sinks.points import item_key
-from streams.catalogue_file import open_catalogue
 from streams.cli.main import app
 from streams.events.event import ItemRow
+from streams.files.catalogue_file import open_catalogue
 from streams.fit import fit_encoder, item_content, item_vectors, rows_before
 from streams.history import History, load_history
 from streams.ingest import APPLIED

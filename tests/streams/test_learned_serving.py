@@ -15,9 +15,9 @@ import pytest
 
 from encoders.config import EncoderConfig
 from sinks.errors import StoreMismatch
-from streams.catalogue_file import open_catalogue
 from streams.events.columns import EventColumns
 from streams.events.event import ItemRow
+from streams.files.catalogue_file import open_catalogue
 from streams.history import load_history
 from streams.logs import open_logs
 from streams.recommend import Recommendation, has_items, read_state, recommend

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from streams.errors import LogError
+from streams.files.tabular_file import fingerprint
 from streams.logs import open_logs
 from streams.manifest import advice, manifest_of, positions_from_manifest, read_manifest, write_manifest
 from streams.replay import replay
 from streams.settings import Settings
-from streams.table_file import fingerprint
 from streams.workspace import open_workspace
 from support.event_columns import NOW
 from support.log_files import write

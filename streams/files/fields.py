@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from streams.errors import LogError
-from streams.mapping import columns_of_fields
-from streams.table_columns import is_text_type, is_time_type
-from streams.table_rows import TableFile
+from streams.files.mapping import columns_of_fields
+from streams.files.rows import TableFile
+from streams.files.values import is_text_type, is_time_type
 
 
 def find_fields(

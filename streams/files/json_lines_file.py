@@ -12,8 +12,8 @@ import msgspec
 from streams.errors import LogError
 from streams.events.event import Reason
 from streams.events.json_errors import undecodable
-from streams.packed_file import open_bytes
-from streams.table_rows import BATCH_BYTES, MAX_ROW_BYTES, Column, Rows, TableFile
+from streams.files.packed_file import open_bytes
+from streams.files.rows import BATCH_BYTES, MAX_ROW_BYTES, Column, Rows, TableFile
 
 _SCANNED_LINES: Final = 1000
 _MAX_NAMES: Final = 10_000

@@ -25,12 +25,12 @@ from typing import Final
 import pyarrow as pa
 import xxhash
 
-from streams.csv_file import inspect_csv, read_csv
 from streams.errors import LogError
-from streams.json_lines_file import inspect_json, read_json
-from streams.packed_file import packing
-from streams.parquet_file import inspect_parquet, read_parquet
-from streams.table_rows import Kind, Rows, TableFile
+from streams.files.csv_file import inspect_csv, read_csv
+from streams.files.json_lines_file import inspect_json, read_json
+from streams.files.packed_file import packing
+from streams.files.parquet_file import inspect_parquet, read_parquet
+from streams.files.rows import Kind, Rows, TableFile
 
 KINDS: Final[dict[str, Kind]] = {
     ".parquet": "parquet",

@@ -9,8 +9,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from streams.errors import LogError
-from streams.parquet_pages import pages_of
-from streams.table_rows import Rows, TableFile, is_text
+from streams.files.parquet_pages import pages_of
+from streams.files.rows import Rows, TableFile, is_text
 
 MAX_PAGE_BYTES: Final = 1 << 26
 """A page is unpacked whole; writers make them of about 1 MiB."""

@@ -10,8 +10,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from streams.errors import LogError
-from streams.packed_file import open_bytes, open_native
-from streams.table_rows import MAX_ROW_BYTES, Rows, TableFile
+from streams.files.packed_file import open_bytes, open_native
+from streams.files.rows import MAX_ROW_BYTES, Rows, TableFile
 
 MAX_COLUMNS: Final = 10_000
 _CSV_ROW: Final = re.compile(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)")

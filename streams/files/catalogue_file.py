@@ -10,11 +10,11 @@ from typing import Final
 from streams.errors import LogError
 from streams.events.decode import item_reject_reason
 from streams.events.event import MAX_TEXT_CHARS, ItemRow, Reject
-from streams.file_fields import find_fields
-from streams.mapping import CATALOGUE_FIELDS, columns_of_fields
-from streams.table_columns import Faults, optional_strings
-from streams.table_file import inspect_file, read_file
-from streams.table_rows import Rows, TableFile
+from streams.files.fields import find_fields
+from streams.files.mapping import CATALOGUE_FIELDS, columns_of_fields
+from streams.files.rows import Rows, TableFile
+from streams.files.tabular_file import inspect_file, read_file
+from streams.files.values import Faults, optional_strings
 
 BATCH_ROWS: Final = 5_000
 
@@ -54,7 +54,7 @@ def open_catalogue(
     """Check all files, structure and columns. `item_id` is needed; a missing or null other field is "".
 
     Args:
-        mapping: field -> column of the files, for columns of another name (`streams.mapping`).
+        mapping: field -> column of the files, for columns of another name (`streams.files.mapping`).
 
     Raises:
         LogError: names the file, and the column, row or line.

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from streams.events.columns import F64, I32, NONE, recode
 from streams.events.event import Reason
-from streams.table_rows import Column, is_text
+from streams.files.rows import Column, is_text
 
 Faults = dict[int, tuple[Reason, str]]
 _PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}

@@ -1,0 +1,1 @@
+"""Tables in files: Parquet, CSV and JSON lines, checked whole, then read in bounded memory."""
