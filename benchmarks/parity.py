@@ -29,9 +29,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.workloads.report import where
+from streams.event_log.log import open_logs
 from streams.events.columns import EventColumns, concatenate
 from streams.events.columns import take as events_of
-from streams.logs import open_logs
 from transfer.analytic import AnalyticTransfer
 from transfer.arrays import F32, F64, I64
 from transfer.config import InterestConfig

@@ -8,8 +8,8 @@ from typing import Final
 from sinks.protocols import Sources
 from streams.broker_config import BrokerConfig
 from streams.cluster_view import TopicInfo, view_cluster
-from streams.log_positions import Partition, Positions
-from streams.log_stream import Standing
+from streams.event_log.positions import Partition, Positions
+from streams.event_log.stream import Standing
 from streams.sources import PartitionSources, old_name, turns_kept
 from streams.start_positions import START
 from streams.topics import cluster_id

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sinks.protocols import Sources
+from streams.event_log.content import Digests
+from streams.event_log.log import Log
+from streams.event_log.positions import Positions
+from streams.event_log.rows import LogRows
+from streams.event_log.sources import LogFacts, Overlap, Segment, place, read_content
 from streams.files.tabular_file import fingerprint
-from streams.log_content import Digests
-from streams.log_positions import Positions
-from streams.log_rows import LogRows
-from streams.log_sources import LogFacts, Overlap, Segment, place, read_content
-from streams.logs import Log
 
 
 @dataclass(frozen=True, slots=True)

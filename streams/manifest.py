@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from sinks.protocols import Store
 from streams.errors import LogError
+from streams.event_log.positions import Partition, Positions
+from streams.event_log.sources import LogFacts
 from streams.log_places import known_logs
-from streams.log_positions import Partition, Positions
-from streams.log_sources import LogFacts
 
 FORMAT: Final = 1
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from streams.broker_config import BrokerConfig
+from streams.event_log.log import LogBatch
 from streams.events.columns import take
 from streams.events.encode import event_record, events_of
-from streams.logs import LogBatch
 from streams.publisher import Publisher
 from transfer.config import ACTIONS
 
@@ -37,7 +37,7 @@ def redrive(
     counted, not sent.
 
     Args:
-        log: batches of `streams.logs.open_logs`.
+        log: batches of `streams.event_log.log.open_logs`.
         topics: action -> name of an existing topic.
         progress: called after each batch was handed to the client.
 

@@ -27,6 +27,7 @@ import structlog
 from sinks.points import user_point_id
 from streams.broker_config import BrokerConfig
 from streams.errors import DaemonError
+from streams.event_log.log import LogBatch
 from streams.events.columns import EventColumns
 from streams.events.event import Event
 from streams.events.record_clock import RecordClock
@@ -34,7 +35,6 @@ from streams.ingest import Ingest
 from streams.letter import PARKED, StoredLetter
 from streams.letter_redrive import DONE, LetterRedrive
 from streams.letter_search import LetterFilter, find_letters
-from streams.logs import LogBatch
 from streams.metrics import Metrics
 from streams.topic_scan import Ends
 from streams.user_cache import UserCache

@@ -13,11 +13,11 @@ import structlog
 
 from sinks.errors import StoreError, StoreUnavailable
 from streams.broker_config import BrokerConfig
+from streams.event_log.log import Log, LogBatch
 from streams.events.event import Reject
 from streams.ingest import APPLIED
 from streams.kafka_standings import KafkaStandings
 from streams.log_places import place_log
-from streams.logs import Log, LogBatch
 from streams.replay_sources import ReplaySources
 from streams.workspace import Workspace
 

@@ -9,13 +9,13 @@ from typing import Final
 import structlog
 
 from sinks.protocols import Sources
+from streams.event_log.log import LogBatch
+from streams.event_log.positions import Positions
+from streams.event_log.sources import LogFacts
+from streams.event_log.stream import StreamShare, share_of, under_kafka
 from streams.events.columns import EventColumns
 from streams.kafka_standings import KafkaStandings, finish
 from streams.log_places import PlacedLog, known_logs
-from streams.log_positions import Positions
-from streams.log_sources import LogFacts
-from streams.log_stream import StreamShare, share_of, under_kafka
-from streams.logs import LogBatch
 
 log = structlog.get_logger(__name__)
 

@@ -33,10 +33,10 @@ def read_history(
     Raises:
         LogError, MappingError: before anything is read, where the files' structure shows it.
     """
+    from streams.event_log.log import open_logs
     from streams.files.catalogue_file import open_catalogue
     from streams.files.mapping import CATALOGUE_FIELDS, parse_mapping
     from streams.history import load_history
-    from streams.logs import open_logs
 
     catalogue = open_catalogue([items], parse_mapping(items_map, CATALOGUE_FIELDS)) if items else None
     events = open_logs(

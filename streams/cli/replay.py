@@ -15,8 +15,8 @@ from streams.errors import LogError
 from streams.events.reject_summary import RejectSummary
 
 if TYPE_CHECKING:
+    from streams.event_log.log import LogBatch
     from streams.events.event import Reject
-    from streams.logs import LogBatch
 
 
 def replay(
@@ -68,10 +68,10 @@ def replay(
     Example: driftline replay events.parquet --items items.parquet --store ./store --map scenario=department
     """
     from streams.cli.items import load_catalogue
+    from streams.event_log.log import open_logs
     from streams.files.catalogue_file import open_catalogue
     from streams.files.mapping import CATALOGUE_FIELDS, parse_mapping
     from streams.garbage import collect_seldom
-    from streams.logs import open_logs
     from streams.manifest import manifest_of, outlook, write_manifest
     from streams.replay import replay as run_replay
     from streams.workspace import open_workspace

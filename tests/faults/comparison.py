@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sinks.protocols import Store
-from streams.logs import open_logs
+from streams.event_log.log import open_logs
 from streams.replay import replay
 from streams.settings import Settings
 from streams.workspace import open_for_reading, open_workspace

@@ -10,9 +10,9 @@ import pytest
 from streams.broker import HOST, EmbeddedBroker, free_port
 from streams.broker_config import BrokerConfig
 from streams.errors import BrokerError, BrokerUnavailable
+from streams.event_log.log import LogBatch, open_logs
 from streams.events.columns import concatenate
 from streams.events.decode import decode_events
-from streams.logs import LogBatch, open_logs
 from streams.redrive import Redriven, redrive
 from streams.topics import cluster_id, ensure_topics
 from support.event_rows import rows_of

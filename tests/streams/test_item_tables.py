@@ -19,10 +19,10 @@ from sinks.leases import STALE_S, Leases
 from sinks.points import item_key
 from sinks.protocols import Store
 from streams.batch_sequences import batch_sequences
+from streams.event_log.log import open_logs
 from streams.files.mapping import parse_mapping
 from streams.ingest import APPLIED
 from streams.item_tables import CONFIG_BLOB, SLOTS, TableCounts, read_tables
-from streams.logs import open_logs
 from streams.metrics import Metrics
 from streams.pipeline import event_terms
 from streams.replay import replay

@@ -15,11 +15,11 @@ import pytest
 
 from encoders.config import EncoderConfig
 from sinks.errors import StoreMismatch
+from streams.event_log.log import open_logs
 from streams.events.columns import EventColumns
 from streams.events.event import ItemRow
 from streams.files.catalogue_file import open_catalogue
 from streams.history import load_history
-from streams.logs import open_logs
 from streams.recommend import Recommendation, has_items, read_state, recommend
 from streams.settings import Settings
 from streams.workspace import Workspace, open_for_reading, open_workspace

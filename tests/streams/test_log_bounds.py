@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from streams.errors import LogError
-from streams.logs import open_logs
+from streams.event_log.log import open_logs
 from support.log_files import log_rows, write
 
 NOW = 1_700_000_000.0
@@ -23,7 +23,7 @@ MOST_MIB = 260
 READ = """
 import sys
 import pyarrow.csv, pyarrow.parquet
-from streams.logs import open_logs
+from streams.event_log.log import open_logs
 def peak():
     (line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
     return int(line.split()[1]) // 1024

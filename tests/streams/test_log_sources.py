@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.log_content import RunningDigest, Sketch
-from streams.log_sources import LogFacts, place, read_content
-from streams.logs import open_logs
+from streams.event_log.content import RunningDigest, Sketch
+from streams.event_log.log import open_logs
+from streams.event_log.sources import LogFacts, place, read_content
 from support.log_files import KINDS, log_rows, write
 
 NOW = 1_700_000_000.0

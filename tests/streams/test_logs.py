@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from streams.event_log.log import open_logs
 from streams.events.columns import concatenate
 from streams.events.decode import decode_events
 from streams.events.encode import event_record, events_of
-from streams.logs import open_logs
 from support.event_rows import check_columns, rows_of
 from support.log_files import KINDS, log_rows, write
 from transfer.config import ACTIONS

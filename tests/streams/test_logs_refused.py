@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from streams.errors import LogError
-from streams.logs import open_logs
+from streams.event_log.log import open_logs
 from support.log_files import log_rows, write
 
 NOW = 1_700_000_000.0

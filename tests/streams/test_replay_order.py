@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.logs import open_logs
+from streams.event_log.log import open_logs
 from streams.replay import replay
 from streams.settings import Settings
 from streams.workspace import open_workspace

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from streams.errors import LogError
+from streams.event_log.log import open_logs
 from streams.files.tabular_file import fingerprint
-from streams.logs import open_logs
 from streams.manifest import advice, manifest_of, positions_from_manifest, read_manifest, write_manifest
 from streams.replay import replay
 from streams.settings import Settings

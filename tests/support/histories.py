@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from streams.event_log.log import open_logs
 from streams.history import History, load_history
-from streams.logs import open_logs
 from support.event_columns import NOW, event
 
 Shopping = tuple[str, str, float, str]

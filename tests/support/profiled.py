@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from streams.event_log.log import open_logs
 from streams.history import History, load_history
-from streams.logs import open_logs
 
 NOW = 1_700_000_000.0
 DAY_S = 86400.0

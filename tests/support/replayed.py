@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from streams.logs import open_logs
+from streams.event_log.log import open_logs
 from streams.replay import ReplaySummary, replay
 from streams.settings import Settings
 from streams.workspace import Workspace, open_workspace

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from streams.log_content import Digests, Part, RunningDigest, Sketch, digests_at
-from streams.log_positions import Positions
-from streams.log_stream import StreamShare
+from streams.event_log.content import Digests, Part, RunningDigest, Sketch, digests_at
+from streams.event_log.positions import Positions
+from streams.event_log.stream import StreamShare
 
 PREFIX: Final = "log/"
 STATES: Final = 24

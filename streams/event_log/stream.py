@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from streams.errors import LogError
+from streams.event_log.positions import Partition, Positions, RowPositions
 from streams.events.columns import EventColumns, take
-from streams.log_positions import Partition, Positions, RowPositions
 
 
 @dataclass(frozen=True, slots=True)

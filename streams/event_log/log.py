@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from streams.errors import LogError
+from streams.event_log.positions import RowPositions
+from streams.event_log.rows import LogRows, read_rows
+from streams.event_log.sources import Segment
 from streams.events.columns import I64, EventColumns, empty
 from streams.events.event import MAX_FUTURE_S, Reject
 from streams.events.validate import assemble
@@ -16,9 +19,6 @@ from streams.files.fields import find_fields, missing_column
 from streams.files.mapping import EVENT_FIELDS, POSITION_FIELDS, columns_of_fields
 from streams.files.rows import TableFile
 from streams.files.tabular_file import fingerprint, inspect_file, read_file
-from streams.log_positions import RowPositions
-from streams.log_rows import LogRows, read_rows
-from streams.log_sources import Segment
 from transfer.config import ACTIONS
 
 BATCH_ROWS: Final = 20_000

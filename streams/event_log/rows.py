@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streams.event_log.content import Digests, row_digests
+from streams.event_log.positions import RowPositions, whole_numbers
 from streams.events.columns import F64, I32, NONE, factorise_optional, recode
 from streams.events.validate import UNKNOWN_ACTION, RawEvents
 from streams.files.rows import Rows
 from streams.files.values import Faults, coded, seconds, strings
-from streams.log_content import Digests, row_digests
-from streams.log_positions import RowPositions, whole_numbers
 from transfer.config import ACTIONS
 
 Coded = tuple[I32, list[str]]
@@ -42,7 +42,7 @@ class LogRows:
     positions: RowPositions | None
 
     def digests(self) -> Digests:
-        """(B, 2) what each row says (`streams.log_content`)."""
+        """(B, 2) what each row says (`streams.event_log.content`)."""
         absent = np.full(self.count, NONE, np.int32), list[str]()
         fields = (self.user, self.scenario, self.item, self.text, self.action, self.event_id or absent)
         return row_digests(self.time, fields)
@@ -81,7 +81,7 @@ class LogRows:
 
 
 def read_rows(rows: Rows, fields: Mapping[str, str]) -> LogRows:
-    """Decode the columns. fields: field -> column; see `streams.logs`."""
+    """Decode the columns. fields: field -> column; see `streams.event_log.log`."""
     faults: Faults = dict(rows.broken)
 
     def text_of(name: str) -> Coded:

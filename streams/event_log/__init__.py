@@ -1,0 +1,1 @@
+"""Logs of events on disk, and which source each of their rows is."""
