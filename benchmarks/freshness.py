@@ -34,9 +34,9 @@ from benchmarks.workloads.events import item_ids, send, zipf_users
 from benchmarks.workloads.live import Produced, Schedule, produce, receive, serve
 from benchmarks.workloads.process import in_own_process
 from benchmarks.workloads.report import bench_flags, median, where
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
+from streams.broker.topics import ensure_topics
 from streams.settings import Settings
-from streams.topics import ensure_topics
 
 USERS = 100_000
 SETTLE_S = 3.0

@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.servers.broker import running_broker
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
+from streams.broker.topics import ensure_topics
 from streams.events.event import ItemRow
 from streams.simulate import send_all, simulated_events, simulated_users
-from streams.topics import ensure_topics
 
 HERE = Path(__file__).parent
 PARTITIONS = 4

@@ -10,13 +10,13 @@ from faust.types import TP
 from mode import CrashingSupervisor
 
 from streams.batch import ITEMS, Batch
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
+from streams.broker.sources import PartitionSources
 from streams.events.event import Reject
 from streams.fetching import FetchBounds
 from streams.group_pairing import GroupStamp
 from streams.lanes import Lanes
 from streams.settings import Settings
-from streams.sources import PartitionSources
 from streams.transport import BatchApp, BatchConsumer
 
 

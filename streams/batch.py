@@ -19,7 +19,7 @@ class Batch:
     """Records of one partition and fetch, in order. kind: an action, or ITEMS.
 
     `message` is what the transport handed over, for asking whether the batch is still ours and for marking it done.
-    `source` is the partition's identity at the hand-over (`streams.sources`).
+    `source` is the partition's identity at the hand-over (`streams.broker.sources`).
     n_bytes: of keys, values and headers, unpacked.
     """
 

@@ -16,6 +16,9 @@ import structlog
 
 from sinks.errors import StoreUnavailable
 from streams.app import GroupMembership, Progress, connect, faust_app
+from streams.broker.sources import PartitionSources
+from streams.broker.start_rule import StartRule
+from streams.broker.topics import cluster_id, describe_topics, missing_topics
 from streams.dead_letters import DeadLetters
 from streams.errors import BrokerUnavailable, DaemonError, ShutdownDeadline
 from streams.garbage import collect_seldom
@@ -28,11 +31,8 @@ from streams.metrics import Metrics
 from streams.monitor import Monitor
 from streams.placement import Placement
 from streams.settings import Settings
-from streams.sources import PartitionSources
 from streams.start_positions import Beginning, Pairing, StartPositions
-from streams.start_rule import StartRule
 from streams.table_writes import TableWrites
-from streams.topics import cluster_id, describe_topics, missing_topics
 from streams.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
+from streams.broker.topic_scan import Ends, scan_topic
 from streams.letter import StoredLetter, read_letter
-from streams.topic_scan import Ends, scan_topic
 
 
 @dataclass(frozen=True, slots=True)

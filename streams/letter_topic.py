@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from streams.broker_config import BrokerConfig
-from streams.topics import admin_client, describe_topics
+from streams.broker.config import BrokerConfig
+from streams.broker.topics import admin_client, describe_topics
 
 
 class LetterTopic:

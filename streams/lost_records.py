@@ -9,8 +9,8 @@ from typing import Any
 import structlog
 
 from sinks.protocols import Sources
+from streams.broker.sources import TopicPartition
 from streams.metrics import Metrics
-from streams.sources import TopicPartition
 
 log = structlog.get_logger(__name__)
 

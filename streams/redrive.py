@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
+from streams.broker.publisher import Publisher
 from streams.event_log.log import LogBatch
 from streams.events.columns import take
 from streams.events.encode import event_record, events_of
-from streams.publisher import Publisher
 from transfer.config import ACTIONS
 
 

@@ -25,7 +25,8 @@ import numpy as np
 import structlog
 
 from sinks.points import user_point_id
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
+from streams.broker.topic_scan import Ends
 from streams.errors import DaemonError
 from streams.event_log.log import LogBatch
 from streams.events.columns import EventColumns
@@ -36,7 +37,6 @@ from streams.letter import PARKED, StoredLetter
 from streams.letter_redrive import DONE, LetterRedrive
 from streams.letter_search import LetterFilter, find_letters
 from streams.metrics import Metrics
-from streams.topic_scan import Ends
 from streams.user_cache import UserCache
 from streams.user_history import UserHistory
 from streams.workspace import Workspace

@@ -12,7 +12,7 @@ import stamina
 import structlog
 
 from sinks.errors import StoreError, StoreUnavailable
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
 from streams.event_log.log import Log, LogBatch
 from streams.events.event import Reject
 from streams.ingest import APPLIED

@@ -21,9 +21,9 @@ from pydantic_settings import (
 
 from encoders.config import EncoderConfig, FitConfig
 from sinks.config import StoreConfig
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
+from streams.broker.start_rule import StartRule
 from streams.errors import SettingsError
-from streams.start_rule import StartRule
 from transfer.config import InterestConfig, TransferConfig
 from transfer.tables_config import TablesConfig
 from transfer.training.config import TrainConfig

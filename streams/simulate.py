@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
+from streams.broker.publisher import Publisher
 from streams.events.encode import event_record, item_record
 from streams.events.event import Event, ItemRow
-from streams.publisher import Publisher
 from streams.simulated_catalogue import simulated_catalogue
 
 NAMES: Final = (

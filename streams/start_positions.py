@@ -1,6 +1,6 @@
 """Where a daemon begins to read each partition that it was given: the store's word, never the group's.
 
-1. ask the broker for the topics' ids, so that each partition has its identity (`streams.sources`);
+1. ask the broker for the topics' ids, so that each partition has its identity (`streams.broker.sources`);
 2. see that the group is this store's (`streams.group_pairing`);
 3. give sources of which the store knows nothing a start, all partitions of their topic at once, and note it in the store
    before the first record is read: a crash, or another worker, finds it there;
@@ -20,14 +20,14 @@ import structlog
 
 from sinks.protocols import Store
 from sinks.sources import SourceInfo
-from streams.broker import EMBEDDED_CLUSTER
-from streams.broker_config import BrokerConfig
-from streams.cluster_view import ClusterView, TopicInfo, view_cluster
+from streams.broker.cluster_view import ClusterView, TopicInfo, view_cluster
+from streams.broker.config import BrokerConfig
+from streams.broker.embedded import EMBEDDED_CLUSTER
+from streams.broker.sources import PartitionSources, TopicPartition, old_name, turns_kept
+from streams.broker.start_rule import StartRule
 from streams.errors import BrokerUnavailable, DaemonError
 from streams.group_pairing import GroupStamp, before_joining, while_running
 from streams.lost_records import LostRecords
-from streams.sources import PartitionSources, TopicPartition, old_name, turns_kept
-from streams.start_rule import StartRule
 
 log = structlog.get_logger(__name__)
 

@@ -9,14 +9,14 @@ import numpy as np
 
 from sinks.points import user_point_id
 from sinks.protocols import Sources
-from streams.broker_config import BrokerConfig
-from streams.cluster_view import view_cluster
+from streams.broker.cluster_view import view_cluster
+from streams.broker.config import BrokerConfig
+from streams.broker.sources import kafka_identity
+from streams.broker.topic_scan import scan_topic
 from streams.event_log.log import LogBatch
 from streams.events.columns import EventColumns, concatenate, take
 from streams.events.decode import decode_events
 from streams.events.record_clock import RecordClock
-from streams.sources import kafka_identity
-from streams.topic_scan import scan_topic
 from transfer.config import ACTIONS
 
 _REMEMBERED: Final = 1_000_000

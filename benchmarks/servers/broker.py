@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.servers.real_kafka import KafkaMissing, RealKafka, kafka_parts, kafka_version
-from streams.broker import EmbeddedBroker
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
+from streams.broker.embedded import EmbeddedBroker
 
 
 @contextmanager

@@ -12,8 +12,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from streams.broker import HOST, dying_with_us, free_port
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
+from streams.broker.embedded import HOST, dying_with_us, free_port
 
 START_S = 90.0
 REPOSITORY = Path(__file__).parents[2]

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
+from streams.broker.publisher import Publisher
+from streams.broker.topics import ensure_topics
 from streams.event_log.log import open_logs
 from streams.events.columns import take
 from streams.events.encode import Record, event_record, events_of
 from streams.events.event import Event
 from streams.files.mapping import parse_mapping
-from streams.publisher import Publisher
 from streams.settings import TopicsConfig
-from streams.topics import ensure_topics
 from transfer.config import ACTIONS
 
 ITEMS = 10_000

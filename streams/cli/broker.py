@@ -28,8 +28,8 @@ def broker(
 
     Example: driftline broker --port 9092
     """
-    from streams.broker import EmbeddedBroker
-    from streams.topics import ensure_topics
+    from streams.broker.embedded import EmbeddedBroker
+    from streams.broker.topics import ensure_topics
 
     with reported():
         settings = load(config)

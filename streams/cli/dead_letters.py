@@ -156,9 +156,9 @@ def redrive(
 
     Example: driftline dead-letters redrive --reason timestamp_in_future --store http://127.0.0.1:6333
     """
+    from streams.broker.topics import cluster_id
     from streams.letter_redrive import LetterRedrive
     from streams.letter_search import find_letters
-    from streams.topics import cluster_id
     from streams.workspace import open_workspace
 
     with reported():
@@ -243,7 +243,7 @@ def _filter(
 
 
 def _unix(text: str) -> float:
-    from streams.start_rule import StartRule
+    from streams.broker.start_rule import StartRule
 
     try:
         rule = StartRule.parse(text)

@@ -75,8 +75,8 @@ def checked(name: str, check: Callable[[], list[Check]]) -> list[Check]:
 
 def check_broker(settings: Settings) -> list[Check]:
     """The broker answers; the topics exist, and a record of each is read."""
+    from streams.broker.topics import cluster_id, describe_topics, missing_topics
     from streams.cli.doctor_topics import tell_of_records
-    from streams.topics import cluster_id, describe_topics, missing_topics
 
     found = [Check("broker", True, f"{settings.broker.url}, cluster {cluster_id(settings.broker)}")]
     topics = describe_topics(settings.broker, settings.topics.all_names())

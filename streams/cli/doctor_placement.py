@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from streams.broker.key_placement import Placement, Sampled
     from streams.cli.doctor_topics import Told
     from streams.fetched_record import FetchedRecord
-    from streams.key_placement import Placement, Sampled
 
 MOST_BYTES: Final = 1 << 20
 """Of a value that is decoded for its user."""
@@ -21,7 +21,7 @@ def tell_of_placement(topics: Mapping[str, tuple[Sequence[FetchedRecord], int]])
     Args:
         topics: by name, some of the newest records and the partition count. With one partition there is nothing to say.
     """
-    from streams.key_placement import advice, placement
+    from streams.broker.key_placement import advice, placement
 
     told: list[Told] = []
     hashes: dict[int, dict[str, str]] = {}
@@ -52,7 +52,7 @@ def sampled(record: FetchedRecord) -> Sampled:
     """A record as far as its placement goes; any JSON object with a text as `user_id` will do."""
     import orjson
 
-    from streams.key_placement import Sampled
+    from streams.broker.key_placement import Sampled
 
     user_id = None
     if record.value and len(record.value) <= MOST_BYTES:
@@ -68,7 +68,7 @@ def sampled(record: FetchedRecord) -> Sampled:
 def words(found: Placement) -> str:
     """What the sample of a topic says.
 
-    >>> from streams.key_placement import Sampled, placement
+    >>> from streams.broker.key_placement import Sampled, placement
     >>> words(placement([Sampled(0, None, "ada"), Sampled(1, None, "ada")], 2))
     '2 newest records on 2 partitions: 2 without a key; 1 of 1 users on several partitions'
     """

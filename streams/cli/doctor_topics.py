@@ -18,8 +18,8 @@ def tell_of_records(settings: Settings, partitions: Mapping[str, int | None]) ->
     """One line a topic that is read: codecs, permissions and isolation are found by reading records, not by asking. Another
     for how an event topic's records are placed.
     """
+    from streams.broker.newest_records import newest_records
     from streams.cli.doctor_placement import tell_of_placement
-    from streams.newest_records import newest_records
 
     events = list(settings.topics.by_action().values())
     wanted = [*events, settings.topics.name("items")]

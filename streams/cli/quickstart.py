@@ -35,7 +35,7 @@ def quickstart(
     from rich.table import Table
     from rich.text import Text
 
-    from streams.broker import EmbeddedBroker
+    from streams.broker.embedded import EmbeddedBroker
     from streams.quickstart import Moment, follow
 
     with reported():

@@ -31,10 +31,10 @@ def redrive(
 
     Example: driftline redrive events.parquet --broker 127.0.0.1:9092 --map scenario=department
     """
+    from streams.broker.topics import ensure_topics
     from streams.event_log.log import open_logs
     from streams.files.mapping import parse_mapping
     from streams.redrive import redrive as run_redrive
-    from streams.topics import ensure_topics
 
     with reported():
         settings = load(config, {"broker": {"url": broker}, "topics": {"prefix": prefix}})

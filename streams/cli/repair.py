@@ -50,11 +50,11 @@ def repair(
 
     Example: driftline repair --all-quarantined --from events.parquet --store http://127.0.0.1:6333
     """
+    from streams.broker.topics import cluster_id
     from streams.cli.dead_letters import kinds_of
     from streams.event_log.log import open_logs
     from streams.files.mapping import parse_mapping
     from streams.repair import Letters, Repair
-    from streams.topics import cluster_id
     from streams.workspace import open_workspace
 
     with reported():

@@ -74,13 +74,13 @@ def run(
 
     Example: driftline run --broker 127.0.0.1:9092 --store ./store --items items.parquet
     """
+    from streams.broker.start_rule import StartRule
     from streams.cli.items import load_catalogue
     from streams.daemon import Daemon
     from streams.errors import LogError, ShutdownDeadline
     from streams.files.catalogue_file import open_catalogue
     from streams.manifest import positions_from_manifest, read_manifest
     from streams.start_positions import Beginning
-    from streams.start_rule import StartRule
     from streams.workspace import open_workspace
 
     with reported():

@@ -17,7 +17,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from streams.broker import free_port
+from streams.broker.embedded import free_port
 from streams.http import HttpServer, http_app
 from streams.metrics import Metrics
 from support.dashboard import DOCKER

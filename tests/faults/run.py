@@ -39,7 +39,7 @@ from faults import (
     zombie,
 )
 from faults.trial import FAILED, NOT_EXERCISED, Broker, Result
-from streams.broker import EmbeddedBroker
+from streams.broker.embedded import EmbeddedBroker
 from support.brokers import RealKafka, kafka_parts
 
 Run = Callable[[Path, Broker, int], Result]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from faults.comparison import Comparison, compare_with_replay
-from streams.broker import EmbeddedBroker
+from streams.broker.embedded import EmbeddedBroker
 from support.background_load import BackgroundLoad
 from support.brokers import RealKafka
 from support.daemon_process import DaemonProcess

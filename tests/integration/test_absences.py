@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from streams.broker import EmbeddedBroker, free_port
-from streams.broker_config import BrokerConfig
-from streams.publisher import Publisher
+from streams.broker.config import BrokerConfig
+from streams.broker.embedded import EmbeddedBroker, free_port
+from streams.broker.publisher import Publisher
 from support.brokers import RealKafka, kafka_parts
 from support.daemon_process import DaemonProcess, driftline
 from support.qdrant_server import QdrantServer

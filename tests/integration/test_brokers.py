@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from streams.broker import HOST, EmbeddedBroker, free_port
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
+from streams.broker.embedded import HOST, EmbeddedBroker, free_port
+from streams.broker.topics import cluster_id, describe_topics, ensure_topics, wait_for_broker
 from streams.errors import BrokerError, BrokerUnavailable, MissingExtra
-from streams.topics import cluster_id, describe_topics, ensure_topics, wait_for_broker
 from support.topic_reader import read_topic
 
 pytestmark = pytest.mark.broker
@@ -83,7 +83,7 @@ def test_kafka_and_aiokafka_clients_agree_on_the_partition_of_a_key(broker, topi
 
     from kafka import KafkaProducer
 
-    from streams.publisher import Publisher
+    from streams.broker.publisher import Publisher
 
     ensure_topics(broker, {topic_prefix + "a": 4, topic_prefix + "b": 4})
     keys = [f"üser-{i}".encode() for i in range(200)]
@@ -142,7 +142,7 @@ def test_the_embedded_broker_dies_with_its_process(tmp_path):
     program = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from streams.broker import EmbeddedBroker\n"
+        "from streams.broker.embedded import EmbeddedBroker\n"
         "broker = EmbeddedBroker(log=Path(sys.argv[1]))\n"
         "broker.start()\n"
         "print(broker.pid, flush=True)\n"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
-from streams.broker import free_port
-from streams.broker_config import BrokerConfig
-from streams.topics import ensure_topics
+from streams.broker.config import BrokerConfig
+from streams.broker.embedded import free_port
+from streams.broker.topics import ensure_topics
 from support.daemon_process import DaemonProcess, driftline
 from support.event_columns import event
 from support.poison import POISON

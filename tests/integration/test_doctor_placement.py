@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
+from streams.broker.key_placement import crc32_partition, murmur2_partition
+from streams.broker.topics import ensure_topics
 from streams.cli.doctor_topics import tell_of_records
-from streams.key_placement import crc32_partition, murmur2_partition
 from streams.settings import Settings
-from streams.topics import ensure_topics
 from support.brokers import RealKafka
 from support.daemon_process import driftline
 from support.event_columns import event
@@ -155,7 +155,7 @@ def test_whatever_lies_in_a_topic_is_no_error(
 
 def test_large_records_are_read_within_bounds(kafka: RealKafka, topic_prefix: str) -> None:
     """Of records of 0.9 MB no more are taken than the bound allows."""
-    from streams.newest_records import newest_records
+    from streams.broker.newest_records import newest_records
 
     settings = settings_of(kafka, topic_prefix)
     rows: Sequence[Any] = [(b"k", bytes([n]) * 900_000, []) for n in range(1)]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
 from support.brokers import RealKafka
 from support.daemon_process import DaemonProcess, driftline
 from support.log_files import write

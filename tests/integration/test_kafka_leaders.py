@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.servers.real_kafka import RealKafka
-from streams.broker_config import BrokerConfig
-from streams.topics import ensure_topics
+from streams.broker.config import BrokerConfig
+from streams.broker.topics import ensure_topics
 from support.brokers import kafka_parts
 from support.daemon_process import DaemonProcess
 from support.streamed_logs import TOPICS, assert_equal_stores, replayed, rows, send

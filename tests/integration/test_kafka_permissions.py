@@ -18,7 +18,7 @@ from kafka.admin import (
 )
 
 from benchmarks.servers.real_kafka import RealKafka
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
 from support.brokers import kafka_parts
 from support.daemon_process import DaemonProcess, driftline
 from support.event_columns import event

@@ -11,7 +11,7 @@ import pytest
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
 from support.brokers import RealKafka
 from support.daemon_process import DaemonProcess, driftline
 from support.event_columns import event

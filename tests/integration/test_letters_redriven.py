@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
 from support.daemon_process import driftline
 from support.streamed_logs import assert_equal_stores, make_topics, rows, send
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
 from streams.settings import Settings
 from streams.workspace import open_for_reading
 from support.daemon_process import driftline

@@ -7,14 +7,14 @@ import time
 
 import pytest
 
-from streams.broker import HOST, EmbeddedBroker, free_port
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
+from streams.broker.embedded import HOST, EmbeddedBroker, free_port
+from streams.broker.topics import cluster_id, ensure_topics
 from streams.errors import BrokerError, BrokerUnavailable
 from streams.event_log.log import LogBatch, open_logs
 from streams.events.columns import concatenate
 from streams.events.decode import decode_events
 from streams.redrive import Redriven, redrive
-from streams.topics import cluster_id, ensure_topics
 from support.event_rows import rows_of
 from support.log_files import log_rows, write
 from support.topic_reader import read_topic

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sinks.points import user_point_id
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
 from streams.settings import Settings
 from streams.workspace import open_workspace
 from support.daemon_process import DaemonProcess, driftline

@@ -6,11 +6,11 @@ import time
 
 import pytest
 
+from streams.broker.topics import ensure_topics
 from streams.errors import BrokerError
 from streams.events.decode import decode_events, decode_items
 from streams.simulate import simulate
 from streams.simulated_catalogue import simulated_catalogue
-from streams.topics import ensure_topics
 from support.event_rows import rows_of
 from support.topic_reader import read_topic
 from transfer.config import ACTIONS

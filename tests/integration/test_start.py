@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
 
-from streams.broker_config import BrokerConfig
-from streams.cluster_view import view_cluster
-from streams.topics import admin_client, ensure_topics
+from streams.broker.cluster_view import view_cluster
+from streams.broker.config import BrokerConfig
+from streams.broker.topics import admin_client, ensure_topics
 from support.brokers import RealKafka
 from support.daemon_process import DaemonProcess, driftline
 from support.event_columns import event

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
 from streams.daemon import Daemon, Summary
 from streams.settings import Settings
 from streams.workspace import open_workspace

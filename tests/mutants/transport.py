@@ -97,7 +97,7 @@ TRANSPORT = [
     ),
     Mutant(
         "a first start begins at the latest offset",
-        "streams/start_rule.py",
+        "streams/broker/start_rule.py",
         'kind: Kind = "earliest"',
         'kind: Kind = "latest"',
         ("tests/streams/test_start_rule.py::test_the_default_is_earliest_and_nobody_said_so",),

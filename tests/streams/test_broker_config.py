@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import time
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 
-from streams.broker_config import BrokerConfig
-from streams.cluster_view import Commit, view_cluster
+from streams.broker.cluster_view import Commit, view_cluster
+from streams.broker.config import BrokerConfig
+from streams.broker.topics import admin_client, ensure_topics
 from streams.errors import BrokerUnavailable
-from streams.topics import admin_client, ensure_topics
 from support.brokers import RealKafka
 
 pytestmark = pytest.mark.broker

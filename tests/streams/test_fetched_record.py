@@ -10,10 +10,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.consumer import fetcher
 from aiokafka.record.memory_records import MemoryRecords
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
+from streams.broker.topics import ensure_topics
 from streams.fetched_record import HEADER_BYTES, FetchedRecord
 from streams.fetching import PartitionRecords, unpack_in_pieces
-from streams.topics import ensure_topics
 
 FIELDS = FetchedRecord.__struct_fields__[:8]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from streams.key_placement import Sampled, advice, crc32_partition, murmur2_partition, placement
+from streams.broker.key_placement import Sampled, advice, crc32_partition, murmur2_partition, placement
 
 Place = Callable[[bytes, random.Random, int], int]
 PLACES: dict[str, Place] = {

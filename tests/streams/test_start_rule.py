@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from streams.broker.start_rule import StartRule
 from streams.errors import SettingsError
 from streams.settings import Settings
-from streams.start_rule import StartRule
 
 
 @pytest.mark.parametrize(

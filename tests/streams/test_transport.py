@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from streams.app import faust_app
-from streams.broker import EmbeddedBroker
+from streams.broker.embedded import EmbeddedBroker
 from streams.settings import Settings
 from streams.transport import PRIVATE_NAMES
 from support.small_app import app_of, send_numbers, until

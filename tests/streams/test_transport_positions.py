@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from streams.cluster_view import Commit, view_cluster
+from streams.broker.cluster_view import Commit, view_cluster
 from streams.transport import BatchApp
 from support.brokers import RealKafka
 from support.small_app import app_of, send_numbers, until

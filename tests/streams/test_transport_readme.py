@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from kafka import KafkaProducer
 
-from streams.broker import EmbeddedBroker, dying_with_us
-from streams.topics import ensure_topics
+from streams.broker.embedded import EmbeddedBroker, dying_with_us
+from streams.broker.topics import ensure_topics
 
 README = Path(__file__).parents[2] / "README.md"
 QUICK = {

@@ -11,7 +11,7 @@ from typing import Any, Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
 from support.event_log import Record
 
 TICK_S = 0.02

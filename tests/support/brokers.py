@@ -14,8 +14,8 @@ import pytest
 
 from benchmarks.servers import real_kafka
 from benchmarks.servers.real_kafka import KafkaMissing, RealKafka
-from streams.broker import EmbeddedBroker
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
+from streams.broker.embedded import EmbeddedBroker
 
 __all__ = ["RealKafka", "broker", "embedded_broker", "kafka", "kafka_parts", "topic_prefix"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
 from support.record_sets import Row
 
 LARGEST = 19_000_000

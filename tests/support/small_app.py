@@ -9,8 +9,8 @@ from collections.abc import Callable
 from kafka import KafkaProducer
 
 from benchmarks.servers.real_kafka import RealKafka
-from streams.broker import EmbeddedBroker
-from streams.topics import ensure_topics
+from streams.broker.embedded import EmbeddedBroker
+from streams.broker.topics import ensure_topics
 from streams.transport import BatchApp
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from kafka import KafkaProducer
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
+from streams.broker.topics import ensure_topics
 from streams.settings import Settings
-from streams.topics import ensure_topics
 from streams.workspace import open_for_reading
 from support.daemon_process import driftline
 from support.event_columns import event

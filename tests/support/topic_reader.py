@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kafka import KafkaConsumer, TopicPartition
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from time import monotonic
 from types import MappingProxyType
 from typing import Any, Final
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
+from streams.broker.topics import describe_topics
 from streams.errors import BrokerError, BrokerUnavailable
-from streams.topics import describe_topics
 
 QUIET_S: Final = 3.0
 """So long without a record, with all ends known, is the end too: what is left there are markers of transactions."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from faust.types import TP
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
 from streams.fetched_record import FetchedRecord
 from streams.fetching import unpack_in_pieces
 from streams.unreadable import why_unreadable

@@ -8,10 +8,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
+from streams.broker.topics import describe_topics
 from streams.errors import BrokerError, BrokerUnavailable
 from streams.events.encode import Record
-from streams.topics import describe_topics
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
 from streams.errors import BrokerError, BrokerUnavailable
 
 if TYPE_CHECKING:

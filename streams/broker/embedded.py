@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
 from streams.errors import BrokerError, MissingExtra
 
 HOST = "127.0.0.1"

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from streams.broker_config import BrokerConfig
+from streams.broker.config import BrokerConfig
+from streams.broker.sources import TopicPartition
+from streams.broker.topics import admin_client
 from streams.errors import BrokerError
-from streams.sources import TopicPartition
-from streams.topics import admin_client
 
 if TYPE_CHECKING:
     from kafka.admin import KafkaAdminClient

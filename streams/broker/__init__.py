@@ -1,0 +1,1 @@
+"""Kafka without Faust: addresses, topics, positions, publishing."""
