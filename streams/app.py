@@ -13,11 +13,11 @@ from streams.batch import ITEMS, Batch
 from streams.broker.config import BrokerConfig
 from streams.broker.sources import PartitionSources
 from streams.events.event import Reject
-from streams.fetching import FetchBounds
 from streams.group_pairing import GroupStamp
 from streams.lanes import Lanes
 from streams.settings import Settings
-from streams.transport import BatchApp, BatchConsumer
+from streams.transport.consumer import BatchApp, BatchConsumer
+from streams.transport.fetching import FetchBounds
 
 
 class Progress:

@@ -16,7 +16,7 @@ from faust.types import TP
 from sinks.errors import StoreError, StoreUnavailable
 from streams.errors import BrokerUnavailable, StreamsError
 from streams.start_positions import StartPositions, TopicChanged, backwards
-from streams.transport import BatchApp, BatchConsumer
+from streams.transport.consumer import BatchApp, BatchConsumer
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from faust.types import TP
 
 from streams.broker.config import BrokerConfig
-from streams.fetched_record import FetchedRecord
-from streams.fetching import unpack_in_pieces
-from streams.unreadable import why_unreadable
+from streams.transport.fetching import unpack_in_pieces
+from streams.transport.record import FetchedRecord
+from streams.transport.unreadable import why_unreadable
 
 WAIT_S = 15.0
 MOST_BYTES = 8 << 20

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from streams.broker.key_placement import Placement, Sampled
     from streams.cli.doctor_topics import Told
-    from streams.fetched_record import FetchedRecord
+    from streams.transport.record import FetchedRecord
 
 MOST_BYTES: Final = 1 << 20
 """Of a value that is decoded for its user."""

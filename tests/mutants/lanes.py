@@ -175,7 +175,7 @@ LANES: list[Mutant] = [
     ),
     Mutant(
         "offsets are committed before what has to be done first",
-        "streams/transport.py",
+        "streams/transport/consumer.py",
         """        before_commit = getattr(self.app, "before_commit", None)
         if before_commit is not None:
             await before_commit()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mutants.mutant import Mutant
 
-FILE = "streams/transport.py"
+FILE = "streams/transport/consumer.py"
 SCHEDULES = "tests/streams/test_transport_schedules.py::"
 AT_ANY_STEP = SCHEDULES + "test_nothing_is_lost_and_nothing_committed_unapplied_at_any_step"
 

@@ -12,8 +12,8 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from streams.broker.config import BrokerConfig
 from streams.broker.topics import ensure_topics
-from streams.fetched_record import HEADER_BYTES, FetchedRecord
-from streams.fetching import PartitionRecords, unpack_in_pieces
+from streams.transport.fetching import PartitionRecords, unpack_in_pieces
+from streams.transport.record import HEADER_BYTES, FetchedRecord
 
 FIELDS = FetchedRecord.__struct_fields__[:8]
 

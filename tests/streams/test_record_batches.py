@@ -14,10 +14,10 @@ from aiokafka.structs import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams import record_batches
-from streams.fetched_record import FetchedRecord
-from streams.fetching import _Records
-from streams.record_batches import FetchedBatches
+from streams.transport import record_batches
+from streams.transport.fetching import _Records
+from streams.transport.record import FetchedRecord
+from streams.transport.record_batches import FetchedBatches
 from support.record_sets import CODECS, SENT_MS, Row, old_batch, packed_batch
 
 TP = TopicPartition("clicks", 0)
@@ -154,8 +154,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from aiokafka.structs import TopicPartition
-from streams.fetching import _Records
-from streams.record_batches import FetchedBatches
+from streams.transport.fetching import _Records
+from streams.transport.record_batches import FetchedBatches
 
 def resident(what):
     for line in Path("/proc/self/status").read_text().splitlines():

@@ -10,7 +10,7 @@ import pytest
 from faust.types import TP
 
 from streams.broker.cluster_view import Commit, view_cluster
-from streams.transport import BatchApp
+from streams.transport.consumer import BatchApp
 from support.brokers import RealKafka
 from support.small_app import app_of, send_numbers, until
 
@@ -90,7 +90,7 @@ def test_an_answer_that_takes_long_is_waited_for_and_nothing_is_read_meanwhile(
     """A store that is away for longer than an assignment may take holds the partitions back, not the group."""
     topic = topic_prefix + "views"
     send_numbers(kafka, topic, 50)
-    monkeypatch.setattr("streams.transport.PLACE_S", 0.3)
+    monkeypatch.setattr("streams.transport.consumer.PLACE_S", 0.3)
 
     async def waits() -> None:
         reader = Reader(kafka, topic)

@@ -12,9 +12,9 @@ from typing import Any
 from faust.types import TP
 from faust.types.tuples import Message
 
-from streams.fetched_record import FetchedRecord
-from streams.fetching import Taken
-from streams.transport import BatchApp, BatchConsumer
+from streams.transport.consumer import BatchApp, BatchConsumer
+from streams.transport.fetching import Taken
+from streams.transport.record import FetchedRecord
 
 A, B = TP("clicks", 0), TP("clicks", 1)
 PARTITIONS = (A, B)

@@ -2,7 +2,7 @@
 
 Used in place of `Fetcher.fetched_records`, in the thread of the consumer. What that one leaves out:
 
-- a bound in bytes, of what the records weigh once they are unpacked (`streams.record_batches`);
+- a bound in bytes, of what the records weigh once they are unpacked (`streams.transport.record_batches`);
 - how far each partition was read, past the markers of transactions, aborted records and holes of compacted topics: lag and
   offsets to commit are judged by it, together with the records that were handed out;
 - an error of one partition (no permission to read the topic, a damaged batch) is told beside the records of the others. The
@@ -22,8 +22,8 @@ from aiokafka import errors
 from aiokafka.consumer import fetcher as driver
 from aiokafka.consumer.fetcher import FetchResult, OffsetResetStrategy, PartitionRecords
 
-from streams.fetched_record import FetchedRecord, fetched_record
-from streams.record_batches import MAX_RECORD_BYTES, FetchedBatches
+from streams.transport.record import FetchedRecord, fetched_record
+from streams.transport.record_batches import MAX_RECORD_BYTES, FetchedBatches
 
 RETRY_S = 1.0
 """After an error of a partition."""

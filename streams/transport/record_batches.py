@@ -20,8 +20,8 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.legacy_records import LegacyRecordBatch
 
 from streams.errors import UnreadableBatch
-from streams.fetched_record import HEADER_BYTES
-from streams.unpacking import Unpacked, unpacked
+from streams.transport.record import HEADER_BYTES
+from streams.transport.unpacking import Unpacked, unpacked
 
 MAX_RECORD_BYTES = 32 << 20
 PIECE_BYTES = 1 << 20

@@ -35,7 +35,7 @@ class FetchedRecord(msgspec.Struct, frozen=True, gc=False):
 
 
 def fetched_record(tp: Any, record: Any) -> FetchedRecord:
-    """From a record of aiokafka's parser, or of `streams.record_batches.Refused`."""
+    """From a record of aiokafka's parser, or of `streams.transport.record_batches.Refused`."""
     headers, key, value = record.headers, record.key, record.value
     n_bytes = (len(key) if key else 0) + (len(value) if value else 0)
     if headers:

@@ -39,7 +39,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage, Message
 
-from streams.fetching import FetchBounds, Taken, Taker, unpack_in_pieces
+from streams.transport.fetching import FetchBounds, Taken, Taker, unpack_in_pieces
 
 RAW_CODEC = "driftline-raw"
 AskPositions = Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
@@ -76,7 +76,7 @@ PRIVATE_NAMES: dict[str, tuple[str, ...]] = {
         "_fetcher",
         "_subscription",
     ),
-    # from here to PartitionRecords: streams/fetching.py
+    # from here to PartitionRecords: streams/transport/fetching.py
     "aiokafka.consumer.fetcher:Fetcher": (
         "_records",
         "_subscriptions",
@@ -137,11 +137,13 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         for name, value in (
             ("_fetch_max_wait_ms", FETCH_WAIT_MS),
             ("_isolation_level", self.app.isolation),
-            # A position that the log does not hold is told (streams/fetching.py) instead of being moved in silence.
+            # A position that the log does not hold is told (streams/transport/fetching.py) instead of being moved in silence.
             ("_auto_offset_reset", "none"),
         ):
             if not hasattr(consumer, name):
-                raise AttributeError(f"aiokafka's consumer has no {name} any more; see streams/transport.py")
+                raise AttributeError(
+                    f"aiokafka's consumer has no {name} any more; see streams/transport/consumer.py"
+                )
             setattr(consumer, name, value)
         self._stamp_commits(consumer)
         self._note_surprises(consumer._client)
@@ -603,7 +605,7 @@ class BatchApp(faust.App):
             super()._create_directories()
 
     def batch_topic(self, *names: str) -> Any:
-        """A topic whose stream yields lists of raw records (`streams.fetched_record`)."""
+        """A topic whose stream yields lists of raw records (`streams.transport.record`)."""
         return self.topic(
             *names, value_type=None, value_serializer=RAW_CODEC, key_type=None, key_serializer=RAW_CODEC
         )

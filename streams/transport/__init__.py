@@ -1,0 +1,1 @@
+"""A Faust app whose agents receive whole fetches; usable alone."""
