@@ -35,10 +35,10 @@ import numpy.typing as npt
 
 from sinks.protocols import Store
 from sinks.writer import LOST, NEW
+from streams.counts.counts import TableCounts
 from streams.events.columns import EventColumns, take
 from streams.events.watermarks import advanced, redelivered
 from streams.failpoints import Failpoints
-from streams.item_tables import TableCounts
 from streams.metrics import Metrics
 from streams.preparation import Preparation, Prepared
 from streams.source_numbers import SourceNumbers

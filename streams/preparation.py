@@ -13,7 +13,7 @@ import numpy.typing as npt
 from encoders.content import ContentEncoder
 from encoders.item_space import ItemSpace
 from sinks.points import UserPoints
-from streams.batch_sequences import batch_sequences
+from streams.counts.sequences import batch_sequences
 from streams.events.columns import U64, EventColumns, take
 from streams.events.watermarks import Watermark
 from streams.item_source import ItemSource

@@ -12,7 +12,7 @@ import numpy as np
 from sinks.errors import StoreMismatch
 from sinks.points import ItemRecord
 from sinks.protocols import Store
-from streams.item_tables import read_tables
+from streams.counts.counts import read_tables
 from transfer.arrays import I32, U64
 from transfer.homes import homes
 from transfer.item_tables import ItemTables

@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from sinks.errors import StoreError
-from streams.item_tables import TableCounts
+from streams.counts.counts import TableCounts
 from transfer.errors import TablesFormatError
 
 log = structlog.get_logger(__name__)

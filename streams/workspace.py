@@ -21,11 +21,11 @@ from sinks.open import open_store
 from sinks.protocols import Store
 from sinks.versions import FIRST
 from streams.catalogue import CatalogueWriter
+from streams.counts.counts import TableCounts, agree_on_config
 from streams.failpoints import Failpoints
 from streams.fitted import fitted_if_same, keep_fitted, load_fitted, require_fitted
 from streams.ingest import Ingest
 from streams.item_source import ItemSource
-from streams.item_tables import TableCounts, agree_on_config
 from streams.metrics import Metrics
 from streams.preparation import Preparation
 from streams.quarantine import Quarantine

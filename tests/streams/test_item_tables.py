@@ -13,21 +13,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-import streams.table_slot
+import streams.counts.slot
 from sinks.errors import StoreMismatch, StoreUnavailable
 from sinks.leases import STALE_S, Leases
 from sinks.points import item_key
 from sinks.protocols import Store
-from streams.batch_sequences import batch_sequences
+from streams.counts.counts import CONFIG_BLOB, SLOTS, TableCounts, read_tables
+from streams.counts.sequences import batch_sequences
+from streams.counts.slot import HEADS, TableSlot
 from streams.event_log.log import open_logs
 from streams.files.mapping import parse_mapping
 from streams.ingest import APPLIED
-from streams.item_tables import CONFIG_BLOB, SLOTS, TableCounts, read_tables
 from streams.metrics import Metrics
 from streams.pipeline import event_terms
 from streams.replay import replay
 from streams.settings import Settings
-from streams.table_slot import HEADS, TableSlot
 from streams.table_writes import TableWrites
 from streams.workspace import Workspace, open_workspace
 from support.event_columns import NOW, columns_of, event
@@ -289,8 +289,8 @@ def test_a_slot_that_was_taken_away_costs_another_one_and_no_count(tmp_path: Pat
 
 def test_a_growing_slot_is_joined_and_split_in_blobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However large the tables grow, what is read is the sum of what was added, after every single write."""
-    monkeypatch.setattr(streams.table_slot, "PART_BYTES", 300)
-    monkeypatch.setattr(streams.table_slot, "SMALL_BYTES", 400)
+    monkeypatch.setattr(streams.counts.slot, "PART_BYTES", 300)
+    monkeypatch.setattr(streams.counts.slot, "SMALL_BYTES", 400)
     rng = random.Random(5)
     with opened(tmp_path / "s") as workspace:
         counts = TableCounts(workspace.store, SMALL, Metrics())
@@ -330,7 +330,7 @@ def test_a_write_that_fails_anywhere_is_made_good_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, applied: bool
 ) -> None:
     """Whichever request is not answered, whether it was applied or not: nothing is lost or counted twice."""
-    monkeypatch.setattr(streams.table_slot, "SMALL_BYTES", 300)
+    monkeypatch.setattr(streams.counts.slot, "SMALL_BYTES", 300)
     with opened(tmp_path / "s") as workspace:
         counts = TableCounts(Failing(workspace.store, at, applied), SMALL, Metrics())  # type: ignore[arg-type]
         expected = empty_tables(SMALL)

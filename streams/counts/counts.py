@@ -25,8 +25,8 @@ import structlog
 
 from sinks.errors import LeaseLost, StoreMismatch
 from sinks.protocols import Store
+from streams.counts.slot import TableSlot, read_slots
 from streams.metrics import Metrics
-from streams.table_slot import TableSlot, read_slots
 from transfer.item_tables import ItemTables, empty_tables
 from transfer.table_steps import Steps
 from transfer.table_sums import merge, sum_steps
@@ -69,7 +69,7 @@ class TableCounts:
     def write(self, join: bool = True) -> None:
         """Add all that was counted to this process's slot. After an error it is kept, and goes with the next write.
 
-        join: whether there is time for the slot to be tidied up (`streams.table_slot`).
+        join: whether there is time for the slot to be tidied up (`streams.counts.slot`).
 
         Raises:
             StoreUnavailable: try again later.

@@ -1,0 +1,1 @@
+"""Shares and transitions of items, kept in a store beside the states."""
