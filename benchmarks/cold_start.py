@@ -32,10 +32,10 @@ from benchmarks.workloads.warm import warm_items
 from sinks.open import open_store
 from streams.events.columns import EventColumns
 from streams.events.validate import RawEvents, assemble
-from streams.refuse import refuse
 from streams.settings import Settings
-from streams.transfer_model import version_of
-from streams.workspace import Workspace, open_workspace
+from streams.workspace.rebuild import refuse
+from streams.workspace.transfer_model import version_of
+from streams.workspace.workspace import Workspace, open_workspace
 from transfer.analytic import AnalyticTransfer
 
 ITEMS = [f"item-{number}" for number in range(200)]

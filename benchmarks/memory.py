@@ -35,7 +35,7 @@ from sinks.points import UserPoints
 from sinks.writer import NEW
 from streams.events.columns import EventColumns
 from streams.settings import Settings
-from streams.workspace import open_workspace
+from streams.workspace.workspace import open_workspace
 from transfer.config import ACTIONS
 
 BATCH = 4000

@@ -32,7 +32,7 @@ from benchmarks.servers.broker import running_broker
 from benchmarks.workloads.report import where
 from sinks.points import UserRecord
 from streams.settings import Settings
-from streams.workspace import open_for_reading
+from streams.workspace.workspace import open_for_reading
 from transfer.arrays import F64
 
 PARTS = ("stored_fused", "stored_weights", "stored_interests")

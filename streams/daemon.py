@@ -33,7 +33,7 @@ from streams.placement import Placement
 from streams.settings import Settings
 from streams.start_positions import Beginning, Pairing, StartPositions
 from streams.table_writes import TableWrites
-from streams.workspace import Workspace
+from streams.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer

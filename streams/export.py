@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from streams.errors import StreamsError
-from streams.workspace import Workspace
+from streams.workspace.workspace import Workspace
 
 USERS_AT_A_TIME = 1000
 

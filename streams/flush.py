@@ -23,7 +23,7 @@ from streams.events.watermarks import kafka_source
 from streams.ingest import OUTCOMES, Applying, Outcome
 from streams.letter import PARKED, letter_identity
 from streams.unreadable_users import unreadable_users
-from streams.workspace import Workspace
+from streams.workspace.workspace import Workspace
 from transfer.config import ACTIONS
 from transfer.packing import unpack
 

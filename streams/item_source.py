@@ -34,7 +34,7 @@ class ItemSource:
         now: Callable[[], float],
         searched: Callable[[U64, F32], F32 | None],
     ) -> None:
-        """searched: keys and base vectors to what items are searched by; see `streams.transfer_model`."""
+        """searched: keys and base vectors to what items are searched by; see `streams.workspace.transfer_model`."""
         self._searched = searched
         self._store = store
         self._space = space

@@ -14,7 +14,7 @@ from streams.events.record_clock import RecordClock
 from streams.reject_share import RejectShare
 from streams.room import Room
 from streams.tolerance import Tolerance
-from streams.workspace import Workspace
+from streams.workspace.workspace import Workspace
 
 
 class Membership(Protocol):

@@ -21,7 +21,7 @@ from streams.reject_share import RejectShare
 from streams.room import Room
 from streams.settings import DaemonConfig
 from streams.tolerance import Tolerance
-from streams.workspace import Workspace
+from streams.workspace.workspace import Workspace
 
 
 class Lanes:

@@ -12,7 +12,7 @@ from streams.errors import TrainingError
 from streams.events.columns import NONE
 from streams.fit import ItemContent, fit_encoder, item_vectors
 from streams.history import History
-from streams.scenario_names import NameMaker
+from streams.workspace.scenario_names import NameMaker
 from transfer.arrays import I64
 from transfer.names import NameLookup, NameSource, hashed_names
 from transfer.rows import offsets_of

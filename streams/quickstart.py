@@ -17,7 +17,7 @@ from streams.recommend import Recommendation, recommend
 from streams.settings import Settings
 from streams.simulate import Simulated, publish_events, simulated_events, simulated_users
 from streams.simulated_catalogue import simulated_catalogue
-from streams.workspace import Workspace, open_workspace
+from streams.workspace.workspace import Workspace, open_workspace
 
 USERS = 24
 EVENTS = 3000

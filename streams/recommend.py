@@ -20,7 +20,7 @@ import numpy.typing as npt
 from sinks.points import ItemRecord, ScoredItem, item_key
 from streams.errors import UserNotFound
 from streams.reasons import Because, Reasons
-from streams.workspace import Workspace
+from streams.workspace.workspace import Workspace
 from transfer.again import again_scores, repeat_share
 from transfer.packing import unpack
 from transfer.states import InterestStates

@@ -39,7 +39,7 @@ from streams.letter_search import LetterFilter, find_letters
 from streams.metrics import Metrics
 from streams.user_cache import UserCache
 from streams.user_history import UserHistory
-from streams.workspace import Workspace
+from streams.workspace.workspace import Workspace
 
 PASS_S: Final = 30.0
 """How long the daemon may take to pass the events that it has parked."""

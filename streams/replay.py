@@ -19,7 +19,7 @@ from streams.ingest import APPLIED
 from streams.kafka_standings import KafkaStandings
 from streams.log_places import place_log
 from streams.replay_sources import ReplaySources
-from streams.workspace import Workspace
+from streams.workspace.workspace import Workspace
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")

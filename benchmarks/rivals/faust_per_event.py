@@ -25,7 +25,7 @@ from streams.events.event import Event, event_keys
 from streams.log_setup import set_up_logs
 from streams.pipeline import Advance, user_points
 from streams.settings import Settings
-from streams.workspace import Workspace, open_workspace
+from streams.workspace.workspace import Workspace, open_workspace
 from transfer.config import ACTIONS
 from transfer.interest import apply_events
 from transfer.packing import pack, unpack

@@ -22,7 +22,7 @@ from streams.events.event import Event
 from streams.log_setup import set_up_logs
 from streams.metrics import Metrics
 from streams.settings import Settings
-from streams.workspace import Workspace, open_workspace
+from streams.workspace.workspace import Workspace, open_workspace
 from transfer.config import ACTIONS
 
 PROBE = "probe-"

@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from sinks.points import ItemPoints, item_key
-from streams.workspace import Workspace
+from streams.workspace.workspace import Workspace
 
 AT_A_TIME = 2000
 

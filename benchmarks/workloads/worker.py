@@ -14,7 +14,7 @@ from streams.daemon import Daemon
 from streams.log_setup import set_up_logs
 from streams.metrics import Metrics
 from streams.settings import Settings
-from streams.workspace import Workspace, open_workspace
+from streams.workspace.workspace import Workspace, open_workspace
 
 COUNTERS = ("takeovers", "refused_writes", "users_on_several_partitions", "store_retries")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from streams.letter import StoredLetter
     from streams.letter_search import LetterFilter
     from streams.settings import Settings
-    from streams.workspace import Workspace
+    from streams.workspace.workspace import Workspace
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -159,7 +159,7 @@ def redrive(
     from streams.broker.topics import cluster_id
     from streams.letter_redrive import LetterRedrive
     from streams.letter_search import find_letters
-    from streams.workspace import open_workspace
+    from streams.workspace.workspace import open_workspace
 
     with reported():
         settings = _settings(config, broker, prefix)

@@ -90,7 +90,7 @@ def check_store(location: str | None, settings: Settings) -> list[Check]:
     """The store answers, fits these settings, what it holds, and on which nodes."""
     from sinks.errors import StoreNotFound
     from streams.cli.doctor_cluster import tell_of_cluster
-    from streams.workspace import open_existing
+    from streams.workspace.workspace import open_existing
 
     if not location:
         return [Check("store", None, "none given", "use --store FOLDER or --store http://HOST:6333")]

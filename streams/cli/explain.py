@@ -27,7 +27,7 @@ def explain(
     Example: driftline explain alice --store ./store
     """
     from streams.explain import explain as explain_user
-    from streams.workspace import open_for_reading
+    from streams.workspace.workspace import open_for_reading
 
     with reported():
         settings = load(config)

@@ -22,7 +22,7 @@ def export(
     Example: driftline export --store ./store --out users.parquet
     """
     from streams.export import export_users
-    from streams.workspace import open_for_reading
+    from streams.workspace.workspace import open_for_reading
 
     with reported():
         settings = load(config)

@@ -13,7 +13,7 @@ from streams.cli.session import console, load, print_json, progress_bar, reporte
 
 if TYPE_CHECKING:
     from streams.files.catalogue_file import Catalogue
-    from streams.workspace import Workspace
+    from streams.workspace.workspace import Workspace
 
 
 def items(
@@ -38,7 +38,7 @@ def items(
     """
     from streams.files.catalogue_file import open_catalogue
     from streams.files.mapping import CATALOGUE_FIELDS, parse_mapping
-    from streams.workspace import open_workspace
+    from streams.workspace.workspace import open_workspace
 
     with reported():
         settings = load(config)

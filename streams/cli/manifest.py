@@ -23,7 +23,7 @@ def manifest(
     Example: driftline manifest --store ./store --out manifest.json
     """
     from streams.manifest import manifest_of, write_manifest
-    from streams.workspace import open_for_reading
+    from streams.workspace.workspace import open_for_reading
 
     with reported():
         settings = load(config)

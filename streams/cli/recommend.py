@@ -45,7 +45,7 @@ def recommend(
     """
     from streams.recommend import MODES, Mode, has_items
     from streams.recommend import recommend as recommend_items
-    from streams.workspace import open_for_reading
+    from streams.workspace.workspace import open_for_reading
 
     with reported():
         if mode not in MODES:

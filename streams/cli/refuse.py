@@ -38,11 +38,11 @@ def refuse(
     Example: driftline refuse ./model --store http://127.0.0.1:6333
     """
     from sinks.open import open_store
-    from streams.fitted import load_fitted
-    from streams.refuse import refuse as run_refuse
-    from streams.scenario_names import name_lookup, wants_words
-    from streams.transfer_model import bind_items, load_model, require_encoder, version_of
-    from streams.workspace import kept_interest
+    from streams.workspace.item_encoder import load_fitted
+    from streams.workspace.rebuild import refuse as run_refuse
+    from streams.workspace.scenario_names import name_lookup, wants_words
+    from streams.workspace.transfer_model import bind_items, load_model, require_encoder, version_of
+    from streams.workspace.workspace import kept_interest
 
     with reported():
         settings = load(config)

@@ -14,7 +14,7 @@ from streams.cli import options
 from streams.cli.session import console, fail, load, print_json, reported, show, store_location
 
 if TYPE_CHECKING:
-    from streams.workspace import Workspace
+    from streams.workspace.workspace import Workspace
 
 
 def repair(
@@ -55,7 +55,7 @@ def repair(
     from streams.event_log.log import open_logs
     from streams.files.mapping import parse_mapping
     from streams.repair import Letters, Repair
-    from streams.workspace import open_workspace
+    from streams.workspace.workspace import open_workspace
 
     with reported():
         settings = load(config, {"broker": {"url": broker}, "topics": {"prefix": prefix}})

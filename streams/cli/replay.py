@@ -74,7 +74,7 @@ def replay(
     from streams.garbage import collect_seldom
     from streams.manifest import manifest_of, outlook, write_manifest
     from streams.replay import replay as run_replay
-    from streams.workspace import open_workspace
+    from streams.workspace.workspace import open_workspace
 
     with reported():
         settings = load(config, {"broker": {"url": broker}})

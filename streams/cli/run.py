@@ -18,7 +18,7 @@ from streams.cli.session import load, print_json, reported, show, store_location
 if TYPE_CHECKING:
     from streams.daemon import Daemon, Summary
     from streams.metrics import Metrics
-    from streams.workspace import Workspace
+    from streams.workspace.workspace import Workspace
 
 
 def run(
@@ -81,7 +81,7 @@ def run(
     from streams.files.catalogue_file import open_catalogue
     from streams.manifest import positions_from_manifest, read_manifest
     from streams.start_positions import Beginning
-    from streams.workspace import open_workspace
+    from streams.workspace.workspace import open_workspace
 
     with reported():
         settings = load(

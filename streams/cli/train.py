@@ -70,9 +70,9 @@ def train(
     """
     from encoders.item_encoder import ItemEncoder
     from streams.material import material, parts_of
-    from streams.scenario_names import names_for_training
     from streams.train import require_training
     from streams.train import train as run_training
+    from streams.workspace.scenario_names import names_for_training
     from transfer.learned.folder import save_model
 
     with reported():

@@ -56,10 +56,10 @@ def tune(
     from encoders.item_encoder import ItemEncoder
     from streams.material import material, parts_of
     from streams.profile.settings_file import check_free, write_settings
-    from streams.scenario_names import names_for_training
     from streams.train import require_training
     from streams.tune import SEARCHED
     from streams.tune import tune as search
+    from streams.workspace.scenario_names import names_for_training
 
     with reported():
         require_training()

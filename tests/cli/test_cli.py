@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from streams.settings import Settings
-from streams.workspace import open_for_reading
+from streams.workspace.workspace import open_for_reading
 from support.daemon_process import driftline, program
 from support.event_columns import event
 from support.qdrant_server import QdrantServer

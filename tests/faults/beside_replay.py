@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from faults.trial import PATIENCE_S, REFUSED, TAKEOVERS, Broker, Result, Trial
 from streams.settings import Settings
-from streams.workspace import open_for_reading
+from streams.workspace.workspace import open_for_reading
 from support.daemon_process import QUICK, program
 from support.event_log import EventLog
 from support.qdrant_server import QdrantServer

@@ -13,7 +13,7 @@ from sinks.protocols import Store
 from streams.event_log.log import open_logs
 from streams.replay import replay
 from streams.settings import Settings
-from streams.workspace import open_for_reading, open_workspace
+from streams.workspace.workspace import open_for_reading, open_workspace
 from support.event_log import EventLog
 from support.reference_state import max_relative_error
 from support.states import states_of

@@ -17,7 +17,7 @@ from typing import Any
 from faults.trial import REFUSED, TAKEOVERS, Broker, Result, Trial, not_ready
 from sinks.points import user_point_id
 from streams.settings import Settings
-from streams.workspace import open_for_reading
+from streams.workspace.workspace import open_for_reading
 from support.qdrant_server import QdrantServer
 
 WRITE, READ = "Upsert", "Get"

@@ -10,7 +10,7 @@ import pytest
 
 from sinks.points import item_key
 from streams.settings import Settings
-from streams.workspace import open_for_reading
+from streams.workspace.workspace import open_for_reading
 from support.brokers import RealKafka
 from support.daemon_process import driftline
 from support.event_columns import event

@@ -9,7 +9,7 @@ import pytest
 
 from streams.broker.config import BrokerConfig
 from streams.settings import Settings
-from streams.workspace import open_for_reading
+from streams.workspace.workspace import open_for_reading
 from support.daemon_process import driftline
 from support.states import assert_same_states
 

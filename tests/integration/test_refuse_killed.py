@@ -19,7 +19,7 @@ from sinks.open import open_store
 from sinks.protocols import Store
 from streams.events.event import ItemRow
 from streams.settings import Settings
-from streams.workspace import open_for_reading, open_workspace
+from streams.workspace.workspace import open_for_reading, open_workspace
 from support.event_columns import columns_of, event
 from support.qdrant_process import QdrantProcess
 from support.quick_folder import quick_folder

@@ -11,7 +11,7 @@ import pytest
 from sinks.points import user_point_id
 from streams.broker.config import BrokerConfig
 from streams.settings import Settings
-from streams.workspace import open_workspace
+from streams.workspace.workspace import open_workspace
 from support.daemon_process import DaemonProcess, driftline
 from support.damaged import damage
 from support.qdrant_process import QdrantProcess

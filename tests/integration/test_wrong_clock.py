@@ -12,7 +12,7 @@ import pytest
 from streams.broker.config import BrokerConfig
 from streams.daemon import Daemon, Summary
 from streams.settings import Settings
-from streams.workspace import open_workspace
+from streams.workspace.workspace import open_workspace
 from support.streamed_logs import make_topics, send
 
 pytestmark = pytest.mark.broker

@@ -9,7 +9,7 @@ import numpy as np
 from sinks.points import WITHOUT_TEXT, item_key
 from streams.events.event import ItemRow
 from streams.settings import Settings
-from streams.workspace import open_workspace
+from streams.workspace.workspace import open_workspace
 
 ROWS = [
     ItemRow("a", "Red grapes", "sweet", "fruit"),

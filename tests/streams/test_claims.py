@@ -12,7 +12,7 @@ import pytest
 
 from streams.ingest import APPLIED, REDELIVERED
 from streams.settings import Settings
-from streams.workspace import Workspace, open_workspace
+from streams.workspace.workspace import Workspace, open_workspace
 from support.event_columns import columns_of, event
 from support.qdrant_server import QdrantServer
 from support.states import states_of

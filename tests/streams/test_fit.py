@@ -27,7 +27,7 @@ from streams.fit import fit_encoder, item_content, item_vectors, rows_before
 from streams.history import History, load_history
 from streams.ingest import APPLIED
 from streams.settings import Settings
-from streams.workspace import open_existing, open_for_reading, open_workspace
+from streams.workspace.workspace import open_existing, open_for_reading, open_workspace
 from support.quick_folder import quick_folder
 from support.tiny_model import save_tiny_model
 

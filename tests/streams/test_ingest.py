@@ -12,7 +12,7 @@ from sinks.points import PLACEHOLDER, item_key
 from streams.events.event import ItemRow
 from streams.ingest import APPLIED, DUPLICATE, REDELIVERED
 from streams.settings import Settings
-from streams.workspace import Workspace, open_workspace
+from streams.workspace.workspace import Workspace, open_workspace
 from support.event_columns import columns_of, event
 from support.states import assert_same_states, done_of, states_of
 

@@ -29,7 +29,7 @@ from streams.pipeline import event_terms
 from streams.replay import replay
 from streams.settings import Settings
 from streams.table_writes import TableWrites
-from streams.workspace import Workspace, open_workspace
+from streams.workspace.workspace import Workspace, open_workspace
 from support.event_columns import NOW, columns_of, event
 from support.lane_story import Worker, batch, in_lanes
 from support.qdrant_server import QdrantServer

@@ -16,7 +16,7 @@ from sinks.open import open_store
 from sinks.protocols import Store
 from streams.failpoints import STEPS
 from streams.settings import Settings
-from streams.workspace import open_workspace
+from streams.workspace.workspace import open_workspace
 from support.killed_lanes import Children, Run, all_fetches
 from support.lane_story import Worker, in_lanes
 from support.qdrant_server import QdrantServer

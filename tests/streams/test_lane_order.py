@@ -12,7 +12,7 @@ from sinks.errors import StoreUnavailable
 from streams.batch import ITEMS
 from streams.failpoints import STEPS
 from streams.settings import Settings
-from streams.workspace import Workspace, open_workspace
+from streams.workspace.workspace import Workspace, open_workspace
 from support.damaged import damage
 from support.event_columns import event
 from support.lane_story import Worker, batch, in_lanes

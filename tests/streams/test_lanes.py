@@ -10,7 +10,7 @@ import pytest
 
 from streams.app import Progress, connect, faust_app
 from streams.settings import Settings
-from streams.workspace import Workspace, open_workspace
+from streams.workspace.workspace import Workspace, open_workspace
 from support.event_columns import event
 from support.lane_story import Worker, batch, in_lanes
 from support.qdrant_server import QdrantServer

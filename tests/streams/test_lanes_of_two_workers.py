@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from streams.settings import Settings
-from streams.workspace import Workspace, open_workspace
+from streams.workspace.workspace import Workspace, open_workspace
 from support.event_columns import event
 from support.lane_story import Worker, batch, in_lanes, one_worker
 from support.qdrant_server import QdrantServer

@@ -22,7 +22,7 @@ from streams.files.catalogue_file import open_catalogue
 from streams.history import load_history
 from streams.recommend import Recommendation, has_items, read_state, recommend
 from streams.settings import Settings
-from streams.workspace import Workspace, open_for_reading, open_workspace
+from streams.workspace.workspace import Workspace, open_for_reading, open_workspace
 from support.event_columns import NOW, columns_of, event
 from support.qdrant_server import QdrantServer
 from support.quick_folder import quick_folder

@@ -11,7 +11,7 @@ import pytest
 from streams.letter import StoredLetter
 from streams.letter_redrive import LetterRedrive
 from streams.settings import Settings
-from streams.workspace import Workspace, open_workspace
+from streams.workspace.workspace import Workspace, open_workspace
 from support.event_columns import NOW, event
 from support.states import states_of
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from streams.settings import Settings
-from streams.workspace import open_workspace
+from streams.workspace.workspace import open_workspace
 from support.event_columns import event
 from support.lane_story import Worker, batch, in_lanes
 from support.qdrant_server import QdrantServer

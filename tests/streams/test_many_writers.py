@@ -14,7 +14,7 @@ import pytest
 from streams.batch import Batch
 from streams.ingest import APPLIED
 from streams.settings import Settings
-from streams.workspace import Workspace, open_workspace
+from streams.workspace.workspace import Workspace, open_workspace
 from support.event_columns import columns_of, event
 from support.lane_story import Worker, in_lanes, one_worker
 from support.placements import PLACEMENTS, as_one_log, fetches, some_events

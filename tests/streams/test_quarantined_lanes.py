@@ -11,7 +11,7 @@ import pytest
 from sinks.points import user_point_id
 from streams.errors import DaemonError
 from streams.settings import Settings
-from streams.workspace import Workspace, open_workspace
+from streams.workspace.workspace import Workspace, open_workspace
 from support.damaged import damage
 from support.event_columns import event
 from support.lane_story import Worker, batch, in_lanes

@@ -12,7 +12,7 @@ from streams.events.event import ItemRow
 from streams.explain import explain
 from streams.recommend import recommend
 from streams.settings import Settings
-from streams.workspace import Workspace, open_for_reading, open_workspace
+from streams.workspace.workspace import Workspace, open_for_reading, open_workspace
 from support.event_columns import columns_of, event
 from support.qdrant_server import QdrantServer
 

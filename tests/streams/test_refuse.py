@@ -15,10 +15,10 @@ from sinks.points import item_key
 from sinks.protocols import Store
 from streams.events.event import ItemRow
 from streams.recommend import recommend
-from streams.refuse import RefuseSummary, refuse
 from streams.settings import Settings
-from streams.transfer_model import version_of
-from streams.workspace import Workspace, open_for_reading, open_workspace
+from streams.workspace.rebuild import RefuseSummary, refuse
+from streams.workspace.transfer_model import version_of
+from streams.workspace.workspace import Workspace, open_for_reading, open_workspace
 from support.event_columns import columns_of, event
 from support.lane_story import Worker, batch, in_lanes
 from support.qdrant_server import QdrantServer

@@ -9,7 +9,7 @@ import pytest
 from streams.event_log.log import open_logs
 from streams.replay import replay
 from streams.settings import Settings
-from streams.workspace import open_workspace
+from streams.workspace.workspace import open_workspace
 from support.event_columns import NOW
 from support.log_files import write
 from support.replayed import busy_rows, counts_expected, counts_in, replayed

@@ -20,7 +20,7 @@ from streams.files.tabular_file import fingerprint
 from streams.manifest import advice, manifest_of, positions_from_manifest, read_manifest, write_manifest
 from streams.replay import replay
 from streams.settings import Settings
-from streams.workspace import open_workspace
+from streams.workspace.workspace import open_workspace
 from support.event_columns import NOW
 from support.log_files import write
 from support.qdrant_server import QdrantServer

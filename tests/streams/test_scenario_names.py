@@ -13,7 +13,7 @@ from encoders.content import ContentEncoder
 from encoders.errors import EncoderConfigError
 from encoders.item_encoder import ItemEncoder, fit_item_encoder
 from encoders.text import TextEncoder
-from streams.scenario_names import SpokenNames, name_lookup, names_for_training
+from streams.workspace.scenario_names import SpokenNames, name_lookup, names_for_training
 from support.learned import random_model
 from support.tiny_model import save_tiny_model
 from transfer.config import InterestConfig

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sinks.points import UserPoints
-from streams.workspace import Workspace
+from streams.workspace.workspace import Workspace
 
 
 def damage(

@@ -23,7 +23,7 @@ if not __package__:  # run as a program, not imported by a test
 
 from streams.batch import Batch
 from streams.settings import Settings
-from streams.workspace import open_workspace
+from streams.workspace.workspace import open_workspace
 from support.lane_story import Worker, one_worker
 from support.placements import PLACEMENTS, fetches, some_events
 

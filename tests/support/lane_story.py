@@ -12,7 +12,7 @@ from streams.batch import Batch
 from streams.dead_letters import DeadLetters
 from streams.lanes import Lanes
 from streams.settings import DaemonConfig
-from streams.workspace import Workspace
+from streams.workspace.workspace import Workspace
 from support.event_columns import NOW
 from support.fetched import Fetched
 

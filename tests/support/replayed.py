@@ -9,7 +9,7 @@ from typing import Any
 from streams.event_log.log import open_logs
 from streams.replay import ReplaySummary, replay
 from streams.settings import Settings
-from streams.workspace import Workspace, open_workspace
+from streams.workspace.workspace import Workspace, open_workspace
 from support.event_columns import NOW
 from support.states import states_of
 

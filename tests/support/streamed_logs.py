@@ -12,7 +12,7 @@ from kafka import KafkaProducer
 from streams.broker.config import BrokerConfig
 from streams.broker.topics import ensure_topics
 from streams.settings import Settings
-from streams.workspace import open_for_reading
+from streams.workspace.workspace import open_for_reading
 from support.daemon_process import driftline
 from support.event_columns import event
 from support.states import assert_same_states

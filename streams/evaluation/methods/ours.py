@@ -16,8 +16,8 @@ from streams.evidence import count_tables, item_space, requests_at, states_befor
 from streams.history import History
 from streams.material import Material, material
 from streams.recommend import NEW_TEMPERATURE
-from streams.scenario_names import name_lookup, names_for_training
 from streams.train import Prepared, prepare, weigh
+from streams.workspace.scenario_names import name_lookup, names_for_training
 from transfer.again import again_scores, repeat_share
 from transfer.analytic import AnalyticTransfer
 from transfer.arrays import F32, I64

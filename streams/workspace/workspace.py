@@ -23,15 +23,16 @@ from sinks.versions import FIRST
 from streams.catalogue import CatalogueWriter
 from streams.counts.counts import TableCounts, agree_on_config
 from streams.failpoints import Failpoints
-from streams.fitted import fitted_if_same, keep_fitted, load_fitted, require_fitted
 from streams.ingest import Ingest
 from streams.item_source import ItemSource
 from streams.metrics import Metrics
 from streams.preparation import Preparation
 from streams.quarantine import Quarantine
-from streams.scenario_names import name_lookup
 from streams.settings import Settings
-from streams.transfer_model import (
+from streams.user_cache import UserCache
+from streams.workspace.item_encoder import fitted_if_same, keep_fitted, load_fitted, require_fitted
+from streams.workspace.scenario_names import name_lookup
+from streams.workspace.transfer_model import (
     bind_items,
     load_model,
     require_encoder,
@@ -40,7 +41,6 @@ from streams.transfer_model import (
     settings_for_reading,
     version_of,
 )
-from streams.user_cache import UserCache
 from transfer.config import InterestConfig
 from transfer.protocols import TransferModel
 

@@ -28,7 +28,7 @@ from sinks.protocols import ItemStore, Store, VersionDraft
 from sinks.versions import Version
 from sinks.writer import LOST
 from streams.pipeline import scenario_weights
-from streams.transfer_model import searched_vectors
+from streams.workspace.transfer_model import searched_vectors
 from transfer.config import InterestConfig
 from transfer.packing import unpack
 from transfer.protocols import TransferModel

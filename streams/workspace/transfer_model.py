@@ -12,7 +12,7 @@ from encoders.items import ItemVectors
 from sinks.errors import StoreMismatch
 from sinks.protocols import Store
 from sinks.versions import Version
-from streams.fitted import kept_fitted
+from streams.workspace.item_encoder import kept_fitted
 from transfer.analytic import AnalyticTransfer
 from transfer.arrays import F32, I64, U64
 from transfer.config import InterestConfig, TransferConfig
@@ -51,7 +51,7 @@ def bind_items(
     names: NameLookup | None = None,
 ) -> None:
     """Let a model that reads items find those that its training has not seen: in memory, else in the store; and names of
-    scenarios, by `streams.scenario_names.name_lookup`."""
+    scenarios, by `streams.workspace.scenario_names.name_lookup`."""
     if not isinstance(model, ItemReader):
         return
     dim = model.interest.dim

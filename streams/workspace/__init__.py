@@ -1,0 +1,1 @@
+"""A store opened, with the models that made it."""
