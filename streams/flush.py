@@ -20,7 +20,7 @@ from streams.events.decode import DecodedItems, decode_events, decode_items
 from streams.events.event import Reason, Reject
 from streams.events.record_clock import RecordClock
 from streams.events.watermarks import kafka_source
-from streams.ingest import OUTCOMES, Applying, Outcome
+from streams.ingest.ingest import OUTCOMES, Applying, Outcome
 from streams.letter import PARKED, letter_identity
 from streams.unreadable_users import unreadable_users
 from streams.workspace.workspace import Workspace
@@ -179,7 +179,7 @@ class Flush:
         return len(found)
 
     def apply(self, before: Callable[[], None]) -> Outcome:
-        """Bring the events into the store; see `streams.ingest.Applying.run`."""
+        """Bring the events into the store; see `streams.ingest.ingest.Applying.run`."""
         if not len(self.events):
             return Outcome.none()
         return self._begun().run(before)

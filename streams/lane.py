@@ -9,7 +9,7 @@ Per flush, which joins all batches that wait:
    or the sources' progress say is in there; update, transfer, fuse. Should that fail in a way that nobody foresaw, the
    events at fault are found by halving and become dead letters too, sent and awaited;
 5. write the users, each on the condition that it is held as it was read, and have them counted;
-6. take those that were accepted into memory. The others: from step 4 again (`streams.ingest` has the details);
+6. take those that were accepted into memory. The others: from step 4 again (`streams.ingest.ingest` has the details);
 7. raise the progress of the sources in the store to the end of the flush: from there a start goes on;
 8. mark the batches as done, in order, upon which their offsets may be committed, for whoever watches the group's lag.
 

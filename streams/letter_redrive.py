@@ -20,13 +20,13 @@ import numpy as np
 
 from sinks.points import PLACEHOLDER, item_key
 from sinks.protocols import Store
-from streams.catalogue import CatalogueWriter
 from streams.culprits import culprits
 from streams.events.columns import EventColumns, concatenate, take
 from streams.events.decode import decode_events, decode_items
 from streams.events.event import ItemRow, Reject
 from streams.flush import is_poison
-from streams.ingest import APPLIED, Outcome
+from streams.ingest.catalogue import CatalogueWriter
+from streams.ingest.ingest import APPLIED, Outcome
 from streams.letter import StoredLetter
 from transfer.config import ACTIONS
 
@@ -36,7 +36,7 @@ DONE: Final = 1
 
 
 class Application(Protocol):
-    """What is needed of `streams.ingest.Ingest`."""
+    """What is needed of `streams.ingest.ingest.Ingest`."""
 
     def apply(self, columns: EventColumns) -> Outcome:
         """Apply events and return when the store has them."""

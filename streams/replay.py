@@ -15,7 +15,7 @@ from sinks.errors import StoreError, StoreUnavailable
 from streams.broker.config import BrokerConfig
 from streams.event_log.log import Log, LogBatch
 from streams.events.event import Reject
-from streams.ingest import APPLIED
+from streams.ingest.ingest import APPLIED
 from streams.kafka_standings import KafkaStandings
 from streams.log_places import place_log
 from streams.replay_sources import ReplaySources

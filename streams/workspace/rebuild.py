@@ -27,7 +27,7 @@ from sinks.points import ItemPoints, ItemRecord, UserPoints, UserRecord
 from sinks.protocols import ItemStore, Store, VersionDraft
 from sinks.versions import Version
 from sinks.writer import LOST
-from streams.pipeline import scenario_weights
+from streams.ingest.pipeline import scenario_weights
 from streams.workspace.transfer_model import searched_vectors
 from transfer.config import InterestConfig
 from transfer.packing import unpack

@@ -20,16 +20,16 @@ from sinks.errors import StoreMismatch
 from sinks.open import open_store
 from sinks.protocols import Store
 from sinks.versions import FIRST
-from streams.catalogue import CatalogueWriter
 from streams.counts.counts import TableCounts, agree_on_config
 from streams.failpoints import Failpoints
-from streams.ingest import Ingest
-from streams.item_source import ItemSource
+from streams.ingest.catalogue import CatalogueWriter
+from streams.ingest.ingest import Ingest
+from streams.ingest.item_source import ItemSource
+from streams.ingest.preparation import Preparation
+from streams.ingest.quarantine import Quarantine
+from streams.ingest.user_cache import UserCache
 from streams.metrics import Metrics
-from streams.preparation import Preparation
-from streams.quarantine import Quarantine
 from streams.settings import Settings
-from streams.user_cache import UserCache
 from streams.workspace.item_encoder import fitted_if_same, keep_fitted, load_fitted, require_fitted
 from streams.workspace.scenario_names import name_lookup
 from streams.workspace.transfer_model import (

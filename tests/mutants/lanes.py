@@ -60,7 +60,7 @@ LANES: list[Mutant] = [
     ),
     Mutant(
         "users are remembered before the store has acknowledged them",
-        "streams/ingest.py",
+        "streams/ingest/ingest.py",
         """        before()
         with self._stage("write"):
 """,
@@ -79,14 +79,14 @@ LANES: list[Mutant] = [
     ),
     Mutant(
         "what a try brought in counts as redelivered",
-        "streams/ingest.py",
+        "streams/ingest/ingest.py",
         "        self._code[ours] = self._expected[ours]\n",
         "",
         (f"{ORDER}test_a_flush_that_is_tried_again_counts_each_event_and_letter_once",),
     ),
     Mutant(
         "progress is looked at before the claim",
-        "streams/ingest.py",
+        "streams/ingest/ingest.py",
         """            claim = ingest.store.users.claim(missing)
 """,
         """            ingest.sources.look(columns.sources)
@@ -133,14 +133,14 @@ LANES: list[Mutant] = [
     ),
     Mutant(
         "refused users count as written",
-        "streams/ingest.py",
+        "streams/ingest/ingest.py",
         "        self._settle(rows[taken[columns.user]])\n",
         "        self._settle(rows)\n",
         (f"{CLAIMS}test_a_user_that_is_claimed_away_before_the_write_is_prepared_again",),
     ),
     Mutant(
         "users of a call without an answer stay in memory",
-        "streams/ingest.py",
+        "streams/ingest/ingest.py",
         """                self._ingest.cache.forget(users)
                 raise
 """,
@@ -150,7 +150,7 @@ LANES: list[Mutant] = [
     ),
     Mutant(
         "lanes of a process write one user at once",
-        "streams/ingest.py",
+        "streams/ingest/ingest.py",
         "        with self._ingest.locks.of(users):\n",
         "        with self._ingest.locks.of([]):\n",
         (f"{CLAIMS}test_two_threads_of_a_process_never_have_the_same_user_at_once",),
@@ -187,7 +187,7 @@ LANES: list[Mutant] = [
     ),
     Mutant(
         "tables count what was refused",
-        "streams/ingest.py",
+        "streams/ingest/ingest.py",
         "            counted = np.isin(one.rows, ours[self._last[ours] == number])\n",
         "            counted = np.ones(len(one.rows), np.bool_)\n",
         (

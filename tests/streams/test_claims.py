@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from streams.ingest import APPLIED, REDELIVERED
+from streams.ingest.ingest import APPLIED, REDELIVERED
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace, open_workspace
 from support.event_columns import columns_of, event

@@ -10,7 +10,7 @@ import pytest
 
 from sinks.points import PLACEHOLDER, item_key
 from streams.events.event import ItemRow
-from streams.ingest import APPLIED, DUPLICATE, REDELIVERED
+from streams.ingest.ingest import APPLIED, DUPLICATE, REDELIVERED
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace, open_workspace
 from support.event_columns import columns_of, event

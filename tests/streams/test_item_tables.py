@@ -23,9 +23,9 @@ from streams.counts.sequences import batch_sequences
 from streams.counts.slot import HEADS, TableSlot
 from streams.event_log.log import open_logs
 from streams.files.mapping import parse_mapping
-from streams.ingest import APPLIED
+from streams.ingest.ingest import APPLIED
+from streams.ingest.pipeline import event_terms
 from streams.metrics import Metrics
-from streams.pipeline import event_terms
 from streams.replay import replay
 from streams.settings import Settings
 from streams.table_writes import TableWrites

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from streams.batch import Batch
-from streams.ingest import APPLIED
+from streams.ingest.ingest import APPLIED
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace, open_workspace
 from support.event_columns import columns_of, event

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 
-from streams.user_locks import UserLocks
+from streams.ingest.user_locks import UserLocks
 
 
 def test_no_user_is_held_by_two_threads_and_all_get_their_turn() -> None:

@@ -39,11 +39,11 @@ from streams.counts.counts import TableCounts
 from streams.events.columns import EventColumns, take
 from streams.events.watermarks import advanced, redelivered
 from streams.failpoints import Failpoints
+from streams.ingest.preparation import Preparation, Prepared
+from streams.ingest.source_numbers import SourceNumbers
+from streams.ingest.user_cache import NO_PARTITION, SEVERAL_PARTITIONS, HeldUser, UserCache
+from streams.ingest.user_locks import UserLocks
 from streams.metrics import Metrics
-from streams.preparation import Preparation, Prepared
-from streams.source_numbers import SourceNumbers
-from streams.user_cache import NO_PARTITION, SEVERAL_PARTITIONS, HeldUser, UserCache
-from streams.user_locks import UserLocks
 
 APPLIED, DUPLICATE, REDELIVERED = 0, 1, 2
 OUTCOMES = ("applied", "duplicate", "redelivered")

@@ -16,9 +16,9 @@ from sinks.points import UserPoints
 from streams.counts.sequences import batch_sequences
 from streams.events.columns import U64, EventColumns, take
 from streams.events.watermarks import Watermark
-from streams.item_source import ItemSource
+from streams.ingest.item_source import ItemSource
+from streams.ingest.pipeline import advance, user_points
 from streams.metrics import Metrics
-from streams.pipeline import advance, user_points
 from transfer.config import InterestConfig
 from transfer.packing import unpack
 from transfer.protocols import TransferModel

@@ -1,0 +1,1 @@
+"""Events into the store: what worker and replay share."""
