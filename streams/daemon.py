@@ -19,13 +19,13 @@ from streams.app import GroupMembership, Progress, connect, faust_app
 from streams.broker.sources import PartitionSources
 from streams.broker.start_rule import StartRule
 from streams.broker.topics import cluster_id, describe_topics, missing_topics
-from streams.dead_letters import DeadLetters
 from streams.errors import BrokerUnavailable, DaemonError, ShutdownDeadline
 from streams.garbage import collect_seldom
 from streams.group_pairing import GroupStamp
 from streams.http import HttpServer, http_app
 from streams.lanes import Lanes
-from streams.letter_topic import LetterTopic
+from streams.letters.sender import DeadLetters
+from streams.letters.topic import LetterTopic
 from streams.lost_records import LostRecords
 from streams.metrics import Metrics
 from streams.monitor import Monitor
@@ -43,7 +43,7 @@ log = structlog.get_logger(__name__)
 POLL_S = 0.2
 PRODUCER_STOP_S = 3.0
 LETTER_BYTES = 256 << 20
-"""The client's own bound; what really holds is the topic's, see `streams.letter_topic`."""
+"""The client's own bound; what really holds is the topic's, see `streams.letters.topic`."""
 TOPICS_S = 30.0
 """How long topics may come after a broker that was waited for: whoever starts both makes them next."""
 

@@ -21,7 +21,7 @@ from streams.events.event import Reason, Reject
 from streams.events.record_clock import RecordClock
 from streams.events.watermarks import kafka_source
 from streams.ingest.ingest import OUTCOMES, Applying, Outcome
-from streams.letter import PARKED, letter_identity
+from streams.letters.letter import PARKED, letter_identity
 from streams.unreadable_users import unreadable_users
 from streams.workspace.workspace import Workspace
 from transfer.config import ACTIONS

@@ -41,7 +41,7 @@ from streams.errors import DaemonError, LaneLost
 from streams.events.watermarks import kafka_source
 from streams.flush import Flush, is_poison
 from streams.lane_work import LaneWork
-from streams.letter import PARKED
+from streams.letters.letter import PARKED
 from streams.unreadable_users import is_unreadable, refuse_other_release
 
 log = structlog.get_logger(__name__)

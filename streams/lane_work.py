@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streams.batch import Batch
-from streams.dead_letters import DeadLetters
 from streams.events.record_clock import RecordClock
+from streams.letters.sender import DeadLetters
 from streams.reject_share import RejectShare
 from streams.room import Room
 from streams.tolerance import Tolerance

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from streams.batch import Batch
-from streams.dead_letters import DeadLetters
 from streams.events.record_clock import RecordClock
 from streams.lane import Lane
 from streams.lane_work import LaneLimits, LaneWork, Membership
+from streams.letters.sender import DeadLetters
 from streams.reject_share import RejectShare
 from streams.room import Room
 from streams.settings import DaemonConfig

@@ -27,7 +27,7 @@ from streams.events.event import ItemRow, Reject
 from streams.flush import is_poison
 from streams.ingest.catalogue import CatalogueWriter
 from streams.ingest.ingest import APPLIED, Outcome
-from streams.letter import StoredLetter
+from streams.letters.letter import StoredLetter
 from transfer.config import ACTIONS
 
 AT_A_TIME: Final = 500

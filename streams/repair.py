@@ -34,9 +34,9 @@ from streams.events.event import Event
 from streams.events.record_clock import RecordClock
 from streams.ingest.ingest import Ingest
 from streams.ingest.user_cache import UserCache
-from streams.letter import PARKED, StoredLetter
 from streams.letter_redrive import DONE, LetterRedrive
-from streams.letter_search import LetterFilter, find_letters
+from streams.letters.letter import PARKED, StoredLetter
+from streams.letters.search import LetterFilter, find_letters
 from streams.metrics import Metrics
 from streams.user_history import UserHistory
 from streams.workspace.workspace import Workspace

@@ -14,8 +14,8 @@ from streams.cli.session import console, fail, load, print_json, reported, show,
 from streams.errors import SettingsError
 
 if TYPE_CHECKING:
-    from streams.letter import StoredLetter
-    from streams.letter_search import LetterFilter
+    from streams.letters.letter import StoredLetter
+    from streams.letters.search import LetterFilter
     from streams.settings import Settings
     from streams.workspace.workspace import Workspace
 
@@ -55,7 +55,7 @@ def list_(
 
     Example: driftline dead-letters list --reason not_json --since 2026-11-01
     """
-    from streams.letter_search import find_letters
+    from streams.letters.search import find_letters
 
     with reported():
         settings = _settings(config, broker, prefix)
@@ -106,7 +106,7 @@ def show_(
 
     Example: driftline dead-letters show 0/17
     """
-    from streams.letter_search import LetterFilter, find_letters
+    from streams.letters.search import LetterFilter, find_letters
 
     with reported():
         settings = _settings(config, broker, prefix)
@@ -158,7 +158,7 @@ def redrive(
     """
     from streams.broker.topics import cluster_id
     from streams.letter_redrive import LetterRedrive
-    from streams.letter_search import find_letters
+    from streams.letters.search import find_letters
     from streams.workspace.workspace import open_workspace
 
     with reported():
@@ -231,7 +231,7 @@ def _filter(
     until: str | None,
     places: list[tuple[int, int]] | None = None,
 ) -> LetterFilter:
-    from streams.letter_search import LetterFilter
+    from streams.letters.search import LetterFilter
 
     return LetterFilter(
         topic=None if topic is None else settings.topics.prefix + topic,

@@ -118,7 +118,7 @@ LANES: list[Mutant] = [
     ),
     Mutant(
         "letters are judged by the highest offset of their partition",
-        "streams/letter.py",
+        "streams/letters/letter.py",
         'return f"letter/{source}/{offset}"',
         'return f"letter/{source}"',
         (LETTERS,),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.events.event import Reject
-from streams.letter import LEAST_BYTES, letter, read_letter, size_of
+from streams.letters.letter import LEAST_BYTES, letter, read_letter, size_of
 from support.event_columns import NOW
 from support.fetched import Fetched
 

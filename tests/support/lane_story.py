@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streams.batch import Batch
-from streams.dead_letters import DeadLetters
 from streams.lanes import Lanes
+from streams.letters.sender import DeadLetters
 from streams.settings import DaemonConfig
 from streams.workspace.workspace import Workspace
 from support.event_columns import NOW

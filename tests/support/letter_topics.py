@@ -8,7 +8,7 @@ from typing import Any
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from streams.broker.config import BrokerConfig
-from streams.letter import StoredLetter, read_letter
+from streams.letters.letter import StoredLetter, read_letter
 from support.streamed_logs import TOPICS
 from support.topic_reader import read_topic
 

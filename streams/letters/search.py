@@ -9,7 +9,7 @@ from typing import Any
 
 from streams.broker.config import BrokerConfig
 from streams.broker.topic_scan import Ends, scan_topic
-from streams.letter import StoredLetter, read_letter
+from streams.letters.letter import StoredLetter, read_letter
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import structlog
 
 from streams.errors import BrokerError, BrokerUnavailable, DaemonError
 from streams.events.event import Reject
-from streams.letter import LEAST_BYTES, PARKED, letter, size_of
+from streams.letters.letter import LEAST_BYTES, PARKED, letter, size_of
 from streams.metrics import Metrics
 
 UNTOLD_LIMIT: Final = 900_000
@@ -63,7 +63,7 @@ class TopicFacts(Protocol):
 class DeadLetters:
     """Sends rejects. Returns only after the broker acknowledged each; may repeat one.
 
-    What the topic does not take is cut until it does (`streams.letter`). A failure that may pass is retried for as long as it
+    What the topic does not take is cut until it does (`streams.letters.letter`). A failure that may pass is retried for as long as it
     lasts, and said by `trouble`. One for good (no such topic, not allowed, even a letter of some hundred bytes too large) ends
     the daemon, or with `drop-and-count` drops the letter, counts it, and is said by `warning`.
     """

@@ -1,0 +1,1 @@
+"""Dead letters: records that were rejected, kept in a topic."""
