@@ -18,7 +18,7 @@ STEPS = (
     "batch done",
     "synced",
 )
-"""In the order of `streams.lane`."""
+"""In the order of `streams.worker.lane`."""
 
 
 class Failpoints:

@@ -12,7 +12,7 @@ from streams.broker.sources import PartitionSources, old_name, turns_kept
 from streams.broker.topics import cluster_id
 from streams.event_log.positions import Partition, Positions
 from streams.event_log.stream import Standing
-from streams.start_positions import START
+from streams.worker.start_positions import START
 
 BY_LOG: Final = "by_log"
 """Kept with a source: the offset up to which a log has brought it; the daemon was further if progress is."""

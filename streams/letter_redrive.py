@@ -20,14 +20,14 @@ import numpy as np
 
 from sinks.points import PLACEHOLDER, item_key
 from sinks.protocols import Store
-from streams.culprits import culprits
 from streams.events.columns import EventColumns, concatenate, take
 from streams.events.decode import decode_events, decode_items
 from streams.events.event import ItemRow, Reject
-from streams.flush import is_poison
 from streams.ingest.catalogue import CatalogueWriter
 from streams.ingest.ingest import APPLIED, Outcome
 from streams.letters.letter import StoredLetter
+from streams.worker.bisect import culprits
+from streams.worker.flush import is_poison
 from transfer.config import ACTIONS
 
 AT_A_TIME: Final = 500

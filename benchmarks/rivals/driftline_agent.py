@@ -12,11 +12,11 @@ from typing import Any
 
 from stopwatch import Stopwatch, arguments
 
-from streams.app import faust_app
 from streams.events.decode import decode_events
 from streams.events.watermarks import kafka_source
-from streams.garbage import collect_seldom
 from streams.settings import Settings
+from streams.worker.app import faust_app
+from streams.worker.garbage import collect_seldom
 
 
 async def run() -> None:

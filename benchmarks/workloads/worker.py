@@ -10,10 +10,10 @@ from typing import Any, Self
 
 from benchmarks.workloads.drain import Writes
 from benchmarks.workloads.warm import warm_items
-from streams.daemon import Daemon
 from streams.log_setup import set_up_logs
 from streams.metrics import Metrics
 from streams.settings import Settings
+from streams.worker.daemon import Daemon
 from streams.workspace.workspace import Workspace, open_workspace
 
 COUNTERS = ("takeovers", "refused_writes", "users_on_several_partitions", "store_retries")

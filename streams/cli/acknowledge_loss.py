@@ -19,7 +19,7 @@ def acknowledge_loss(
     Example: driftline acknowledge-loss --store http://qdrant:6333
     """
     from sinks.open import open_store
-    from streams.lost_records import acknowledge
+    from streams.worker.lost_records import acknowledge
 
     with reported():
         settings = load(config)

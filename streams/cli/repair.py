@@ -112,7 +112,7 @@ def repair(
 def _points(workspace: Workspace, user: str | None, all_: bool) -> list[str] | None:
     """Ids of the points to mend; None where nobody was named."""
     from sinks.points import user_point_id
-    from streams.unreadable_users import is_unreadable, refuse_other_release
+    from streams.worker.unreadable_users import is_unreadable, refuse_other_release
     from transfer.packing import unpack
 
     quarantined = [entry.point for entry in workspace.quarantine.all()]

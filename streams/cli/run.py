@@ -16,8 +16,8 @@ from streams.cli import options
 from streams.cli.session import load, print_json, reported, show, store_location
 
 if TYPE_CHECKING:
-    from streams.daemon import Daemon, Summary
     from streams.metrics import Metrics
+    from streams.worker.daemon import Daemon, Summary
     from streams.workspace.workspace import Workspace
 
 
@@ -76,11 +76,11 @@ def run(
     """
     from streams.broker.start_rule import StartRule
     from streams.cli.items import load_catalogue
-    from streams.daemon import Daemon
     from streams.errors import LogError, ShutdownDeadline
     from streams.files.catalogue_file import open_catalogue
     from streams.manifest import positions_from_manifest, read_manifest
-    from streams.start_positions import Beginning
+    from streams.worker.daemon import Daemon
+    from streams.worker.start_positions import Beginning
     from streams.workspace.workspace import open_workspace
 
     with reported():

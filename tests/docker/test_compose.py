@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from streams.http import HttpServer, http_app
 from streams.metrics import Metrics
 from streams.settings import Settings, unknown_variables
+from streams.worker.http import HttpServer, http_app
 from support.brokers import kafka_parts
 from support.compose import COMPOSE, EXAMPLE, FILLED, example, read, seconds, services, variables
 from support.dashboard import DOCKER

@@ -18,8 +18,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from streams.broker.embedded import free_port
-from streams.http import HttpServer, http_app
 from streams.metrics import Metrics
+from streams.worker.http import HttpServer, http_app
 from support.dashboard import DOCKER
 from support.dockerfile import instructions, stages
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from streams.broker.config import BrokerConfig
-from streams.daemon import Daemon, Summary
 from streams.settings import Settings
+from streams.worker.daemon import Daemon, Summary
 from streams.workspace.workspace import open_workspace
 from support.streamed_logs import make_topics, send
 

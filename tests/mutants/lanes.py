@@ -16,7 +16,7 @@ IN_ORDER = (f"{ORDER}test_the_steps_come_in_their_order_and_offsets_last",)
 LANES: list[Mutant] = [
     Mutant(
         "offsets are marked before the users are written",
-        "streams/lane.py",
+        "streams/worker/lane.py",
         """            await self._apply(flush)
             for batch in batches:
                 self._work.membership.done(batch)
@@ -31,7 +31,7 @@ LANES: list[Mutant] = [
     ),
     Mutant(
         "progress is raised before the users are written",
-        "streams/lane.py",
+        "streams/worker/lane.py",
         """                self._reached("catalogue written")
 """,
         """                self._reached("catalogue written")
@@ -41,14 +41,14 @@ LANES: list[Mutant] = [
     ),
     Mutant(
         "progress says more than the flush had",
-        "streams/flush.py",
+        "streams/worker/flush.py",
         "batch.records[-1].offset + 1 for batch",
         "batch.records[-1].offset + 2 for batch",
         IN_ORDER,
     ),
     Mutant(
         "dead letters follow the write",
-        "streams/lane.py",
+        "streams/worker/lane.py",
         """        await self._send_dead_letters(flush)
         self._reached("letters sent")
         while True:
@@ -72,7 +72,7 @@ LANES: list[Mutant] = [
     ),
     Mutant(
         "letters of a flush are sent again with each try",
-        "streams/flush.py",
+        "streams/worker/flush.py",
         "rejects, self._rejects = self._rejects, []\n        return iter(rejects)",
         "rejects = self._rejects\n        return iter(rejects)",
         (f"{ORDER}test_a_flush_that_is_tried_again_counts_each_event_and_letter_once",),
@@ -157,7 +157,7 @@ LANES: list[Mutant] = [
     ),
     Mutant(
         "a lane that lost its partition goes on",
-        "streams/lane.py",
+        "streams/worker/lane.py",
         """        if not self._work.membership.owns(flush.last):
             raise LaneLost
 """,
@@ -168,7 +168,7 @@ LANES: list[Mutant] = [
     ),
     Mutant(
         "a folder is not on the disk when its offsets are committed",
-        "streams/lanes.py",
+        "streams/worker/lanes.py",
         "            await asyncio.to_thread(self._workspace.store.sync)\n",
         "",
         ("tests/streams/test_lanes.py::test_a_folder_is_put_on_the_disk_before_offsets_are_committed",),
@@ -208,7 +208,7 @@ LANES: list[Mutant] = [
     ),
     Mutant(
         "progress is never raised",
-        "streams/lane.py",
+        "streams/worker/lane.py",
         "        await self._retrying(flush, flush.raise_progress)\n        flush.count(outcome)\n",
         "        flush.count(outcome)\n",
         IN_ORDER,

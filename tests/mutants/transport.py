@@ -90,7 +90,7 @@ TRANSPORT = [
     ),
     Mutant(
         "a first start reads from the latest offset",
-        "streams/app.py",
+        "streams/worker/app.py",
         'consumer_auto_offset_reset="earliest"',
         'consumer_auto_offset_reset="latest"',
         ("tests/streams/test_transport.py::test_a_first_start_reads_what_is_there_already",),

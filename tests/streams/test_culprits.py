@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.culprits import TooManyCulprits, culprits
-from streams.tolerance import MOST, Tolerance
+from streams.worker.bisect import TooManyCulprits, culprits
+from streams.worker.reject_budget import MOST, Tolerance
 
 
 @given(st.integers(0, 200), st.sets(st.integers(0, 199), max_size=20))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.group_pairing import GroupStamp, before_joining, while_running
+from streams.worker.group_pairing import GroupStamp, before_joining, while_running
 
 MINE, OTHER = GroupStamp("aa11", 2000), GroupStamp("bb22", 1000)
 MY_MEMBER, OTHERS_MEMBER = f"{MINE.client_id}-77", f"{OTHER.client_id}-88"

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from streams.http import HttpServer, http_app
 from streams.metrics import Metrics
+from streams.worker.http import HttpServer, http_app
 
 
 def get(url: str) -> tuple[int, str, str]:

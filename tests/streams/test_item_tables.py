@@ -28,7 +28,7 @@ from streams.ingest.pipeline import event_terms
 from streams.metrics import Metrics
 from streams.replay import replay
 from streams.settings import Settings
-from streams.table_writes import TableWrites
+from streams.worker.counts_writer import TableWrites
 from streams.workspace.workspace import Workspace, open_workspace
 from support.event_columns import NOW, columns_of, event
 from support.lane_story import Worker, batch, in_lanes

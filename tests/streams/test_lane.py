@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from sinks.points import item_key
-from streams.batch import ITEMS
 from streams.errors import DaemonError
 from streams.settings import Settings
+from streams.worker.batch import ITEMS
 from streams.workspace.workspace import Workspace, open_workspace
 from support.damaged import damage
 from support.event_columns import event

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from streams.app import Progress, connect, faust_app
 from streams.settings import Settings
+from streams.worker.app import Progress, connect, faust_app
 from streams.workspace.workspace import Workspace, open_workspace
 from support.event_columns import event
 from support.lane_story import Worker, batch, in_lanes

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from streams.batch import Batch
 from streams.ingest.ingest import APPLIED
 from streams.settings import Settings
+from streams.worker.batch import Batch
 from streams.workspace.workspace import Workspace, open_workspace
 from support.event_columns import columns_of, event
 from support.lane_story import Worker, in_lanes, one_worker

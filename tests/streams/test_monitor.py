@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from aiokafka.errors import TopicAuthorizationFailedError
 from faust.types import TP
 
-from streams.app import Progress
 from streams.metrics import Metrics
-from streams.monitor import Monitor
+from streams.worker.app import Progress
+from streams.worker.monitor import Monitor
 
 A, B = TP("clicks", 0), TP("clicks", 1)
 

@@ -9,7 +9,7 @@ import pytest
 from streams.errors import DaemonError
 from streams.events.event import REASONS, Reason, Reject
 from streams.events.reject_summary import ALLOWED, RejectSummary
-from streams.reject_share import RejectShare
+from streams.worker.reject_share import RejectShare
 
 
 def rejects(count: int, reason: Reason = "not_json", detail: str = "malformed") -> list[Reject]:

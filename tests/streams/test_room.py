@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.room import Room
+from streams.worker.in_flight import Room
 
 
 @given(st.lists(st.tuples(st.integers(1, 30), st.integers(0, 300)), max_size=40))

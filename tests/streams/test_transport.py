@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from streams.app import faust_app
 from streams.broker.embedded import EmbeddedBroker
 from streams.settings import Settings
 from streams.transport.consumer import PRIVATE_NAMES
+from streams.worker.app import faust_app
 from support.small_app import app_of, send_numbers, until
 
 

@@ -21,8 +21,8 @@ from typing import Any, Self
 if not __package__:  # run as a program, not imported by a test
     sys.path[:0] = [str(folder) for folder in Path(__file__).resolve().parents[1:3]]
 
-from streams.batch import Batch
 from streams.settings import Settings
+from streams.worker.batch import Batch
 from streams.workspace.workspace import open_workspace
 from support.lane_story import Worker, one_worker
 from support.placements import PLACEMENTS, fetches, some_events

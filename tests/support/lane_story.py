@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from streams.batch import Batch
-from streams.lanes import Lanes
 from streams.letters.sender import DeadLetters
 from streams.settings import DaemonConfig
+from streams.worker.batch import Batch
+from streams.worker.lanes import Lanes
 from streams.workspace.workspace import Workspace
 from support.event_columns import NOW
 from support.fetched import Fetched

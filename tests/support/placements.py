@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from streams.batch import Batch
+from streams.worker.batch import Batch
 from support.event_columns import event
 from support.lane_story import batch
 

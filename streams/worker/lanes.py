@@ -12,15 +12,15 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from streams.batch import Batch
 from streams.events.record_clock import RecordClock
-from streams.lane import Lane
-from streams.lane_work import LaneLimits, LaneWork, Membership
 from streams.letters.sender import DeadLetters
-from streams.reject_share import RejectShare
-from streams.room import Room
 from streams.settings import DaemonConfig
-from streams.tolerance import Tolerance
+from streams.worker.batch import Batch
+from streams.worker.in_flight import Room
+from streams.worker.lane import Lane
+from streams.worker.lane_work import LaneLimits, LaneWork, Membership
+from streams.worker.reject_budget import Tolerance
+from streams.worker.reject_share import RejectShare
 from streams.workspace.workspace import Workspace
 
 

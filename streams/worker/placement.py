@@ -15,8 +15,8 @@ from faust.types import TP
 
 from sinks.errors import StoreError, StoreUnavailable
 from streams.errors import BrokerUnavailable, StreamsError
-from streams.start_positions import StartPositions, TopicChanged, backwards
 from streams.transport.consumer import BatchApp, BatchConsumer
+from streams.worker.start_positions import StartPositions, TopicChanged, backwards
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")

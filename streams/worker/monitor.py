@@ -9,10 +9,10 @@ from typing import Any
 
 from faust.types import TP
 
-from streams.app import Progress
-from streams.lanes import Lanes
 from streams.metrics import Metrics
 from streams.transport.unreadable import why_unreadable
+from streams.worker.app import Progress
+from streams.worker.lanes import Lanes
 
 DRAIN_PATIENCE_S = 10.0
 """How long a partition may be unreadable before a drain gives up: a leader that moves takes a few seconds."""

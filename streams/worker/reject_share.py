@@ -12,7 +12,7 @@ from streams.events.reject_summary import RejectSummary
 
 class RejectShare:
     """Watches the latest records, at least `window` of them. Judged by decoding alone: what failed in processing has an
-    allowance of its own (`streams.tolerance`)."""
+    allowance of its own (`streams.worker.reject_budget`)."""
 
     def __init__(self, most: float, window: int) -> None:
         self._most = most

@@ -36,13 +36,13 @@ import stamina
 import structlog
 
 from sinks.errors import StoreUnavailable
-from streams.batch import Batch
 from streams.errors import DaemonError, LaneLost
 from streams.events.watermarks import kafka_source
-from streams.flush import Flush, is_poison
-from streams.lane_work import LaneWork
 from streams.letters.letter import PARKED
-from streams.unreadable_users import is_unreadable, refuse_other_release
+from streams.worker.batch import Batch
+from streams.worker.flush import Flush, is_poison
+from streams.worker.lane_work import LaneWork
+from streams.worker.unreadable_users import is_unreadable, refuse_other_release
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")

@@ -12,8 +12,6 @@ import numpy.typing as npt
 
 from encoders.errors import EncoderError
 from sinks.errors import PointRefused, StoreError
-from streams.batch import ITEMS, Batch, joined
-from streams.culprits import TooManyCulprits, culprits
 from streams.errors import DaemonError, StreamsError
 from streams.events.columns import EventColumns, concatenate, empty, factorise, take
 from streams.events.decode import DecodedItems, decode_events, decode_items
@@ -22,7 +20,9 @@ from streams.events.record_clock import RecordClock
 from streams.events.watermarks import kafka_source
 from streams.ingest.ingest import OUTCOMES, Applying, Outcome
 from streams.letters.letter import PARKED, letter_identity
-from streams.unreadable_users import unreadable_users
+from streams.worker.batch import ITEMS, Batch, joined
+from streams.worker.bisect import TooManyCulprits, culprits
+from streams.worker.unreadable_users import unreadable_users
 from streams.workspace.workspace import Workspace
 from transfer.config import ACTIONS
 from transfer.packing import unpack

@@ -9,15 +9,15 @@ from typing import Any
 from faust.types import TP
 from mode import CrashingSupervisor
 
-from streams.batch import ITEMS, Batch
 from streams.broker.config import BrokerConfig
 from streams.broker.sources import PartitionSources
 from streams.events.event import Reject
-from streams.group_pairing import GroupStamp
-from streams.lanes import Lanes
 from streams.settings import Settings
 from streams.transport.consumer import BatchApp, BatchConsumer
 from streams.transport.fetching import FetchBounds
+from streams.worker.batch import ITEMS, Batch
+from streams.worker.group_pairing import GroupStamp
+from streams.worker.lanes import Lanes
 
 
 class Progress:
@@ -30,7 +30,7 @@ class Progress:
 
 
 class GroupMembership:
-    """What the app's consumer says of batches; see `streams.lane_work.Membership`."""
+    """What the app's consumer says of batches; see `streams.worker.lane_work.Membership`."""
 
     def __init__(self, app: BatchApp, progress: Progress) -> None:
         self._app = app

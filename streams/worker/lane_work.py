@@ -8,12 +8,12 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol
 
-from streams.batch import Batch
 from streams.events.record_clock import RecordClock
 from streams.letters.sender import DeadLetters
-from streams.reject_share import RejectShare
-from streams.room import Room
-from streams.tolerance import Tolerance
+from streams.worker.batch import Batch
+from streams.worker.in_flight import Room
+from streams.worker.reject_budget import Tolerance
+from streams.worker.reject_share import RejectShare
 from streams.workspace.workspace import Workspace
 
 

@@ -15,24 +15,24 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from sinks.errors import StoreUnavailable
-from streams.app import GroupMembership, Progress, connect, faust_app
 from streams.broker.sources import PartitionSources
 from streams.broker.start_rule import StartRule
 from streams.broker.topics import cluster_id, describe_topics, missing_topics
 from streams.errors import BrokerUnavailable, DaemonError, ShutdownDeadline
-from streams.garbage import collect_seldom
-from streams.group_pairing import GroupStamp
-from streams.http import HttpServer, http_app
-from streams.lanes import Lanes
 from streams.letters.sender import DeadLetters
 from streams.letters.topic import LetterTopic
-from streams.lost_records import LostRecords
 from streams.metrics import Metrics
-from streams.monitor import Monitor
-from streams.placement import Placement
 from streams.settings import Settings
-from streams.start_positions import Beginning, Pairing, StartPositions
-from streams.table_writes import TableWrites
+from streams.worker.app import GroupMembership, Progress, connect, faust_app
+from streams.worker.counts_writer import TableWrites
+from streams.worker.garbage import collect_seldom
+from streams.worker.group_pairing import GroupStamp
+from streams.worker.http import HttpServer, http_app
+from streams.worker.lanes import Lanes
+from streams.worker.lost_records import LostRecords
+from streams.worker.monitor import Monitor
+from streams.worker.placement import Placement
+from streams.worker.start_positions import Beginning, Pairing, StartPositions
 from streams.workspace.workspace import Workspace
 
 if TYPE_CHECKING:

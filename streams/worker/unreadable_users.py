@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from sinks.errors import PointUnreadable
-from streams.culprits import culprits
 from streams.errors import DaemonError
+from streams.worker.bisect import culprits
 from transfer.errors import StateFormatError, StateSettingsMismatch, StateTooNew
 
 

@@ -1,7 +1,7 @@
 """Where a daemon begins to read each partition that it was given: the store's word, never the group's.
 
 1. ask the broker for the topics' ids, so that each partition has its identity (`streams.broker.sources`);
-2. see that the group is this store's (`streams.group_pairing`);
+2. see that the group is this store's (`streams.worker.group_pairing`);
 3. give sources of which the store knows nothing a start, all partitions of their topic at once, and note it in the store
    before the first record is read: a crash, or another worker, finds it there;
 4. read the progress of the sources, and go there; where retention has taken what comes next, count it and go to what is left.
@@ -26,8 +26,8 @@ from streams.broker.embedded import EMBEDDED_CLUSTER
 from streams.broker.sources import PartitionSources, TopicPartition, old_name, turns_kept
 from streams.broker.start_rule import StartRule
 from streams.errors import BrokerUnavailable, DaemonError
-from streams.group_pairing import GroupStamp, before_joining, while_running
-from streams.lost_records import LostRecords
+from streams.worker.group_pairing import GroupStamp, before_joining, while_running
+from streams.worker.lost_records import LostRecords
 
 log = structlog.get_logger(__name__)
 

@@ -1,0 +1,1 @@
+"""The daemon: from the consumer to the store, live."""
