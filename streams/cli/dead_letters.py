@@ -157,8 +157,8 @@ def redrive(
     Example: driftline dead-letters redrive --reason timestamp_in_future --store http://127.0.0.1:6333
     """
     from streams.broker.topics import cluster_id
-    from streams.letter_redrive import LetterRedrive
     from streams.letters.search import find_letters
+    from streams.repair.letter_redrive import LetterRedrive
     from streams.workspace.workspace import open_workspace
 
     with reported():

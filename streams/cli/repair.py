@@ -54,7 +54,7 @@ def repair(
     from streams.cli.dead_letters import kinds_of
     from streams.event_log.log import open_logs
     from streams.files.mapping import parse_mapping
-    from streams.repair import Letters, Repair
+    from streams.repair.repair import Letters, Repair
     from streams.workspace.workspace import open_workspace
 
     with reported():

@@ -125,7 +125,7 @@ LANES: list[Mutant] = [
     ),
     Mutant(
         "the progress of letters is not raised",
-        "streams/letter_redrive.py",
+        "streams/repair/letter_redrive.py",
         """            self._ingest.advance(dict.fromkeys(columns.sources, DONE))
 """,
         "",

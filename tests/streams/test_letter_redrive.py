@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.letter_redrive import LetterRedrive
 from streams.letters.letter import StoredLetter
+from streams.repair.letter_redrive import LetterRedrive
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace, open_workspace
 from support.event_columns import NOW, event

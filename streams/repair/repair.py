@@ -34,11 +34,11 @@ from streams.events.event import Event
 from streams.events.record_clock import RecordClock
 from streams.ingest.ingest import Ingest
 from streams.ingest.user_cache import UserCache
-from streams.letter_redrive import DONE, LetterRedrive
 from streams.letters.letter import PARKED, StoredLetter
 from streams.letters.search import LetterFilter, find_letters
 from streams.metrics import Metrics
-from streams.user_history import UserHistory
+from streams.repair.letter_redrive import DONE, LetterRedrive
+from streams.repair.user_history import UserHistory
 from streams.workspace.workspace import Workspace
 
 PASS_S: Final = 30.0

@@ -1,0 +1,1 @@
+"""The way out of quarantine, and dead letters back into the store."""
