@@ -22,7 +22,7 @@ def manifest(
 
     Example: driftline manifest --store ./store --out manifest.json
     """
-    from streams.manifest import manifest_of, write_manifest
+    from streams.replay.manifest import manifest_of, write_manifest
     from streams.workspace.workspace import open_for_reading
 
     with reported():

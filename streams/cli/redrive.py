@@ -34,7 +34,7 @@ def redrive(
     from streams.broker.topics import ensure_topics
     from streams.event_log.log import open_logs
     from streams.files.mapping import parse_mapping
-    from streams.redrive import redrive as run_redrive
+    from streams.replay.redrive import redrive as run_redrive
 
     with reported():
         settings = load(config, {"broker": {"url": broker}, "topics": {"prefix": prefix}})

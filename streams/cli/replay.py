@@ -71,8 +71,8 @@ def replay(
     from streams.event_log.log import open_logs
     from streams.files.catalogue_file import open_catalogue
     from streams.files.mapping import CATALOGUE_FIELDS, parse_mapping
-    from streams.manifest import manifest_of, outlook, write_manifest
-    from streams.replay import replay as run_replay
+    from streams.replay.manifest import manifest_of, outlook, write_manifest
+    from streams.replay.replay import replay as run_replay
     from streams.worker.garbage import collect_seldom
     from streams.workspace.workspace import open_workspace
 

@@ -78,7 +78,7 @@ def run(
     from streams.cli.items import load_catalogue
     from streams.errors import LogError, ShutdownDeadline
     from streams.files.catalogue_file import open_catalogue
-    from streams.manifest import positions_from_manifest, read_manifest
+    from streams.replay.manifest import positions_from_manifest, read_manifest
     from streams.worker.daemon import Daemon
     from streams.worker.start_positions import Beginning
     from streams.workspace.workspace import open_workspace

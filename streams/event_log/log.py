@@ -66,7 +66,7 @@ class Log:
     """Checked files that are read as one log. Iterate it for its batches, as often as you like.
 
     Which source a row belongs to, and its number there, tells `segments`; a log that no store has placed
-    (`streams.log_places`) has a source for each file, named by its bytes.
+    (`streams.replay.registered_log`) has a source for each file, named by its bytes.
     """
 
     files: tuple[TableFile, ...]

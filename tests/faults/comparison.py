@@ -11,7 +11,7 @@ import numpy as np
 
 from sinks.protocols import Store
 from streams.event_log.log import open_logs
-from streams.replay import replay
+from streams.replay.replay import replay
 from streams.settings import Settings
 from streams.workspace.workspace import open_for_reading, open_workspace
 from support.event_log import EventLog

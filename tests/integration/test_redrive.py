@@ -14,7 +14,7 @@ from streams.errors import BrokerError, BrokerUnavailable
 from streams.event_log.log import LogBatch, open_logs
 from streams.events.columns import concatenate
 from streams.events.decode import decode_events
-from streams.redrive import Redriven, redrive
+from streams.replay.redrive import Redriven, redrive
 from support.event_rows import rows_of
 from support.log_files import log_rows, write
 from support.topic_reader import read_topic

@@ -197,7 +197,7 @@ LANES: list[Mutant] = [
     ),
     Mutant(
         "a replay raises progress before the users are written",
-        "streams/replay.py",
+        "streams/replay/replay.py",
         """            outcome = _retrying(workspace, workspace.ingest.begin(columns).run)
             _retrying(workspace, partial(workspace.ingest.advance, ends))
 """,

@@ -26,7 +26,7 @@ from streams.files.mapping import parse_mapping
 from streams.ingest.ingest import APPLIED
 from streams.ingest.pipeline import event_terms
 from streams.metrics import Metrics
-from streams.replay import replay
+from streams.replay.replay import replay
 from streams.settings import Settings
 from streams.worker.counts_writer import TableWrites
 from streams.workspace.workspace import Workspace, open_workspace

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streams.event_log.log import open_logs
-from streams.replay import replay
+from streams.replay.replay import replay
 from streams.settings import Settings
 from streams.workspace.workspace import open_workspace
 from support.event_columns import NOW

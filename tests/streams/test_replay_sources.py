@@ -17,8 +17,14 @@ import pytest
 from streams.errors import LogError
 from streams.event_log.log import open_logs
 from streams.files.tabular_file import fingerprint
-from streams.manifest import advice, manifest_of, positions_from_manifest, read_manifest, write_manifest
-from streams.replay import replay
+from streams.replay.manifest import (
+    advice,
+    manifest_of,
+    positions_from_manifest,
+    read_manifest,
+    write_manifest,
+)
+from streams.replay.replay import replay
 from streams.settings import Settings
 from streams.workspace.workspace import open_workspace
 from support.event_columns import NOW

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from streams.event_log.log import open_logs
-from streams.replay import ReplaySummary, replay
+from streams.replay.replay import ReplaySummary, replay
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace, open_workspace
 from support.event_columns import NOW

@@ -14,8 +14,8 @@ from streams.event_log.positions import Positions
 from streams.event_log.sources import LogFacts
 from streams.event_log.stream import StreamShare, share_of, under_kafka
 from streams.events.columns import EventColumns
-from streams.kafka_standings import KafkaStandings, finish
-from streams.log_places import PlacedLog, known_logs
+from streams.replay.kafka_standings import KafkaStandings, finish
+from streams.replay.registered_log import PlacedLog, known_logs
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ from sinks.protocols import Store
 from streams.errors import LogError
 from streams.event_log.positions import Partition, Positions
 from streams.event_log.sources import LogFacts
-from streams.log_places import known_logs
+from streams.replay.registered_log import known_logs
 
 FORMAT: Final = 1
 

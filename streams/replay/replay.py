@@ -16,9 +16,9 @@ from streams.broker.config import BrokerConfig
 from streams.event_log.log import Log, LogBatch
 from streams.events.event import Reject
 from streams.ingest.ingest import APPLIED
-from streams.kafka_standings import KafkaStandings
-from streams.log_places import place_log
-from streams.replay_sources import ReplaySources
+from streams.replay.kafka_standings import KafkaStandings
+from streams.replay.registered_log import place_log
+from streams.replay.sources import ReplaySources
 from streams.workspace.workspace import Workspace
 
 log = structlog.get_logger(__name__)

@@ -1,0 +1,1 @@
+"""Logs into the store, or back into the topics."""
