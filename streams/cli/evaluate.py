@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from encoders.whitening import Whitening
-    from streams.evaluation.methods.base import Content
-    from streams.evaluation.run import Evaluation
-    from streams.evaluation.weights import WeightShift
-    from streams.fit import ItemContent
-    from streams.history import History
+    from streams.learning.evaluation.methods.base import Content
+    from streams.learning.evaluation.run import Evaluation
+    from streams.learning.evaluation.weights import WeightShift
+    from streams.learning.fit import ItemContent
+    from streams.learning.history import History
     from streams.settings import Settings
     from transfer.arrays import F32, Bool
 
@@ -125,14 +125,14 @@ def evaluate(
     Example: driftline evaluate events.parquet --items items.parquet --map scenario=department
     --methods popularity-7d,own,own+popularity-7d --task both --report ./report
     """
-    from streams.evaluation.methods.base import Setup
-    from streams.evaluation.methods.registry import METHODS, names
-    from streams.evaluation.report import write_report
-    from streams.evaluation.run import Plan, prepare
-    from streams.evaluation.run import evaluate as run_evaluation
-    from streams.evaluation.slices import DAY
-    from streams.evaluation.split import last_split, time_split
-    from streams.evaluation.summary import summarise
+    from streams.learning.evaluation.methods.base import Setup
+    from streams.learning.evaluation.methods.registry import METHODS, names
+    from streams.learning.evaluation.report import write_report
+    from streams.learning.evaluation.run import Plan, prepare
+    from streams.learning.evaluation.run import evaluate as run_evaluation
+    from streams.learning.evaluation.slices import DAY
+    from streams.learning.evaluation.split import last_split, time_split
+    from streams.learning.evaluation.summary import summarise
 
     if methods.strip() == "list":
         show("\n".join(METHODS))
@@ -216,8 +216,8 @@ def _content(history: History, settings: Settings, quiet: bool) -> Content | Non
 
 def _shifts(evaluation: Evaluation, settings: Settings, shared: dict[Any, Any]) -> list[WeightShift]:
     """Of a few users who enter scenarios in the test window, by the trained model if one was judged, else the analytic one."""
-    from streams.evaluation.methods.ours import TRAINED
-    from streams.evaluation.weights import emerging_users, weight_shifts
+    from streams.learning.evaluation.methods.driftline import TRAINED
+    from streams.learning.evaluation.weights import emerging_users, weight_shifts
     from transfer.analytic import AnalyticTransfer
 
     history = evaluation.history

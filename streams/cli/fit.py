@@ -63,7 +63,7 @@ def fit(
 
     Example: driftline fit events.parquet --items items.parquet --map scenario=department --out ./encoder
     """
-    from streams.fit import fit_encoder, fit_passes, rows_before
+    from streams.learning.fit import fit_encoder, fit_passes, rows_before
 
     with reported():
         if until is not None and holdout_share:

@@ -43,16 +43,16 @@ def profile(
 
     Example: driftline profile events.parquet --items items.parquet --map scenario=department --out driftline.toml
     """
-    from streams.profile.report import tables_of
-    from streams.profile.run import profile as run_profile
-    from streams.profile.settings_file import check_free, settings_text, write_settings
+    from streams.learning.profile.report import tables_of
+    from streams.learning.profile.run import profile as run_profile
+    from streams.learning.profile.settings_file import check_free, settings_text, write_settings
 
     with reported():
         settings = load(config)
         if out is not None:
             check_free(out, force)
         if plots is not None:
-            from streams.profile.plots import check_plots
+            from streams.learning.profile.plots import check_plots
 
             check_plots()
         history = read_history(
@@ -73,7 +73,7 @@ def profile(
             write_settings(out, settings_text(found.proposal, head), force)
         drawn: list[Path] = []
         if plots is not None:
-            from streams.profile.plots import draw
+            from streams.learning.profile.plots import draw
 
             drawn = draw(found, history, plots)
         if json_:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from encoders.whitening import Whitening
-    from streams.fit import ItemContent
-    from streams.history import History
+    from streams.learning.fit import ItemContent
+    from streams.learning.history import History
     from streams.settings import Settings
 
 
@@ -36,7 +36,7 @@ def read_history(
     from streams.event_log.log import open_logs
     from streams.files.catalogue_file import open_catalogue
     from streams.files.mapping import CATALOGUE_FIELDS, parse_mapping
-    from streams.history import load_history
+    from streams.learning.history import load_history
 
     catalogue = open_catalogue([items], parse_mapping(items_map, CATALOGUE_FIELDS)) if items else None
     events = open_logs(
@@ -55,8 +55,8 @@ def read_history(
 def encode_texts(
     history: History, settings: Settings, whitening: Whitening | None, quiet: bool
 ) -> ItemContent | None:
-    """Vectors of the items' texts, with a bar; see `streams.fit.item_content`."""
-    from streams.fit import item_content
+    """Vectors of the items' texts, with a bar; see `streams.learning.fit.item_content`."""
+    from streams.learning.fit import item_content
 
     with progress_bar("encoding texts", len(set(history.item_texts) - {""}), quiet) as advance:
         done = 0

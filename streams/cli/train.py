@@ -69,9 +69,9 @@ def train(
     Example: driftline train events.parquet --items items.parquet --map scenario=department --out ./model
     """
     from encoders.item_encoder import ItemEncoder
-    from streams.material import material, parts_of
-    from streams.train import require_training
-    from streams.train import train as run_training
+    from streams.learning.training.material import material, parts_of
+    from streams.learning.training.train import require_training
+    from streams.learning.training.train import train as run_training
     from streams.workspace.scenario_names import names_for_training
     from transfer.learned.folder import save_model
 

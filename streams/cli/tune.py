@@ -54,11 +54,11 @@ def tune(
     Example: driftline tune events.parquet --minutes 60 --out tuned.toml
     """
     from encoders.item_encoder import ItemEncoder
-    from streams.material import material, parts_of
-    from streams.profile.settings_file import check_free, write_settings
-    from streams.train import require_training
-    from streams.tune import SEARCHED
-    from streams.tune import tune as search
+    from streams.learning.profile.settings_file import check_free, write_settings
+    from streams.learning.training.material import material, parts_of
+    from streams.learning.training.train import require_training
+    from streams.learning.training.tune import SEARCHED
+    from streams.learning.training.tune import tune as search
     from streams.workspace.scenario_names import names_for_training
 
     with reported():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streams.errors import MissingExtra
-from streams.profile import plots
+from streams.learning.profile import plots
 from streams.settings import Settings
 from support.daemon_process import driftline
 from support.profiled import sessions, write_log

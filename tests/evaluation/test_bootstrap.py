@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streams.evaluation.bootstrap import paired_difference
+from streams.learning.evaluation.bootstrap import paired_difference
 
 
 def test_the_interval_is_that_of_the_mean_for_independent_users():

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from streams.evaluation.methods.base import profiles
-from streams.evaluation.methods.ease import Ease
-from streams.evaluation.methods.interactions import binary, interactions
-from streams.evaluation.methods.linear_autoencoder import OverItems, OverUsers, weights_of
-from streams.evaluation.queries import open_queries
+from streams.learning.evaluation.methods.base import profiles
+from streams.learning.evaluation.methods.ease import Ease
+from streams.learning.evaluation.methods.interactions import binary, interactions
+from streams.learning.evaluation.methods.linear_autoencoder import OverItems, OverUsers, weights_of
+from streams.learning.queries import open_queries
 from support.histories import random_history
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from streams.errors import EvaluationError
-from streams.evaluation.methods.base import Setup
-from streams.evaluation.methods.content import ContentMean
-from streams.evaluation.queries import open_queries
+from streams.learning.evaluation.methods.base import Setup
+from streams.learning.evaluation.methods.content import ContentMean
+from streams.learning.queries import open_queries
 from support.histories import history_of, random_history
 
 TWO_CIRCLES = [
@@ -22,7 +22,7 @@ TWO_CIRCLES = [
 def test_factors_tell_circles_of_users_apart():
     """Users of one circle never met the other's items; a user's unseen items of the own circle come before those."""
     pytest.importorskip("implicit")
-    from streams.evaluation.methods.ials import ImplicitALS
+    from streams.learning.evaluation.methods.ials import ImplicitALS
 
     history = history_of([*TWO_CIRCLES, ("a0", "a5", 9_999.0, "s")])
     rows = np.arange(len(history))
@@ -37,8 +37,8 @@ def test_factors_tell_circles_of_users_apart():
 def test_a_users_factors_solve_the_equation():
     """A query's vector is where the gradient of the weighted squares, of all items, is zero."""
     pytest.importorskip("implicit")
-    from streams.evaluation.methods.base import profiles
-    from streams.evaluation.methods.ials import ImplicitALS
+    from streams.learning.evaluation.methods.base import profiles
+    from streams.learning.evaluation.methods.ials import ImplicitALS
 
     history = random_history()
     queries = open_queries(history, np.arange(400, 440))

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from streams.evaluation.methods import knn
-from streams.evaluation.methods.base import profiles
-from streams.evaluation.methods.interactions import interactions, largest_of_rows
-from streams.evaluation.methods.knn import ItemKNN, UserKNN, nearest_items
-from streams.evaluation.methods.own import TAIL
-from streams.evaluation.queries import open_queries
+from streams.learning.evaluation.methods import knn
+from streams.learning.evaluation.methods.base import profiles
+from streams.learning.evaluation.methods.interactions import interactions, largest_of_rows
+from streams.learning.evaluation.methods.knn import ItemKNN, UserKNN, nearest_items
+from streams.learning.evaluation.methods.own import TAIL
+from streams.learning.queries import open_queries
 from support.histories import random_history
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streams.evaluation.methods.markov import Markov
-from streams.evaluation.queries import open_queries
+from streams.learning.evaluation.methods.markov import Markov
+from streams.learning.queries import open_queries
 from support.histories import history_of, random_history
 
 ONE_BY_ONE = [("u", item, float(at), "s") for at, item in enumerate(["a", "b", "a", "b", "a", "c"])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streams.evaluation.metrics import NAMES, all_means, coverage, gini, popularity_bias, values
+from streams.learning.evaluation.metrics import NAMES, all_means, coverage, gini, popularity_bias, values
 
 
 def test_measures_are_those_of_ir_measures():

@@ -5,12 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streams.evaluation.methods.base import Setup, profiles
-from streams.evaluation.methods.markov import Markov
-from streams.evaluation.methods.mixed import Mixture, OwnAndEase, OwnAndMarkov, OwnAndPopularityOfAWeek
-from streams.evaluation.methods.own import TAIL
-from streams.evaluation.queries import open_queries
-from streams.evaluation.split import time_split
+from streams.learning.evaluation.methods.base import Setup, profiles
+from streams.learning.evaluation.methods.markov import Markov
+from streams.learning.evaluation.methods.mixed import (
+    Mixture,
+    OwnAndEase,
+    OwnAndMarkov,
+    OwnAndPopularityOfAWeek,
+)
+from streams.learning.evaluation.methods.own import TAIL
+from streams.learning.evaluation.split import time_split
+from streams.learning.queries import open_queries
 from support.histories import random_history
 
 

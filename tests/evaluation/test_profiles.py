@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streams.evaluation.methods.base import last_baskets, last_items, profiles
-from streams.evaluation.queries import open_queries
+from streams.learning.evaluation.methods.base import last_baskets, last_items, profiles
+from streams.learning.queries import open_queries
 from support.histories import history_of, random_history
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from streams.errors import EvaluationError
-from streams.evaluation.queries import first_rows, given_queries, new_targets, open_queries, seen_rows
-from streams.evaluation.split import last_split, time_split
+from streams.learning.evaluation.split import last_split, time_split
+from streams.learning.queries import first_rows, given_queries, new_targets, open_queries, seen_rows
 from support.histories import history_of, random_history
 
 SPLITS = {

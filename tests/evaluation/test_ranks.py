@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streams.evaluation.queries import first_rows, given_queries, open_queries
-from streams.evaluation.ranks import TOP, Candidates, best, rank_targets, ranks_of, shallow_ranks
+from streams.learning.evaluation.ranks import TOP, Candidates, best, rank_targets, ranks_of, shallow_ranks
+from streams.learning.queries import first_rows, given_queries, open_queries
 from support.histories import random_history
 
 

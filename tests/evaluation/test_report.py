@@ -8,11 +8,11 @@ import re
 import numpy as np
 import pytest
 
-from streams.evaluation.report import write_report
-from streams.evaluation.run import Plan, evaluate
-from streams.evaluation.split import time_split
-from streams.evaluation.summary import summarise
-from streams.evaluation.weights import emerging_users, weight_shifts
+from streams.learning.evaluation.report import write_report
+from streams.learning.evaluation.run import Plan, evaluate
+from streams.learning.evaluation.split import time_split
+from streams.learning.evaluation.summary import summarise
+from streams.learning.evaluation.weights import emerging_users, weight_shifts
 from support.histories import random_history
 from support.learned import random_model
 from transfer.analytic import AnalyticTransfer

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from streams.errors import EvaluationError
-from streams.evaluation.methods.base import Tunable
-from streams.evaluation.methods.registry import METHODS, build, names
-from streams.evaluation.queries import first_rows, open_queries
-from streams.evaluation.run import BLOCK, WINDOWS, Plan, blocks, evaluate
-from streams.evaluation.split import last_split, time_split
+from streams.learning.evaluation.methods.base import Tunable
+from streams.learning.evaluation.methods.registry import METHODS, build, names
+from streams.learning.evaluation.run import BLOCK, WINDOWS, Plan, blocks, evaluate
+from streams.learning.evaluation.split import last_split, time_split
+from streams.learning.queries import first_rows, open_queries
 from support.histories import random_history
 
 

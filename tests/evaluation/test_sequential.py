@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from streams.evaluation.methods.base import Setup
-from streams.evaluation.methods.sequence_networks import AttentionNetwork, RecurrentNetwork
-from streams.evaluation.methods.sequence_training import Training, sampled_loss
-from streams.evaluation.methods.sequence_windows import training_windows
-from streams.evaluation.methods.sequential import GRU4Rec, SASRec, Sequential
-from streams.evaluation.queries import open_queries
-from streams.evaluation.split import last_split
+from streams.learning.evaluation.methods.base import Setup
+from streams.learning.evaluation.methods.sequence_networks import AttentionNetwork, RecurrentNetwork
+from streams.learning.evaluation.methods.sequence_training import Training, sampled_loss
+from streams.learning.evaluation.methods.sequence_windows import training_windows
+from streams.learning.evaluation.methods.sequential import GRU4Rec, SASRec, Sequential
+from streams.learning.evaluation.split import last_split
+from streams.learning.queries import open_queries
 from support.histories import history_of, random_history
 
 CYCLE = [(f"u{user}", f"i{(user + step) % 10}", float(step), "s") for user in range(20) for step in range(12)]

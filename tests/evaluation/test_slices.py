@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streams.evaluation.queries import given_queries, open_queries
-from streams.evaluation.slices import COLD, DAY, NEVER, facts, slices
+from streams.learning.evaluation.slices import COLD, DAY, NEVER, facts, slices
+from streams.learning.queries import given_queries, open_queries
 from support.histories import history_of, random_history
 
 

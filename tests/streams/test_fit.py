@@ -23,9 +23,9 @@ from streams.cli.main import app
 from streams.event_log.log import open_logs
 from streams.events.event import ItemRow
 from streams.files.catalogue_file import open_catalogue
-from streams.fit import fit_encoder, item_content, item_vectors, rows_before
-from streams.history import History, load_history
 from streams.ingest.ingest import APPLIED
+from streams.learning.fit import fit_encoder, item_content, item_vectors, rows_before
+from streams.learning.history import History, load_history
 from streams.settings import Settings
 from streams.workspace.workspace import open_existing, open_for_reading, open_workspace
 from support.quick_folder import quick_folder

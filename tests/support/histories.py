@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from streams.event_log.log import open_logs
-from streams.history import History, load_history
+from streams.learning.history import History, load_history
 from support.event_columns import NOW, event
 
 Shopping = tuple[str, str, float, str]

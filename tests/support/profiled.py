@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from streams.event_log.log import open_logs
-from streams.history import History, load_history
+from streams.learning.history import History, load_history
 
 NOW = 1_700_000_000.0
 DAY_S = 86400.0

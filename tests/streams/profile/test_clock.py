@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from streams.profile.baskets import baskets_of
-from streams.profile.clock import Clock, clock_of
+from streams.learning.profile.baskets import baskets_of
+from streams.learning.profile.clock import Clock, clock_of
 from support.profiled import DAY_S, Row, groceries, history_of, pages, row, sessions
 
 

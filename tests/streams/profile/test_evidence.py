@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streams.history import History
-from streams.profile.again_evidence import AgainQuestions
-from streams.profile.baskets import baskets_of
-from streams.profile.clock import clock_of
-from streams.profile.new_evidence import NewQuestions
-from streams.profile.questions import Questions, gain, questions_of
-from streams.profile.quick_vectors import quick_vectors
-from streams.profile.run import profile
+from streams.learning.history import History
+from streams.learning.profile.again_evidence import AgainQuestions
+from streams.learning.profile.baskets import baskets_of
+from streams.learning.profile.clock import clock_of
+from streams.learning.profile.new_evidence import NewQuestions
+from streams.learning.profile.questions import Questions, gain, questions_of
+from streams.learning.profile.quick_vectors import quick_vectors
+from streams.learning.profile.run import profile
 from support.profiled import Row, groceries, history_of, sessions
 from transfer.config import InterestConfig
 

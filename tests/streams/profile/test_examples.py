@@ -24,5 +24,5 @@ NAMES = [
 @pytest.mark.parametrize("name", NAMES)
 def test_examples_are_true(name: str) -> None:
     """What the documentation shows is what happens."""
-    result = doctest.testmod(importlib.import_module(f"streams.profile.{name}"))
+    result = doctest.testmod(importlib.import_module(f"streams.learning.profile.{name}"))
     assert result.attempted > 0 and result.failed == 0

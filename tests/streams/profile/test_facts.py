@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streams.history import History
-from streams.profile.baskets import baskets_of
-from streams.profile.clock import clock_of
-from streams.profile.facts import LogFacts, facts_of, repeats
-from streams.profile.scenarios import scenario_use
+from streams.learning.history import History
+from streams.learning.profile.baskets import baskets_of
+from streams.learning.profile.clock import clock_of
+from streams.learning.profile.facts import LogFacts, facts_of, repeats
+from streams.learning.profile.scenarios import scenario_use
 from support.profiled import DAY_S, groceries, history_of, row
 
 

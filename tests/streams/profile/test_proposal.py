@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from streams.errors import SettingsError
-from streams.profile.half_lives import MOST, Curve, choose
-from streams.profile.proposal import Choice, Proposal, network_settings
-from streams.profile.reach import Reach
-from streams.profile.run import Profile, profile
-from streams.profile.settings_file import settings_text, write_settings
+from streams.learning.profile.half_lives import MOST, Curve, choose
+from streams.learning.profile.proposal import Choice, Proposal, network_settings
+from streams.learning.profile.reach import Reach
+from streams.learning.profile.run import Profile, profile
+from streams.learning.profile.settings_file import settings_text, write_settings
 from streams.settings import Settings
 from support.profiled import DAY_S, Row, groceries, history_of, pages, row, sessions
 from transfer.config import InterestConfig

@@ -1,0 +1,1 @@
+"""What is learned from a log: profile, item vectors, models, evaluation."""

@@ -1,0 +1,284 @@
+"""Driftline itself: the analytic model as it serves without training, and the trained one with its ablations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from encoders.item_encoder import ItemEncoder
+from streams.errors import EvaluationError
+from streams.events.columns import NONE
+from streams.learning.evaluation.methods.base import Setup
+from streams.learning.history import History
+from streams.learning.queries import Queries
+from streams.learning.training.material import Material, material
+from streams.learning.training.requests_at import count_tables, item_space, requests_at, states_before
+from streams.learning.training.train import Prepared, prepare, weigh
+from streams.recommend import NEW_TEMPERATURE
+from streams.workspace.scenario_names import name_lookup, names_for_training
+from transfer.again import again_scores, repeat_share
+from transfer.analytic import AnalyticTransfer
+from transfer.arrays import F32, I64
+from transfer.learned.folder import encoder_of, load_model, report_of, tables_of
+from transfer.learned.space import ItemSpace
+from transfer.packing import unpack
+from transfer.rows import owners
+
+MIXTURE_ALONE = dict.fromkeys(("use_again", "use_new", "use_next", "use_recent", "use_debuts"), True)
+"""Settings that the network does not see."""
+
+
+TRAINED = "trained"
+"""In `Setup.shared`: the trained model, and base vectors (N, D) of the history's items."""
+
+
+class _States:
+    """States at queries, computed for all later moments of the log in one walk when the first of them is asked for."""
+
+    def __init__(self, data: Material, setup: Setup) -> None:
+        self._data, self._interest = data, setup.settings.interest
+        self._packed: dict[int, bytes] = {}
+
+    def at(self, queries: Queries) -> dict[int, bytes]:
+        """By row of the log; users without earlier events are missing."""
+        data = self._data
+        wanted = data.to_log[queries.seen]
+        if not set(wanted.tolist()) <= self._packed.keys():
+            later = data.history.basket_starts
+            later = later[data.history.time[later] >= float(queries.time.min())]
+            self._packed = states_before(data, _whole(data.history, later, queries), self._interest)
+            # Users without earlier events have no state: they are known to be missing.
+            for row in wanted.tolist():
+                self._packed.setdefault(row, b"")
+        return {row: self._packed[row] for row in wanted.tolist() if self._packed[row]}
+
+
+def _whole(history: History, rows: I64, queries: Queries) -> Queries:
+    """Queries at all these rows, for their states."""
+    seen = np.unique(np.concatenate([rows, queries.seen]))
+    seen = seen[seen < len(history)]
+    return Queries(
+        user=history.user[seen],
+        time=history.time[seen],
+        seen=seen,
+        scenario=np.full(len(seen), NONE, np.int32),
+        target_offsets=np.zeros(len(seen) + 1, np.int64),
+        target_item=np.zeros(0, np.int32),
+        target_row=np.zeros(0, np.int64),
+    )
+
+
+def _material(setup: Setup, history: History, rows: I64) -> Material:
+    content = setup.item_content(None) if setup.item_content is not None else None
+    settings = setup.settings
+    names = names_for_training(settings.encoder, settings.train.name_words, history.scenarios)
+    return material(history, rows, content=content, names=names, fit=settings.fit, dim=settings.interest.dim)
+
+
+class Analytic:
+    """The analytic transfer and the analytic mixture of `streams.recommend`, over fitted item vectors."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.name = "analytic"
+        self._setup = setup
+
+    def fit(self, history: History, rows: I64, validation: Queries) -> None:
+        """Fit item vectors; nothing else is learned."""
+        self._data = _material(self._setup, history, rows)
+        self._model = AnalyticTransfer(self._setup.settings.interest, self._setup.settings.transfer)
+        self._states = _States(self._data, self._setup)
+
+    def learn(self, rows: I64) -> None:
+        """The states follow by themselves."""
+
+    def scores(self, queries: Queries) -> F32:
+        """g p_again + (1 - g) p_new over all items."""
+        data, settings = self._data, self._setup.settings
+        history, vectors = data.history, data.log.vectors
+        result = np.zeros((len(queries), len(history.items)), np.float32)
+        packed = self._states.at(queries)
+        at = data.to_log[queries.seen].tolist()
+        known = np.array([number for number, row in enumerate(at) if row in packed], np.int64)
+        if not len(known):
+            return result
+        states = unpack([packed[at[number]] for number in known.tolist()], settings.interest)
+        query = self._model(states).fused
+        for row, scenario in enumerate(queries.scenario[known].tolist()):
+            if scenario >= 0:
+                query[row] = self._model.scenario_query(states, row, history.scenarios[scenario])
+        owner = owners(states.own_offsets)
+        own = _codes(history, states.own_item)
+        gate = repeat_share(states, settings.transfer).astype(np.float32)
+        new = np.exp((query @ vectors.T - 1.0) / NEW_TEMPERATURE)
+        new[owner, own] = 0
+        new *= ((1 - gate) / np.maximum(new.sum(axis=1), 1e-30))[:, None]
+        new[owner, own] = gate[owner] * again_scores(states, settings.transfer)
+        result[known] = new
+        return result
+
+
+def _codes(history: History, keys: Any) -> I64:
+    order = np.argsort(history.item_keys)
+    codes: I64 = order[np.searchsorted(history.item_keys[order], keys)]
+    return codes
+
+
+LEARNINGS = 3000
+"""In how many parts, at most, tables learn a log as long as the whole: a day's shares are stale half a day later."""
+
+ABLATIONS: Mapping[str, Mapping[str, Any]] = {
+    "": {},
+    "no-transfer": {"transfer": "none"},  # a scenario's interest is its own slot's alone
+    "blend": {
+        "transfer": "blend"
+    },  # it borrows from the whole of the user's sums, not from other slots by attention
+    "no-emergence": {"use_emergence": False},  # slots do not tell of the present against the past
+    "no-ring": {
+        "use_ring": False
+    },  # in the network; item-to-item evidence still starts from the latest items
+    "no-slots": {"use_slots": False},  # one interest for all scenarios
+    "no-again": {"use_again": False},
+    "no-trend": {"use_recent": False},  # shares of all time only
+    "no-debuts": {"use_debuts": False},  # new items by shares of all events, not of users' first with an item
+    "no-next": {"use_next": False},
+    "no-new": {"use_new": False},  # counting alone
+}
+"""What each variant changes of `TrainConfig`."""
+
+
+class Trained:
+    """The learned model, whole or as one of `ABLATIONS`."""
+
+    def __init__(self, setup: Setup, variant: str = "") -> None:
+        self.name = f"driftline-{variant}" if variant else "driftline"
+        self.without = ABLATIONS[variant]
+        self._setup = setup
+        self.curve: list[tuple[float, float]] = []
+
+    def fit(self, history: History, rows: I64, validation: Queries) -> None:
+        """Train on `rows`, stop and weigh by `validation`; or take the model of the setup.
+
+        Raises:
+            EvaluationError: that model has seen what it would be judged by, or does not fit the settings.
+        """
+        setup, settings = self._setup, self._setup.settings
+        shared = setup.shared
+        if setup.model is not None:
+            self._load(history, rows, validation)
+            return
+        if "material" not in shared:
+            shared["material"] = _material(setup, history, rows)
+        self._data = data = shared["material"]
+        config = settings.train.model_copy(update={**self.without, "seed": setup.seed})
+        # What is prepared has all components, whichever variant asks for it first.
+        whole = config.model_copy(update=MIXTURE_ALONE)
+        key = ("network", whole.model_dump_json())
+        ready: Prepared | None = shared.get(key)
+        if ready is None:
+            ready = prepare(
+                data,
+                rows,
+                _rows_of(history, validation),
+                settings.interest,
+                settings.tables,
+                whole,
+                progressive=float(validation.time.min()) >= float(history.time[rows].max()),
+                tell=setup.progress,
+            )
+            if set(self.without) <= set(MIXTURE_ALONE):  # another method may want it; gigabytes on a long log
+                shared[key] = ready
+        done = weigh(ready, data, settings.tables, config, setup.progress)
+        self._model, self._places, self._tables = done.model, config.places, settings.tables
+        self._space: ItemSpace = item_space(done.model, data, ready.space.tables)
+        self.curve = [(row["epoch"], row["validation_new"]) for row in done.report["network"]]
+        if "states" not in shared:
+            shared["states"] = _States(data, setup)
+        self._states: _States = shared["states"]
+        self._waiting: list[I64] = []
+        self._leave()
+
+    def _load(self, history: History, rows: I64, validation: Queries) -> None:
+        setup, settings = self._setup, self._setup.settings
+        assert setup.model is not None
+        if self.without:
+            raise EvaluationError(f"{self.name} is trained for the evaluation; --model gives driftline alone")
+        self._model, report = load_model(setup.model), report_of(setup.model)
+        if float(report.get("until", np.inf)) > float(validation.time.max()):
+            raise EvaluationError(
+                f"the model {setup.model} was trained on events that it would be judged by; train it with "
+                "--holdout-share as great as the test share"
+            )
+        if (
+            self._model.mixture is None
+            or self._model.interest.fingerprint() != settings.interest.fingerprint()
+        ):
+            raise EvaluationError(
+                f"the model {setup.model} was trained with other interest settings; give the same --config"
+            )
+        beside = setup.model / "encoder"
+        folder = setup.encoder or (beside if beside.is_dir() else settings.encoder.fitted)
+        if folder is None:
+            raise EvaluationError(
+                f"the model {setup.model} was trained with an encoder that is not in its folder; give --encoder, or name it "
+                "as encoder.fitted in the settings"
+            )
+        encoder = ItemEncoder.load(folder)
+        if encoder.fingerprint != encoder_of(setup.model):
+            raise EvaluationError(
+                f"the model {setup.model} was trained with another item encoder; give --encoder"
+            )
+        content = setup.item_content(encoder.whitening) if setup.item_content is not None else None
+        self._data = material(history, rows, encoder, content)
+        self._model.bind(None, name_lookup(self._model, settings.encoder, encoder))
+        self._places = self._model.mixture.config.places
+        self._tables = tables_of(setup.model)
+        counted = count_tables(history, rows, self._tables)
+        self._space = item_space(self._model, self._data, counted)
+        self.curve = [(row["epoch"], row["validation_new"]) for row in report.get("network", [])]
+        self._states = _States(self._data, setup)
+        self._waiting = []
+        self._leave()
+
+    def _leave(self) -> None:
+        """The model itself for the report, of the first seed."""
+        if not self.without:
+            self._setup.shared.setdefault(TRAINED, (self._model, self._data.log.vectors))
+
+    def learn(self, rows: I64) -> None:
+        """Tables go on; many events at a time, since merging costs about as much however few they are."""
+        self._waiting.append(rows)
+        if sum(map(len, self._waiting)) >= self._batch():
+            rows = np.concatenate(self._waiting)
+            counted = count_tables(self._data.history, rows, self._tables, self._space.tables)
+            self._space = self._space.at(counted)
+            self._waiting = []
+
+    def scores(self, queries: Queries) -> F32:
+        """The mixture over all items; users without a state get the shares."""
+        from transfer.learned.ranking import rank
+
+        result = np.zeros((len(queries), len(self._space.keys)), np.float32)
+        for scenario in np.unique(queries.scenario).tolist():
+            rows = np.flatnonzero(queries.scenario == scenario)
+            result[rows] = self._space.shares(scenario)[:, -1]
+        requests, known = requests_at(
+            self._data, queries, self._states.at(queries), self._model, self._space, self._places
+        )
+        if len(known):
+            assert self._model.mixture is not None
+            result[known] = rank(requests, self._model.mixture, self._space).scores
+        return result
+
+    def _batch(self) -> int:
+        return max(200, len(self._data.log) // LEARNINGS)
+
+
+def _rows_of(history: History, queries: Queries) -> I64:
+    """All rows of the queries' baskets."""
+    starts = np.append(history.basket_starts, len(history))
+    basket = np.searchsorted(starts, queries.seen)
+    sizes = starts[basket + 1] - starts[basket]
+    ends = np.cumsum(sizes)
+    return np.unique(np.arange(ends[-1]) + np.repeat(starts[basket] - (ends - sizes), sizes))

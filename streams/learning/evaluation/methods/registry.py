@@ -1,0 +1,92 @@
+"""The methods by name. A method lives in its own file, which is imported when it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+
+from streams.errors import EvaluationError, MissingExtra
+from streams.learning.evaluation.methods.base import Method, Setup
+
+_HERE = "streams.learning.evaluation.methods"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Where a method is: `class_(setup)` in `module`, or `class_(setup, variant)`. One that is trained runs once a seed."""
+
+    module: str
+    class_: str
+    trained: bool = False
+    variant: str = ""
+
+
+METHODS: dict[str, Entry] = {
+    "popularity": Entry("popularity", "Popularity"),
+    "popularity-7d": Entry("popularity", "PopularityOfAWeek"),
+    "debuts-7d": Entry("popularity", "DebutsOfAWeek"),
+    "own": Entry("own", "OwnItems"),
+    "own+popularity-7d": Entry("mixed", "OwnAndPopularityOfAWeek"),
+    "own+markov": Entry("mixed", "OwnAndMarkov"),
+    "own+ease": Entry("mixed", "OwnAndEase"),
+    "itemknn": Entry("knn", "ItemKNN"),
+    "userknn": Entry("knn", "UserKNN"),
+    "ials": Entry("ials", "ImplicitALS"),
+    "ease": Entry("ease", "Ease"),
+    "content": Entry("content", "ContentMean"),
+    "markov": Entry("markov", "Markov"),
+    "gru4rec": Entry("sequential", "GRU4Rec", trained=True),
+    "sasrec": Entry("sequential", "SASRec", trained=True),
+    "analytic": Entry("ours", "Analytic"),
+    "driftline": Entry("ours", "Trained", trained=True),
+    "driftline-no-transfer": Entry("ours", "Trained", trained=True, variant="no-transfer"),
+    "driftline-blend": Entry("ours", "Trained", trained=True, variant="blend"),
+    "driftline-no-emergence": Entry("ours", "Trained", trained=True, variant="no-emergence"),
+    "driftline-no-ring": Entry("ours", "Trained", trained=True, variant="no-ring"),
+    "driftline-no-slots": Entry("ours", "Trained", trained=True, variant="no-slots"),
+    "driftline-no-again": Entry("ours", "Trained", trained=True, variant="no-again"),
+    "driftline-no-trend": Entry("ours", "Trained", trained=True, variant="no-trend"),
+    "driftline-no-debuts": Entry("ours", "Trained", trained=True, variant="no-debuts"),
+    "driftline-no-next": Entry("ours", "Trained", trained=True, variant="no-next"),
+    "driftline-no-new": Entry("ours", "Trained", trained=True, variant="no-new"),
+}
+
+
+def names(text: str) -> list[str]:
+    """The methods named in a text such as "own,markov", each once.
+
+    Raises:
+        EvaluationError: none is named, or one does not exist.
+
+    >>> names("own, markov,own")
+    ['own', 'markov']
+    """
+    found = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    for name in found:
+        if name not in METHODS:
+            raise EvaluationError(f"there is no method {name!r}; choose from {', '.join(METHODS)}")
+    if not found:
+        raise EvaluationError(f"no method named; choose from {', '.join(METHODS)}")
+    return found
+
+
+def build(name: str, setup: Setup) -> Method:
+    """The method of this name, unfitted.
+
+    Raises:
+        EvaluationError: there is no such method.
+        MissingExtra: it needs a package that is not installed.
+    """
+    entry = METHODS.get(name)
+    if entry is None:
+        raise EvaluationError(f"there is no method {name!r}; choose from {', '.join(METHODS)}")
+    try:
+        module = import_module(f"{_HERE}.{entry.module}")
+    except ModuleNotFoundError as error:
+        if error.name and error.name.startswith(_HERE):
+            raise EvaluationError(f"method {name} is not part of this release") from None
+        extra = "train" if error.name in ("lightning", "optuna") else "evaluate"
+        raise MissingExtra(f"method {name} needs {error.name}: pip install 'driftline[{extra}]'") from None
+    make = getattr(module, entry.class_)
+    method: Method = make(setup, entry.variant) if entry.variant else make(setup)
+    return method

@@ -1,0 +1,181 @@
+"""Training of a sequence network: cross-entropy over all items, early stopping, a budget of time."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from streams.learning.evaluation.methods.sequence_networks import SequenceNetwork
+from streams.learning.evaluation.methods.sequence_windows import Batch, SequenceWindows
+
+_LOGITS_AT_A_TIME = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How to train.
+
+    Attributes:
+        max_seconds: stop then, whatever has been reached: seconds of processor time, so that what else runs on the machine
+            matters little. Only this makes a result depend on the machine.
+        patience: stop after so many times without a better value.
+        steps: ask for the value at the end of an epoch once so many steps have been made since, or after five times as many.
+        full_items, full_work: full softmax where there are at most so many items, and items times training events are at
+            most so much; else a sampled one with `negatives` items for each batch.
+    """
+
+    max_seconds: float = 600.0
+    epochs: int = 200
+    patience: int = 5
+    steps: int = 100
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    full_items: int = 50_000
+    full_work: float = 2e10
+    negatives: int = 4096
+
+
+def train(
+    network: SequenceNetwork,
+    windows: SequenceWindows,
+    value: Callable[[], float],
+    settings: Training,
+    seed: int,
+    progress: Callable[[str], None] | None = None,
+) -> list[tuple[float, float]]:
+    """Train until `value()` (higher is better) has not risen `patience` times in a row, and keep the best.
+
+    Returns:
+        The curve: (epochs so far, value) of each time.
+    """
+    rng = np.random.default_rng(seed)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    sampler = _sampler(windows, settings, rng)
+    size = int(np.clip(windows.positions // windows.length // 50, 16, 64))
+    end = clock.process_time() + settings.max_seconds
+    best, kept, worse, seen = -1.0, _copy(network), 0, 0
+    losses: list[float] = []
+    curve: list[tuple[float, float]] = []
+    for epoch in range(settings.epochs):
+        for batch, last in _with_last(windows.epoch(rng, size)):
+            seen += int(np.count_nonzero(batch.inside))
+            losses.append(_step(network, optimiser, batch, sampler))
+            over = clock.process_time() > end or (last and epoch + 1 == settings.epochs)
+            if not (over or len(losses) >= 5 * settings.steps or (last and len(losses) >= settings.steps)):
+                continue
+            reached = value()
+            curve.append((seen / windows.positions, reached))
+            if progress is not None:
+                progress(f"epoch {curve[-1][0]:.1f}: loss {np.mean(losses):.3f}, validation {reached:.4f}")
+            losses = []
+            worse += 1
+            if reached > best:
+                best, kept, worse = reached, _copy(network), 0
+            if over or worse >= settings.patience:
+                network.load_state_dict(kept)
+                return curve
+    return curve
+
+
+@contextmanager
+def one_thread(seed: int) -> Iterator[None]:
+    """Torch on one thread, with random numbers of its own; both as before afterwards."""
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sampler:
+    """Negatives drawn from q, half uniform, half as frequent as in training: corrected by q they stand for all items."""
+
+    share: Tensor
+    """(V,) float32 q"""
+    count: int
+    rng: np.random.Generator
+    cumulated: np.ndarray
+
+    def draw(self) -> Tensor:
+        """(C,) codes, with repeats."""
+        codes = np.searchsorted(self.cumulated, self.rng.random(self.count))
+        return torch.from_numpy(np.minimum(codes, len(self.cumulated) - 1))
+
+
+def _sampler(windows: SequenceWindows, settings: Training, rng: np.random.Generator) -> Sampler | None:
+    items = len(windows.known)
+    if items <= settings.full_items and items * float(windows.positions) <= settings.full_work:
+        return None
+    share = 0.5 / items + 0.5 * windows.counts / windows.counts.sum()
+    return Sampler(torch.from_numpy(share.astype(np.float32)), settings.negatives, rng, np.cumsum(share))
+
+
+def _step(
+    network: SequenceNetwork, optimiser: torch.optim.Optimizer, batch: Batch, sampler: Sampler | None
+) -> float:
+    """One step of the optimiser; the mean loss."""
+    network.train()
+    optimiser.zero_grad()
+    vectors = network(torch.from_numpy(batch.inputs))[torch.from_numpy(batch.inside)]
+    targets = torch.from_numpy(batch.targets[batch.inside])
+    # The part after the vectors goes piece by piece, so that never all logits are there at once.
+    leaf = vectors.detach().requires_grad_()
+    negatives = None if sampler is None else sampler.draw()
+    wide = len(network.bias) if negatives is None else len(negatives)
+    piece = max(_LOGITS_AT_A_TIME // wide, 1)
+    total = 0.0
+    for begin in range(0, len(targets), piece):
+        part, wanted = leaf[begin : begin + piece], targets[begin : begin + piece]
+        if sampler is None or negatives is None:
+            loss = functional.cross_entropy(network.logits(part), wanted, reduction="sum")
+        else:
+            loss = sampled_loss(network, part, wanted, negatives, sampler.share)
+        (loss / len(targets)).backward()  # type: ignore[no-untyped-call]
+        total += float(loss.detach())
+    vectors.backward(leaf.grad)
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+    optimiser.step()
+    return total / len(targets)
+
+
+def sampled_loss(
+    network: SequenceNetwork, vectors: Tensor, targets: Tensor, negatives: Tensor, share: Tensor
+) -> Tensor:
+    """Sum of cross-entropies in which the sum over all items is estimated from `negatives` (C,) drawn from `share` (V,).
+
+    Each negative j stands for 1 / (C q_j) items like it (importance sampling, Bengio & Senecal 2008); one that is the
+    target is left out.
+    """
+    own = (vectors * network.items(targets)).sum(-1) + network.bias[targets]
+    others = network.logits(vectors, negatives) - torch.log(len(negatives) * share[negatives])
+    others = others.masked_fill(negatives[None, :] == targets[:, None], -torch.inf)
+    loss: Tensor = (torch.logsumexp(torch.cat([own[:, None], others], dim=1), dim=1) - own).sum()
+    return loss
+
+
+def _copy(network: SequenceNetwork) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+
+def _with_last(batches: Iterator[Batch]) -> Iterator[tuple[Batch, bool]]:
+    """Each batch, and whether it is the last one."""
+    held = next(batches, None)
+    for batch in batches:
+        assert held is not None
+        yield held, False
+        held = batch
+    if held is not None:
+        yield held, True

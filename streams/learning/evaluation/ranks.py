@@ -1,0 +1,159 @@
+"""Ranks of the targets among the candidates: exact, in full, ties pinned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.events.columns import NONE
+from streams.learning.history import History
+from streams.learning.queries import OPEN, Queries, new_targets
+from transfer.arrays import F32, I32, I64
+
+TOP = 10
+"""Length of the lists that coverage and popularity bias look at."""
+CHUNK = 128
+FEW = 5
+"""Up to so many targets it is faster to count what is before each than to find the best."""
+
+
+class Candidates:
+    """Which items are ranked: those with an event in the log; where a scenario is named, those at home in it, if items
+    have homes at all, else all of them."""
+
+    def __init__(self, history: History) -> None:
+        worn = np.zeros(len(history.items), np.bool_)
+        worn[history.item[history.item != NONE]] = True
+        self.open: I64 = np.flatnonzero(worn)
+        home = history.item_scenario
+        self.by_home = bool((home != NONE).any())
+        self._of: dict[int, I64] = {}
+        if self.by_home:
+            self._of = {
+                scenario: np.flatnonzero(worn & (home == scenario))
+                for scenario in range(len(history.scenarios))
+            }
+
+    def of(self, scenario: int) -> I64:
+        """Item codes, ascending; `scenario` -1: the open task."""
+        return self.open if scenario == OPEN or not self.by_home else self._of[scenario]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranked:
+    """Ranks from 1 on, of T targets of Q queries.
+
+    Attributes:
+        rank: (T,) int32 among all candidates.
+        without_own: (T,) int32 with the user's earlier items taken out; 0 where the target is one of them.
+        top: (Q, TOP) int32 best candidates, the best first; -1 where there are fewer.
+    """
+
+    rank: I32
+    without_own: I32
+    top: I32
+
+
+def rank_targets(
+    scores: F32, queries: Queries, candidates: Candidates, history: History, first: I64
+) -> Ranked:
+    """Rank the targets of a block of queries by `scores` (Q, N) float32.
+
+    Equal scores rank by item code, the lower first; NaN counts as the lowest. `first` is `first_rows(history)`.
+    """
+    rank = np.zeros(queries.targets, np.int32)
+    without_own = np.zeros(queries.targets, np.int32)
+    top = np.full((len(queries), TOP), NONE, np.int32)
+    new = new_targets(queries, first)
+    for query in range(len(queries)):
+        codes = candidates.of(int(queries.scenario[query]))
+        row = _row(scores[query], codes)
+        begin, end = queries.target_offsets[query : query + 2]
+        places = np.searchsorted(codes, queries.target_item[begin:end])
+        rank[begin:end] = ranks_of(row, places)
+        top_places = best(row, TOP)
+        top[query, : len(top_places)] = codes[top_places]
+        fresh = new[begin:end]
+        if fresh.any():
+            own = _own_places(history, queries, query, codes, first)
+            ahead = _ahead(row, own, places[fresh])
+            without_own[begin:end][fresh] = rank[begin:end][fresh] - ahead
+    return Ranked(rank, without_own, top)
+
+
+def shallow_ranks(scores: F32, queries: Queries, candidates: Candidates) -> I32:
+    """(T,) int32 ranks as in `rank_targets` up to `TOP`, 0 beyond: all that choosing settings needs, for less."""
+    rank = np.zeros(queries.targets, np.int32)
+    for query in range(len(queries)):
+        codes = candidates.of(int(queries.scenario[query]))
+        row = _row(scores[query], codes)
+        begin, end = queries.target_offsets[query : query + 2]
+        items = queries.target_item[begin:end]
+        if len(items) <= FEW:
+            found = ranks_of(row, np.searchsorted(codes, items))
+            rank[begin:end] = np.where(found <= TOP, found, 0)
+        else:
+            there = codes[best(row, TOP)][None] == items[:, None]
+            rank[begin:end] = np.where(there.any(axis=1), there.argmax(axis=1) + 1, 0)
+    return rank
+
+
+def ranks_of(row: F32, places: I64) -> I32:
+    """Rank of each of `places` in one row of scores without NaN; of equal scores the lower place comes first.
+
+    >>> ranks_of(np.array([0.5, 2.0, 0.5, 1.0], np.float32), np.array([0, 1, 2])).tolist()
+    [3, 1, 4]
+    """
+    out = np.empty(len(places), np.int32)
+    for number, place in enumerate(places.tolist()):
+        score = row[place]
+        out[number] = 1 + np.count_nonzero(row > score) + np.count_nonzero(row[:place] == score)
+    return out
+
+
+def best(row: F32, count: int) -> I64:
+    """Places of the `count` highest scores (or fewer), the best first; of equal scores the lower place comes first.
+
+    >>> best(np.array([0.5, 2.0, 0.5, 1.0], np.float32), 3).tolist()
+    [1, 3, 0]
+    """
+    if len(row) <= count:
+        return np.argsort(-row, kind="stable")
+    # As many runs of `CHUNK` scores as places wanted reach this floor, so that nothing below it is wanted. A partition of
+    # the whole row costs twice as much, and twenty times where most scores are equal.
+    whole = len(row) // CHUNK * CHUNK
+    peaks = row[:whole].reshape(-1, CHUNK).max(axis=1)
+    floor = np.partition(peaks, -count)[-count] if len(peaks) > count else np.partition(row, -count)[-count]
+    above = np.flatnonzero(row > floor)
+    if len(above) < count:
+        level = np.flatnonzero(row == floor)[: count - len(above)]
+        above = np.sort(np.concatenate([above, level]))
+    ordered: I64 = above[np.argsort(-row[above], kind="stable")[:count]]
+    return ordered
+
+
+def _row(scores: F32, codes: I64) -> F32:
+    """The scores of the candidates, without NaN."""
+    row: F32 = scores[codes]
+    missing = np.isnan(row)
+    if missing.any():
+        row[missing] = -np.inf
+    return row
+
+
+def _own_places(history: History, queries: Queries, query: int, codes: I64, first: I64) -> I64:
+    """Places among `codes` of the distinct earlier items of the query's user."""
+    begin, end = int(history.offsets[queries.user[query]]), int(queries.seen[query])
+    own = history.item[begin:end][first[begin:end] == np.arange(begin, end)]
+    places: I64 = np.minimum(np.searchsorted(codes, own), len(codes) - 1)
+    there: I64 = places[codes[places] == own]
+    return there
+
+
+def _ahead(row: F32, own: I64, places: I64) -> I64:
+    """How many of the places `own` rank before each of `places`."""
+    score, others = row[places][:, None], row[own]
+    before = (others > score) | ((others == score) & (own < places[:, None]))
+    ahead: I64 = np.count_nonzero(before, axis=1)
+    return ahead

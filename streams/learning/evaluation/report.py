@@ -1,0 +1,202 @@
+"""The report of an evaluation: Markdown with plots beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from streams.errors import EvaluationError
+from streams.learning.evaluation.metrics import HEADLINE, NAMES
+from streams.learning.evaluation.plots import draw
+from streams.learning.evaluation.run import Evaluation
+from streams.learning.evaluation.slices import COLD, LARGE, NEVER
+from streams.learning.evaluation.weights import WeightShift
+
+MAIN = ("all", "new", "repeat", "moved", "never", "dormant", "emerging", "old")
+NEW = ("never/new", "never/new/large", "dormant/new", "emerging/new", "emerging/new/large", "old/new")
+GROUPS = ("cold-user", "cold-item", "activity/low", "activity/middle", "activity/high")
+SCENARIOS = 30
+"""Scenarios that the report lists, those with the most targets; JSON has all."""
+
+
+def write_report(
+    folder: Path,
+    evaluation: Evaluation,
+    figures: dict[str, Any],
+    command: str,
+    shifts: Sequence[WeightShift] = (),
+) -> Path:
+    """Write report.md, results.json and the plots into a folder; gives the report's path.
+
+    Raises:
+        EvaluationError: the folder can't be written.
+        MissingExtra: matplotlib is not installed.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        plots = draw(folder, evaluation, figures, shifts)
+        (folder / "results.json").write_text(json.dumps(figures, ensure_ascii=False) + "\n", encoding="utf-8")
+        path = folder / "report.md"
+        path.write_text(markdown(figures, command, plots), encoding="utf-8")
+    except OSError as error:
+        raise EvaluationError(f"can't write the report to {folder}: {error.strerror}") from None
+    return path
+
+
+def markdown(figures: dict[str, Any], command: str, plots: Sequence[str] = ()) -> str:
+    """The text of the report."""
+    data = figures["data"]
+    lines = [
+        "# Evaluation",
+        "",
+        f"`{command}`",
+        "",
+        f"{data['events']:,} events, {data['users']:,} users, {data['items']:,} items ({data['candidates']:,} of them "
+        f"with events: the candidates), {data['scenarios']} scenarios. Log {data['identity']}.",
+        f"Split {data['split']}: {data['train']:,} events to learn from, {data['validation']:,} to choose settings on, "
+        f"{data['test']:,} to judge.",
+        "",
+    ]
+    for name, task in figures["tasks"].items():
+        lines += _task(name, task, [plot for plot in plots if plot.startswith(f"{name}-")])
+    lines += [f"![{plot}]({plot})" for plot in plots if not plot.startswith(tuple(figures["tasks"]))]
+    lines += _definitions(data)
+    return "\n".join(lines) + "\n"
+
+
+def _task(name: str, task: dict[str, Any], plots: Sequence[str]) -> list[str]:
+    methods = task["methods"]
+    lines = [
+        f"## Task {name}",
+        "",
+        f"{task['queries']:,} queries of {task['users']:,} users, {task['targets']:,} targets.",
+        "",
+    ]
+    for title, wanted in (
+        (f"{HEADLINE} by slice", MAIN),
+        ("New to the user, own items taken out", NEW),
+        ("Groups", GROUPS),
+    ):
+        lines += _by_slice(title, task, [part for part in wanted if part in task["slices"]])
+    by_targets = sorted(
+        (part for part in task["slices"] if part.startswith("scenario/")),
+        key=lambda part: -task["slices"][part]["targets"],
+    )
+    if by_targets:
+        lines += _transposed(f"{HEADLINE} by scenario", task, by_targets[:SCENARIOS])
+    lines += [
+        "### Every measure, all targets",
+        "",
+        *_table(
+            ["method", *NAMES],
+            [[key, *(_number(method["slices"]["all"][n]) for n in NAMES)] for key, method in methods.items()],
+        ),
+    ]
+    lines += _differences(task)
+    lines += [
+        "### Lists of 10, fairness, settings, time",
+        "",
+        *_table(
+            [
+                "method", "coverage", "Gini", "popularity bias", "gap of activity groups", "relative gap",
+                "seeds", "settings", "fit s", "tune s", "test s",
+            ],
+            [
+                [
+                    key,
+                    *(_number(method["lists"][n]) for n in ("coverage", "gini", "popularity_bias")),
+                    *(_number(method["fairness"][n]) for n in ("gap", "relative_gap")),
+                    " ".join(map(_number, method[f"{HEADLINE} of each seed"])),
+                    "; ".join(json.dumps(params) for params in method["params"]) or "-",
+                    *(f"{method['seconds'][n]:.1f}" for n in ("fit", "tune", "test")),
+                ]
+                for key, method in methods.items()
+            ],
+        ),
+    ]  # fmt: skip
+    for plot in plots:
+        lines += [f"![{plot}]({plot})", ""]
+    return lines
+
+
+def _by_slice(title: str, task: dict[str, Any], parts: Sequence[str]) -> list[str]:
+    """Methods down, slices across."""
+    if not parts:
+        return []
+    counts = ["targets", *(f"{task['slices'][part]['targets']:,}" for part in parts)]
+    rows = [
+        [key, *(_number(method["slices"][part][HEADLINE]) for part in parts)]
+        for key, method in task["methods"].items()
+    ]
+    return [f"### {title}", "", *_table(["method", *parts], [counts, *rows])]
+
+
+def _transposed(title: str, task: dict[str, Any], parts: Sequence[str]) -> list[str]:
+    """Slices down, methods across."""
+    rows = [
+        [
+            part.partition("/")[2].replace("|", "\\|"),
+            f"{task['slices'][part]['targets']:,}",
+            *(_number(method["slices"][part][HEADLINE]) for method in task["methods"].values()),
+        ]
+        for part in parts
+    ]
+    return [f"### {title}", "", *_table(["scenario", "targets", *task["methods"]], rows)]
+
+
+def _differences(task: dict[str, Any]) -> list[str]:
+    if not task["differences"]:
+        return []
+    parts = [part for part in (*MAIN, *NEW) if part in task["slices"]]
+    rows = [
+        [
+            other,
+            *(
+                f"{found['difference']:+.4f} [{found['low']:+.4f}, {found['high']:+.4f}]"
+                + (" *" if found["low"] > 0 else " (-)" if found["high"] < 0 else "")
+                for found in (by_slice[part] for part in parts)
+            ),
+        ]
+        for other, by_slice in task["differences"].items()
+    ]
+    return [
+        f"### {task['subject']} minus each other method, {HEADLINE}",
+        "",
+        "95 % interval of a paired bootstrap over users; * above zero, (-) below.",
+        "",
+        *_table([f"{task['subject']} minus", *parts], rows),
+    ]
+
+
+def _definitions(data: dict[str, Any]) -> list[str]:
+    where = (
+        "the items at home in that scenario"
+        if data["items_at_home"]
+        else "all of them (items have no home here)"
+    )
+    return [
+        "",
+        "## What is meant",
+        "",
+        "- A query is a basket (one user, one time), asked of strictly earlier events; each distinct item is a target.",
+        f"- Full ranking of all items with an event in the log; task *given*: {where}. Equal scores: lower code first.",
+        "- One relevant item for each target, so that the ideal DCG is 1. Means are over targets and over seeds.",
+        "- new: the user had no event with the item, and the user's items are taken out of the ranking; repeat: the rest.",
+        "- moved: the item is not in the user's latest basket.",
+        f"- never: the user's 1st to {NEVER}th event in a scenario; dormant: a later one after a pause of "
+        f"{data.get('dormant_days', 30):g} days; emerging: either; old: neither.",
+        f"- large: scenarios of at least {LARGE} items. cold: fewer than {COLD} earlier events of the user, or with the item.",
+        "- Activity: terciles of the users by earlier events. Gap: best minus worst group; relative: to the mean over all.",
+        "- Popularity bias: mean percentile of the listed items by training events; .5 is none.",
+    ]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return [*("| " + " | ".join(cells) + " |" for cells in lines), ""]
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}"

@@ -1,0 +1,163 @@
+"""Item vectors from a log and a catalogue: fitting an item encoder, and its vectors for all items of a history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from encoders.behaviour import PRODUCTS, behaviour_vectors
+from encoders.config import EncoderConfig, FitConfig
+from encoders.content import ContentEncoder
+from encoders.item_encoder import ItemEncoder, fit_item_encoder
+from encoders.unseen import unseen_vectors
+from encoders.whitening import Whitening
+from streams.errors import LogError
+from streams.events.columns import I64, NONE
+from streams.learning.history import History
+from transfer.rows import group_starts
+
+F32 = npt.NDArray[np.float32]
+Bool = npt.NDArray[np.bool_]
+Progress = Callable[[int], None]
+
+BASKETS = 0.5
+"""Share of events that share their time with another of the user from which on a log is one of baskets."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemContent:
+    """Content vectors of a history's items.
+
+    Attributes:
+        vectors: (N, D0) float32 unit rows; zeros where an item has no text.
+        known: (N,) whether it has one.
+        whitening: that they are made with.
+    """
+
+    vectors: F32
+    known: Bool
+    whitening: Whitening
+
+
+def item_content(
+    history: History,
+    config: EncoderConfig,
+    whitening: Whitening | None = None,
+    progress: Progress | None = None,
+) -> ItemContent | None:
+    """Encode the texts of all items; None where no item has one. `progress` is told the number of texts done.
+
+    The whitening is fitted on these texts, unless one is given: then the vectors fit an encoder that has it.
+
+    Raises:
+        EncoderError: the model can't be loaded, or the whitening belongs to another one.
+    """
+    known = np.array([bool(text.strip()) for text in history.item_texts], np.bool_)
+    if not known.any():
+        return None
+    content = ContentEncoder(config, whitening)
+    texts = [text for text, there in zip(history.item_texts, known.tolist(), strict=True) if there]
+    if whitening is None:
+        whitening, found = content.fit_encode(texts, progress)
+    else:
+        found = content.encode(texts, progress)
+    vectors = np.zeros((len(known), config.dim), np.float32)
+    vectors[known] = found
+    return ItemContent(vectors, known, whitening)
+
+
+def fit_encoder(
+    history: History,
+    rows: I64 | None = None,
+    config: FitConfig | None = None,
+    progress: Progress | None = None,
+    content: ItemContent | None = None,
+    dim: int = 128,
+) -> ItemEncoder:
+    """Fit an item encoder of `dim` dimensions on the events `rows` of a history (all of them where None), in any order.
+
+    `content` (`item_content`) gives the map for items without behaviour. `progress` is told of each pass of the
+    decomposition. No event outside `rows` has any influence.
+
+    Raises:
+        LogError: no event among them names an item.
+    """
+    config = config or FitConfig()
+    chosen = np.arange(len(history), dtype=np.int64) if rows is None else np.sort(rows)
+    chosen = chosen[history.item[chosen] != NONE]
+    if not len(chosen):
+        raise LogError("no event of the log names an item; item vectors can't be fitted on it")
+    user, item = history.user[chosen], history.item[chosen]
+    starts = group_starts([user, history.time[chosen]])
+    sizes = np.diff(starts, append=len(chosen))
+    behaviour = behaviour_vectors(
+        item,
+        np.repeat(np.arange(len(starts)), sizes),
+        user,
+        len(history.items),
+        dim,
+        window=config.basket_window if has_baskets(sizes) else config.window,
+        smoothing=config.smoothing,
+        shift=config.shift,
+        seed=config.seed,
+        progress=progress,
+    )
+    return fit_item_encoder(
+        history.item_keys,
+        behaviour,
+        content.vectors if content is not None else None,
+        content.known if content is not None else None,
+        content.whitening if content is not None else None,
+        config,
+    )
+
+
+def rows_before(history: History, until: float | None = None, holdout_share: float = 0.0) -> I64:
+    """Rows of the events before `until` (unix seconds) and before the last `holdout_share` of the time that is spanned.
+
+    A share of .2 leaves out what `driftline evaluate` validates and tests on.
+
+    Raises:
+        LogError: there are none.
+    """
+    first, last = float(history.time.min()), float(history.time.max())
+    end = np.inf if until is None else until
+    if holdout_share > 0:
+        end = min(end, last - holdout_share * (last - first))
+    rows = np.flatnonzero(history.time < end)
+    if not len(rows):
+        raise LogError(f"the log has no event before {end:.0f} (it begins at {first:.0f}); nothing to fit on")
+    return rows
+
+
+def fit_passes() -> int:
+    """How often `fit_encoder` calls its `progress`."""
+    return PRODUCTS
+
+
+def has_baskets(sizes: I64) -> bool:
+    """Whether most events share their time with another one of the user. sizes (B,): events of each basket.
+
+    >>> has_baskets(np.array([1, 1, 1])), has_baskets(np.array([1, 3]))
+    (False, True)
+    """
+    return bool(sizes[sizes > 1].sum() >= BASKETS * sizes.sum())
+
+
+def item_vectors(encoder: ItemEncoder, history: History, content: ItemContent | None = None) -> F32:
+    """(N, D) float32 unit rows of all items of a history: the encoder's, and `unseen_vectors` for the rest.
+
+    Raises:
+        EncoderMismatch: the content has another width than the encoder takes.
+    """
+    if content is None:
+        nothing = np.zeros((len(history.items), 0), np.float32)
+        vectors = encoder.vectors(history.item_keys, nothing, np.zeros(len(history.items), np.bool_))
+    else:
+        vectors = encoder.vectors(history.item_keys, content.vectors, content.known)
+    rest = np.flatnonzero(~vectors.any(axis=1))
+    vectors[rest] = unseen_vectors([history.items[item] for item in rest.tolist()], encoder.dim)
+    return vectors

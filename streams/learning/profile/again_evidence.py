@@ -1,0 +1,85 @@
+"""How well decayed masses of the user's own items foresee which of them comes again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.events.columns import F64, I64
+from streams.learning.history import History
+from streams.learning.profile.questions import Questions, gain, mean_by_question
+from transfer.arrays import F32
+from transfer.decay import decay
+from transfer.rows import group_starts, owners, shares
+
+EVENTS_AT_A_TIME = 200_000
+
+
+class AgainQuestions:
+    """The own items of each question that has a target which the user had before.
+
+    About other questions own items say nothing, at any half-life.
+    """
+
+    def __init__(self, history: History, questions: Questions, weights: F64) -> None:
+        items = max(len(history.items), 1)
+        asked = questions.target_question[questions.known]
+        targets = asked * items + questions.target_item[questions.known]
+        useful = np.zeros(len(questions), np.bool_)
+        useful[asked] = True
+        question = owners(questions.earlier_offsets)
+        item = history.item[questions.earlier]
+        rows = np.flatnonzero(useful[question] & (item >= 0))
+        keys = question[rows] * items + item[rows]
+        order = np.argsort(keys, kind="stable")
+        rows, keys = rows[order], keys[order]
+        starts = group_starts([keys])
+        own = keys[starts]
+        self.count = len(questions)
+        self.own = len(own)
+        self.question: I64 = own // items
+        self.offsets: I64 = np.searchsorted(self.question, np.arange(len(questions) + 1))
+        self.target: I64 = np.searchsorted(own, targets)
+        self._place = np.repeat(np.arange(len(own)), np.diff(starts, append=len(rows)))
+        self._age_s: F64 = questions.age_s[rows]
+        self._weight: F64 = weights[history.action[questions.earlier[rows]]]
+
+    def at(self, half_lives_s: F64) -> AgainEvidence:
+        """The evidence for some half-lives."""
+        mass = np.zeros((self.own, len(half_lives_s)))
+        for low in range(0, len(self._place), EVENTS_AT_A_TIME):
+            part = slice(low, low + EVENTS_AT_A_TIME)
+            term = decay(self._age_s[part], half_lives_s) * self._weight[part, None]
+            place = self._place[part]
+            begin = group_starts([place])
+            mass[place[begin]] += np.add.reduceat(term, begin, axis=0)
+        return AgainEvidence(self, shares(mass, self.offsets).astype(np.float32))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AgainEvidence:
+    """Share of each own item in the mass of its question, (O, H) float32, for H half-lives."""
+
+    questions: AgainQuestions
+    shares: F32
+
+    def gains(self, mix: F64) -> F64:
+        """Mean NDCG@10 over the targets of each question, scores being the shares weighted by `mix` (H,)."""
+        asked = self.questions
+        return mean_by_question(
+            gain(self._ranks(mix)[asked.target]), asked.question[asked.target], asked.count
+        )
+
+    def kept(self, mix: F64, cap: int) -> float:
+        """Share of the targets among the `cap` own items of most weight: what a state of so many keeps."""
+        target = self.questions.target
+        return float((self._ranks(mix)[target] < cap).mean()) if len(target) else 1.0
+
+    def _ranks(self, mix: F64) -> I64:
+        score = self.shares @ mix.astype(np.float32)
+        question = self.questions.question
+        order = np.lexsort((-score, question))  # stable: the lower item first
+        rank = np.empty(len(score), np.int64)
+        rank[order] = np.arange(len(score)) - self.questions.offsets[:-1][question]
+        return rank

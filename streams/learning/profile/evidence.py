@@ -1,0 +1,112 @@
+"""Both kinds of evidence on one log, for any half-lives: own items that come again, and items that are new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from streams.events.columns import F64
+from streams.learning.history import History
+from streams.learning.profile.again_evidence import AgainEvidence, AgainQuestions
+from streams.learning.profile.baskets import Baskets
+from streams.learning.profile.clock import Clock
+from streams.learning.profile.half_lives import ERRORS, Curve
+from streams.learning.profile.new_evidence import NewEvidence, NewQuestions
+from streams.learning.profile.questions import questions_of
+from streams.learning.profile.quick_vectors import QuickVectors, quick_vectors
+
+AGAIN_QUESTIONS = 2000
+NEW_QUESTIONS = 1000
+ENOUGH = 100
+"""Fewer questions than this are no evidence."""
+
+Kind = Literal["again", "new"]
+"""Items that the user had before, and items that are new to the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """A set of half-lives as the untrained model mixes it: (1 - share) longest + share * mean of the shorter ones.
+
+    Attributes:
+        share: what the shorter half-lives weigh.
+        ndcg: NDCG@10, mean over the questions.
+    """
+
+    half_lives_s: tuple[float, ...]
+    share: float
+    ndcg: float
+
+
+class Evidence:
+    """Questions, drawn once, that any half-lives can be asked.
+
+    `vectors` are made at once where there are enough questions about new items; that takes most of the time.
+    """
+
+    def __init__(
+        self, history: History, baskets: Baskets, clock: Clock, weights: F64, rng: np.random.Generator
+    ) -> None:
+        again = questions_of(history, baskets, clock, AGAIN_QUESTIONS, rng)
+        new = questions_of(history, baskets, clock, NEW_QUESTIONS, rng)
+        self.asked: dict[Kind, int] = {
+            "again": len(np.unique(again.target_question[again.known])),
+            "new": len(np.unique(new.target_question[~new.known])),
+        }
+        """how many questions have a target of that kind"""
+        self.questions = again
+        """those about own items; others may ask them too"""
+        self.vectors: QuickVectors | None = None
+        self._ask: dict[Kind, Callable[[F64], AgainEvidence | NewEvidence]] = {}
+        if self.asked["again"] >= ENOUGH:
+            self._ask["again"] = AgainQuestions(history, again, weights).at
+        if self.asked["new"] >= ENOUGH:
+            self.vectors = quick_vectors(history, new.fit, rng)
+            self._ask["new"] = NewQuestions(history, new, self.vectors, weights, rng).at
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Those of which there are enough questions to go by."""
+        return tuple(self._ask)
+
+    def curve(self, kind: Kind, half_lives_s: F64) -> Curve:
+        """Each half-life alone."""
+        found = self._ask[kind](half_lives_s)
+        return Curve(half_lives_s, np.stack([found.gains(mix) for mix in np.eye(len(half_lives_s))]))
+
+    def mixed(
+        self, kind: Kind, half_lives_s: tuple[float, ...], usual: float, shares: Sequence[float] = ()
+    ) -> Mixed:
+        """The half-lives together, at the best of `shares` if that is clearly better than the `usual` one."""
+        found = self._ask[kind](np.array(half_lives_s))
+
+        def gains(share: float) -> F64:
+            return found.gains(mix_of(len(half_lives_s), share))
+
+        kept, kept_gains = usual, gains(usual)
+        tried = {share: gains(share) for share in shares if share != usual}
+        for share, one in sorted(tried.items(), key=lambda pair: -float(pair[1].mean()))[:1]:
+            more = one - kept_gains
+            if more.mean() > ERRORS * more.std() / np.sqrt(len(more)):
+                kept, kept_gains = share, one
+        return Mixed(half_lives_s, kept, float(kept_gains.mean()))
+
+    def kept(self, half_lives_s: tuple[float, ...], cap: int) -> float | None:
+        """Share of the items that come again which a state with room for `cap` own items still has; None: unknown."""
+        if "again" not in self._ask:
+            return None
+        found = self._ask["again"](np.array(half_lives_s))
+        assert isinstance(found, AgainEvidence)
+        return found.kept(np.ones(len(half_lives_s)), cap)
+
+
+def mix_of(half_lives: int, share: float) -> F64:
+    """Weights of the half-lives, (H,): `transfer/again.py` and `transfer/analytic.py` mix them so.
+
+    >>> mix_of(3, 0.5).tolist()
+    [0.25, 0.25, 0.5]
+    """
+    return np.append(np.full(half_lives - 1, share / (half_lives - 1)), 1.0 - share)

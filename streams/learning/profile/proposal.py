@@ -1,0 +1,205 @@
+"""Settings fitted to a log, each with the reason for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from streams.learning.history import History
+from streams.learning.profile import caps
+from streams.learning.profile.baskets import Baskets
+from streams.learning.profile.clock import Clock
+from streams.learning.profile.durations import duration, durations
+from streams.learning.profile.evidence import Evidence, Kind, Mixed
+from streams.learning.profile.facts import LogFacts, own_counts
+from streams.learning.profile.half_lives import Curve, candidates, choose, usual_gap_s, usual_span_s
+from streams.learning.profile.reach import Reach, reach_of
+from streams.learning.profile.scenarios import ScenarioUse
+from streams.learning.profile.trend import trend_curve, trend_half_lives
+from transfer.config import InterestConfig, TransferConfig
+
+SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
+KINDS: Mapping[Kind, str] = {"again": "the user had", "new": "new to the user"}
+OF_BASKETS = 0.5
+"""Share of events that share their time with another of the user from which on a log is one of baskets."""
+WINDOW, BASKET_WINDOW, PAIR_WINDOW = 5, 1, 5
+"""What is usual, where the log doesn't tell."""
+DENSE, MANY = 100, 200_000
+"""Events an item, and events in all, from which on the learned ids of items can be relied on. Chosen on the validation part of
+MovieLens 1M (293 events an item: NDCG@10 of new items .206 against .198); a log with 7 events an item was indifferent."""
+ON_DENSE = {"width": 96, "feed_forward": 2.0, "dropout": 0.2, "id_dropout": 0.1}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One setting and why."""
+
+    value: Any
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Proposal:
+    """What was chosen and what it was chosen by.
+
+    Attributes:
+        sections: section -> key -> choice, as in the settings file.
+        curves: NDCG@10 by half-life, by kind of question.
+        compared: kind of question -> name -> the half-lives of that name, mixed as the untrained model does.
+        trend: NDCG@10 of popularity by half-life; None where it makes no sense.
+        reach: how far back baskets resemble the present one.
+        kept: share of the items that come again which the proposed `own_items` still hold; None: unknown.
+    """
+
+    sections: Mapping[str, Mapping[str, Choice]]
+    curves: Mapping[Kind, Curve]
+    compared: Mapping[Kind, Mapping[str, Mixed]]
+    trend: Curve | None
+    reach: Reach
+    kept: float | None = None
+    asked: Mapping[Kind, int] = field(default_factory=dict)
+
+    @property
+    def half_lives_s(self) -> tuple[float, ...]:
+        """The proposed half-lives."""
+        lives: tuple[float, ...] = self.sections["interest"]["half_lives_s"].value
+        return lives
+
+
+def propose(
+    history: History,
+    baskets: Baskets,
+    clock: Clock,
+    facts: LogFacts,
+    use: ScenarioUse,
+    interest: InterestConfig,
+    rng: np.random.Generator,
+) -> Proposal:
+    """Fit settings. `interest` tells the actions' weights and what is compared with.
+
+    Everything that is searched is judged on the tenth of the log before the last one; nothing is judged by the last tenth.
+    Gaps, histories, and the room for items, scenarios and visits are counted over the whole log.
+    """
+    evidence = Evidence(history, baskets, clock, interest.action_weights, rng)
+    tried = candidates(baskets, clock)
+    curves = {kind: evidence.curve(kind, tried) for kind in evidence.kinds}
+    gap, span = usual_gap_s(baskets, clock), usual_span_s(baskets, clock)
+    lives = choose(gap, span, clock.floor_s, list(curves.values())) if gap else interest.half_lives_s
+    usual = TransferConfig()
+    share: dict[Kind, float] = {"again": usual.again_recency, "new": usual.short_term_share}
+    compared = {
+        kind: {
+            "default": evidence.mixed(kind, interest.half_lives_s, share[kind]),
+            "proposed": evidence.mixed(kind, lives, share[kind], SHARES),
+        }
+        for kind in evidence.kinds
+    }
+    reach = reach_of(history, baskets, clock, evidence.vectors, rng)
+    trend = None
+    if clock.kind != "positions" and "new" in evidence.kinds:
+        trend = trend_curve(history, evidence.questions)
+    room = caps.own_items(own_counts(history))
+    kept = evidence.kept(lives, room)
+    sections: dict[str, dict[str, Choice]] = {
+        "interest": {
+            "half_lives_s": Choice(lives, _why_lives(lives, clock, gap, span, curves)),
+            "own_items": Choice(room, _why_room(history, room, kept)),
+            "max_scenarios": _scenarios(use),
+            "ring": Choice(
+                caps.ring(baskets.visit_events()) if clock.kind != "positions" else caps.RING[0],
+                "holds nineteen visits in twenty, within 64 to 128",
+            ),
+        },
+        "transfer": _transfer(lives, facts, compared, usual),
+        "tables": _tables(clock, trend, reach),
+        "fit": _fit(reach, baskets),
+        "train": network_settings(facts),
+    }
+    weights = interest.model_dump(
+        include={"browse_weight", "click_weight", "purchase_weight"}, exclude_defaults=True
+    )
+    sections["interest"] |= {name: Choice(value, "kept as it was") for name, value in weights.items()}
+    return Proposal(sections, curves, compared, trend, reach, kept, evidence.asked)
+
+
+def _why_lives(
+    lives: tuple[float, ...], clock: Clock, gap: float, span: float, curves: Mapping[Kind, Curve]
+) -> str:
+    peaks = [
+        f"items {KINDS[kind]} are foreseen best at {duration(curve.peak_s, clock)}"
+        for kind, curve in curves.items()
+    ]
+    ends = f"usual gap {duration(gap, clock)}, usual history {duration(span, clock)}"
+    if clock.kind == "pages":
+        ends = f"gaps tell of pages, so none below a visit ({duration(clock.floor_s, clock)})"
+    if not gap:
+        return "kept as they were: no user comes twice"
+    return "; ".join([durations(lives, clock), ends, *peaks])
+
+
+def _why_room(history: History, room: int, kept: float | None) -> str:
+    fits = caps.share_that_fits(own_counts(history), room)
+    said = f"{100 * fits:.0f} % of users fit"
+    return said if kept is None else f"{said}; {100 * kept:.1f} % of what comes again is kept"
+
+
+def _scenarios(use: ScenarioUse) -> Choice:
+    room = caps.max_scenarios(use.per_user)
+    fits = caps.share_that_fits(use.per_user + 1, room)
+    return Choice(room, f"{100 * fits:.0f} % of users fit; the lightest of the others' fold into one")
+
+
+def _transfer(
+    lives: tuple[float, ...],
+    facts: LogFacts,
+    compared: Mapping[Kind, Mapping[str, Mixed]],
+    usual: TransferConfig,
+) -> dict[str, Choice]:
+    found = {
+        "repeat_prior": Choice(
+            round(min(max(facts.repeat_share, 0.01), 0.9), 2), "share of events that come back to an item"
+        )
+    }
+    keys: Mapping[Kind, str] = {"again": "again_recency", "new": "short_term_share"}
+    for kind, key in keys.items():
+        if kind in compared:
+            best = compared[kind]["proposed"]
+            if best.share != getattr(usual, key):
+                found[key] = Choice(best.share, f"best for items {KINDS[kind]}, on validation")
+    if lives[0] < usual.min_age_s:
+        found["min_age_s"] = Choice(lives[0], "the shortest half-life")
+    return found
+
+
+def _tables(clock: Clock, trend: Curve | None, reach: Reach) -> dict[str, Choice]:
+    window = Choice(PAIR_WINDOW, "as is usual: how far back a basket is says little")
+    if reach.window is not None:
+        window = Choice(reach.window, "so far back baskets resemble the present one more than old ones do")
+    if trend is None:
+        why = "positions of different users can't be compared, so all time"
+        return {"half_lives_s": Choice((float("inf"),), why), "pair_window": window}
+    lives = trend_half_lives(trend)
+    why = f"popularity of {duration(lives[1], clock)} foresees new items as well as any shorter or longer one tried"
+    return {"half_lives_s": Choice(lives, why), "pair_window": window}
+
+
+def _fit(reach: Reach, baskets: Baskets) -> dict[str, Choice]:
+    shared = int(baskets.size[baskets.size > 1].sum()) / int(baskets.size.sum())
+    key, usual = ("basket_window", BASKET_WINDOW) if shared >= OF_BASKETS else ("window", WINDOW)
+    told = {d: reach.cosine[d - 1] for d in (1, 2, 5, 10, 20) if np.isfinite(reach.cosine[d - 1])}
+    seen = ", ".join(f"{value:.2f} at {distance}" for distance, value in told.items())
+    unit = "baskets" if key == "basket_window" else "events"
+    why = f"mean cosine with items so many {unit} before: {seen or 'too few to tell'}"
+    return {key: Choice(usual if reach.window is None else reach.window, why)}
+
+
+def network_settings(facts: LogFacts) -> dict[str, Choice]:
+    """A wider network with less dropout for many events an item; else what is usual."""
+    each = facts.events / max(facts.items, 1)
+    if each < DENSE or facts.events < MANY:
+        return {}
+    why = f"{each:.0f} events an item: each can be learned by itself"
+    return {key: Choice(value, why if key == "width" else "the same") for key, value in ON_DENSE.items()}

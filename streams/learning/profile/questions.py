@@ -1,0 +1,121 @@
+"""A sample of questions from the validation part of a log: what comes next, given what is strictly earlier?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.events.columns import F64, I32, I64
+from streams.learning.history import History
+from streams.learning.profile.baskets import Baskets
+from streams.learning.profile.clock import Clock
+from transfer.arrays import Bool
+from transfer.rows import offsets_of, sizes_of
+
+VALIDATION, TEST = 0.8, 0.9
+"""Shares of the events, in order of time, at which the validation part begins and ends. Nothing is asked of the last tenth."""
+LONGEST = 5000
+"""Earlier events of a user that are looked at, the latest ones."""
+MOST_EVENTS = 1_000_000
+"""Earlier events of all questions: fewer questions where histories are long."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Questions:
+    """Q baskets of the validation part, with T distinct items in them and E earlier events of their users.
+
+    Attributes:
+        time: (Q,) when each is asked.
+        earlier_offsets: (Q + 1,) which of `earlier` belong to a question.
+        earlier: (E,) rows of the history strictly before the question's basket, oldest first.
+        age_s: (E,) time from each of them to the latest one of its question.
+        target_question, target_item: (T,) ascending by question, then item.
+        known: (T,) the user had the item before.
+        fit: (rows of the history,) rows strictly before the validation part; what is learned is learned on these.
+    """
+
+    time: F64
+    earlier_offsets: I64
+    earlier: I64
+    age_s: F64
+    target_question: I64
+    target_item: I32
+    known: Bool
+    fit: Bool
+
+    def __len__(self) -> int:
+        return len(self.earlier_offsets) - 1
+
+
+def questions_of(
+    history: History, baskets: Baskets, clock: Clock, most: int, rng: np.random.Generator
+) -> Questions:
+    """At most `most` baskets, drawn evenly from the validation part.
+
+    The part is the tenth of events before the last tenth; where timestamps are positions, the last basket but one of each
+    user, since positions of different users can't be compared.
+    """
+    if clock.kind == "positions":
+        last = np.append(baskets.first[1:], True)
+        chosen = np.append(last[1:], False) & ~last
+        fit = np.repeat(~(last | chosen), baskets.size)
+    else:
+        begin, end = np.quantile(history.time, [VALIDATION, TEST])
+        chosen = (baskets.time >= begin) & (baskets.time < end)
+        fit = history.time < begin
+    found = np.flatnonzero(chosen & ~baskets.first)
+    found = rng.permutation(found)[:most]
+    events = np.minimum(baskets.start[found] - history.offsets[baskets.user[found]], LONGEST)
+    found = np.sort(found[np.cumsum(events) <= MOST_EVENTS])
+    low = np.maximum(history.offsets[baskets.user[found]], baskets.start[found] - LONGEST)
+    earlier, offsets = _ranges(low, baskets.start[found])
+    latest = history.time[baskets.start[found] - 1]
+    targets, target_offsets = _ranges(baskets.start[found], baskets.end[found])
+    items = len(history.items)
+    asked = np.repeat(np.arange(len(found)), sizes_of(target_offsets)) * items + history.item[targets]
+    asked = np.unique(asked[history.item[targets] >= 0])
+    question = np.repeat(np.arange(len(found)), sizes_of(offsets))
+    had = question * items + history.item[earlier]
+    return Questions(
+        time=baskets.time[found],
+        earlier_offsets=offsets,
+        earlier=earlier,
+        age_s=latest[question] - history.time[earlier],
+        target_question=asked // max(items, 1),
+        target_item=(asked % max(items, 1)).astype(np.int32),
+        known=np.isin(asked, had[history.item[earlier] >= 0]),
+        fit=fit,
+    )
+
+
+def mean_by_question(values: F64, question: I64, questions: int) -> F64:
+    """Mean of the values of each question that has any, (<= questions,) float64.
+
+    Means by question and not by target: else one basket of hundreds of items would decide.
+
+    >>> mean_by_question(np.array([1.0, 0.0, 1.0]), np.array([0, 0, 2]), 4).tolist()
+    [0.5, 1.0]
+    """
+    count = np.bincount(question, minlength=questions)
+    total = np.bincount(question, values, minlength=questions)
+    means: F64 = total[count > 0] / count[count > 0]
+    return means
+
+
+def gain(rank: I64) -> F64:
+    """NDCG@10 of one relevant item at `rank` (T,) from 0: the ideal DCG is 1.
+
+    >>> gain(np.array([0, 2, 10])).tolist()
+    [1.0, 0.5, 0.0]
+    """
+    gains: F64 = np.where(rank < 10, 1.0 / np.log2(rank + 2.0), 0.0)
+    return gains
+
+
+def _ranges(low: I64, high: I64) -> tuple[I64, I64]:
+    """All of low[i]:high[i], one range after the other, and their offsets."""
+    sizes = high - low
+    offsets = offsets_of(sizes)
+    rows = np.arange(offsets[-1]) + np.repeat(low - offsets[:-1], sizes)
+    return rows, offsets

@@ -1,0 +1,101 @@
+"""A proposal as a settings file."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from streams.errors import SettingsError
+from streams.learning.profile.proposal import Proposal
+from streams.settings import Settings
+
+WIDTH = 110
+
+
+def settings_text(proposal: Proposal, head: str) -> str:
+    """TOML: the head as a comment, then each section with the reasons as comments.
+
+    A section or key that this release's settings don't have stands there as a comment, for the option of the same name.
+    """
+    lines = [*_comment(head)]
+    for section, choices in proposal.sections.items():
+        known = {key: choice for key, choice in choices.items() if is_setting(section, key)}
+        if known:
+            lines += ["", f"[{section}]"]
+            for key, choice in known.items():
+                lines += [*_comment(choice.reason), f"{key} = {toml(choice.value)}"]
+        others = {key: choice for key, choice in choices.items() if key not in known}
+        if others:
+            lines += ["", f"# Not in the settings of this release, {section}:"]
+            for key, choice in others.items():
+                lines += [*_comment(choice.reason), f"# {key} = {toml(choice.value)}"]
+    return "\n".join(lines) + "\n"
+
+
+def proposed_flags(proposal: Proposal) -> dict[str, dict[str, Any]]:
+    """Section -> key -> value of all that the settings of this release have, for `Settings.load`."""
+    return {
+        section: {key: choice.value for key, choice in choices.items() if is_setting(section, key)}
+        for section, choices in proposal.sections.items()
+        if any(is_setting(section, key) for key in choices)
+    }
+
+
+def is_setting(section: str, key: str) -> bool:
+    """Whether the settings have this key.
+
+    >>> is_setting("interest", "ring"), is_setting("interest", "rings"), is_setting("none", "ring")
+    (True, False, False)
+    """
+    field = Settings.model_fields.get(section)
+    model = field.annotation if field is not None else None
+    return isinstance(model, type) and issubclass(model, BaseModel) and key in model.model_fields
+
+
+def toml(value: object) -> str:
+    """A number, a text or a tuple of them.
+
+    >>> toml((2.0, 380160.0, float("inf"))), toml(0.1), toml(64), toml('a"b')
+    ('[2.0, 380160.0, inf]', '0.1', '64', '"a\\\\"b"')
+    """
+    if isinstance(value, tuple):
+        return f"[{', '.join(toml(one) for one in value)}]"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return repr(value)
+
+
+def check_free(path: Path, force: bool) -> None:
+    """Refuse a file that is there, before the work.
+
+    Raises:
+        SettingsError: the file is there, and `force` is not said.
+    """
+    if path.exists() and not force:
+        raise SettingsError(f"{path} is there already; say --force to replace it, or another --out")
+    if not path.absolute().parent.is_dir():
+        raise SettingsError(f"{path}: there is no folder {path.absolute().parent}; make it first")
+
+
+def write_settings(path: Path, text: str, force: bool) -> None:
+    """Write the file whole or not at all.
+
+    Raises:
+        SettingsError: the file is there and `force` is not said, or it can't be written.
+    """
+    check_free(path, force)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise SettingsError(f"can't write {path}: {error.strerror}") from None
+
+
+def _comment(text: str) -> list[str]:
+    return [f"# {line}" for line in textwrap.wrap(text, WIDTH - 2)]

@@ -1,0 +1,1 @@
+"""Training of a transfer model on a log."""

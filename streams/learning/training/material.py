@@ -1,0 +1,88 @@
+"""A history as training takes it: events on items with their base vectors, and which of them are for what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from encoders.config import FitConfig
+from encoders.item_encoder import ItemEncoder
+from streams.errors import TrainingError
+from streams.events.columns import NONE
+from streams.learning.fit import ItemContent, fit_encoder, item_vectors
+from streams.learning.history import History
+from streams.workspace.scenario_names import NameMaker
+from transfer.arrays import I64
+from transfer.names import NameLookup, NameSource, hashed_names
+from transfer.rows import offsets_of
+from transfer.training.walk import EventLog
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Material:
+    """A history as training takes it: events on items only, with base vectors."""
+
+    history: History
+    log: EventLog
+    row: I64
+    """(E',) row in the history of each event of the log"""
+    to_log: I64
+    """(E + 1,) number of log events before each row of the history"""
+    encoder: ItemEncoder
+    names: NameLookup
+    name_source: NameSource
+
+
+def parts_of(history: History, validation_share: float, holdout_share: float) -> tuple[I64, I64]:
+    """Rows to train on, in order of time, and rows of the part of the time after them; the last `holdout_share` is left out.
+
+    Raises:
+        TrainingError: a part is empty.
+    """
+    first, last = float(history.time.min()), float(history.time.max())
+    end = last - holdout_share * (last - first) if holdout_share else np.inf
+    begin = (end if holdout_share else last) - validation_share * (last - first)
+    rows = np.flatnonzero(history.time < begin)
+    validation = np.flatnonzero((history.time >= begin) & (history.time < end))
+    if not len(rows) or not len(validation):
+        raise TrainingError("the log is too short to set a part of its time aside for validation")
+    return rows[np.argsort(history.time[rows], kind="stable")], validation
+
+
+def material(
+    history: History,
+    rows: I64,
+    encoder: ItemEncoder | None = None,
+    content: ItemContent | None = None,
+    names: NameMaker | None = None,
+    fit: FitConfig | None = None,
+    dim: int = 128,
+) -> Material:
+    """Prepare a history; without an encoder one is fitted on the events `rows`.
+
+    names: makes vectors of scenario names; by default the names' hashes give them.
+
+    Raises:
+        TrainingError: no event names an item.
+    """
+    worn = history.item != NONE
+    row = np.flatnonzero(worn)
+    if not len(row):
+        raise TrainingError("no event of the log names an item; there is nothing to train on")
+    encoder = encoder or fit_encoder(history, rows, fit, content=content, dim=dim)
+    before = offsets_of(worn)
+    log = EventLog(
+        offsets=before[history.offsets],
+        user=history.user[row],
+        time=history.time[row],
+        key=history.key[row],
+        action=history.action[row],
+        item=history.item[row],
+        scenario=history.scenario[row],
+        scenario_names=tuple(history.scenarios),
+        item_keys=history.item_keys,
+        vectors=item_vectors(encoder, history, content),
+    )
+    lookup, source = names(encoder) if names is not None else (hashed_names(encoder.dim), NameSource())
+    return Material(history, log, row, before, encoder, lookup, source)

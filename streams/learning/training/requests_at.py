@@ -1,0 +1,169 @@
+"""What a model knows at moments of a history: states, tables as they were then, and both put together as requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from streams.learning.history import History
+from streams.learning.queries import Queries, given_queries, open_queries
+from streams.learning.training.material import Material
+from transfer.arrays import I64
+from transfer.config import InterestConfig
+from transfer.item_tables import ItemTables, empty_tables
+from transfer.learned.model import LearnedModel
+from transfer.learned.requests import Requests, requests_of
+from transfer.learned.space import ItemSpace
+from transfer.packing import unpack
+from transfer.tables import tables_of_log
+from transfer.tables_config import TablesConfig
+from transfer.training.config import TrainConfig
+from transfer.training.moments import moments
+
+REQUESTS_AT_A_TIME = 256
+
+
+def count_tables(
+    history: History, rows: I64, config: TablesConfig, tables: ItemTables | None = None
+) -> ItemTables:
+    """`tables` with these rows of a history (in order of time) added."""
+    if not len(rows):
+        return tables or empty_tables(config)
+    return tables_of_log(
+        history.offsets,
+        history.time,
+        history.item,
+        history.item_keys,
+        history.scenario,
+        tuple(history.scenarios),
+        history.debut,
+        rows,
+        config,
+        tables,
+    )
+
+
+def item_space(model: LearnedModel, data: Material, tables: ItemTables) -> ItemSpace:
+    """All items of the history, those with events as candidates."""
+    history = data.history
+    towers = model.towers(history.item_keys, data.log.vectors)
+    candidates = np.flatnonzero(np.bincount(data.log.item, minlength=len(history.items)) > 0)
+    return ItemSpace(
+        history.item_keys, towers, candidates, history.item_scenario, tuple(history.scenarios), tables
+    )
+
+
+def states_before(data: Material, queries: Queries, interest: InterestConfig) -> dict[int, bytes]:
+    """Packed states at the queries, by row of the log (`data.to_log[queries.seen]`)."""
+    return moments(data.log, interest, np.unique(data.to_log[queries.seen]))
+
+
+def requests_at(
+    data: Material,
+    queries: Queries,
+    packed: dict[int, bytes],
+    model: LearnedModel,
+    space: ItemSpace,
+    places: int,
+) -> tuple[Requests, I64]:
+    """Requests of the queries whose user has a state, and which of the queries they are."""
+    at = data.to_log[queries.seen].tolist()
+    known = np.array([number for number, row in enumerate(at) if row in packed], np.int64)
+    states = unpack([packed[at[number]] for number in known.tolist()], model.interest)
+    return requests_of(states, queries.scenario[known], model, space, places), known
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Some queries of a time whose users have states, as requests, and the items as tables knew them then."""
+
+    queries: Queries
+    requests: Requests
+    space: ItemSpace
+
+    @property
+    def target(self) -> I64:
+        """(T,) codes"""
+        return self.queries.target_item.astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Later:
+    """Rows to be foreseen, and the items with tables of all that came before them."""
+
+    rows: I64
+    space: ItemSpace
+    progressive: bool
+    """what happened before a part is in its tables; else they stay"""
+    states: dict[int, bytes] = field(default_factory=dict, repr=False)
+    """packed, by row of the log; users without earlier events have none"""
+    asked: set[int] = field(default_factory=set, repr=False)
+    """rows whose states were looked for"""
+
+    def remember(
+        self, data: Material, interest: InterestConfig, config: TrainConfig, counts: Sequence[int]
+    ) -> None:
+        """Find the states of the queries that `parts_of` will draw with these counts, in one walk over the log."""
+        wanted = {
+            row
+            for count in counts
+            for part in _drawn(data, self, config, count)
+            for row in data.to_log[part.seen].tolist()
+        }
+        missing = np.array(sorted(wanted - self.asked), np.int64)
+        if len(missing):
+            self.asked.update(wanted)
+            self.states.update(moments(data.log, interest, missing))
+
+
+def last_part_of(
+    data: Material, rows: I64, space: ItemSpace, tables: TablesConfig, share: float
+) -> Later | None:
+    """The last `share` of the time of training rows (in order of time); None where there is none."""
+    time = data.history.time[rows]
+    first, last = float(time[0]), float(time[-1])
+    begin = int(np.searchsorted(time, last - share * (last - first)))
+    part = np.sort(rows[begin:])
+    if not share or not begin or not len(part):
+        return None
+    return Later(part, space.at(count_tables(data.history, rows[:begin], tables)), True)
+
+
+def parts_of(
+    data: Material, later: Later, model: LearnedModel, tables: TablesConfig, config: TrainConfig, count: int
+) -> Iterator[Part]:
+    """About `count` queries, open ones and (where there are scenarios) ones that name one, in order of time."""
+    history = data.history
+    later.remember(data, model.interest, config, [count])
+    sampled = _drawn(data, later, config, count)
+    times = history.time[later.rows]
+    begin, end = float(times.min()), float(times.max())
+    edges = np.linspace(begin, end, config.table_blocks + 1)[1:-1] if later.progressive else np.zeros(0)
+    order = np.argsort(history.time, kind="stable")
+    ordered = history.time[order]
+    done = int(np.searchsorted(ordered, begin))
+    space = later.space
+    for first, last in zip([begin, *edges.tolist()], [*edges.tolist(), np.inf], strict=True):
+        if later.progressive:
+            upto = int(np.searchsorted(ordered, first))
+            space = space.at(count_tables(history, order[done:upto], tables, space.tables))
+            done = max(done, upto)
+        for part in sampled:
+            inside = np.flatnonzero((part.time >= first) & (part.time < last))
+            for start in range(0, len(inside), REQUESTS_AT_A_TIME):
+                block = part.take(inside[start : start + REQUESTS_AT_A_TIME])
+                requests, known = requests_at(data, block, later.states, model, space, config.places)
+                if len(known):
+                    yield Part(block.take(known), requests, space)
+
+
+def _drawn(data: Material, later: Later, config: TrainConfig, count: int) -> list[Queries]:
+    """About `count` queries: open ones, and as many that name a scenario where there are scenarios."""
+    history = data.history
+    queries = [open_queries(history, later.rows)]
+    if config.use_slots and len(history.scenarios) > 1:
+        queries.append(given_queries(history, later.rows))
+    share = max(1, count // len(queries))
+    return [part.sample(share, config.seed) for part in queries]
