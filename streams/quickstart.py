@@ -12,7 +12,7 @@ from typing import Any
 from streams.broker.publisher import Publisher
 from streams.broker.topics import ensure_topics
 from streams.errors import DaemonError
-from streams.recommend import Recommendation, recommend
+from streams.serving.recommend import Recommendation, recommend
 from streams.settings import Settings
 from streams.simulate import Simulated, publish_events, simulated_events, simulated_users
 from streams.simulated_catalogue import simulated_catalogue

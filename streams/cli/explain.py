@@ -26,7 +26,7 @@ def explain(
 
     Example: driftline explain alice --store ./store
     """
-    from streams.explain import explain as explain_user
+    from streams.serving.explain import explain as explain_user
     from streams.workspace.workspace import open_for_reading
 
     with reported():

@@ -21,7 +21,7 @@ def export(
 
     Example: driftline export --store ./store --out users.parquet
     """
-    from streams.export import export_users
+    from streams.serving.export import export_users
     from streams.workspace.workspace import open_for_reading
 
     with reported():

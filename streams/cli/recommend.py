@@ -10,7 +10,7 @@ from streams.cli import options
 from streams.cli.session import console, fail, load, print_json, reported, show, store_location
 
 if TYPE_CHECKING:
-    from streams.reasons import Because
+    from streams.serving.because import Because
 
 
 def recommend(
@@ -43,8 +43,8 @@ def recommend(
     Examples: driftline recommend alice --store ./store --k 5
               driftline recommend alice --store ./store --mode new --scenario garden
     """
-    from streams.recommend import MODES, Mode, has_items
-    from streams.recommend import recommend as recommend_items
+    from streams.serving.recommend import MODES, Mode, has_items
+    from streams.serving.recommend import recommend as recommend_items
     from streams.workspace.workspace import open_for_reading
 
     with reported():

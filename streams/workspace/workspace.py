@@ -45,7 +45,7 @@ from transfer.config import InterestConfig
 from transfer.protocols import TransferModel
 
 if TYPE_CHECKING:
-    from streams.served_items import Served, ServedItems
+    from streams.serving.served_items import Served, ServedItems
 
 INTEREST_BLOB = "interest"
 WHITENING_BLOB = "whitening"
@@ -129,7 +129,7 @@ class Workspace:
 
     def served_items(self) -> Served:
         """All items as the trained model's mixture ranks them."""
-        from streams.served_items import ServedItems
+        from streams.serving.served_items import ServedItems
         from transfer.learned.model import LearnedModel
 
         if self._served is None:

@@ -20,7 +20,7 @@ from streams.events.columns import EventColumns
 from streams.events.event import ItemRow
 from streams.files.catalogue_file import open_catalogue
 from streams.learning.history import load_history
-from streams.recommend import Recommendation, has_items, read_state, recommend
+from streams.serving.recommend import Recommendation, has_items, read_state, recommend
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace, open_for_reading, open_workspace
 from support.event_columns import NOW, columns_of, event

@@ -9,8 +9,8 @@ import pytest
 
 from streams.errors import UserNotFound
 from streams.events.event import ItemRow
-from streams.explain import explain
-from streams.recommend import recommend
+from streams.serving.explain import explain
+from streams.serving.recommend import recommend
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace, open_for_reading, open_workspace
 from support.event_columns import columns_of, event

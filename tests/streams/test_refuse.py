@@ -14,7 +14,7 @@ from sinks.open import open_store
 from sinks.points import item_key
 from sinks.protocols import Store
 from streams.events.event import ItemRow
-from streams.recommend import recommend
+from streams.serving.recommend import recommend
 from streams.settings import Settings
 from streams.workspace.rebuild import RefuseSummary, refuse
 from streams.workspace.transfer_model import version_of

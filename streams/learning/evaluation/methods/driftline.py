@@ -16,7 +16,7 @@ from streams.learning.queries import Queries
 from streams.learning.training.material import Material, material
 from streams.learning.training.requests_at import count_tables, item_space, requests_at, states_before
 from streams.learning.training.train import Prepared, prepare, weigh
-from streams.recommend import NEW_TEMPERATURE
+from streams.serving.recommend import NEW_TEMPERATURE
 from streams.workspace.scenario_names import name_lookup, names_for_training
 from transfer.again import again_scores, repeat_share
 from transfer.analytic import AnalyticTransfer
@@ -78,7 +78,7 @@ def _material(setup: Setup, history: History, rows: I64) -> Material:
 
 
 class Analytic:
-    """The analytic transfer and the analytic mixture of `streams.recommend`, over fitted item vectors."""
+    """The analytic transfer and the analytic mixture of `streams.serving.recommend`, over fitted item vectors."""
 
     def __init__(self, setup: Setup) -> None:
         self.name = "analytic"

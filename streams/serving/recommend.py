@@ -5,7 +5,7 @@
 g is the smoothed share of repeats in the user's own history (`transfer.again.repeat_share`); p_again the decayed counts and
 recency of the own items (`transfer.again.again_scores`); p_new a softmax of the cosine similarity over the items that the
 search found, at temperature `NEW_TEMPERATURE`. With a trained model its own mixture takes the place of this one, over all
-items and with two more components (`streams.mixed`).
+items and with two more components (`streams.serving.mixture_ranker`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from sinks.points import ItemRecord, ScoredItem, item_key
 from streams.errors import UserNotFound
-from streams.reasons import Because, Reasons
+from streams.serving.because import Because, Reasons
 from streams.workspace.workspace import Workspace
 from transfer.again import again_scores, repeat_share
 from transfer.packing import unpack
@@ -127,7 +127,7 @@ def _by_model(
     exclude_seen: bool,
 ) -> list[Recommendation]:
     """The trained model's answer; only here is torch needed."""
-    from streams.mixed import recommend_mixed
+    from streams.serving.mixture_ranker import recommend_mixed
     from transfer.learned.model import LearnedModel
 
     model = workspace.model

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.recommend import read_state
+from streams.serving.recommend import read_state
 from streams.workspace.workspace import Workspace
 from transfer.config import ACTIONS
 from transfer.emergence import scenario_features

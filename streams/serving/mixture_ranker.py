@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from streams.reasons import Because, Reasons
-from streams.served_items import Served
+from streams.serving.because import Because, Reasons
+from streams.serving.served_items import Served
 from transfer.arrays import F32, I64
 from transfer.learned.mixture import Mixture
 from transfer.learned.model import LearnedModel

@@ -1,0 +1,1 @@
+"""What a store answers: recommendations, explanations, exports."""
