@@ -28,8 +28,8 @@ from typing import Any
 from benchmarks.servers.broker import running_broker
 from streams.broker.config import BrokerConfig
 from streams.broker.topics import ensure_topics
+from streams.demo.simulate import send_all, simulated_events, simulated_users
 from streams.events.event import ItemRow
-from streams.simulate import send_all, simulated_events, simulated_users
 
 HERE = Path(__file__).parent
 PARTITIONS = 4

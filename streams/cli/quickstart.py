@@ -36,7 +36,7 @@ def quickstart(
     from rich.text import Text
 
     from streams.broker.embedded import EmbeddedBroker
-    from streams.quickstart import Moment, follow
+    from streams.demo.quickstart import Moment, follow
 
     with reported():
         location = store or str(Path(tempfile.mkdtemp(prefix="driftline-quickstart-")) / "store")

@@ -31,7 +31,7 @@ def simulate(
     Example: driftline simulate --broker 127.0.0.1:9092 --rate 200 --seconds 30 --seed 7
     """
     from streams.broker.topics import ensure_topics
-    from streams.simulate import simulate as run_simulation
+    from streams.demo.simulate import simulate as run_simulation
 
     with reported():
         settings = load(config, {"broker": {"url": broker}, "topics": {"prefix": prefix}})

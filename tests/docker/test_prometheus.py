@@ -23,8 +23,8 @@ from kafka import KafkaProducer
 from streams.broker.config import BrokerConfig
 from streams.broker.embedded import EmbeddedBroker, dying_with_us, free_port
 from streams.broker.topics import ensure_topics
+from streams.demo.simulate import simulate
 from streams.settings import TopicsConfig
-from streams.simulate import simulate
 from support.daemon_process import DaemonProcess
 from support.dashboard import DOCKER, alerts, queries
 from support.promql import named

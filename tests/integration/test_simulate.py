@@ -7,10 +7,10 @@ import time
 import pytest
 
 from streams.broker.topics import ensure_topics
+from streams.demo.simulate import simulate
+from streams.demo.simulated_catalogue import simulated_catalogue
 from streams.errors import BrokerError
 from streams.events.decode import decode_events, decode_items
-from streams.simulate import simulate
-from streams.simulated_catalogue import simulated_catalogue
 from support.event_rows import rows_of
 from support.topic_reader import read_topic
 from transfer.config import ACTIONS

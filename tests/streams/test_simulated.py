@@ -6,9 +6,9 @@ import itertools
 import random
 from collections import Counter
 
+from streams.demo.simulate import simulated_events, simulated_users
+from streams.demo.simulated_catalogue import simulated_catalogue
 from streams.events.event import reject_reason
-from streams.simulate import simulated_events, simulated_users
-from streams.simulated_catalogue import simulated_catalogue
 
 START = 1_700_000_000.0
 

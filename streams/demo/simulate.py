@@ -11,9 +11,9 @@ from typing import Final
 
 from streams.broker.config import BrokerConfig
 from streams.broker.publisher import Publisher
+from streams.demo.simulated_catalogue import simulated_catalogue
 from streams.events.encode import event_record, item_record
 from streams.events.event import Event, ItemRow
-from streams.simulated_catalogue import simulated_catalogue
 
 NAMES: Final = (
     "ada", "ben", "cleo", "dan", "eva", "finn", "gus", "hana", "ivo", "jana", "kai", "lena",

@@ -11,11 +11,11 @@ from typing import Any
 
 from streams.broker.publisher import Publisher
 from streams.broker.topics import ensure_topics
+from streams.demo.simulate import Simulated, publish_events, simulated_events, simulated_users
+from streams.demo.simulated_catalogue import simulated_catalogue
 from streams.errors import DaemonError
 from streams.serving.recommend import Recommendation, recommend
 from streams.settings import Settings
-from streams.simulate import Simulated, publish_events, simulated_events, simulated_users
-from streams.simulated_catalogue import simulated_catalogue
 from streams.worker.daemon import Daemon
 from streams.workspace.workspace import Workspace, open_workspace
 
