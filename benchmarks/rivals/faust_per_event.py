@@ -21,9 +21,9 @@ import numpy as np
 from benchmarks.workloads.warm import warm_items
 from sinks.points import item_key
 from sinks.writer import NEW
+from streams.cli.logging_setup import set_up_logs
 from streams.events.event import Event, event_keys
 from streams.ingest.pipeline import Advance, user_points
-from streams.log_setup import set_up_logs
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace, open_workspace
 from transfer.config import ACTIONS

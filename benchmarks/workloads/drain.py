@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.workloads.warm import warm_items
 from sinks.points import UserPoints, UserRecord
 from sinks.writer import NEW
-from streams.log_setup import set_up_logs
+from streams.cli.logging_setup import set_up_logs
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.worker.daemon import Daemon

@@ -16,9 +16,9 @@ from benchmarks.workloads.warm import warm_items
 from sinks.points import UserPoints
 from streams.broker.config import BrokerConfig
 from streams.broker.publisher import Publisher
+from streams.cli.logging_setup import set_up_logs
 from streams.events.encode import Record, event_record
 from streams.events.event import Event
-from streams.log_setup import set_up_logs
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.worker.daemon import Daemon

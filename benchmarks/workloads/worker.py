@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from benchmarks.workloads.drain import Writes
 from benchmarks.workloads.warm import warm_items
-from streams.log_setup import set_up_logs
+from streams.cli.logging_setup import set_up_logs
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.worker.daemon import Daemon

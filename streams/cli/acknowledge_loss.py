@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from streams.cli import options
-from streams.cli.session import load, print_json, reported, show, store_location
+from streams.cli.console import load, print_json, reported, show, store_location
 
 
 def acknowledge_loss(

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from streams.cli import options
-from streams.cli.session import console, load, print_json, reported
+from streams.cli.console import console, load, print_json, reported
 
 
 def broker(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streams.cli import options
-from streams.cli.session import console, fail, load, print_json, reported, show, store_location
+from streams.cli.console import console, fail, load, print_json, reported, show, store_location
 from streams.errors import SettingsError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from streams.cli import options
-from streams.cli.session import load, print_json, reported, show
+from streams.cli.console import load, print_json, reported, show
 
 if TYPE_CHECKING:
     from streams.settings import Settings

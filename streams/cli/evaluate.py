@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from streams.cli import options
-from streams.cli.reading import encode_texts, read_history
-from streams.cli.session import console, load, print_json, progress_bar, reported, show
+from streams.cli.console import console, load, print_json, progress_bar, reported, show
+from streams.cli.log_input import encode_texts, read_history
 
 if TYPE_CHECKING:
     from rich.table import Table

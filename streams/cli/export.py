@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from streams.cli import options
-from streams.cli.session import load, print_json, progress_bar, reported, show, store_location
+from streams.cli.console import load, print_json, progress_bar, reported, show, store_location
 
 
 def export(

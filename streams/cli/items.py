@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streams.cli import options
-from streams.cli.session import console, load, print_json, progress_bar, reported, show, store_location
+from streams.cli.console import console, load, print_json, progress_bar, reported, show, store_location
 
 if TYPE_CHECKING:
     from streams.files.catalogue_file import Catalogue

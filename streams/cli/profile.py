@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from streams.cli import options
-from streams.cli.reading import read_history
-from streams.cli.session import console, load, print_json, reported, show
+from streams.cli.console import console, load, print_json, reported, show
+from streams.cli.log_input import read_history
 
 
 def profile(

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from streams.cli import options
-from streams.cli.session import console, load, print_json, reported, show
+from streams.cli.console import console, load, print_json, reported, show
 
 
 def say(line: str) -> None:

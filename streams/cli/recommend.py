@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from streams.cli import options
-from streams.cli.session import console, fail, load, print_json, reported, show, store_location
+from streams.cli.console import console, fail, load, print_json, reported, show, store_location
 
 if TYPE_CHECKING:
     from streams.serving.because import Because

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from streams.cli import options
-from streams.cli.session import load, print_json, progress_bar, reported, show
+from streams.cli.console import load, print_json, progress_bar, reported, show
 
 
 def redrive(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streams.cli import options
-from streams.cli.session import load, print_json, reported, show, store_location
+from streams.cli.console import load, print_json, reported, show, store_location
 
 if TYPE_CHECKING:
     from streams.metrics import Metrics

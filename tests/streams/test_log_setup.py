@@ -8,7 +8,7 @@ import logging
 import pytest
 import structlog
 
-from streams.log_setup import RepeatLimit, set_up_logs
+from streams.cli.logging_setup import RepeatLimit, set_up_logs
 from streams.settings import LogConfig
 
 

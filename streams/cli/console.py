@@ -31,7 +31,7 @@ Without markup, like `show`: titles, ids and paths may hold brackets, which woul
 
 def load(config: Path | None, flags: Mapping[str, Any] | None = None) -> Settings:
     """Settings with the command's flags, and logs set up accordingly."""
-    from streams.log_setup import set_up_logs
+    from streams.cli.logging_setup import set_up_logs
 
     settings = Settings.load(config, flags)
     set_up_logs(settings.log)

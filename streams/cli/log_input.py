@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streams.cli.session import progress_bar
+from streams.cli.console import progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
