@@ -20,14 +20,14 @@ import torch
 
 from transfer.analytic import AnalyticTransfer
 from transfer.config import InterestConfig
-from transfer.interest import apply_events
 from transfer.learned.config import NetworkConfig
 from transfer.learned.folder import load_model
 from transfer.learned.int8 import in_8_bits
 from transfer.learned.model import ItemTable, LearnedModel
 from transfer.learned.network import TransferNetwork
-from transfer.states import InterestStates, empty_states
-from transfer.terms import EventTerms
+from transfer.state.states import InterestStates, empty_states
+from transfer.state.terms import EventTerms
+from transfer.state.update import apply_events
 from transfer.training.config import TrainConfig
 
 ITEMS, SCENARIOS, EVENTS = 20_000, 10, 120

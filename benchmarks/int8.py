@@ -24,8 +24,8 @@ from streams.settings import Settings
 from transfer.learned.folder import load_model
 from transfer.learned.int8 import in_8_bits
 from transfer.learned.model import USERS_AT_A_TIME, LearnedModel
-from transfer.packing import unpack
-from transfer.states import InterestStates, take
+from transfer.state.packing import unpack
+from transfer.state.states import InterestStates, take
 
 
 def states_of(location: str, model: LearnedModel, users: int) -> InterestStates:

@@ -35,12 +35,12 @@ from streams.events.columns import take as events_of
 from transfer.analytic import AnalyticTransfer
 from transfer.arrays import F32, F64, I64
 from transfer.config import InterestConfig
-from transfer.interest import apply_events
-from transfer.packing import pack, unpack
 from transfer.protocols import Fusion
 from transfer.rows import group_starts, owners, shares, sizes_of
-from transfer.states import InterestStates, take
-from transfer.terms import EventTerms
+from transfer.state.packing import pack, unpack
+from transfer.state.states import InterestStates, take
+from transfer.state.terms import EventTerms
+from transfer.state.update import apply_events
 
 SMALL = 100
 

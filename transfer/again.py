@@ -12,14 +12,14 @@ import numpy as np
 from transfer.arrays import F32, F64
 from transfer.config import TransferConfig
 from transfer.rows import owners, segment_sum, shares, sizes_of
-from transfer.states import InterestStates
+from transfer.state.states import InterestStates
 
 
 def again_scores(states: InterestStates, config: TransferConfig | None = None) -> F32:
     """Probability of each own item if the user's next event is a repeat, (O,) float32.
 
     >>> from transfer.config import InterestConfig
-    >>> from transfer.states import empty_states
+    >>> from transfer.state.states import empty_states
     >>> again_scores(empty_states(1, InterestConfig())).shape
     (0,)
     """
@@ -38,7 +38,7 @@ def repeat_share(states: InterestStates, config: TransferConfig | None = None) -
     """Smoothed share of the user's events on items that came back to one, (U,) float64 in [0, 1].
 
     >>> from transfer.config import InterestConfig
-    >>> from transfer.states import empty_states
+    >>> from transfer.state.states import empty_states
     >>> repeat_share(empty_states(1, InterestConfig())).round(3).tolist()
     [0.3]
     """

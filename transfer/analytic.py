@@ -1,6 +1,6 @@
 """The transfer model that needs no training: weights from mass and emergence, lending by shrinkage.
 
-For each scenario s of a user, with mass m_s, unit slot v_s, emergence e_s and z_s (`transfer/emergence.py`),
+For each scenario s of a user, with mass m_s, unit slot v_s, emergence e_s and z_s (`transfer/state/emergence.py`),
 and defaults in brackets (`TransferConfig`):
 
     trust     t_s = z_s^2 / (z_s^2 + z0^2)                               [z0 2: one stray event moves little]
@@ -26,15 +26,15 @@ import numpy as np
 
 from transfer.arrays import F32, F64
 from transfer.config import InterestConfig, TransferConfig
-from transfer.emergence import ScenarioFeatures, scenario_features
-from transfer.leading import leading_slots
 from transfer.newness import newness
 from transfer.protocols import Fusion
 from transfer.rows import (
     segment_max,
     segment_sum,
 )
-from transfer.states import InterestStates, take
+from transfer.state.emergence import ScenarioFeatures, scenario_features
+from transfer.state.leading import leading_slots
+from transfer.state.states import InterestStates, take
 
 FAINT = 1e-30
 """Masses below this are rounding, and so is a sum shorter than CANCELLED times its mass."""
@@ -56,7 +56,7 @@ class AnalyticTransfer:
     def __call__(self, states: InterestStates) -> Fusion:
         """Fuse U users; a user without events gets the first axis as fused vector and no interests.
 
-        >>> from transfer.states import empty_states
+        >>> from transfer.state.states import empty_states
         >>> config = InterestConfig(dim=3)
         >>> AnalyticTransfer(config)(empty_states(1, config)).fused.tolist()
         [[1.0, 0.0, 0.0]]

@@ -34,7 +34,7 @@ class InterestConfig(BaseModel):
     multiplies its event's vector in every decayed sum.
 
     A list that is capped grows by up to half above its cap, and is then trimmed to the cap at once: what is dropped is far from
-    what anybody asks for, and the moment follows from the user's events (`transfer/trims.py`).
+    what anybody asks for, and the moment follows from the user's events (`transfer/state/trims.py`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -6,9 +6,9 @@ import numpy as np
 
 from transfer.arrays import F64
 from transfer.config import InterestConfig, TransferConfig
-from transfer.emergence import ScenarioFeatures
 from transfer.rows import segment_sum
-from transfer.states import InterestStates
+from transfer.state.emergence import ScenarioFeatures
+from transfer.state.states import InterestStates
 from transfer.stints import stints
 
 STEEPNESS = 8.0
@@ -40,8 +40,8 @@ def newness(
     a habit, for a user without an old life, and once the user acts elsewhere for longer than the shortest half-life.
     It counts events, not time, so that it serves those who come daily and weekly alike.
 
-    >>> from transfer.emergence import scenario_features
-    >>> from transfer.states import empty_states
+    >>> from transfer.state.emergence import scenario_features
+    >>> from transfer.state.states import empty_states
     >>> interest, transfer = InterestConfig(), TransferConfig()
     >>> states = empty_states(2, interest)
     >>> newness(states, interest, transfer, scenario_features(states, interest, transfer)).trust.tolist()

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 from transfer.arrays import F32, I64, U64
 from transfer.config import InterestConfig
 from transfer.names import NameLookup, NameSource
-from transfer.states import InterestStates
+from transfer.state.states import InterestStates
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ import numpy as np
 from transfer.arrays import F64, I64
 from transfer.config import InterestConfig
 from transfer.rows import group_starts, owners, rows_at
-from transfer.states import InterestStates
+from transfer.state.states import InterestStates
 
 PAUSE = 1.5
 """Longest half-lives after which a scenario is new again. After one, lesser habits came back now and then by chance and led
@@ -32,7 +32,7 @@ def stints(states: InterestStates, config: InterestConfig) -> Stints:
     A scenario's first event tells when it began, unless a pause came in between. A pause shows in the ring, or between the
     scenario's first event in the ring and its latest one before. A pause further back is not seen: the scenario counts as old.
 
-    >>> from transfer.states import empty_states
+    >>> from transfer.state.states import empty_states
     >>> config = InterestConfig()
     >>> stints(empty_states(2, config), config).events.tolist()
     []

@@ -8,10 +8,10 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from transfer.arrays import F32, F64, I32, I64, U64, Bool
-from transfer.decay import decay
 from transfer.item_tables import NEXT, WINDOW, ItemTables, empty_tables
 from transfer.rows import group_starts, offsets_of, owners, segment_sum, sizes_of
-from transfer.states import renumbering, sorted_names
+from transfer.state.decay import decay
+from transfer.state.states import renumbering, sorted_names
 from transfer.table_steps import Sequences, Steps, steps_of
 from transfer.tables_config import TablesConfig
 

@@ -27,10 +27,10 @@ from streams.ingest.pipeline import Advance, user_points
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace, open_workspace
 from transfer.config import ACTIONS
-from transfer.interest import apply_events
-from transfer.packing import pack, unpack
-from transfer.states import InterestStates, empty_states
-from transfer.terms import EventTerms
+from transfer.state.packing import pack, unpack
+from transfer.state.states import InterestStates, empty_states
+from transfer.state.terms import EventTerms
+from transfer.state.update import apply_events
 
 EVENTS_PER_UPSERT = 100
 

@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from benchmarks.workloads.drift import F64, ITEMS_PER_SCENARIO, SCENARIOS, Course
 from transfer.config import InterestConfig
-from transfer.interest import apply_events
 from transfer.protocols import Fusion, TransferModel
 from transfer.rows import shares
-from transfer.states import InterestStates, empty_states, take
-from transfer.terms import EventTerms
+from transfer.state.states import InterestStates, empty_states, take
+from transfer.state.terms import EventTerms
+from transfer.state.update import apply_events
 
 NAMES = [f"scenario {code:02d}" for code in range(SCENARIOS)]
 TOP = 20

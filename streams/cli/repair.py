@@ -113,7 +113,7 @@ def _points(workspace: Workspace, user: str | None, all_: bool) -> list[str] | N
     """Ids of the points to mend; None where nobody was named."""
     from sinks.points import user_point_id
     from streams.worker.unreadable_users import is_unreadable, refuse_other_release
-    from transfer.packing import unpack
+    from transfer.state.packing import unpack
 
     quarantined = [entry.point for entry in workspace.quarantine.all()]
     if all_:

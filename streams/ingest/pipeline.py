@@ -12,11 +12,11 @@ from sinks.points import UserPoints
 from streams.events.columns import NONE, EventColumns
 from streams.events.watermarks import Watermark
 from transfer.config import InterestConfig
-from transfer.interest import apply_events
-from transfer.packing import pack
 from transfer.protocols import Fusion, TransferModel
-from transfer.states import InterestStates
-from transfer.terms import EventTerms
+from transfer.state.packing import pack
+from transfer.state.states import InterestStates
+from transfer.state.terms import EventTerms
+from transfer.state.update import apply_events
 
 F32 = npt.NDArray[np.float32]
 

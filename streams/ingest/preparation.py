@@ -20,10 +20,10 @@ from streams.ingest.item_source import ItemSource
 from streams.ingest.pipeline import advance, user_points
 from streams.metrics import Metrics
 from transfer.config import InterestConfig
-from transfer.packing import unpack
 from transfer.protocols import TransferModel
-from transfer.states import InterestStates
-from transfer.states import take as take_states
+from transfer.state.packing import unpack
+from transfer.state.states import InterestStates
+from transfer.state.states import take as take_states
 from transfer.table_steps import Steps, steps_of
 from transfer.tables_config import TablesConfig
 

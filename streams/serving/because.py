@@ -10,7 +10,7 @@ import numpy as np
 from sinks.points import ItemRecord
 from transfer.arrays import F32, F64
 from transfer.config import ACTIONS, InterestConfig
-from transfer.states import InterestStates
+from transfer.state.states import InterestStates
 
 
 @dataclass(frozen=True, slots=True)

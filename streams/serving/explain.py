@@ -11,7 +11,7 @@ import numpy as np
 from streams.serving.recommend import read_state
 from streams.workspace.workspace import Workspace
 from transfer.config import ACTIONS
-from transfer.emergence import scenario_features
+from transfer.state.emergence import scenario_features
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from transfer.learned.model import LearnedModel
 from transfer.learned.ranking import rank
 from transfer.learned.requests import Requests, requests_of
 from transfer.learned.space import OPEN, ItemSpace, picked
-from transfer.states import InterestStates
+from transfer.state.states import InterestStates
 
 
 @dataclass(frozen=True, slots=True)

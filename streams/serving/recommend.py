@@ -22,8 +22,8 @@ from streams.errors import UserNotFound
 from streams.serving.because import Because, Reasons
 from streams.workspace.workspace import Workspace
 from transfer.again import again_scores, repeat_share
-from transfer.packing import unpack
-from transfer.states import InterestStates
+from transfer.state.packing import unpack
+from transfer.state.states import InterestStates
 
 Mode = Literal["new", "again", "mixed"]
 MODES: tuple[str, ...] = get_args(Mode)

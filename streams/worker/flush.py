@@ -25,7 +25,7 @@ from streams.worker.bisect import TooManyCulprits, culprits
 from streams.worker.unreadable_users import unreadable_users
 from streams.workspace.workspace import Workspace
 from transfer.config import ACTIONS
-from transfer.packing import unpack
+from transfer.state.packing import unpack
 
 _PARKED: Final[tuple[Reason, str]] = (PARKED, "its user's state can't be read; driftline repair mends it")
 

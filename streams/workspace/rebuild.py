@@ -30,8 +30,8 @@ from sinks.writer import LOST
 from streams.ingest.pipeline import scenario_weights
 from streams.workspace.transfer_model import searched_vectors
 from transfer.config import InterestConfig
-from transfer.packing import unpack
 from transfer.protocols import TransferModel
+from transfer.state.packing import unpack
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")

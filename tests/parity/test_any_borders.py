@@ -12,11 +12,11 @@ from support.learned import random_model
 from support.reference_state import Event, max_relative_error, reference_states
 from transfer.analytic import AnalyticTransfer
 from transfer.config import InterestConfig
-from transfer.interest import merge
-from transfer.packing import pack, unpack
 from transfer.protocols import Fusion
 from transfer.rows import last_places, owners, shares
-from transfer.states import InterestStates, empty_states
+from transfer.state.packing import pack, unpack
+from transfer.state.states import InterestStates, empty_states
+from transfer.state.update import merge
 
 TIGHT = InterestConfig(
     dim=6, half_lives_s=(600.0, 86400.0, 2592000.0), own_items=10, ring=8, max_scenarios=32

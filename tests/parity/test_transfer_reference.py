@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from support.interest_events import SMALL, applied, event_lists, unit_vector
 from support.reference_state import Event, max_relative_error, reference_states, terms_of
 from transfer.config import InterestConfig
-from transfer.interest import apply_events
-from transfer.states import empty_states
+from transfer.state.states import empty_states
+from transfer.state.update import apply_events
 
 TOLERANCE = 1e-5
 

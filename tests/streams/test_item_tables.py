@@ -36,9 +36,9 @@ from support.qdrant_server import QdrantServer
 from support.table_events import NAMES, SMALL, Step, assert_counts, assert_same, sequences
 from transfer.config import InterestConfig
 from transfer.errors import TablesFormatError
-from transfer.interest import apply_events
 from transfer.item_tables import ItemTables, empty_tables
-from transfer.states import empty_states
+from transfer.state.states import empty_states
+from transfer.state.update import apply_events
 from transfer.table_steps import steps_of
 from transfer.table_sums import merge, observe, sum_steps
 from transfer.tables_config import TablesConfig

@@ -16,7 +16,7 @@ from support.damaged import damage
 from support.event_columns import event
 from support.lane_story import Worker, batch, in_lanes
 from support.qdrant_server import QdrantServer
-from transfer.layout import PREFIX
+from transfer.state.layout import PREFIX
 
 USERS = [f"u{n}" for n in range(200)]
 

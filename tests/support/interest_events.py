@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from support.reference_state import Event, terms_of
 from transfer.config import InterestConfig
-from transfer.interest import apply_events
-from transfer.states import InterestStates, empty_states
+from transfer.state.states import InterestStates, empty_states
+from transfer.state.update import apply_events
 
 SMALL = InterestConfig(dim=6, half_lives_s=(600.0, 86400.0, 2592000.0), own_items=200, ring=128)
 NAMES = ("books", "shoes", "garden", "(other)", "a longer name: ünï¢ødé 🛒", "books ")

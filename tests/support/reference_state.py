@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from transfer.config import InterestConfig
-from transfer.states import OTHER, InterestStates
-from transfer.terms import EventTerms
+from transfer.state.states import OTHER, InterestStates
+from transfer.state.terms import EventTerms
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from transfer.analytic import AnalyticTransfer
 from transfer.arrays import F32, U64
 from transfer.config import InterestConfig
 from transfer.protocols import Fusion
-from transfer.states import InterestStates
+from transfer.state.states import InterestStates
 
 
 class RotatedTransfer:

@@ -7,8 +7,8 @@ import numpy as np
 from sinks.protocols import Store
 from support.reference_state import max_relative_error
 from transfer.config import InterestConfig
-from transfer.packing import unpack
-from transfer.states import InterestStates
+from transfer.state.packing import unpack
+from transfer.state.states import InterestStates
 
 
 def states_of(store: Store, config: InterestConfig) -> tuple[list[str], InterestStates, np.ndarray]:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from transfer.blocks import from_blocks, to_blocks
+from transfer.state.blocks import from_blocks, to_blocks
 
 sums = arrays(
     np.float64,

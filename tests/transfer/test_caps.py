@@ -8,7 +8,7 @@ from support.reference_state import Event
 from transfer.again import again_scores
 from transfer.analytic import AnalyticTransfer
 from transfer.config import InterestConfig
-from transfer.states import OTHER, InterestStates
+from transfer.state.states import OTHER, InterestStates
 
 ROOMY = InterestConfig(dim=32, max_scenarios=200, own_items=5000)
 DAY_S = 86400.0

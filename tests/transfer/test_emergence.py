@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from support.interest_events import SMALL, Life, applied, event_lists
 from support.reference_state import Event
 from transfer.config import InterestConfig, TransferConfig
-from transfer.emergence import ScenarioFeatures, scenario_features
-from transfer.states import empty_states
+from transfer.state.emergence import ScenarioFeatures, scenario_features
+from transfer.state.states import empty_states
 
 DAY_S = 86400.0
 HOUR_S = 3600.0

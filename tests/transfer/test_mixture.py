@@ -13,8 +13,8 @@ from transfer.learned.pool import BACK_OFF, Pool
 from transfer.learned.ranking import Candidates, rank
 from transfer.learned.requests import Requests, mixture_config, requests_of
 from transfer.learned.space import TRANSITIONS, ItemSpace, own_table_features
-from transfer.packing import unpack
 from transfer.rows import first_of_each, owners
+from transfer.state.packing import unpack
 from transfer.tables import tables_of_log
 from transfer.tables_config import TablesConfig
 from transfer.training.config import TrainConfig

@@ -11,9 +11,9 @@ from support.learned import random_model
 from support.reference_state import Event
 from transfer.analytic import AnalyticTransfer
 from transfer.config import InterestConfig
-from transfer.packing import pack, unpack
 from transfer.protocols import Fusion, TransferModel
-from transfer.states import InterestStates, empty_states, take
+from transfer.state.packing import pack, unpack
+from transfer.state.states import InterestStates, empty_states, take
 
 MODELS: dict[str, Callable[[InterestConfig], TransferModel]] = {
     "analytic": AnalyticTransfer,

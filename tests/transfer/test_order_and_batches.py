@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from support.interest_events import SMALL, applied, event_lists, unit_vector
 from support.reference_state import Event, max_relative_error, terms_of
 from transfer.config import InterestConfig
-from transfer.decay import decay
-from transfer.interest import apply_events, merge
-from transfer.states import InterestStates, empty_states, take
+from transfer.state.decay import decay
+from transfer.state.states import InterestStates, empty_states, take
+from transfer.state.update import apply_events, merge
 
 TOLERANCE = 1e-5
 moderate = settings(deadline=None, max_examples=40)

@@ -10,13 +10,13 @@ from xxhash import xxh3_64_intdigest
 
 from support.interest_events import SMALL, Life, applied, event_lists, unit_vector
 from support.reference_state import Event, max_relative_error
-from transfer import packing
 from transfer.config import InterestConfig
 from transfer.errors import StateFormatError, StateSettingsMismatch, StateTooNew
-from transfer.layout import PREFIX as PREFIX_KIND
-from transfer.layout import SIZES, Layout
-from transfer.packing import pack, unpack
-from transfer.states import InterestStates, empty_states, take
+from transfer.state import packing
+from transfer.state.layout import PREFIX as PREFIX_KIND
+from transfer.state.layout import SIZES, Layout
+from transfer.state.packing import pack, unpack
+from transfer.state.states import InterestStates, empty_states, take
 
 DEFAULT = InterestConfig()
 PREFIX = PREFIX_KIND.itemsize

@@ -12,8 +12,8 @@ from support.reference_state import Event, max_relative_error
 from transfer.analytic import AnalyticTransfer
 from transfer.config import InterestConfig
 from transfer.errors import StateFormatError
-from transfer.packing import pack, unpack
-from transfer.states import InterestStates, take
+from transfer.state.packing import pack, unpack
+from transfer.state.states import InterestStates, take
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "states_v1.json").read_text())
 CONFIG = InterestConfig(**{**GOLDEN["config"], "half_lives_s": tuple(GOLDEN["config"]["half_lives_s"])})

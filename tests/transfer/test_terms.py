@@ -7,8 +7,8 @@ import pytest
 
 from support.interest_events import SMALL, unit_vector
 from support.reference_state import Event, terms_of
-from transfer.interest import apply_events, merge
-from transfer.states import empty_states
+from transfer.state.states import empty_states
+from transfer.state.update import apply_events, merge
 
 GOOD = terms_of([Event(0, 5.0, 7, 1, 3, "books", unit_vector(1, SMALL.dim))], SMALL.dim)
 

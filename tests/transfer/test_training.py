@@ -9,7 +9,7 @@ from transfer.config import InterestConfig
 from transfer.learned.batches import Asked, context, ring_tokens
 from transfer.learned.config import NetworkConfig
 from transfer.learned.network import RingItems, TransferNetwork
-from transfer.packing import unpack
+from transfer.state.packing import unpack
 from transfer.training.batches import Batches, stretches
 from transfer.training.config import TrainConfig
 from transfer.training.examples import Examples, examples

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transfer.rows import offsets_of
-from transfer.trims import Arrivals, first_too_many, standing
+from transfer.state.trims import Arrivals, first_too_many, standing
 
 few = settings(deadline=None, max_examples=50)
 

@@ -6,10 +6,10 @@ import pytest
 from support.learned import small_log
 from support.reference_state import max_relative_error
 from transfer.config import InterestConfig
-from transfer.interest import apply_events
-from transfer.packing import pack, unpack
-from transfer.states import empty_states
-from transfer.terms import EventTerms
+from transfer.state.packing import pack, unpack
+from transfer.state.states import empty_states
+from transfer.state.terms import EventTerms
+from transfer.state.update import apply_events
 from transfer.training.examples import examples
 from transfer.training.moments import moments
 from transfer.training.walk import EventLog, baskets, walk

@@ -10,14 +10,14 @@ import torch
 
 from transfer.arrays import F32, I64, U64
 from transfer.config import InterestConfig
-from transfer.emergence import ScenarioFeatures
 from transfer.learned.config import NetworkConfig
 from transfer.learned.features import horizon_masses, horizon_sums, slot_features, slot_width, unit_slots
 from transfer.learned.gaps import gap_class
 from transfer.learned.network import Context, RingTokens
 from transfer.names import NameLookup
 from transfer.rows import last_places, offsets_of, owners, places, sizes_of
-from transfer.states import InterestStates
+from transfer.state.emergence import ScenarioFeatures
+from transfer.state.states import InterestStates
 
 ItemLookup = Callable[[U64], tuple[F32, I64]]
 """(R,) item keys to (R, D) base vectors and (R,) rows of the id table, 0 for none."""

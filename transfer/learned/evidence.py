@@ -13,10 +13,10 @@ import numpy as np
 from transfer.again import repeat_share
 from transfer.arrays import F32, F64, I32, I64, U64, Bool
 from transfer.config import InterestConfig, TransferConfig
-from transfer.emergence import scenario_features
 from transfer.learned.features import horizon_masses
 from transfer.rows import last_places, offsets_of, owners, places, segment_max, segment_sum, shares, sizes_of
-from transfer.states import InterestStates
+from transfer.state.emergence import scenario_features
+from transfer.state.states import InterestStates
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,9 +6,9 @@ import numpy as np
 
 from transfer.arrays import F32, F64
 from transfer.config import InterestConfig, TransferConfig
-from transfer.emergence import ScenarioFeatures, scenario_features
 from transfer.rows import segment_sum, shares
-from transfer.states import InterestStates
+from transfer.state.emergence import ScenarioFeatures, scenario_features
+from transfer.state.states import InterestStates
 
 STEADY = 4
 """Features of a slot that do not tell of the present against the past: log mass, share, entropy, log of events."""
@@ -22,9 +22,9 @@ def slot_features(
 
     In order: log mass, share of the user's mass, entropy of the user's shares, log of the user's events; emergence, z;
     share of the user's events at each half-life (K); log of the age of its last event over each half-life (K); share of
-    each action (A). See `transfer.emergence` for the terms.
+    each action (A). See `transfer.state.emergence` for the terms.
 
-    >>> from transfer.states import empty_states
+    >>> from transfer.state.states import empty_states
     >>> slot_features(empty_states(1, InterestConfig()), InterestConfig()).shape
     (0, 15)
     """

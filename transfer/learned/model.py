@@ -10,8 +10,6 @@ import torch
 
 from transfer.arrays import F32, I64, U64
 from transfer.config import InterestConfig, TransferConfig
-from transfer.emergence import scenario_features
-from transfer.leading import leading_slots
 from transfer.learned.batches import Asked, ItemLookup, asked_place, context, ring_tokens
 from transfer.learned.config import NetworkConfig
 from transfer.learned.mixture import Mixture, MixtureConfig
@@ -19,7 +17,9 @@ from transfer.learned.network import RingItems, TransferNetwork
 from transfer.names import NameLookup, NameSource, hashed_names
 from transfer.protocols import Fusion
 from transfer.rows import places, sizes_of
-from transfer.states import InterestStates, take
+from transfer.state.emergence import scenario_features
+from transfer.state.leading import leading_slots
+from transfer.state.states import InterestStates, take
 
 USERS_AT_A_TIME = 1024
 MOST_NAMES = 65_536
@@ -51,7 +51,7 @@ class Queries:
     interests: F32
     """(S, d)"""
     emergence: F32
-    """(S,) as in `transfer.emergence`"""
+    """(S,) as in `transfer.state.emergence`"""
     mass: F32
     """(S,)"""
 
@@ -59,7 +59,7 @@ class Queries:
 class LearnedModel:
     """States to weights, transferred interests and fused vectors; see `transfer.learned.network` and `.mixture`.
 
-    These are read from the exact part of the states (`transfer.interest`): own items serve the mixture alone.
+    These are read from the exact part of the states (`transfer.state.update`): own items serve the mixture alone.
 
     Fused vectors and item vectors are unit vectors of `interest.dim`, whose cosine orders items as q . t does: towers are
     divided by the greatest norm and filled up to length 1 in one more dimension, in which queries are 0 (Bachrach et al.

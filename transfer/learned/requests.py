@@ -21,7 +21,7 @@ from transfer.learned.mixture import Evidence, MixtureConfig
 from transfer.learned.model import LearnedModel
 from transfer.learned.space import OPEN, TRANSITIONS, ItemSpace, own_table_features
 from transfer.rows import kept_offsets, owners, segment_sum, shares
-from transfer.states import InterestStates
+from transfer.state.states import InterestStates
 
 SCENARIO_EXTRA = 4
 """Features of the request's scenario besides those of its slot."""

@@ -6,8 +6,8 @@ import numpy as np
 
 from transfer.arrays import I64
 from transfer.config import InterestConfig
-from transfer.packing import pack
-from transfer.states import take
+from transfer.state.packing import pack
+from transfer.state.states import take
 from transfer.training.walk import EventLog, walk
 
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from transfer.arrays import F32, F64, I32, I64, U8, U64
 from transfer.config import InterestConfig
-from transfer.interest import apply_events
 from transfer.rows import group_starts, offsets_of, rows_of
-from transfer.states import InterestStates, empty_states, take
-from transfer.terms import EventTerms
+from transfer.state.states import InterestStates, empty_states, take
+from transfer.state.terms import EventTerms
+from transfer.state.update import apply_events
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,10 +12,10 @@ from streams.learning.evaluation.slices import Facts
 from streams.learning.history import History
 from transfer.arrays import F32, F64, I64
 from transfer.config import InterestConfig
-from transfer.interest import apply_events
 from transfer.protocols import TransferModel
-from transfer.states import empty_states
-from transfer.terms import EventTerms
+from transfer.state.states import empty_states
+from transfer.state.terms import EventTerms
+from transfer.state.update import apply_events
 
 SETTLED = 20
 """Earlier events from which on a user has something to shift from."""

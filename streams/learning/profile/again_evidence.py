@@ -10,8 +10,8 @@ from streams.events.columns import F64, I64
 from streams.learning.history import History
 from streams.learning.profile.questions import Questions, gain, mean_by_question
 from transfer.arrays import F32
-from transfer.decay import decay
 from transfer.rows import group_starts, owners, shares
+from transfer.state.decay import decay
 
 EVENTS_AT_A_TIME = 200_000
 

@@ -12,8 +12,8 @@ from streams.learning.history import History
 from streams.learning.profile.questions import Questions, gain, mean_by_question
 from streams.learning.profile.quick_vectors import QuickVectors
 from transfer.arrays import F32, Bool
-from transfer.decay import decay
 from transfer.rows import owners
+from transfer.state.decay import decay
 
 QUESTIONS_AT_A_TIME = 128
 TARGETS_A_QUESTION = 8

@@ -16,7 +16,7 @@ from transfer.item_tables import ItemTables, empty_tables
 from transfer.learned.model import LearnedModel
 from transfer.learned.requests import Requests, requests_of
 from transfer.learned.space import ItemSpace
-from transfer.packing import unpack
+from transfer.state.packing import unpack
 from transfer.tables import tables_of_log
 from transfer.tables_config import TablesConfig
 from transfer.training.config import TrainConfig

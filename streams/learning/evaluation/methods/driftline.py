@@ -23,8 +23,8 @@ from transfer.analytic import AnalyticTransfer
 from transfer.arrays import F32, I64
 from transfer.learned.folder import encoder_of, load_model, report_of, tables_of
 from transfer.learned.space import ItemSpace
-from transfer.packing import unpack
 from transfer.rows import owners
+from transfer.state.packing import unpack
 
 MIXTURE_ALONE = dict.fromkeys(("use_again", "use_new", "use_next", "use_recent", "use_debuts"), True)
 """Settings that the network does not see."""

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from transfer.arrays import F64, I32, I64, U8, U32, U64, Bool
-from transfer.decay import decay
 from transfer.rows import (
     group_starts,
     kept_offsets,
@@ -24,8 +23,9 @@ from transfer.rows import (
     sizes_of,
     union,
 )
-from transfer.states import InterestStates
-from transfer.trims import Arrivals, first_too_many, standing
+from transfer.state.decay import decay
+from transfer.state.states import InterestStates
+from transfer.state.trims import Arrivals, first_too_many, standing
 
 COUNT_LIMIT = 2**32 - 1
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from transfer.arrays import F64, I32, I64, U8, U32, U64
 from transfer.config import ACTIONS, InterestConfig
-from transfer.decay import decay
 from transfer.rows import offsets_of, owners, rows_of, segment_sum, sizes_of
+from transfer.state.decay import decay
 
 OTHER = "(other)"
 """Name of the slot that takes the scenarios above `max_scenarios`."""

@@ -8,9 +8,9 @@ from xxhash import xxh3_64_intdigest
 from transfer.arrays import I64, Bool
 from transfer.config import STATE_VERSION, InterestConfig
 from transfer.errors import StateFormatError, StateSettingsMismatch, StateTooNew
-from transfer.layout import MAGIC, PREFIX, SIZES, Layout
-from transfer.packing_v1 import PackedV1
-from transfer.packing_v2 import PackedV2
+from transfer.state.layout import MAGIC, PREFIX, SIZES, Layout
+from transfer.state.packing_v1 import PackedV1
+from transfer.state.packing_v2 import PackedV2
 
 REPLAY = "replay the log into a new store"
 
@@ -23,7 +23,7 @@ def checked(blobs: Sequence[bytes], users: I64, config: InterestConfig) -> list[
     States of a later release are refused first, then those of other settings: nothing is wrong with them.
 
     Raises:
-        StateTooNew, StateSettingsMismatch, StateFormatError: see `transfer.packing.unpack`.
+        StateTooNew, StateSettingsMismatch, StateFormatError: see `transfer.state.packing.unpack`.
     """
     if not blobs:
         return []

@@ -1,4 +1,4 @@
-"""States of version 2 from their bytes: the records of `transfer/layout.py`, also longer or shorter ones of other releases."""
+"""States of version 2 from their bytes: the records of `transfer/state/layout.py`, also longer or shorter ones of other releases."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from transfer.arrays import I32, I64, Bool
-from transfer.blocks import from_blocks
 from transfer.config import InterestConfig
-from transfer.layout import PREFIX, SIZES, Layout
 from transfer.rows import offsets_of, owners
-from transfer.states import InterestStates
+from transfer.state.blocks import from_blocks
+from transfer.state.layout import PREFIX, SIZES, Layout
+from transfer.state.states import InterestStates
 
 Records = npt.NDArray[np.void]
 

@@ -20,11 +20,11 @@ import numpy.typing as npt
 
 from transfer.arrays import F64, I64, Bool
 from transfer.config import InterestConfig
-from transfer.decay import decay
-from transfer.layout import PREFIX
-from transfer.packing_v2 import names_of
 from transfer.rows import offsets_of, owners, places, segment_sum, shares, sizes_of
-from transfer.states import InterestStates
+from transfer.state.decay import decay
+from transfer.state.layout import PREFIX
+from transfer.state.packing_v2 import names_of
+from transfer.state.states import InterestStates
 
 FADED = 1e-3
 """Of an event after ten half-lives; float32 sums are exact to a hundredth of that."""

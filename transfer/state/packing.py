@@ -1,7 +1,7 @@
 """States <-> one versioned string of bytes a user: little-endian, checksummed, no pickle.
 
-Layout: the records of `transfer/layout.py`. Sums are rounded to a billionth (`transfer/blocks.py`), all else is kept as it is.
-Own and ring rows name a scenario by its slot's position. States of version 1 are read (`transfer/packing_v1.py`), and written
+Layout: the records of `transfer/state/layout.py`. Sums are rounded to a billionth (`transfer/state/blocks.py`), all else is kept as it is.
+Own and ring rows name a scenario by its slot's position. States of version 1 are read (`transfer/state/packing_v1.py`), and written
 as version 2 with the user's next event.
 """
 
@@ -14,12 +14,12 @@ import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
 from transfer.arrays import I32, I64
-from transfer.blocks import to_blocks
 from transfer.config import MOST_SLOTS, STATE_VERSION, InterestConfig
-from transfer.layout import MAGIC, Layout
-from transfer.packed_checks import checked
 from transfer.rows import offsets_of, owners, places, sizes_of
-from transfer.states import InterestStates, empty_states, stack, take
+from transfer.state.blocks import to_blocks
+from transfer.state.layout import MAGIC, Layout
+from transfer.state.packed_checks import checked
+from transfer.state.states import InterestStates, empty_states, stack, take
 
 MOST_CELLS = 1 << 25
 """Bytes of a table of users by scenarios; above it slots are searched for."""

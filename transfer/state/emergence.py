@@ -7,7 +7,7 @@ import numpy as np
 from transfer.arrays import F64
 from transfer.config import InterestConfig, TransferConfig
 from transfer.rows import segment_sum, shares
-from transfer.states import InterestStates
+from transfer.state.states import InterestStates
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +54,7 @@ def scenario_features(
 
     What tells a burst in an old scenario from the first visit to a new one is `transfer.newness`.
 
-    >>> from transfer.states import empty_states
+    >>> from transfer.state.states import empty_states
     >>> config = InterestConfig()
     >>> scenario_features(empty_states(2, config), config, TransferConfig()).entropy.tolist()
     [0.0, 0.0]

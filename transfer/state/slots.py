@@ -15,8 +15,8 @@ from transfer.rows import (
     sizes_of,
     union,
 )
-from transfer.states import InterestStates
-from transfer.trims import standing
+from transfer.state.states import InterestStates
+from transfer.state.trims import standing
 
 
 @dataclass(frozen=True, slots=True)

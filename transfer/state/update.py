@@ -10,7 +10,7 @@ sum's length. Three things are capped:
 - the ring, which is also the window for duplicates: an event older than all of a full ring is added even if it was there
   before.
 
-Lists are cut right after the event that makes them too long (`transfer/trims.py`), so a log in order gives the same keys and
+Lists are cut right after the event that makes them too long (`transfer/state/trims.py`), so a log in order gives the same keys and
 counts in batches of any size. Another order of arrival cuts elsewhere. What goes then weighs little: the K half-lives
 together, the items that are cut have less than K / `own_items` of their user's mass each.
 """
@@ -19,15 +19,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from transfer.aggregate import aggregate
 from transfer.arrays import I64, Bool
 from transfer.config import InterestConfig
-from transfer.decay import decay, elapsed
-from transfer.own import OwnEvents, OwnRows, keep_heaviest, merge_own, own_of_states, trim_in_order
-from transfer.ring import first_seen, keep_latest, merge_ring
 from transfer.rows import owners, sizes_of
-from transfer.slots import fold_slots, follow_fold, merge_slots, note_left, slots_of_states
-from transfer.states import (
+from transfer.state.aggregate import aggregate
+from transfer.state.decay import decay, elapsed
+from transfer.state.own import OwnEvents, OwnRows, keep_heaviest, merge_own, own_of_states, trim_in_order
+from transfer.state.ring import first_seen, keep_latest, merge_ring
+from transfer.state.slots import fold_slots, follow_fold, merge_slots, note_left, slots_of_states
+from transfer.state.states import (
     OTHER,
     InterestStates,
     names_in_use,
@@ -36,8 +36,8 @@ from transfer.states import (
     stack,
     take,
 )
-from transfer.terms import EventTerms
-from transfer.trims import Arrivals, first_too_many
+from transfer.state.terms import EventTerms
+from transfer.state.trims import Arrivals, first_too_many
 
 
 def apply_events(

@@ -14,7 +14,7 @@ from transfer.rows import (
     sizes_of,
     union,
 )
-from transfer.states import InterestStates
+from transfer.state.states import InterestStates
 
 
 @dataclass(frozen=True, slots=True)

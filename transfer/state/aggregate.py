@@ -5,11 +5,11 @@ from scipy.sparse import csr_array
 
 from transfer.arrays import F64, I64
 from transfer.config import ACTIONS, InterestConfig
-from transfer.decay import decay
-from transfer.own import OwnEvents, own_of_events
 from transfer.rows import group_starts, last_places, offsets_of, sizes_of
-from transfer.states import InterestStates, renumbering, sorted_names
-from transfer.terms import EventTerms
+from transfer.state.decay import decay
+from transfer.state.own import OwnEvents, own_of_events
+from transfer.state.states import InterestStates, renumbering, sorted_names
+from transfer.state.terms import EventTerms
 
 
 def aggregate(terms: EventTerms, users: int, config: InterestConfig) -> InterestStates:
