@@ -25,7 +25,7 @@ from streams.broker.config import BrokerConfig
 from streams.broker.start_rule import StartRule
 from streams.errors import SettingsError
 from transfer.config import InterestConfig, TransferConfig
-from transfer.tables_config import TablesConfig
+from transfer.counts.config import TablesConfig
 from transfer.training.config import TrainConfig
 
 ENV_PREFIX = "DRIFTLINE_"

@@ -27,10 +27,10 @@ from sinks.errors import LeaseLost, StoreMismatch
 from sinks.protocols import Store
 from streams.counts.slot import TableSlot, read_slots
 from streams.metrics import Metrics
-from transfer.item_tables import ItemTables, empty_tables
-from transfer.table_steps import Steps
-from transfer.table_sums import merge, sum_steps
-from transfer.tables_config import TABLES_VERSION, TablesConfig
+from transfer.counts.config import TABLES_VERSION, TablesConfig
+from transfer.counts.counts import ItemTables, empty_tables
+from transfer.counts.steps import Steps
+from transfer.counts.sums import merge, sum_steps
 
 log = structlog.get_logger(__name__)
 

@@ -6,10 +6,10 @@ import numpy as np
 
 from streams.events.columns import NONE, U64, EventColumns
 from transfer.arrays import F64, I64, Bool
+from transfer.counts.config import TablesConfig
+from transfer.counts.steps import Sequences
 from transfer.rows import first_of_each, group_starts, held, owners, sizes_of
 from transfer.state.states import InterestStates
-from transfer.table_steps import Sequences
-from transfer.tables_config import TablesConfig
 
 
 def batch_sequences(

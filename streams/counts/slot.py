@@ -29,11 +29,11 @@ import structlog
 from sinks.errors import StoreUnavailable
 from sinks.leases import Lease
 from sinks.protocols import Store
+from transfer.counts.config import TablesConfig
+from transfer.counts.counts import ItemTables, empty_tables
+from transfer.counts.packing import pack, unpack
+from transfer.counts.sums import merge
 from transfer.errors import TablesFormatError
-from transfer.item_tables import ItemTables, empty_tables
-from transfer.table_sums import merge
-from transfer.tables_config import TablesConfig
-from transfer.tables_packing import pack, unpack
 
 log = structlog.get_logger(__name__)
 

@@ -20,12 +20,12 @@ from streams.ingest.item_source import ItemSource
 from streams.ingest.pipeline import advance, user_points
 from streams.metrics import Metrics
 from transfer.config import InterestConfig
+from transfer.counts.config import TablesConfig
+from transfer.counts.steps import Steps, steps_of
 from transfer.protocols import TransferModel
 from transfer.state.packing import unpack
 from transfer.state.states import InterestStates
 from transfer.state.states import take as take_states
-from transfer.table_steps import Steps, steps_of
-from transfer.tables_config import TablesConfig
 
 
 @dataclass(frozen=True, slots=True, eq=False)

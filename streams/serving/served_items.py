@@ -14,8 +14,8 @@ from sinks.points import ItemRecord
 from sinks.protocols import Store
 from streams.counts.counts import read_tables
 from transfer.arrays import I32, U64
+from transfer.counts.counts import ItemTables
 from transfer.homes import homes
-from transfer.item_tables import ItemTables
 from transfer.learned.model import LearnedModel
 from transfer.learned.space import OPEN, ItemSpace
 

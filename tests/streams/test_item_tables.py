@@ -35,14 +35,14 @@ from support.lane_story import Worker, batch, in_lanes
 from support.qdrant_server import QdrantServer
 from support.table_events import NAMES, SMALL, Step, assert_counts, assert_same, sequences
 from transfer.config import InterestConfig
+from transfer.counts.config import TablesConfig
+from transfer.counts.counts import ItemTables, empty_tables
+from transfer.counts.reading import neighbours, shares
+from transfer.counts.steps import steps_of
+from transfer.counts.sums import merge, observe, sum_steps
 from transfer.errors import TablesFormatError
-from transfer.item_tables import ItemTables, empty_tables
 from transfer.state.states import empty_states
 from transfer.state.update import apply_events
-from transfer.table_steps import steps_of
-from transfer.table_sums import merge, observe, sum_steps
-from transfer.tables_config import TablesConfig
-from transfer.tables_read import neighbours, shares
 
 SETTINGS = Settings(tables=SMALL)
 START = NOW - 86400

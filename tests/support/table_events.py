@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from transfer.item_tables import NEXT, WINDOW, ItemTables
-from transfer.table_steps import Sequences
-from transfer.tables_config import TablesConfig
+from transfer.counts.config import TablesConfig
+from transfer.counts.counts import NEXT, WINDOW, ItemTables
+from transfer.counts.steps import Sequences
 
 SMALL = TablesConfig(
     half_lives_s=(50.0, 400.0, float("inf")), pair_window=2, pair_events=4, pair_half_life_s=300.0

@@ -12,10 +12,10 @@ from support.interest_events import SMALL, applied, event_lists
 from support.learned import random_model
 from support.reference_state import Event
 from transfer.config import InterestConfig
+from transfer.counts.config import TablesConfig
 from transfer.errors import ModelError
 from transfer.learned.folder import load_model, report_of, save_model, tables_of
 from transfer.names import hashed_names
-from transfer.tables_config import TablesConfig
 
 moderate = settings(deadline=None, max_examples=25)
 

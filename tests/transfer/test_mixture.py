@@ -8,6 +8,8 @@ import torch
 
 from support.learned import random_model, small_log
 from transfer.config import InterestConfig
+from transfer.counts.config import TablesConfig
+from transfer.counts.of_log import tables_of_log
 from transfer.learned.mixture import Mixture, log_likelihood, segment_logsumexp
 from transfer.learned.pool import BACK_OFF, Pool
 from transfer.learned.ranking import Candidates, rank
@@ -15,8 +17,6 @@ from transfer.learned.requests import Requests, mixture_config, requests_of
 from transfer.learned.space import TRANSITIONS, ItemSpace, own_table_features
 from transfer.rows import first_of_each, owners
 from transfer.state.packing import unpack
-from transfer.tables import tables_of_log
-from transfer.tables_config import TablesConfig
 from transfer.training.config import TrainConfig
 from transfer.training.mixture_stage import chosen, joined, judged
 from transfer.training.moments import moments

@@ -20,11 +20,11 @@ from support.table_events import (
     sequences,
     step_lists,
 )
-from transfer.item_tables import NEXT, WINDOW, ItemTables, empty_tables
-from transfer.table_sums import merge, observe, trim
-from transfer.tables import tables_of_log
-from transfer.tables_config import TablesConfig
-from transfer.tables_read import CodedTables, neighbours, shares, top
+from transfer.counts.config import TablesConfig
+from transfer.counts.counts import NEXT, WINDOW, ItemTables, empty_tables
+from transfer.counts.of_log import tables_of_log
+from transfer.counts.reading import CodedTables, neighbours, shares, top
+from transfer.counts.sums import merge, observe, trim
 
 moderate = settings(deadline=None, max_examples=60)
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.table_events import SMALL, Step, sequences, step_lists
+from transfer.counts.config import TablesConfig
+from transfer.counts.counts import ItemTables, empty_tables
+from transfer.counts.packing import pack, unpack
+from transfer.counts.sums import observe
 from transfer.errors import TablesFormatError
-from transfer.item_tables import ItemTables, empty_tables
-from transfer.table_sums import observe
-from transfer.tables_config import TablesConfig
-from transfer.tables_packing import pack, unpack
 
 ONE = observe(sequences([], [Step(0, 1.0, 5, 0), Step(0, 2.0, 6, 1)]), SMALL)
 

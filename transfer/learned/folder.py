@@ -18,13 +18,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from transfer.config import InterestConfig
+from transfer.counts.config import TablesConfig
 from transfer.errors import ModelError
 from transfer.learned.config import NetworkConfig
 from transfer.learned.mixture import Mixture, MixtureConfig
 from transfer.learned.model import ItemTable, LearnedModel
 from transfer.learned.network import TransferNetwork
 from transfer.names import NameSource
-from transfer.tables_config import TablesConfig
 
 VERSION = 2
 META, TENSORS = "model.json", "model.safetensors"

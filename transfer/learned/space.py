@@ -10,8 +10,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from transfer.arrays import F32, F64, I32, I64, U64
-from transfer.item_tables import NEXT, WINDOW, ItemTables
-from transfer.tables_read import CodedTables
+from transfer.counts.counts import NEXT, WINDOW, ItemTables
+from transfer.counts.reading import CodedTables
 
 OPEN = -1
 """The scenario code of a request that names none."""

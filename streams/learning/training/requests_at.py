@@ -12,13 +12,13 @@ from streams.learning.queries import Queries, given_queries, open_queries
 from streams.learning.training.material import Material
 from transfer.arrays import I64
 from transfer.config import InterestConfig
-from transfer.item_tables import ItemTables, empty_tables
+from transfer.counts.config import TablesConfig
+from transfer.counts.counts import ItemTables, empty_tables
+from transfer.counts.of_log import tables_of_log
 from transfer.learned.model import LearnedModel
 from transfer.learned.requests import Requests, requests_of
 from transfer.learned.space import ItemSpace
 from transfer.state.packing import unpack
-from transfer.tables import tables_of_log
-from transfer.tables_config import TablesConfig
 from transfer.training.config import TrainConfig
 from transfer.training.moments import moments
 

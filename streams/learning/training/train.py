@@ -14,9 +14,9 @@ from streams.learning.training.network import Tell, model_of, network_of, positi
 from streams.learning.training.requests_at import Later, count_tables, item_space, last_part_of, parts_of
 from transfer.arrays import I64
 from transfer.config import InterestConfig
+from transfer.counts.config import TablesConfig
 from transfer.learned.model import LearnedModel
 from transfer.learned.space import ItemSpace
-from transfer.tables_config import TablesConfig
 from transfer.training.config import TrainConfig
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
+from transfer.counts.config import TABLES_VERSION, TablesConfig
+from transfer.counts.counts import ItemTables
 from transfer.errors import TablesFormatError
-from transfer.item_tables import ItemTables
 from transfer.rows import offsets_of, sizes_of
-from transfer.tables_config import TABLES_VERSION, TablesConfig
 
 MAGIC = b"DLIT"
 _PREFIX = struct.Struct("<4sIQQ")
@@ -31,7 +31,7 @@ def pack(tables: ItemTables, config: TablesConfig) -> bytes:
     Raises:
         ValueError: tables of another number of half-lives.
 
-    >>> from transfer.item_tables import empty_tables
+    >>> from transfer.counts.counts import empty_tables
     >>> config = TablesConfig()
     >>> unpack(pack(empty_tables(config), config), config).horizons
     4

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transfer.arrays import F32, F64, I32, I64, U64
-from transfer.tables_config import TablesConfig
+from transfer.counts.config import TablesConfig
 
 NEXT, WINDOW = 0, 1
 """Columns of the pair counts: `to` came in the basket right after `from`; within the window after it."""

@@ -8,12 +8,12 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from transfer.arrays import F32, F64, I32, I64, U64, Bool
-from transfer.item_tables import NEXT, WINDOW, ItemTables, empty_tables
+from transfer.counts.config import TablesConfig
+from transfer.counts.counts import NEXT, WINDOW, ItemTables, empty_tables
+from transfer.counts.steps import Sequences, Steps, steps_of
 from transfer.rows import group_starts, offsets_of, owners, segment_sum, sizes_of
 from transfer.state.decay import decay
 from transfer.state.states import renumbering, sorted_names
-from transfer.table_steps import Sequences, Steps, steps_of
-from transfer.tables_config import TablesConfig
 
 Pairs = npt.NDArray[np.complex128]
 """Both columns of a transition in one number, so that sparse matrices add both at once: WINDOW + i NEXT."""
@@ -27,7 +27,7 @@ TINY = 1e-6
 def observe(sequences: Sequences, config: TablesConfig) -> ItemTables:
     """Tables of the new events alone.
 
-    >>> from transfer.tables_read import neighbours
+    >>> from transfer.counts.reading import neighbours
     >>> one = Sequences(
     ...     user=np.zeros(2, np.int64), time=np.array([1.0, 2.0]), item=np.array([7, 8], np.uint64),
     ...     scenario=np.zeros(2, np.int32), scenario_names=("books",), fresh=np.ones(2, np.bool_),

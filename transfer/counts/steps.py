@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from transfer.arrays import F64, I32, I64, U64, Bool
+from transfer.counts.config import TablesConfig
 from transfer.rows import group_starts
-from transfer.tables_config import TablesConfig
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from transfer.arrays import F64, I32, I64, U64, Bool
-from transfer.item_tables import ItemTables, empty_tables
+from transfer.counts.config import TablesConfig
+from transfer.counts.counts import ItemTables, empty_tables
+from transfer.counts.steps import Sequences, Steps, steps_of
+from transfer.counts.sums import merge, sum_steps
 from transfer.rows import group_starts, owners
-from transfer.table_steps import Sequences, Steps, steps_of
-from transfer.table_sums import merge, sum_steps
-from transfer.tables_config import TablesConfig
 
 MOST_PAIRS = 2_000_000
 """Pairs that are summed at once: about 80 MB."""

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from transfer.arrays import F32, F64, I32, I64, U64, Bool
-from transfer.item_tables import ItemTables
+from transfer.counts.counts import ItemTables
 from transfer.rows import offsets_of, owners, rows_of
 
 
@@ -43,8 +43,8 @@ def shares(tables: ItemTables, keys: U64, scenario: str | None = None) -> F64:
 def top(tables: ItemTables, count: int, scenario: str | None = None, horizon: int = -1) -> tuple[U64, F64]:
     """The `count` items of greatest share in all events at a half-life, and the shares; ties by key.
 
-    >>> from transfer.item_tables import empty_tables
-    >>> from transfer.tables_config import TablesConfig
+    >>> from transfer.counts.counts import empty_tables
+    >>> from transfer.counts.config import TablesConfig
     >>> [column.tolist() for column in top(empty_tables(TablesConfig()), 3)]
     [[], []]
     """
@@ -110,10 +110,10 @@ class CodedTables:
         return result
 
     def transitions(self, column: int) -> csr_array:
-        """(N, N) probability that an item (column) follows another (row); NEXT or WINDOW of `transfer.item_tables`.
+        """(N, N) probability that an item (column) follows another (row); NEXT or WINDOW of `transfer.counts.counts`.
 
-        >>> from transfer.item_tables import NEXT, empty_tables
-        >>> from transfer.tables_config import TablesConfig
+        >>> from transfer.counts.counts import NEXT, empty_tables
+        >>> from transfer.counts.config import TablesConfig
         >>> CodedTables(empty_tables(TablesConfig()), np.array([5, 3], np.uint64)).transitions(NEXT).shape
         (2, 2)
         """

@@ -1,0 +1,1 @@
+"""Decayed counts of items and transitions."""
