@@ -36,7 +36,7 @@ from streams.settings import Settings
 from streams.workspace.rebuild import refuse
 from streams.workspace.transfer_model import version_of
 from streams.workspace.workspace import Workspace, open_workspace
-from transfer.analytic import AnalyticTransfer
+from transfer.analytic.model import AnalyticTransfer
 
 ITEMS = [f"item-{number}" for number in range(200)]
 NOW = 1_700_000_000.0

@@ -52,7 +52,7 @@ from benchmarks.workloads.drift import CAUSES, F64, I64, KINDS, drifting_users, 
 from benchmarks.workloads.followed import MovingAverage, follow
 from benchmarks.workloads.report import where
 from benchmarks.workloads.takeovers import Judged, joined, judge
-from transfer.analytic import AnalyticTransfer
+from transfer.analytic.model import AnalyticTransfer
 from transfer.config import InterestConfig
 from transfer.protocols import TransferModel
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from transfer.analytic import AnalyticTransfer
+from transfer.analytic.model import AnalyticTransfer
 from transfer.config import InterestConfig
 from transfer.learned.config import NetworkConfig
 from transfer.learned.folder import load_model

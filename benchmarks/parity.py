@@ -32,7 +32,7 @@ from benchmarks.workloads.report import where
 from streams.event_log.log import open_logs
 from streams.events.columns import EventColumns, concatenate
 from streams.events.columns import take as events_of
-from transfer.analytic import AnalyticTransfer
+from transfer.analytic.model import AnalyticTransfer
 from transfer.arrays import F32, F64, I64
 from transfer.config import InterestConfig
 from transfer.protocols import Fusion

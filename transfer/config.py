@@ -94,8 +94,8 @@ class InterestConfig(BaseModel):
 
 
 class TransferConfig(BaseModel):
-    """Which transfer model is used, and the weights of the analytic one (the default); `transfer/analytic.py` and
-    `transfer/again.py` give the formulas.
+    """Which transfer model is used, and the weights of the analytic one (the default); `transfer/analytic/model.py` and
+    `transfer/analytic/again.py` give the formulas.
 
     Masses are decayed sums of action weights at the longest half-life: 1 is one fresh click at the defaults.
     """

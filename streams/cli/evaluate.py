@@ -218,7 +218,7 @@ def _shifts(evaluation: Evaluation, settings: Settings, shared: dict[Any, Any]) 
     """Of a few users who enter scenarios in the test window, by the trained model if one was judged, else the analytic one."""
     from streams.learning.evaluation.methods.driftline import TRAINED
     from streams.learning.evaluation.weights import emerging_users, weight_shifts
-    from transfer.analytic import AnalyticTransfer
+    from transfer.analytic.model import AnalyticTransfer
 
     history = evaluation.history
     trained = TRAINED in shared

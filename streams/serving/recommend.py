@@ -2,8 +2,8 @@
 
     p(i) = g p_again(i) + (1 - g) p_new(i)
 
-g is the smoothed share of repeats in the user's own history (`transfer.again.repeat_share`); p_again the decayed counts and
-recency of the own items (`transfer.again.again_scores`); p_new a softmax of the cosine similarity over the items that the
+g is the smoothed share of repeats in the user's own history (`transfer.analytic.again.repeat_share`); p_again the decayed counts and
+recency of the own items (`transfer.analytic.again.again_scores`); p_new a softmax of the cosine similarity over the items that the
 search found, at temperature `NEW_TEMPERATURE`. With a trained model its own mixture takes the place of this one, over all
 items and with two more components (`streams.serving.mixture_ranker`).
 """
@@ -21,7 +21,7 @@ from sinks.points import ItemRecord, ScoredItem, item_key
 from streams.errors import UserNotFound
 from streams.serving.because import Because, Reasons
 from streams.workspace.workspace import Workspace
-from transfer.again import again_scores, repeat_share
+from transfer.analytic.again import again_scores, repeat_share
 from transfer.state.packing import unpack
 from transfer.state.states import InterestStates
 

@@ -13,7 +13,7 @@ from sinks.errors import StoreMismatch
 from sinks.protocols import Store
 from sinks.versions import Version
 from streams.workspace.item_encoder import kept_fitted
-from transfer.analytic import AnalyticTransfer
+from transfer.analytic.model import AnalyticTransfer
 from transfer.arrays import F32, I64, U64
 from transfer.config import InterestConfig, TransferConfig
 from transfer.errors import ModelError

@@ -15,7 +15,7 @@ from streams.learning.evaluation.summary import summarise
 from streams.learning.evaluation.weights import emerging_users, weight_shifts
 from support.histories import random_history
 from support.learned import random_model
-from transfer.analytic import AnalyticTransfer
+from transfer.analytic.model import AnalyticTransfer
 from transfer.config import InterestConfig
 from transfer.protocols import TransferModel
 

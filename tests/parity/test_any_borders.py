@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.interest_events import applied, unit_vector
 from support.learned import random_model
 from support.reference_state import Event, max_relative_error, reference_states
-from transfer.analytic import AnalyticTransfer
+from transfer.analytic.model import AnalyticTransfer
 from transfer.config import InterestConfig
 from transfer.protocols import Fusion
 from transfer.rows import last_places, owners, shares

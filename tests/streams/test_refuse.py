@@ -25,7 +25,7 @@ from support.qdrant_server import QdrantServer
 from support.quick_folder import quick_folder
 from support.rotated_transfer import RotatedTransfer
 from support.states import states_of
-from transfer.analytic import AnalyticTransfer
+from transfer.analytic.model import AnalyticTransfer
 from transfer.config import TransferConfig
 from transfer.protocols import TransferModel
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from transfer.analytic import AnalyticTransfer
+from transfer.analytic.model import AnalyticTransfer
 from transfer.arrays import F32, U64
 from transfer.config import InterestConfig
 from transfer.protocols import Fusion

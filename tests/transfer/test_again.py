@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 from support.interest_events import SMALL, Life, applied, event_lists
 from support.reference_state import Event
-from transfer.again import again_scores, repeat_share
+from transfer.analytic.again import again_scores, repeat_share
 from transfer.config import TransferConfig
 
 DAY_S = 86400.0

@@ -5,7 +5,7 @@ import pytest
 
 from support.interest_events import Life, applied, unit_vector
 from support.reference_state import Event
-from transfer.analytic import AnalyticTransfer
+from transfer.analytic.model import AnalyticTransfer
 from transfer.config import InterestConfig, TransferConfig
 
 DAY_S = 86400.0

@@ -5,8 +5,8 @@ import pytest
 
 from support.interest_events import Life, applied, unit_vector
 from support.reference_state import Event
-from transfer.again import again_scores
-from transfer.analytic import AnalyticTransfer
+from transfer.analytic.again import again_scores
+from transfer.analytic.model import AnalyticTransfer
 from transfer.config import InterestConfig
 from transfer.state.states import OTHER, InterestStates
 

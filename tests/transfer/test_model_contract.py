@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from support.interest_events import SMALL, applied, event_lists
 from support.learned import random_model
 from support.reference_state import Event
-from transfer.analytic import AnalyticTransfer
+from transfer.analytic.model import AnalyticTransfer
 from transfer.config import InterestConfig
 from transfer.protocols import Fusion, TransferModel
 from transfer.state.packing import pack, unpack

@@ -9,7 +9,7 @@ import pytest
 
 from support.interest_events import applied
 from support.reference_state import Event, max_relative_error
-from transfer.analytic import AnalyticTransfer
+from transfer.analytic.model import AnalyticTransfer
 from transfer.config import InterestConfig
 from transfer.errors import StateFormatError
 from transfer.state.packing import pack, unpack

@@ -5,8 +5,8 @@ import pytest
 
 from support.interest_events import Life, applied, unit_vector
 from support.reference_state import Event
+from transfer.analytic.stints import Stints, stints
 from transfer.config import InterestConfig
-from transfer.stints import Stints, stints
 
 DAY_S = 86400.0
 

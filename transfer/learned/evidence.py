@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from transfer.again import repeat_share
+from transfer.analytic.again import repeat_share
 from transfer.arrays import F32, F64, I32, I64, U64, Bool
 from transfer.config import InterestConfig, TransferConfig
 from transfer.learned.features import horizon_masses

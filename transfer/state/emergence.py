@@ -52,7 +52,7 @@ def scenario_features(
     visit every scenario would be above its long-run rate. Age cancels in it, so a new user shows no emergence
     either (the plain ratio of a fast and a slow count misfires there).
 
-    What tells a burst in an old scenario from the first visit to a new one is `transfer.newness`.
+    What tells a burst in an old scenario from the first visit to a new one is `transfer.analytic.newness`.
 
     >>> from transfer.state.states import empty_states
     >>> config = InterestConfig()

@@ -104,7 +104,7 @@ class Evidence:
 
 
 def mix_of(half_lives: int, share: float) -> F64:
-    """Weights of the half-lives, (H,): `transfer/again.py` and `transfer/analytic.py` mix them so.
+    """Weights of the half-lives, (H,): `transfer/analytic/again.py` and `transfer/analytic/model.py` mix them so.
 
     >>> mix_of(3, 0.5).tolist()
     [0.25, 0.25, 0.5]

@@ -18,8 +18,8 @@ from streams.learning.training.requests_at import count_tables, item_space, requ
 from streams.learning.training.train import Prepared, prepare, weigh
 from streams.serving.recommend import NEW_TEMPERATURE
 from streams.workspace.scenario_names import name_lookup, names_for_training
-from transfer.again import again_scores, repeat_share
-from transfer.analytic import AnalyticTransfer
+from transfer.analytic.again import again_scores, repeat_share
+from transfer.analytic.model import AnalyticTransfer
 from transfer.arrays import F32, I64
 from transfer.learned.folder import encoder_of, load_model, report_of, tables_of
 from transfer.learned.space import ItemSpace

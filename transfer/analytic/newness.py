@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from transfer.analytic.stints import stints
 from transfer.arrays import F64
 from transfer.config import InterestConfig, TransferConfig
 from transfer.rows import segment_sum
 from transfer.state.emergence import ScenarioFeatures
 from transfer.state.states import InterestStates
-from transfer.stints import stints
 
 STEEPNESS = 8.0
 """Of trust in the number of events: at c0 = 3 two events count for .04, three for .5, four for .91."""
@@ -31,7 +31,7 @@ def newness(
     """Trust and share of every slot; `found` are the features of the same states.
 
     A burst in an old scenario has the same emergence as the first visit to a new one. What tells them apart is the
-    *stint* (`transfer/stints.py`): the scenario's events without a pause of 1.5 times the longest half-life. With its age A_s,
+    *stint* (`transfer/analytic/stints.py`): the scenario's events without a pause of 1.5 times the longest half-life. With its age A_s,
     its events c_s in the ring, the user's age T and the B events that the shortest half-life has forgotten,
 
         trust       max(0, 1 - A_s / min(T, h_K)) * c_s^8 / (c_s^8 + c0^8) * B / (B + 1) * 2^(-recency_s / h_1)

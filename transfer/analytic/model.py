@@ -17,16 +17,16 @@ visited is g. Without emergence the weights are shares of habit: of mass, and of
 the longest half-life has forgotten (f and a_s by numbers of events, all that there ever were), or a lesser habit would
 lead now and then by chance of the visits. A burst in an old scenario draws it towards the heaviest, never past it; a
 scenario that is new, or back after a long pause, goes from its share of habit to its share of the latest events,
-however heavy the past (trust and share of `transfer/newness.py`). A vector that cancels to
+however heavy the past (trust and share of `transfer/analytic/newness.py`). A vector that cancels to
 nothing gives way to g, and g to the first axis, so that every answer is a finite unit vector. All of it is read from the exact
 part of the state, so two ways to the same events give the same answer: 1e-6 apart at most, up to `max_scenarios` scenarios.
 """
 
 import numpy as np
 
+from transfer.analytic.newness import newness
 from transfer.arrays import F32, F64
 from transfer.config import InterestConfig, TransferConfig
-from transfer.newness import newness
 from transfer.protocols import Fusion
 from transfer.rows import (
     segment_max,

@@ -1,0 +1,1 @@
+"""The transfer model that needs no training."""
