@@ -15,7 +15,7 @@ from streams.events.columns import F64, I32, I64, NONE, U8, U64, concatenate
 from streams.events.event import ItemRow
 from streams.files.catalogue_file import Catalogue
 from transfer.arrays import Bool
-from transfer.homes import homes
+from transfer.item_homes import homes
 from transfer.rows import first_of_each, group_starts
 
 
@@ -35,7 +35,7 @@ class History:
     item_keys: U64
     """(N,) key of each item in states and stores"""
     item_scenario: I32
-    """(N,) the scenario to which the item belongs, -1: to none (`transfer.homes`)"""
+    """(N,) the scenario to which the item belongs, -1: to none (`transfer.item_homes`)"""
     item_titles: list[str]
     item_texts: list[str]
     """(N,) title and description as the encoder gets them; "" where there is none"""

@@ -16,11 +16,11 @@ import torch
 from streams.serving.because import Because, Reasons
 from streams.serving.served_items import Served
 from transfer.arrays import F32, I64
+from transfer.learned.item_index import OPEN, ItemSpace, picked
 from transfer.learned.mixture import Mixture
 from transfer.learned.model import LearnedModel
 from transfer.learned.ranking import rank
 from transfer.learned.requests import Requests, requests_of
-from transfer.learned.space import OPEN, ItemSpace, picked
 from transfer.state.states import InterestStates
 
 

@@ -15,9 +15,9 @@ from sinks.protocols import Store
 from streams.counts.counts import read_tables
 from transfer.arrays import I32, U64
 from transfer.counts.counts import ItemTables
-from transfer.homes import homes
+from transfer.item_homes import homes
+from transfer.learned.item_index import OPEN, ItemSpace
 from transfer.learned.model import LearnedModel
-from transfer.learned.space import OPEN, ItemSpace
 
 AT_A_TIME = 1000
 REFRESH_S = 60.0
@@ -29,7 +29,7 @@ class Served:
     """Items and tables of one moment; `items[code]` is the item of a code."""
 
     space: ItemSpace
-    """items are at home where their events are, as in an evaluation (`transfer.homes`)"""
+    """items are at home where their events are, as in an evaluation (`transfer.item_homes`)"""
     by_catalogue: ItemSpace
     """the same, items where the catalogue says: for requests in a scenario that no event knows"""
     items: Sequence[ItemRecord]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from transfer.homes import NOWHERE, homes
+from transfer.item_homes import NOWHERE, homes
 
 NAMES = ["toys", "garden", "books"]
 UNKNOWN = len(NAMES)

@@ -10,19 +10,19 @@ from support.learned import random_model, small_log
 from transfer.config import InterestConfig
 from transfer.counts.config import TablesConfig
 from transfer.counts.of_log import tables_of_log
+from transfer.learned.item_index import TRANSITIONS, ItemSpace, own_table_features
 from transfer.learned.mixture import Mixture, log_likelihood, segment_logsumexp
 from transfer.learned.pool import BACK_OFF, Pool
 from transfer.learned.ranking import Candidates, rank
 from transfer.learned.requests import Requests, mixture_config, requests_of
-from transfer.learned.space import TRANSITIONS, ItemSpace, own_table_features
 from transfer.rows import first_of_each, owners
 from transfer.state.packing import unpack
 from transfer.training.config import TrainConfig
 from transfer.training.mixture_stage import chosen, joined, judged
-from transfer.training.moments import moments
 from transfer.training.pool_stage import cases, evidence, fit_pool
 from transfer.training.shortlist import joined as joined_lists
 from transfer.training.shortlist import shortlist
+from transfer.training.states_at import moments
 from transfer.training.walk import baskets
 
 CONFIG = InterestConfig(dim=8, half_lives_s=(600.0, 86400.0, 2592000.0))

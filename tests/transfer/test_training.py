@@ -13,9 +13,9 @@ from transfer.state.packing import unpack
 from transfer.training.batches import Batches, stretches
 from transfer.training.config import TrainConfig
 from transfer.training.examples import Examples, examples
-from transfer.training.moments import moments
 from transfer.training.network_stage import train_network
 from transfer.training.objective import Candidates, Catalogue, draw, loss
+from transfer.training.states_at import moments
 from transfer.training.walk import EventLog
 
 CONFIG = InterestConfig(dim=8, half_lives_s=(600.0, 86400.0, 2592000.0))

@@ -11,7 +11,7 @@ from transfer.state.states import empty_states
 from transfer.state.terms import EventTerms
 from transfer.state.update import apply_events
 from transfer.training.examples import examples
-from transfer.training.moments import moments
+from transfer.training.states_at import moments
 from transfer.training.walk import EventLog, baskets, walk
 
 CONFIG = InterestConfig(dim=8, half_lives_s=(600.0, 86400.0, 2592000.0))

@@ -11,9 +11,9 @@ import torch
 from transfer.arrays import F32, I64, U64
 from transfer.config import InterestConfig
 from transfer.learned.config import NetworkConfig
-from transfer.learned.features import horizon_masses, horizon_sums, slot_features, slot_width, unit_slots
 from transfer.learned.gaps import gap_class
 from transfer.learned.network import Context, RingTokens
+from transfer.learned.slot_features import horizon_masses, horizon_sums, slot_features, slot_width, unit_slots
 from transfer.names import NameLookup
 from transfer.rows import last_places, offsets_of, owners, places, sizes_of
 from transfer.state.emergence import ScenarioFeatures

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from transfer.learned.config import NetworkConfig
-from transfer.learned.features import STEADY, slot_width
+from transfer.learned.slot_features import STEADY, slot_width
 
 
 @dataclass(slots=True)

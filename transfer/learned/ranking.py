@@ -10,9 +10,9 @@ import torch
 from scipy.sparse import csr_array
 
 from transfer.arrays import F32, I64
+from transfer.learned.item_index import ItemSpace
 from transfer.learned.mixture import COMPONENTS, Mixture, MixtureConfig, Weights
 from transfer.learned.requests import Requests
-from transfer.learned.space import ItemSpace
 
 OWN = -1e9
 """Logit of the user's own items where they do not compete."""

@@ -8,7 +8,9 @@ import numpy as np
 import torch
 
 from transfer.arrays import F32, I32, I64
-from transfer.learned.evidence import (
+from transfer.learned.item_index import OPEN, TRANSITIONS, ItemSpace, own_table_features
+from transfer.learned.mixture import Evidence, MixtureConfig
+from transfer.learned.mixture_features import (
     leading_places,
     own_items,
     own_width,
@@ -16,10 +18,8 @@ from transfer.learned.evidence import (
     user_features,
     user_width,
 )
-from transfer.learned.features import slot_features, slot_width
-from transfer.learned.mixture import Evidence, MixtureConfig
 from transfer.learned.model import LearnedModel
-from transfer.learned.space import OPEN, TRANSITIONS, ItemSpace, own_table_features
+from transfer.learned.slot_features import slot_features, slot_width
 from transfer.rows import kept_offsets, owners, segment_sum, shares
 from transfer.state.states import InterestStates
 

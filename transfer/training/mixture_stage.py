@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from transfer.arrays import F32, I64
+from transfer.learned.item_index import ItemSpace, picked
 from transfer.learned.mixture import Mixture, MixtureConfig, log_likelihood
 from transfer.learned.ranking import Candidates, candidates, follow_shares
 from transfer.learned.requests import Requests
-from transfer.learned.space import ItemSpace, picked
 from transfer.rows import offsets_of, owners, rows_of
 from transfer.training.config import TrainConfig
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from transfer.arrays import F64, I64, Bool
+from transfer.learned.item_index import ItemSpace
 from transfer.learned.mixture import Mixture
 from transfer.learned.pool import BACK_OFF, NEXT, SHARES, Pool
 from transfer.learned.ranking import Candidates, candidates, follow_shares
 from transfer.learned.requests import Requests
-from transfer.learned.space import ItemSpace
 from transfer.rows import owners
 from transfer.training.config import TrainConfig
 from transfer.training.mixture_stage import targets_among

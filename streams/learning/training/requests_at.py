@@ -15,12 +15,12 @@ from transfer.config import InterestConfig
 from transfer.counts.config import TablesConfig
 from transfer.counts.counts import ItemTables, empty_tables
 from transfer.counts.of_log import tables_of_log
+from transfer.learned.item_index import ItemSpace
 from transfer.learned.model import LearnedModel
 from transfer.learned.requests import Requests, requests_of
-from transfer.learned.space import ItemSpace
 from transfer.state.packing import unpack
 from transfer.training.config import TrainConfig
-from transfer.training.moments import moments
+from transfer.training.states_at import moments
 
 REQUESTS_AT_A_TIME = 256
 

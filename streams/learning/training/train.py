@@ -15,8 +15,8 @@ from streams.learning.training.requests_at import Later, count_tables, item_spac
 from transfer.arrays import I64
 from transfer.config import InterestConfig
 from transfer.counts.config import TablesConfig
+from transfer.learned.item_index import ItemSpace
 from transfer.learned.model import LearnedModel
-from transfer.learned.space import ItemSpace
 from transfer.training.config import TrainConfig
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from transfer.analytic.again import again_scores, repeat_share
 from transfer.analytic.model import AnalyticTransfer
 from transfer.arrays import F32, I64
 from transfer.learned.folder import encoder_of, load_model, report_of, tables_of
-from transfer.learned.space import ItemSpace
+from transfer.learned.item_index import ItemSpace
 from transfer.rows import owners
 from transfer.state.packing import unpack
 

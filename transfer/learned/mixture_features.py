@@ -13,7 +13,7 @@ import numpy as np
 from transfer.analytic.again import repeat_share
 from transfer.arrays import F32, F64, I32, I64, U64, Bool
 from transfer.config import InterestConfig, TransferConfig
-from transfer.learned.features import horizon_masses
+from transfer.learned.slot_features import horizon_masses
 from transfer.rows import last_places, offsets_of, owners, places, segment_max, segment_sum, shares, sizes_of
 from transfer.state.emergence import scenario_features
 from transfer.state.states import InterestStates
