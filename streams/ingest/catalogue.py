@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.content import ContentEncoder
-from encoders.item_space import ItemSpace
-from encoders.items import ItemVectors
 from encoders.prepare import item_text
+from encoders.vector_cache import ItemVectors
+from encoders.vectorizer import ItemSpace
 from sinks.points import WITHOUT_TEXT, ItemPoints, ItemRecord, item_key
 from sinks.protocols import Store
 from streams.events.event import ItemRow

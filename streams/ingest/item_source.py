@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from encoders.item_space import ItemSpace
-from encoders.items import ItemVectors
+from encoders.vector_cache import ItemVectors
+from encoders.vectorizer import ItemSpace
 from sinks.points import PLACEHOLDER, ItemPoints, item_key
 from sinks.protocols import Store
 from streams.metrics import Metrics

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.content import ContentEncoder
-from encoders.item_space import ItemSpace
+from encoders.vectorizer import ItemSpace
 from sinks.points import UserPoints
 from streams.counts.sequences import batch_sequences
 from streams.events.columns import U64, EventColumns, take

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from encoders.items import ItemVectors
+from encoders.vector_cache import ItemVectors
 from sinks.errors import StoreMismatch
 from sinks.protocols import Store
 from sinks.versions import Version

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Self
 
 from encoders.content import ContentEncoder
 from encoders.item_encoder import ItemEncoder
-from encoders.item_space import ItemSpace
-from encoders.items import ItemVectors
+from encoders.vector_cache import ItemVectors
+from encoders.vectorizer import ItemSpace
 from encoders.whitening import Whitening
 from sinks.errors import StoreMismatch
 from sinks.open import open_store

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encoders.items import ItemVectors
+from encoders.vector_cache import ItemVectors
 
 BIG = 2**64 - 1
 
