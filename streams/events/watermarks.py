@@ -6,8 +6,8 @@ recognised by it. Since a watermark is written together with the state, whatever
 recognised, however far back.
 
 A mark is dropped only where it says no more than the store does of the source as a whole: all events below the source's
-progress are in the store, whosever they are (`streams.ingest.source_numbers`). So a point keeps marks of what is under way, not of
-every log that was ever read; and whoever judges an event looks at both.
+progress are in the store, whosever they are (`streams.ingest.source_numbers`). So a point keeps marks of what is under
+way, not of every log that was ever read; and whoever judges an event looks at both.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """States <-> one versioned string of bytes a user: little-endian, checksummed, no pickle.
 
-Layout: the records of `transfer/state/layout.py`. Sums are rounded to a billionth (`transfer/state/blocks.py`), all else is kept as it is.
-Own and ring rows name a scenario by its slot's position. States of version 1 are read (`transfer/state/packing_v1.py`), and written
-as version 2 with the user's next event.
+Layout: the records of `transfer/state/layout.py`. Sums are rounded to a billionth (`transfer/state/blocks.py`), all
+else is kept as it is. Own and ring rows name a scenario by its slot's position. States of version 1 are read
+(`transfer/state/packing_v1.py`), and written as version 2 with the user's next event.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""States of version 2 from their bytes: the records of `transfer/state/layout.py`, also longer or shorter ones of other releases."""
+"""States of version 2 from their bytes: the records of `layout.py`, also longer or shorter ones of other releases."""
 
 from collections.abc import Sequence
 from itertools import pairwise

@@ -10,8 +10,8 @@ sum's length. Three things are capped:
 - the ring, which is also the window for duplicates: an event older than all of a full ring is added even if it was there
   before.
 
-Lists are cut right after the event that makes them too long (`transfer/state/trims.py`), so a log in order gives the same keys and
-counts in batches of any size. Another order of arrival cuts elsewhere. What goes then weighs little: the K half-lives
+Lists are cut right after the event that makes them too long (`transfer/state/trims.py`), so a log in order gives the same
+keys and counts in batches of any size. Another order of arrival cuts elsewhere. What goes then weighs little: the K half-lives
 together, the items that are cut have less than K / `own_items` of their user's mass each.
 """
 
