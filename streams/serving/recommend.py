@@ -4,8 +4,8 @@
 
 g is the smoothed share of repeats in the user's own history (`transfer.analytic.again.repeat_share`); p_again the decayed
 counts and recency of the own items (`transfer.analytic.again.again_scores`); p_new a softmax of the cosine similarity over
-the items that the search found, at temperature `NEW_TEMPERATURE`. With a trained model its own mixture takes the place of this one, over all
-items and with two more components (`streams.serving.mixture_ranker`).
+the items that the search found, at temperature `NEW_TEMPERATURE`. With a trained model its own mixture takes the
+place of this one, over all items and with two more components (`streams.serving.mixture_ranker`).
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ def newness(
 
     A burst in an old scenario has the same emergence as the first visit to a new one. What tells them apart is the
     *stint* (`transfer/analytic/stints.py`): the scenario's events without a pause of 1.5 times the longest
-    half-life. With its age A_s, its events c_s in the ring, the user's age T and the B events that the shortest half-life has forgotten,
+    half-life. With its age A_s, its events c_s in the ring, the user's age T and the B events
+    that the shortest half-life has forgotten,
 
         trust       max(0, 1 - A_s / min(T, h_K)) * c_s^8 / (c_s^8 + c0^8) * B / (B + 1) * 2^(-recency_s / h_1)
 
