@@ -54,7 +54,7 @@ test-long: setup
 	@echo "==> tests that take minutes each"
 	@$(BIN)/pytest -q --durations=10 --numprocesses 2 --dist loadfile -m long tests
 	@echo "==> lanes on a server with two replicas"
-	@DRIFTLINE_TEST_REPLICAS=2 $(BIN)/pytest -q --numprocesses 2 --dist loadfile tests/streams/test_lanes_of_two_workers.py tests/streams/test_many_writers.py
+	@DRIFTLINE_TEST_REPLICAS=2 $(BIN)/pytest -q --numprocesses 2 --dist loadfile tests/streams/worker/test_lanes_of_two_workers.py tests/streams/worker/test_many_writers.py
 
 bench: setup
 	@for program in $(filter-out benchmarks/parity%,$(wildcard benchmarks/*.py)); do echo "==> $$program" >&2; $(BIN)/python $$program || exit 1; done

@@ -6,7 +6,7 @@ import os
 
 import hypothesis
 
-from support.brokers import broker, embedded_broker, kafka, topic_prefix
+from support.servers.brokers import broker, embedded_broker, kafka, topic_prefix
 
 # Nothing loads from a hub, here as at run time. Model libraries read this when a test first imports them.
 os.environ["HF_HUB_OFFLINE"] = "1"

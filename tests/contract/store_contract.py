@@ -18,7 +18,15 @@ from sinks.meta import MOST_BLOB_BYTES, Identity
 from sinks.points import PLACEHOLDER, WITHOUT_TEXT, ItemPoints, UserPoints, item_key
 from sinks.protocols import Store
 from sinks.store import EngineStore
-from support.store_points import DIM, Place, assert_users_equal, put_users, some_items, some_users, unit_rows
+from support.data.store_points import (
+    DIM,
+    Place,
+    assert_users_equal,
+    put_users,
+    some_items,
+    some_users,
+    unit_rows,
+)
 
 Names = Callable[..., list[str]]
 

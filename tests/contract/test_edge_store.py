@@ -13,8 +13,8 @@ from contract.upgrade_contract import OpenEngine, UpgradeContract
 from contract.version_contract import VersionContract
 from contract.writer_contract import WriterContract
 from sinks.edge import EdgeEngine
-from support.quick_folder import quick_folder
-from support.store_points import Place
+from support.data.store_points import Place
+from support.servers.quick_folder import quick_folder
 
 
 class TestEdgeStore(StoreContract, VersionContract, WriterContract, UpgradeContract):

@@ -19,8 +19,8 @@ from sinks.cluster import look_at_cluster
 from sinks.config import StoreConfig
 from sinks.server import ServerEngine
 from streams.cli.doctor_cluster import tell_of_cluster
-from support.many_writers import Process, wrong_users
-from support.store_points import Place
+from support.data.store_points import Place
+from support.fakes.many_writers import Process, wrong_users
 
 URL = os.environ.get("DRIFTLINE_TEST_QDRANT", "")
 API_KEY = os.environ.get("DRIFTLINE_TEST_QDRANT_API_KEY")

@@ -12,9 +12,9 @@ from contract.upgrade_contract import OpenEngine, UpgradeContract, config_of
 from contract.version_contract import SharedVersionContract, VersionContract
 from contract.writer_contract import SharedWriterContract, WriterContract
 from sinks.server import ServerEngine
+from support.data.store_points import Place
 from support.qdrant_server import QdrantServer
-from support.quick_folder import quick_folder
-from support.store_points import Place
+from support.servers.quick_folder import quick_folder
 
 
 @pytest.mark.server

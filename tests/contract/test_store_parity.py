@@ -12,9 +12,9 @@ import pytest
 
 from sinks.points import ItemRecord, UserRecord, item_key
 from sinks.protocols import Store
+from support.data.store_points import Place, put_users, some_items, some_users, unit_rows
 from support.qdrant_server import QdrantServer
-from support.quick_folder import quick_folder
-from support.store_points import Place, put_users, some_items, some_users, unit_rows
+from support.servers.quick_folder import quick_folder
 
 DIM = 32
 

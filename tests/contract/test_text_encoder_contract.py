@@ -7,7 +7,7 @@ import pytest
 from contract.encoder_contract import EncoderContract
 from encoders.config import EncoderConfig
 from encoders.text import TextEncoder
-from support.tiny_model import save_tiny_model
+from support.fakes.tiny_model import save_tiny_model
 
 
 class TestPackagedModel(EncoderContract):

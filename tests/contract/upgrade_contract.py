@@ -15,8 +15,8 @@ from sinks.points import UserPoints, named_id
 from sinks.protocols import Store
 from sinks.store import Engine, EngineStore
 from sinks.versions import Version
-from support.first_version import LANES, make_first_version
-from support.store_points import DIM, Place, assert_users_equal, some_items, some_users
+from support.data.store_points import DIM, Place, assert_users_equal, some_items, some_users
+from support.fakes.first_version import LANES, make_first_version
 
 OpenEngine = Callable[[Place], Engine]
 

@@ -22,7 +22,15 @@ from sinks.points import item_key
 from sinks.protocols import Store
 from sinks.versions import FREEZE_PATIENCE_S, Live, Version, VersionRecord
 from sinks.writer import NEW as NEW_USER
-from support.store_points import DIM, Place, assert_users_equal, put_users, some_items, some_users, unit_rows
+from support.data.store_points import (
+    DIM,
+    Place,
+    assert_users_equal,
+    put_users,
+    some_items,
+    some_users,
+    unit_rows,
+)
 
 NEW = Version("m2", model="model-2", settings='{"gain": 2}')
 TOWER = Version("m3", model="model-3", tower=True)

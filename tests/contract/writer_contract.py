@@ -14,7 +14,15 @@ from sinks.leases import STALE_S, Leases
 from sinks.protocols import Store
 from sinks.sources import SourceInfo
 from sinks.writer import LOST, NEW
-from support.store_points import DIM, Place, assert_users_equal, put_users, some_items, some_part, some_users
+from support.data.store_points import (
+    DIM,
+    Place,
+    assert_users_equal,
+    put_users,
+    some_items,
+    some_part,
+    some_users,
+)
 
 
 class WriterContract:

@@ -17,9 +17,9 @@ import yaml
 from streams.metrics import Metrics
 from streams.settings import Settings, unknown_variables
 from streams.worker.http import HttpServer, http_app
-from support.brokers import kafka_parts
-from support.compose import COMPOSE, EXAMPLE, FILLED, example, read, seconds, services, variables
-from support.dashboard import DOCKER
+from support.checks.compose import COMPOSE, EXAMPLE, FILLED, example, read, seconds, services, variables
+from support.checks.dashboard import DOCKER
+from support.servers.brokers import kafka_parts
 
 DAEMONS = ("daemon", "daemon-cuda")
 SERVICES = sorted(read()["services"])

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from streams.metrics import Metrics
-from support.dashboard import DOCKER, alerts, dashboard, panels, queries
-from support.filled_metrics import series, some_work
-from support.promql import named
+from support.checks.dashboard import DOCKER, alerts, dashboard, panels, queries
+from support.checks.promql import named
+from support.data.filled_metrics import series, some_work
 
 OF_PROMETHEUS = {"up": {"job": {"driftline"}, "instance": {""}}}
 ADDED_BY_SCRAPE = {"job", "instance"}

@@ -20,8 +20,8 @@ from packaging.utils import canonicalize_name
 from streams.broker.embedded import free_port
 from streams.metrics import Metrics
 from streams.worker.http import HttpServer, http_app
-from support.dashboard import DOCKER
-from support.dockerfile import instructions, stages
+from support.checks.dashboard import DOCKER
+from support.checks.dockerfile import instructions, stages
 
 ROOT = DOCKER.parent
 FILES = sorted(DOCKER.glob("Dockerfile.*"))

@@ -25,9 +25,9 @@ from streams.broker.embedded import EmbeddedBroker, dying_with_us, free_port
 from streams.broker.topics import ensure_topics
 from streams.demo.simulate import simulate
 from streams.settings import TopicsConfig
-from support.daemon_process import DaemonProcess
-from support.dashboard import DOCKER, alerts, queries
-from support.promql import named
+from support.checks.dashboard import DOCKER, alerts, queries
+from support.checks.promql import named
+from support.servers.daemon_process import DaemonProcess
 
 CONFIG = DOCKER / "prometheus" / "prometheus.yml"
 WAIT_S = 60.0

@@ -10,7 +10,7 @@ from encoders.config import EncoderConfig
 from encoders.content import ContentEncoder
 from encoders.errors import EncoderConfigError, WhiteningMismatch
 from encoders.whitening import Whitening
-from support.tiny_model import save_tiny_model
+from support.fakes.tiny_model import save_tiny_model
 
 CATALOGUE = [
     f"{colour} {thing} {n}"

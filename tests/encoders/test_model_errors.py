@@ -14,7 +14,7 @@ from encoders.config import EncoderConfig
 from encoders.errors import EncoderConfigError
 from encoders.folder import model_folder
 from encoders.text import TextEncoder
-from support.tiny_model import save_tiny_model
+from support.fakes.tiny_model import save_tiny_model
 
 
 @pytest.fixture

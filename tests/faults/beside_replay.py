@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 from faults.trial import PATIENCE_S, REFUSED, TAKEOVERS, Broker, Result, Trial
 from streams.settings import Settings
 from streams.workspace.workspace import open_for_reading
-from support.daemon_process import QUICK, program
-from support.event_log import EventLog
+from support.data.event_log import EventLog
 from support.qdrant_server import QdrantServer
+from support.servers.daemon_process import QUICK, program
 
 SLOW_S = 0.02
 """of each request, so that a short replay lasts"""

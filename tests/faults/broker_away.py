@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faults.trial import Result, Trial, not_ready
-from support.brokers import RealKafka
-from support.daemon_process import DaemonProcess
+from support.servers.brokers import RealKafka
+from support.servers.daemon_process import DaemonProcess
 
 RECOVERY_S = 20.0
 

@@ -14,9 +14,9 @@ from streams.event_log.log import open_logs
 from streams.replay.replay import replay
 from streams.settings import Settings
 from streams.workspace.workspace import open_for_reading, open_workspace
-from support.event_log import EventLog
-from support.reference_state import max_relative_error
-from support.states import states_of
+from support.checks.reference_state import max_relative_error
+from support.checks.states import states_of
+from support.data.event_log import EventLog
 from transfer.config import InterestConfig
 
 TOLERANCE = 1e-6

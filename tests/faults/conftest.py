@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.brokers import RealKafka, kafka_parts
+from support.servers.brokers import RealKafka, kafka_parts
 
 # The load's own client tells, hundreds of times, that the broker is away: we know.
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

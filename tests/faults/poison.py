@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faults.trial import Broker, Result, Trial
-from support.event_log import TOPICS, Record
-from support.poison import POISON
-from support.topic_reader import TopicRecord, read_topic
+from support.data.event_log import TOPICS, Record
+from support.data.poison import POISON
+from support.servers.topic_reader import TopicRecord, read_topic
 
 KEY = b"poison-"
 

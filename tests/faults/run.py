@@ -40,7 +40,7 @@ from faults import (
 )
 from faults.trial import FAILED, NOT_EXERCISED, Broker, Result
 from streams.broker.embedded import EmbeddedBroker
-from support.brokers import RealKafka, kafka_parts
+from support.servers.brokers import RealKafka, kafka_parts
 
 Run = Callable[[Path, Broker, int], Result]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faults.trial import Broker, Result, Trial, not_ready
-from support.daemon_process import DaemonProcess
 from support.qdrant_process import QdrantProcess
+from support.servers.daemon_process import DaemonProcess
 
 RECOVERY_S = 20.0
 

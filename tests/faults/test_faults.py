@@ -21,7 +21,7 @@ from faults import (
 )
 from faults.comparison import Comparison
 from faults.trial import FAILED, NOT_EXERCISED, OK, Broker, Result
-from support.brokers import RealKafka
+from support.servers.brokers import RealKafka
 
 SEED = 4
 

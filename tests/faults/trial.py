@@ -12,12 +12,12 @@ from pathlib import Path
 
 from faults.comparison import Comparison, compare_with_replay
 from streams.broker.embedded import EmbeddedBroker
-from support.background_load import BackgroundLoad
-from support.brokers import RealKafka
-from support.daemon_process import DaemonProcess
-from support.event_log import TOPICS, EventLog, Record
-from support.samples import Samples
-from support.streamed_logs import make_topics
+from support.data.event_log import TOPICS, EventLog, Record
+from support.data.samples import Samples
+from support.data.streamed_logs import make_topics
+from support.servers.background_load import BackgroundLoad
+from support.servers.brokers import RealKafka
+from support.servers.daemon_process import DaemonProcess
 
 Broker = RealKafka | EmbeddedBroker
 

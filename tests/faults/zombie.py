@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faults.trial import REFUSED, TAKEOVERS, Broker, Result, Trial
-from support.background_load import BackgroundLoad
-from support.daemon_process import DaemonProcess
 from support.qdrant_server import QdrantServer
+from support.servers.background_load import BackgroundLoad
+from support.servers.daemon_process import DaemonProcess
 
 PARTITIONS = 6
 TAKEOVER_S = 60.0

@@ -14,10 +14,10 @@ import pytest
 from streams.broker.config import BrokerConfig
 from streams.broker.embedded import EmbeddedBroker, free_port
 from streams.broker.publisher import Publisher
-from support.brokers import RealKafka, kafka_parts
-from support.daemon_process import DaemonProcess, driftline
+from support.data.streamed_logs import TOPICS, Row, assert_equal_stores, make_topics, replayed, rows, send
 from support.qdrant_server import QdrantServer
-from support.streamed_logs import TOPICS, Row, assert_equal_stores, make_topics, replayed, rows, send
+from support.servers.brokers import RealKafka, kafka_parts
+from support.servers.daemon_process import DaemonProcess, driftline
 
 pytestmark = pytest.mark.broker
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer
 
-from support.daemon_process import driftline
-from support.streamed_logs import make_topics, rows, send
+from support.data.streamed_logs import make_topics, rows, send
+from support.servers.daemon_process import driftline
 
 pytestmark = pytest.mark.broker
 

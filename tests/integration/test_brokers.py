@@ -18,7 +18,7 @@ from streams.broker.config import BrokerConfig
 from streams.broker.embedded import HOST, EmbeddedBroker, free_port
 from streams.broker.topics import cluster_id, describe_topics, ensure_topics, wait_for_broker
 from streams.errors import BrokerError, BrokerUnavailable, MissingExtra
-from support.topic_reader import read_topic
+from support.servers.topic_reader import read_topic
 
 pytestmark = pytest.mark.broker
 

@@ -13,11 +13,11 @@ from kafka import KafkaProducer
 from streams.broker.config import BrokerConfig
 from streams.broker.embedded import free_port
 from streams.broker.topics import ensure_topics
-from support.daemon_process import DaemonProcess, driftline
-from support.event_columns import event
-from support.poison import POISON
-from support.streamed_logs import assert_equal_stores, make_topics, replayed, rows, send
-from support.topic_reader import read_topic
+from support.data.event_columns import event
+from support.data.poison import POISON
+from support.data.streamed_logs import assert_equal_stores, make_topics, replayed, rows, send
+from support.servers.daemon_process import DaemonProcess, driftline
+from support.servers.topic_reader import read_topic
 
 pytestmark = pytest.mark.broker
 

@@ -19,10 +19,10 @@ from kafka.admin import (
 )
 
 from streams.broker.config import BrokerConfig
-from support.brokers import RealKafka, kafka_parts
-from support.daemon_process import DaemonProcess, driftline
-from support.event_columns import event
-from support.letter_topics import letters_in, make_set_topics, positions
+from support.data.event_columns import event
+from support.servers.brokers import RealKafka, kafka_parts
+from support.servers.daemon_process import DaemonProcess, driftline
+from support.servers.letter_topics import letters_in, make_set_topics, positions
 
 pytestmark = pytest.mark.broker
 

@@ -14,11 +14,11 @@ from streams.broker.key_placement import crc32_partition, murmur2_partition
 from streams.broker.topics import ensure_topics
 from streams.cli.doctor_topics import tell_of_records
 from streams.settings import Settings
-from support.brokers import RealKafka
-from support.daemon_process import driftline
-from support.event_columns import event
-from support.kafka_producer import send_batch, send_transactions
-from support.record_sets import Row
+from support.data.event_columns import event
+from support.data.record_sets import Row
+from support.servers.brokers import RealKafka
+from support.servers.daemon_process import driftline
+from support.servers.kafka_producer import send_batch, send_transactions
 
 pytestmark = pytest.mark.broker
 PARTITIONS = 4

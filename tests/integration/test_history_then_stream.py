@@ -11,12 +11,12 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from streams.broker.config import BrokerConfig
-from support.brokers import RealKafka
-from support.daemon_process import DaemonProcess, driftline
-from support.log_files import write
+from support.data.log_files import write
+from support.data.replayed import Row, busy_rows, counts_expected, counts_in
+from support.data.streamed_logs import TOPICS, make_topics, send
 from support.qdrant_server import QdrantServer
-from support.replayed import Row, busy_rows, counts_expected, counts_in
-from support.streamed_logs import TOPICS, make_topics, send
+from support.servers.brokers import RealKafka
+from support.servers.daemon_process import DaemonProcess, driftline
 
 pytestmark = pytest.mark.broker
 

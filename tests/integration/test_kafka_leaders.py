@@ -11,9 +11,9 @@ import pytest
 from benchmarks.servers.real_kafka import RealKafka
 from streams.broker.config import BrokerConfig
 from streams.broker.topics import ensure_topics
-from support.brokers import kafka_parts
-from support.daemon_process import DaemonProcess
-from support.streamed_logs import TOPICS, assert_equal_stores, replayed, rows, send
+from support.data.streamed_logs import TOPICS, assert_equal_stores, replayed, rows, send
+from support.servers.brokers import kafka_parts
+from support.servers.daemon_process import DaemonProcess
 
 pytestmark = [pytest.mark.broker, pytest.mark.long, pytest.mark.timeout(900)]
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from support.brokers import RealKafka
-from support.daemon_process import DaemonProcess
-from support.event_columns import event
-from support.kafka_producer import send_batch
+from support.data.event_columns import event
+from support.data.record_sets import Row
+from support.data.streamed_logs import make_topics
 from support.qdrant_process import QdrantProcess
-from support.record_sets import Row
-from support.streamed_logs import make_topics
+from support.servers.brokers import RealKafka
+from support.servers.daemon_process import DaemonProcess
+from support.servers.kafka_producer import send_batch
 
 pytestmark = [pytest.mark.broker, pytest.mark.long, pytest.mark.server, pytest.mark.timeout(900)]
 

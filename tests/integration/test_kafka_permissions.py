@@ -19,11 +19,11 @@ from kafka.admin import (
 
 from benchmarks.servers.real_kafka import RealKafka
 from streams.broker.config import BrokerConfig
-from support.brokers import kafka_parts
-from support.daemon_process import DaemonProcess, driftline
-from support.event_columns import event
-from support.kafka_producer import send_batch
-from support.streamed_logs import TOPICS, make_topics
+from support.data.event_columns import event
+from support.data.streamed_logs import TOPICS, make_topics
+from support.servers.brokers import kafka_parts
+from support.servers.daemon_process import DaemonProcess, driftline
+from support.servers.kafka_producer import send_batch
 
 pytestmark = [pytest.mark.broker, pytest.mark.long, pytest.mark.timeout(600)]
 JAAS = (

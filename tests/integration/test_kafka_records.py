@@ -11,13 +11,13 @@ import pytest
 from sinks.points import item_key
 from streams.settings import Settings
 from streams.workspace.workspace import open_for_reading
-from support.brokers import RealKafka
-from support.daemon_process import driftline
-from support.event_columns import event
-from support.kafka_producer import send_batch
-from support.record_sets import Row
-from support.streamed_logs import TOPICS, make_topics
-from support.topic_reader import read_topic
+from support.data.event_columns import event
+from support.data.record_sets import Row
+from support.data.streamed_logs import TOPICS, make_topics
+from support.servers.brokers import RealKafka
+from support.servers.daemon_process import driftline
+from support.servers.kafka_producer import send_batch
+from support.servers.topic_reader import read_topic
 
 pytestmark = pytest.mark.broker
 CODECS = [None, "gzip", "snappy", "lz4", "zstd"]

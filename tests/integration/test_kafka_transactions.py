@@ -12,12 +12,12 @@ from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from streams.broker.config import BrokerConfig
-from support.brokers import RealKafka
-from support.daemon_process import DaemonProcess, driftline
-from support.event_columns import event
-from support.kafka_producer import send_batch, send_transactions
-from support.record_sets import Row
-from support.streamed_logs import TOPICS, make_topics
+from support.data.event_columns import event
+from support.data.record_sets import Row
+from support.data.streamed_logs import TOPICS, make_topics
+from support.servers.brokers import RealKafka
+from support.servers.daemon_process import DaemonProcess, driftline
+from support.servers.kafka_producer import send_batch, send_transactions
 
 pytestmark = pytest.mark.broker
 

@@ -15,8 +15,8 @@ import pytest
 from kafka import KafkaProducer
 
 from streams.broker.config import BrokerConfig
-from support.daemon_process import driftline
-from support.streamed_logs import assert_equal_stores, make_topics, rows, send
+from support.data.streamed_logs import assert_equal_stores, make_topics, rows, send
+from support.servers.daemon_process import driftline
 
 pytestmark = pytest.mark.broker
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.daemon_process import driftline
+from support.servers.daemon_process import driftline
 
 pytestmark = pytest.mark.broker
 

@@ -10,8 +10,8 @@ import pytest
 from streams.broker.config import BrokerConfig
 from streams.settings import Settings
 from streams.workspace.workspace import open_for_reading
-from support.daemon_process import driftline
-from support.states import assert_same_states
+from support.checks.states import assert_same_states
+from support.servers.daemon_process import driftline
 
 LOG = Path(__file__).parents[3] / "shared" / "data" / "jd_appliances" / "events.parquet"
 

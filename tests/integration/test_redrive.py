@@ -15,9 +15,9 @@ from streams.event_log.log import LogBatch, open_logs
 from streams.events.columns import concatenate
 from streams.events.decode import decode_events
 from streams.replay.redrive import Redriven, redrive
-from support.event_rows import rows_of
-from support.log_files import log_rows, write
-from support.topic_reader import read_topic
+from support.data.event_rows import rows_of
+from support.data.log_files import log_rows, write
+from support.servers.topic_reader import read_topic
 from transfer.config import ACTIONS
 
 pytestmark = pytest.mark.broker

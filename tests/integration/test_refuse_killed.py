@@ -20,10 +20,10 @@ from sinks.protocols import Store
 from streams.events.event import ItemRow
 from streams.settings import Settings
 from streams.workspace.workspace import open_for_reading, open_workspace
-from support.event_columns import columns_of, event
+from support.checks.states import states_of
+from support.data.event_columns import columns_of, event
 from support.qdrant_process import QdrantProcess
-from support.quick_folder import quick_folder
-from support.states import states_of
+from support.servers.quick_folder import quick_folder
 from transfer.config import TransferConfig
 
 USERS = 1500

@@ -12,10 +12,10 @@ from sinks.points import user_point_id
 from streams.broker.config import BrokerConfig
 from streams.settings import Settings
 from streams.workspace.workspace import open_workspace
-from support.daemon_process import DaemonProcess, driftline
-from support.damaged import damage
+from support.data.damaged import damage
+from support.data.streamed_logs import assert_equal_stores, make_topics, replayed, rows, send, write_lines
 from support.qdrant_process import QdrantProcess
-from support.streamed_logs import assert_equal_stores, make_topics, replayed, rows, send, write_lines
+from support.servers.daemon_process import DaemonProcess, driftline
 
 pytestmark = pytest.mark.broker
 

@@ -11,8 +11,8 @@ from streams.demo.simulate import simulate
 from streams.demo.simulated_catalogue import simulated_catalogue
 from streams.errors import BrokerError
 from streams.events.decode import decode_events, decode_items
-from support.event_rows import rows_of
-from support.topic_reader import read_topic
+from support.data.event_rows import rows_of
+from support.servers.topic_reader import read_topic
 from transfer.config import ACTIONS
 
 pytestmark = pytest.mark.broker

@@ -15,10 +15,10 @@ from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
 from streams.broker.cluster_view import view_cluster
 from streams.broker.config import BrokerConfig
 from streams.broker.topics import admin_client, ensure_topics
-from support.brokers import RealKafka
-from support.daemon_process import DaemonProcess, driftline
-from support.event_columns import event
-from support.streamed_logs import Row, assert_equal_stores, make_topics, replayed, rows, send
+from support.data.event_columns import event
+from support.data.streamed_logs import Row, assert_equal_stores, make_topics, replayed, rows, send
+from support.servers.brokers import RealKafka
+from support.servers.daemon_process import DaemonProcess, driftline
 
 pytestmark = pytest.mark.broker
 

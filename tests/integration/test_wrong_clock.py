@@ -13,7 +13,7 @@ from streams.broker.config import BrokerConfig
 from streams.settings import Settings
 from streams.worker.daemon import Daemon, Summary
 from streams.workspace.workspace import open_workspace
-from support.streamed_logs import make_topics, send
+from support.data.streamed_logs import make_topics, send
 
 pytestmark = pytest.mark.broker
 

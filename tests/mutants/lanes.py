@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from mutants.mutant import Mutant
 
-ORDER = "tests/streams/test_lane_order.py::"
-CLAIMS = "tests/streams/test_claims.py::"
-WORKERS = "tests/streams/test_lanes_of_two_workers.py::"
-MARKS = "tests/streams/test_watermarks.py::"
+ORDER = "tests/streams/worker/test_lane_order.py::"
+CLAIMS = "tests/streams/worker/test_claims.py::"
+WORKERS = "tests/streams/worker/test_lanes_of_two_workers.py::"
+MARKS = "tests/streams/events/test_watermarks.py::"
 
-LETTERS = "tests/streams/test_letter_redrive.py::test_a_letter_between_two_that_were_redriven_is_applied_and_none_twice"
+LETTERS = "tests/streams/repair/test_letter_redrive.py::test_a_letter_between_two_that_were_redriven_is_applied_and_none_twice"
 
 IN_ORDER = (f"{ORDER}test_the_steps_come_in_their_order_and_offsets_last",)
 
@@ -171,7 +171,9 @@ LANES: list[Mutant] = [
         "streams/worker/lanes.py",
         "            await asyncio.to_thread(self._workspace.store.sync)\n",
         "",
-        ("tests/streams/test_lanes.py::test_a_folder_is_put_on_the_disk_before_offsets_are_committed",),
+        (
+            "tests/streams/worker/test_lanes.py::test_a_folder_is_put_on_the_disk_before_offsets_are_committed",
+        ),
     ),
     Mutant(
         "offsets are committed before what has to be done first",
@@ -182,7 +184,7 @@ LANES: list[Mutant] = [
 """,
         "",
         (
-            "tests/streams/test_transport_schedules.py::test_what_has_to_be_done_before_a_commit_is_waited_for",
+            "tests/streams/transport/test_transport_schedules.py::test_what_has_to_be_done_before_a_commit_is_waited_for",
         ),
     ),
     Mutant(
@@ -191,7 +193,7 @@ LANES: list[Mutant] = [
         "            counted = np.isin(one.rows, ours[self._last[ours] == number])\n",
         "            counted = np.ones(len(one.rows), np.bool_)\n",
         (
-            "tests/streams/test_item_tables.py::test_events_that_several_writers_prepare_are_counted_once",
+            "tests/streams/counts/test_counts.py::test_events_that_several_writers_prepare_are_counted_once",
             f"{CLAIMS}test_tables_have_what_was_taken_of_a_write",
         ),
     ),
@@ -204,7 +206,9 @@ LANES: list[Mutant] = [
         """            _retrying(workspace, partial(workspace.ingest.advance, ends))
             outcome = _retrying(workspace, workspace.ingest.begin(columns).run)
 """,
-        ("tests/streams/test_replay_order.py::test_a_replay_that_ends_after_any_step_is_gone_on_with",),
+        (
+            "tests/streams/replay/test_replay_order.py::test_a_replay_that_ends_after_any_step_is_gone_on_with",
+        ),
     ),
     Mutant(
         "progress is never raised",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mutants.mutant import Mutant
 
 FILE = "streams/transport/consumer.py"
-SCHEDULES = "tests/streams/test_transport_schedules.py::"
+SCHEDULES = "tests/streams/transport/test_transport_schedules.py::"
 AT_ANY_STEP = SCHEDULES + "test_nothing_is_lost_and_nothing_committed_unapplied_at_any_step"
 
 TRANSPORT = [
@@ -93,13 +93,13 @@ TRANSPORT = [
         "streams/worker/app.py",
         'consumer_auto_offset_reset="earliest"',
         'consumer_auto_offset_reset="latest"',
-        ("tests/streams/test_transport.py::test_a_first_start_reads_what_is_there_already",),
+        ("tests/streams/transport/test_transport.py::test_a_first_start_reads_what_is_there_already",),
     ),
     Mutant(
         "a first start begins at the latest offset",
         "streams/broker/start_rule.py",
         'kind: Kind = "earliest"',
         'kind: Kind = "latest"',
-        ("tests/streams/test_start_rule.py::test_the_default_is_earliest_and_nobody_said_so",),
+        ("tests/streams/broker/test_start_rule.py::test_the_default_is_earliest_and_nobody_said_so",),
     ),
 ]

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.interest_events import applied, unit_vector
-from support.learned import random_model
-from support.reference_state import Event, max_relative_error, reference_states
+from support.checks.reference_state import Event, max_relative_error, reference_states
+from support.data.interest_events import applied, unit_vector
+from support.fakes.learned import random_model
 from transfer.analytic.model import AnalyticTransfer
 from transfer.config import InterestConfig
 from transfer.protocols import Fusion

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.interest_events import SMALL, applied, event_lists, unit_vector
-from support.reference_state import Event, max_relative_error, reference_states, terms_of
+from support.checks.reference_state import Event, max_relative_error, reference_states, terms_of
+from support.data.interest_events import SMALL, applied, event_lists, unit_vector
 from transfer.config import InterestConfig
 from transfer.state.states import empty_states
 from transfer.state.update import apply_events

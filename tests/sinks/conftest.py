@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.quick_folder import quick_folder
+from support.servers.quick_folder import quick_folder
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from sinks.open import open_store
 from sinks.protocols import Store
 from sinks.store import EngineStore
 from streams.settings import Settings
+from support.data.store_points import DIM, Place, assert_users_equal, put_users, some_users
 from support.qdrant_server import QdrantServer
-from support.store_points import DIM, Place, assert_users_equal, put_users, some_users
-from support.tcp_proxy import TcpProxy
+from support.servers.tcp_proxy import TcpProxy
 
 pytestmark = pytest.mark.server
 

@@ -14,10 +14,10 @@ import qdrant_edge as edge
 from sinks.errors import ReplicasDiffer, StoreUnavailable
 from sinks.points import user_point_id
 from sinks.protocols import Store
-from support.many_writers import Process, wrong_users
+from support.data.store_points import Place, assert_users_equal, some_users
+from support.fakes.many_writers import Process, wrong_users
 from support.qdrant_server import QdrantServer
-from support.store_points import Place, assert_users_equal, some_users
-from support.tcp_proxy import TcpProxy
+from support.servers.tcp_proxy import TcpProxy
 
 pytestmark = pytest.mark.server
 

@@ -24,12 +24,20 @@ from sinks.layout import store_layout
 from sinks.points import item_key
 from sinks.protocols import Store
 from sinks.store import EngineStore
-from support.store_points import DIM, Place, assert_users_equal, put_users, some_items, some_part, some_users
+from support.data.store_points import (
+    DIM,
+    Place,
+    assert_users_equal,
+    put_users,
+    some_items,
+    some_part,
+    some_users,
+)
 
 PROLOGUE = f"""
 import sys, time
 sys.path[:0] = {[str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]!r}
-from support.store_points import Place, put_users, some_items, some_users
+from support.data.store_points import Place, put_users, some_items, some_users
 store = Place(sys.argv[-1]).open()
 print("open", flush=True)
 """

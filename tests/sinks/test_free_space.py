@@ -15,7 +15,7 @@ from sinks.config import StoreConfig
 from sinks.errors import StoreUnavailable
 from sinks.free_space import FreeSpace
 from sinks.open import open_store
-from support.store_points import DIM, some_items
+from support.data.store_points import DIM, some_items
 
 DISK_BYTES = 600 << 20
 RESERVE_BYTES = 100 << 20

@@ -13,9 +13,9 @@ from sinks.errors import StoreUnavailable
 from sinks.protocols import Store
 from sinks.store import EngineStore
 from sinks.writer import LOST, NEW, Writer
-from support.many_writers import Process, sum_of, sum_points, wrong_users
+from support.data.store_points import Place
+from support.fakes.many_writers import Process, sum_of, sum_points, wrong_users
 from support.qdrant_server import QdrantServer
-from support.store_points import Place
 
 pytestmark = pytest.mark.server
 

@@ -13,10 +13,10 @@ import pytest
 from qdrant_client import grpc as messages
 
 from sinks.errors import StoreUnavailable
+from support.data.store_points import Place, assert_users_equal, put_users, some_users
 from support.qdrant_process import QdrantProcess
 from support.qdrant_server import QdrantServer
-from support.quick_folder import quick_folder
-from support.store_points import Place, assert_users_equal, put_users, some_users
+from support.servers.quick_folder import quick_folder
 
 pytestmark = pytest.mark.server
 

@@ -24,8 +24,8 @@ from sinks.points import item_key, named_id
 from sinks.replicas import LOOK_AGAIN_S, Replicas, least_acknowledged
 from sinks.server import ServerEngine
 from sinks.versions import Version
+from support.data.store_points import Place, put_users, some_items, some_users
 from support.qdrant_server import QdrantServer
-from support.store_points import Place, put_users, some_items, some_users
 
 pytestmark = pytest.mark.server
 

@@ -22,8 +22,8 @@ from sinks.layout import store_layout
 from sinks.server import ServerEngine
 from sinks.versions import FIRST, Version, VersionRecord
 from sinks.writer import FENCE, WRITER
+from support.data.store_points import DIM, Place, assert_users_equal, put_users, some_items, some_users
 from support.qdrant_server import QdrantServer
-from support.store_points import DIM, Place, assert_users_equal, put_users, some_items, some_users
 
 pytestmark = pytest.mark.server
 

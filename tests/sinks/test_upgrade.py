@@ -13,9 +13,9 @@ from sinks.config import StoreConfig
 from sinks.errors import StoreUnavailable
 from sinks.server import ServerEngine
 from sinks.store import EngineStore
-from support.first_version import COUNTER, make_first_version, put_older_users
+from support.data.store_points import Place, assert_users_equal, some_part, some_users
+from support.fakes.first_version import COUNTER, make_first_version, put_older_users
 from support.qdrant_server import QdrantServer
-from support.store_points import Place, assert_users_equal, some_part, some_users
 
 pytestmark = pytest.mark.server
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from support import qdrant_server
-from support.freezing import freeze
+from support.servers.freezing import freeze
 
 
 class QdrantProcess:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from support.interest_events import SMALL, applied, event_lists
-from support.learned import random_model
-from support.reference_state import Event
+from support.checks.reference_state import Event
+from support.data.interest_events import SMALL, applied, event_lists
+from support.fakes.learned import random_model
 from transfer.analytic.model import AnalyticTransfer
 from transfer.config import InterestConfig
 from transfer.protocols import Fusion, TransferModel

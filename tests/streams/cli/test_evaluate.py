@@ -1,0 +1,47 @@
+"""driftline evaluate, as its users call it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from support.data.event_columns import event
+from support.data.streamed_logs import write_lines
+from support.servers.daemon_process import driftline
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory):
+    """Thirty users who come back to a few items."""
+    path = tmp_path_factory.mktemp("log") / "events.jsonl"
+    rows = [
+        event(
+            f"u{n % 30}", f"i{(n * n + n % 30 * 5) % 23}", at=n * 60.0, scenario=f"s{n % 2}", action="click"
+        )
+        for n in range(1200)
+    ]
+    write_lines(path, rows)
+    return path
+
+
+def test_evaluate_judges_side_by_side(log, tmp_path):
+    """JSON has every method on every task, a table goes to people, a report to its folder."""
+    asked = ["evaluate", str(log), "--methods", "popularity,own", "--task", "both"]
+    done = driftline(*asked, "--json", "--report", str(tmp_path / "report"))
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert set(found["tasks"]) == {"open", "given"}
+    assert list(found["tasks"]["open"]["methods"]) == ["popularity", "own"]
+    assert (tmp_path / "report" / "report.md").exists()
+    shown = driftline(*asked, "--split", "last")
+    assert shown.returncode == 0, shown.stderr
+    assert "own - popularity" in shown.stdout and "NDCG@10" in shown.stdout
+
+
+def test_wrong_methods_and_short_logs_are_told(log):
+    """One line that says what to do, and exit code 1."""
+    done = driftline("evaluate", str(log), "--methods", "owm")
+    assert done.returncode == 1 and "choose from popularity" in done.stderr
+    assert "popularity-7d" in driftline("evaluate", str(log), "--methods", "list").stdout
+    assert "Example" in driftline("evaluate", "--help").stdout

@@ -1,0 +1,409 @@
+"""The tables of a store: the same from the stream and from a replay, kept over restarts, none overwritten."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import streams.counts.slot
+from sinks.errors import StoreMismatch, StoreUnavailable
+from sinks.leases import STALE_S, Leases
+from sinks.points import item_key
+from sinks.protocols import Store
+from streams.counts.counts import CONFIG_BLOB, SLOTS, TableCounts, read_tables
+from streams.counts.sequences import batch_sequences
+from streams.counts.slot import HEADS, TableSlot
+from streams.event_log.log import open_logs
+from streams.files.mapping import parse_mapping
+from streams.ingest.ingest import APPLIED
+from streams.ingest.pipeline import event_terms
+from streams.metrics import Metrics
+from streams.replay.replay import replay
+from streams.settings import Settings
+from streams.worker.counts_writer import TableWrites
+from streams.workspace.workspace import Workspace, open_workspace
+from support.data.event_columns import NOW, columns_of, event
+from support.data.table_events import NAMES, SMALL, Step, assert_counts, assert_same, sequences
+from support.fakes.lane_story import Worker, batch, in_lanes
+from support.qdrant_server import QdrantServer
+from transfer.config import InterestConfig
+from transfer.counts.config import TablesConfig
+from transfer.counts.counts import ItemTables, empty_tables
+from transfer.counts.reading import neighbours, shares
+from transfer.counts.steps import steps_of
+from transfer.counts.sums import merge, observe, sum_steps
+from transfer.errors import TablesFormatError
+from transfer.state.states import empty_states
+from transfer.state.update import apply_events
+
+SETTINGS = Settings(tables=SMALL)
+START = NOW - 86400
+
+
+def opened(folder: Path | str, settings: Settings = SETTINGS) -> Workspace:
+    return open_workspace(str(folder), settings, create=True)
+
+
+def some_steps(count: int, seed: int = 0) -> list[Step]:
+    """Events with baskets; in order of time."""
+    rng = random.Random(seed)
+    found = [
+        Step(rng.randrange(6), 10.0 * rng.randrange(40), rng.randrange(1, 10), rng.randrange(3))
+        for _ in range(count)
+    ]
+    return sorted(found, key=lambda step: step.time)
+
+
+def as_event(step: Step, number: int) -> dict[str, Any]:
+    """Item 0 is text alone."""
+    text = None if step.item else f"query {number % 3}"
+    item = f"i{step.item}" if step.item else None
+    return event(
+        f"u{step.user}", item, at=step.time, scenario=NAMES[step.scenario], event_id=f"e{number}", text=text
+    )
+
+
+def as_counted(steps: Sequence[Step]) -> list[Step]:
+    """The same with the keys and times that the store has."""
+    return [
+        step._replace(item=item_key(f"i{step.item}") if step.item else 0, time=START + step.time)
+        for step in steps
+    ]
+
+
+def steps_for_slot(*items: int, time: float = 0.0) -> Any:
+    """What one user adds by coming to these items, one after the other."""
+    found = steps_of(sequences([], [Step(0, time + n, item, 0) for n, item in enumerate(items)]), SMALL)
+    assert found is not None
+    return found
+
+
+def write_log(path: Path, steps: Sequence[Step]) -> Path:
+    rows = [{**as_event(step, number), "action": "click"} for number, step in enumerate(steps)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def replayed(workspace: Workspace, path: Path, batch_rows: int = 64) -> ItemTables:
+    replay(workspace, open_logs([path], parse_mapping(""), now=NOW, batch_rows=batch_rows))
+    return read_tables(workspace.store)
+
+
+@pytest.mark.parametrize("size", [1, 7, 400])
+def test_rings_give_what_the_whole_history_gives(tmp_path: Path, size: int) -> None:
+    """Counted from the users' rings, in any batches and with late events, the tables are those of the definition."""
+    steps = list(some_steps(150, size))
+    shuffled = random.Random(size).sample(steps, len(steps)) if size < 100 else steps
+    number = {id(step): n for n, step in enumerate(steps)}
+    with opened(tmp_path / "s") as workspace:
+        for begin in range(0, len(shuffled), size):
+            rows = [as_event(step, number[id(step)]) for step in shuffled[begin : begin + size]]
+            workspace.ingest.apply(columns_of(rows, offsets=range(begin, begin + len(rows))))
+        assert workspace.tables is not None
+        workspace.tables.write()
+        batches = [as_counted(shuffled[begin : begin + size]) for begin in range(0, len(shuffled), size)]
+        assert_counts(read_tables(workspace.store), batches, SMALL)
+
+
+def test_text_alone_is_no_step() -> None:
+    """A query between two items neither hides the first nor shortens the window."""
+    steps = [
+        Step(0, 0.0, 1, 0),
+        Step(0, 1.0, 0, 0),
+        Step(0, 2.0, 0, 0),
+        Step(0, 3.0, 2, 0),
+        Step(0, 4.0, 3, 0),
+    ]
+    interest = InterestConfig(dim=2)
+    states, tables = empty_states(1, interest), empty_tables(SMALL)
+    one = np.ones((1, 2), np.float32)
+    for number, step in enumerate(steps):
+        columns = columns_of([as_event(step, number)], offsets=[number])
+        keys = np.array([item_key(item) for item in columns.items], np.uint64)
+        found = batch_sequences(columns, states, keys, np.ones(1, np.bool_), interest.ring, SMALL)
+        if found is not None:
+            tables = merge(tables, observe(found, SMALL), SMALL)
+        terms = event_terms(columns, keys, one[: len(keys)], one[: len(columns.texts)])
+        states, _ = apply_events(states, terms, interest)
+    assert_counts(tables, [as_counted(steps)], SMALL)
+
+
+def test_an_event_older_than_a_full_ring_counts_for_the_shares_alone(tmp_path: Path) -> None:
+    """It has no place in the user's order any more, so nothing is said to follow it or to come before it."""
+    settings = SETTINGS.model_copy(update={"interest": SETTINGS.interest.model_copy(update={"ring": 4})})
+    with opened(tmp_path / "s", settings) as workspace:
+        on_time = [event("u", f"i{n}", at=10.0 * n) for n in range(1, 6)]
+        workspace.ingest.apply(columns_of(on_time))
+        workspace.ingest.apply(columns_of([event("u", "late", at=0.0)], offsets=[9]))
+        assert workspace.tables is not None
+        workspace.tables.write()
+        late = np.array([item_key("late")], np.uint64)
+        tables = read_tables(workspace.store)
+        assert shares(tables, late)[0, [2, 5]] == pytest.approx([1 / 6, 1 / 6])
+        assert not len(neighbours(tables, late).items)
+
+
+def test_the_daemon_and_a_replay_of_its_log_give_the_same_tables(tmp_path: Path) -> None:
+    """The lanes count what a replay of the same events counts, up to rounding; a second replay adds nothing."""
+    steps = some_steps(240)
+    with opened(tmp_path / "replayed") as workspace:
+        path = write_log(tmp_path / "log.jsonl", steps)
+        expected = replayed(workspace, path)
+        assert_counts(expected, [as_counted(steps)], SMALL)
+        assert_same(replayed(workspace, path), expected)
+    with opened(tmp_path / "live") as workspace:
+
+        async def story(worker: Worker) -> None:
+            writes = TableWrites(workspace.tables, every_s=0.02)
+            running = asyncio.create_task(writes.run())
+            for begin in range(0, len(steps), 30):
+                rows = [as_event(step, begin + n) for n, step in enumerate(steps[begin : begin + 30])]
+                await worker.through(batch(*rows, first=begin, partition=begin // 30 % 2))
+            running.cancel()
+            await worker.lanes.close()
+            await writes.finish(10.0)
+
+        in_lanes(workspace, story)
+        assert_same(read_tables(workspace.store), expected)
+        assert workspace.metrics.registry.get_sample_value(
+            "driftline_table_writes_total", {"outcome": "written"}
+        )
+
+
+def test_a_restart_goes_on(tmp_path: Path) -> None:
+    """Each run adds to what the runs before it wrote, whether it replays or consumes."""
+    steps = some_steps(200)
+    with opened(tmp_path / "whole") as workspace:
+        expected = replayed(workspace, write_log(tmp_path / "log.jsonl", steps))
+    with opened(tmp_path / "parts") as workspace:
+        replayed(workspace, write_log(tmp_path / "first.jsonl", steps[:80]))
+    for begin, end in ((80, 120), (120, 160), (160, 200)):
+        with opened(tmp_path / "parts") as workspace:
+
+            async def story(worker: Worker, begin: int = begin, end: int = end) -> None:
+                rows = [as_event(step, begin + n) for n, step in enumerate(steps[begin:end])]
+                await worker.through(batch(*rows, first=begin))
+                counts = worker.lanes._work.workspace.tables
+                await TableWrites(counts, 60.0).finish(10.0)
+
+            in_lanes(workspace, story)
+            found = read_tables(workspace.store)
+    assert_same(found, expected)
+
+
+@pytest.mark.server
+def test_processes_never_overwrite_each_other(tmp_path: Path) -> None:
+    """Daemons and replays at once: each has a slot of its own, readers see the sum."""
+    with (
+        QdrantServer(tmp_path / "q") as server,
+        opened(server.url) as one,
+        opened(server.url) as two,
+        opened(server.url) as three,
+        opened(tmp_path / "truth") as truth,
+    ):
+        rows = [event(f"u{u}", f"i{n}", at=10.0 * n, event_id=f"{n}") for n in range(6) for u in range(3)]
+        for n in range(6):
+            for at, workspace in enumerate((one, two, three)):
+                columns = columns_of([rows[3 * n + at]], offsets=[n], source=f"log/{at}")
+                workspace.ingest.apply(columns)
+                assert workspace.tables is not None
+                workspace.tables.write()
+        truth.ingest.apply(columns_of(rows))
+        assert truth.tables is not None
+        truth.tables.finish()
+        assert len(one.store.get_blobs(HEADS)) == 3
+        assert_same(read_tables(one.store), read_tables(truth.store))
+
+
+@pytest.mark.server
+def test_events_that_several_writers_prepare_are_counted_once(tmp_path: Path) -> None:
+    """A write that was refused and prepared again counts from the preparation that was taken, whoever came between."""
+    with (
+        QdrantServer(tmp_path / "q") as server,
+        opened(server.url) as one,
+        opened(server.url) as two,
+        opened(tmp_path / "truth") as truth,
+    ):
+        rows = [event("u", f"i{n % 5}", at=10.0 * n, event_id=f"{n}") for n in range(24)]
+        for n, row in enumerate(rows):
+            (one, two)[n // 3 % 2].ingest.apply(columns_of([row], offsets=[n], source=f"log/{n // 3 % 2}"))
+        assert one.metrics.refused_writes._value.get() + two.metrics.refused_writes._value.get() > 0
+        truth.ingest.apply(columns_of(rows))
+        for workspace in (one, two, truth):
+            assert workspace.tables is not None
+            workspace.tables.finish()
+        assert_same(read_tables(one.store), read_tables(truth.store))
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("applied", [False, True])
+def test_a_write_without_an_answer_is_counted_once(tmp_path: Path, applied: bool) -> None:
+    """Whether it was carried out or not, its events count as applied, and the tables have them once."""
+    with (
+        QdrantServer(tmp_path / "q") as server,
+        opened(server.url) as workspace,
+        opened(tmp_path / "truth") as truth,
+    ):
+        rows = [event(f"u{n % 3}", f"i{n % 5}", at=10.0 * n, event_id=f"{n}") for n in range(24)]
+        for begin in range(0, 24, 6):
+            columns = columns_of(rows[begin : begin + 6], offsets=range(begin, begin + 6))
+            applying = workspace.ingest.begin(columns)
+            server.fail_next(1, applied=applied, method="Upsert")
+            with pytest.raises(StoreUnavailable):
+                applying.run()
+            assert applying.run().code.tolist() == [APPLIED] * 6
+        truth.ingest.apply(columns_of(rows))
+        for opened_one in (workspace, truth):
+            assert opened_one.tables is not None
+            opened_one.tables.finish()
+        assert_same(read_tables(workspace.store), read_tables(truth.store))
+
+
+@pytest.mark.server
+def test_a_slot_that_was_taken_away_costs_another_one_and_no_count(tmp_path: Path) -> None:
+    """A process that was frozen for longer than its lease goes on in another slot; what it had written stays."""
+    with QdrantServer(tmp_path / "q") as server, opened(server.url) as one, opened(server.url) as two:
+        frozen = TableCounts(one.store, SMALL, Metrics())
+        frozen.count(steps_for_slot(1, 2))
+        frozen.write()
+        (slot,) = one.store.get_blobs(HEADS)
+        later = Leases(two.store.leases._meta, now=lambda: time.time() + 2 * STALE_S)  # type: ignore[attr-defined]
+        taken = later.take(SLOTS)
+        assert slot.endswith(f"/{taken.name}")
+        successor = TableSlot(two.store, taken, SMALL)
+        successor.add(sum_steps([steps_for_slot(3, 4)], SMALL))
+        frozen.count(steps_for_slot(5, 6))
+        frozen.write()
+        assert len(one.store.get_blobs(HEADS)) == 2
+        expected = sum_steps([steps_for_slot(*pair) for pair in ((1, 2), (3, 4), (5, 6))], SMALL)
+        assert_same(read_tables(one.store), expected)
+
+
+def test_a_growing_slot_is_joined_and_split_in_blobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However large the tables grow, what is read is the sum of what was added, after every single write."""
+    monkeypatch.setattr(streams.counts.slot, "PART_BYTES", 300)
+    monkeypatch.setattr(streams.counts.slot, "SMALL_BYTES", 400)
+    rng = random.Random(5)
+    with opened(tmp_path / "s") as workspace:
+        counts = TableCounts(workspace.store, SMALL, Metrics())
+        expected = empty_tables(SMALL)
+        generations = set()
+        for number in range(25):
+            added = steps_for_slot(*(rng.randrange(1, 40) for _ in range(6)), time=10.0 * number)
+            expected = merge(expected, sum_steps([added], SMALL), SMALL)
+            counts.count(added)
+            counts.write()
+            assert_same(read_tables(workspace.store), expected)
+            (head,) = map(json.loads, workspace.store.get_blobs(HEADS).values())
+            generations.add(head["generation"])
+        assert len(generations) > 2 and head["parts"] > 2
+
+
+class Failing:
+    """A store of which the n-th write of a blob fails, before it is applied or after."""
+
+    def __init__(self, store: Store, at: int, applied: bool) -> None:
+        self._store, self._left, self._applied = store, at, applied
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def put_blob(self, name: str, blob: bytes, lease: Any = None) -> None:
+        self._left -= 1
+        if self._left or self._applied:
+            self._store.put_blob(name, blob, lease)
+        if not self._left:
+            raise StoreUnavailable("no answer")
+
+
+@pytest.mark.parametrize("applied", [False, True])
+@pytest.mark.parametrize("at", range(1, 13))
+def test_a_write_that_fails_anywhere_is_made_good_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, applied: bool
+) -> None:
+    """Whichever request is not answered, whether it was applied or not: nothing is lost or counted twice."""
+    monkeypatch.setattr(streams.counts.slot, "SMALL_BYTES", 300)
+    with opened(tmp_path / "s") as workspace:
+        counts = TableCounts(Failing(workspace.store, at, applied), SMALL, Metrics())  # type: ignore[arg-type]
+        expected = empty_tables(SMALL)
+        for number in range(5):
+            added = steps_for_slot(number + 1, number + 2, number + 20, time=10.0 * number)
+            expected = merge(expected, sum_steps([added], SMALL), SMALL)
+            counts.count(added)
+            try:
+                counts.write()
+            except StoreUnavailable:
+                counts.write()
+            assert_same(read_tables(workspace.store), expected)
+
+
+def test_a_crash_loses_no_more_than_was_not_written(tmp_path: Path) -> None:
+    """After a process that never got to its last write, the next one goes on with what was written, in the same slot."""
+    with opened(tmp_path / "s") as workspace:
+        workspace.ingest.apply(columns_of([("u", "a"), ("u", "b")]))
+        assert workspace.tables is not None
+        workspace.tables.write()
+        workspace.ingest.apply(columns_of([event("u", "c", at=5.0)], offsets=[2]))
+    with opened(tmp_path / "s") as workspace:
+        workspace.ingest.apply(columns_of([event("u", "d", at=9.0)], offsets=[3]))
+        assert workspace.tables is not None
+        workspace.tables.write()
+        keys = np.array([item_key(name) for name in "abcd"], np.uint64)
+        np.testing.assert_allclose(
+            shares(read_tables(workspace.store), keys)[:, -1], [1 / 3, 1 / 3, 0, 1 / 3]
+        )
+        assert len(workspace.store.get_blobs(HEADS)) == 1
+
+
+def test_damaged_tables_are_refused_by_name(tmp_path: Path) -> None:
+    """A damaged blob is an error that says what to do, for readers and for whoever would add to it."""
+    with opened(tmp_path / "s") as workspace:
+        assert workspace.tables is not None
+        workspace.tables.count(steps_for_slot(1, 2))
+        workspace.tables.finish()
+        (slot,) = workspace.store.get_blobs(HEADS)
+        recent = f"tables/{slot.rpartition('/')[2]}/recent"
+        blob = workspace.store.get_blob(recent)
+        assert blob is not None
+        workspace.store.put_blob(recent, blob[:-3] + b"abc")
+        with pytest.raises(TablesFormatError, match="damaged"):
+            read_tables(workspace.store)
+        again = TableCounts(workspace.store, SMALL, Metrics())
+        again.count(steps_for_slot(1, 2))
+        with pytest.raises(TablesFormatError, match="damaged"):
+            again.write()
+
+
+def test_tables_of_another_release_are_refused_before_anything_is_counted(tmp_path: Path) -> None:
+    """Those of version 1 did not say so; without tables the store opens."""
+    with opened(tmp_path / "s") as workspace:
+        kept = json.loads(workspace.store.get_blob(CONFIG_BLOB) or b"")
+        del kept["version"]
+        workspace.store.put_blob(CONFIG_BLOB, json.dumps(kept).encode())
+    with pytest.raises(StoreMismatch, match=r"have version 1, this release counts 2.*tables\.keep = false"):
+        opened(tmp_path / "s")
+    opened(tmp_path / "s", Settings(tables=TablesConfig(keep=False))).close()
+
+
+def test_other_settings_are_refused_before_anything_is_counted(tmp_path: Path) -> None:
+    """Tables of other half-lives can't be added to: opening says which, and how to do without."""
+    with opened(tmp_path / "s") as workspace:
+        assert workspace.store.get_blob(CONFIG_BLOB) is not None
+    with pytest.raises(
+        StoreMismatch, match=r"tables\.pair_window is 2 there and 5 here.*tables\.keep = false"
+    ):
+        opened(tmp_path / "s", Settings(tables=SMALL.model_copy(update={"pair_window": 5})))
+    opened(tmp_path / "s", Settings(tables=SMALL.model_copy(update={"max_pairs": 7}))).close()
+    without = Settings(tables=TablesConfig(keep=False))
+    with opened(tmp_path / "s", without) as workspace:
+        assert workspace.tables is None
+        replayed(workspace, write_log(tmp_path / "log.jsonl", some_steps(20)))
+        assert not len(read_tables(workspace.store).items)

@@ -1,0 +1,63 @@
+"""Own items mixed with another method."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from streams.learning.evaluation.methods.base import Setup, profiles
+from streams.learning.evaluation.methods.markov import Markov
+from streams.learning.evaluation.methods.mixed import (
+    Mixture,
+    OwnAndEase,
+    OwnAndMarkov,
+    OwnAndPopularityOfAWeek,
+)
+from streams.learning.evaluation.methods.own import TAIL
+from streams.learning.evaluation.split import time_split
+from streams.learning.queries import open_queries
+from support.data.histories import random_history
+
+
+def test_the_mixture_is_one_of_distributions():
+    """w times own shares plus (1 - w) times the other method's shares, for every half-life and weight it declares."""
+    history = random_history()
+    rows = np.argsort(history.time, kind="stable")[:450]
+    queries = open_queries(history, np.arange(450, 550))
+    other = Markov()
+    method = Mixture(other)
+    method.fit(history, rows, queries)
+    theirs = other.scores(queries)
+    for params in method.grid:
+        method.set(**params)
+        own = profiles(
+            history, queries, params["half_life"], params["by"], since="latest", tail=TAIL
+        ).toarray()
+        own /= np.maximum(own.sum(axis=1, keepdims=True), 1e-9)
+        expected = params["own"] * own + (1 - params["own"]) * theirs
+        assert method.scores(queries) == pytest.approx(expected, abs=1e-5)
+
+
+def test_what_was_learned_meanwhile_counts_for_the_same_queries():
+    """Scores of a block that was asked before change after the other method has learned."""
+    history = random_history()
+    rows = np.argsort(history.time, kind="stable")
+    queries = open_queries(history, np.arange(450, 550))
+    method = OwnAndMarkov(Setup())
+    method.fit(history, rows[:400], queries)
+    before = method.scores(queries)
+    method.learn(rows[400:])
+    assert not np.allclose(before, method.scores(queries))
+
+
+@pytest.mark.parametrize("kind", [OwnAndMarkov, OwnAndEase, OwnAndPopularityOfAWeek])
+def test_each_mixture_fits_and_names_its_settings(kind: type[Mixture]):
+    """On a log with repeats each is fitted from a setup, and has half-lives and weights to try."""
+    history = random_history()
+    split = time_split(history)
+    queries = split.queries(history, "validation", "open")
+    method = kind(Setup())
+    method.fit(history, split.train, queries)
+    assert {"half_life", "by", "own"} == set(method.grid[0])
+    scores = method.scores(queries)
+    assert scores.shape == (len(queries), len(history.items)) and scores.dtype == np.float32

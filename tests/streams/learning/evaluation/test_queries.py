@@ -1,0 +1,145 @@
+"""Queries and splits: what may be known when."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from streams.errors import EvaluationError
+from streams.learning.evaluation.split import last_split, time_split
+from streams.learning.queries import first_rows, given_queries, new_targets, open_queries, seen_rows
+from support.data.histories import history_of, random_history
+
+SPLITS = {
+    "time": time_split,
+    "events": lambda history: time_split(history, by="events"),
+    "last": last_split,
+}
+
+
+@pytest.mark.parametrize("homes", [True, False])
+@pytest.mark.parametrize("make", [open_queries, given_queries])
+def test_a_query_knows_exactly_what_is_strictly_earlier(make, homes):
+    """No event of the basket itself, or of any later time, is among what a query may see; every earlier one is."""
+    history = random_history(homes=homes)
+    queries = make(history, np.arange(len(history)))
+    rows, offsets = seen_rows(history, queries)
+    for query in range(len(queries)):
+        user, time = queries.user[query], queries.time[query]
+        expected = np.flatnonzero((history.user == user) & (history.time < time))
+        assert rows[offsets[query] : offsets[query + 1]].tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("homes", [True, False])
+def test_each_item_of_a_basket_is_a_target_once(homes):
+    """Open: one query a basket with its distinct items; given: one for each scenario in it. In order of time."""
+    history = random_history(homes=homes)
+    rows = np.arange(len(history))
+    scenario = history.scenario
+    for queries, named in (
+        (open_queries(history, rows), np.full(len(history), -1)),
+        (given_queries(history, rows), scenario),
+    ):
+        found = {
+            (int(queries.user[q]), float(queries.time[q]), int(queries.scenario[q]), int(item))
+            for q, item in zip(queries.target_query.tolist(), queries.target_item.tolist(), strict=True)
+        }
+        expected = {
+            (int(history.user[r]), float(history.time[r]), int(named[r]), int(history.item[r])) for r in rows
+        }
+        assert found == expected and len(found) == queries.targets
+        assert (np.diff(queries.time) >= 0).all()
+        assert (history.item[queries.target_row] == queries.target_item).all()
+
+
+def test_text_alone_is_no_target_but_is_seen():
+    """An event without an item asks for nothing, and still counts as the user's history."""
+    history = history_of([("a", "x", 0, "s"), ("a", "", 5, "s"), ("a", "y", 9, "s"), ("b", "", 9, "s")])
+    queries = open_queries(history, np.arange(len(history)))
+    assert queries.targets == 2
+    assert (queries.seen - history.offsets[queries.user]).tolist() == [0, 2]
+
+
+def test_an_item_outside_its_home_is_no_target_of_a_given_scenario():
+    """Where items belong to scenarios, only those at home in the scenario are candidates, and so targets."""
+    rows = [("a", f"i{n % 4}", float(n), f"s{n % 4 // 2}") for n in range(80)] + [("a", "i0", 90.0, "s1")]
+    history = history_of(rows)
+    last = np.array([len(history) - 1])
+    assert open_queries(history, last).targets == 1
+    assert given_queries(history, last).targets == 0
+
+
+def test_first_rows_say_what_is_new_to_the_user():
+    """A target is new where no strictly earlier event of the user has its item, also where a basket has it twice."""
+    history = random_history(homes=False)
+    first = first_rows(history)
+    queries = given_queries(history, np.arange(len(history)))
+    new = new_targets(queries, first)
+    for target, row in enumerate(queries.target_row.tolist()):
+        same = (history.user == history.user[row]) & (history.item == history.item[row])
+        assert first[row] == np.flatnonzero(same)[0]
+        assert new[target] == (not (same & (history.time < history.time[row])).any())
+
+
+@pytest.mark.parametrize("name", SPLITS)
+def test_parts_share_no_event_and_no_basket_is_cut(name):
+    """Train, validation and test are the whole log, each event once; events of one basket are in one part."""
+    history = random_history()
+    split = SPLITS[name](history)
+    rows = np.concatenate([split.train, split.validation, split.test])
+    assert sorted(rows.tolist()) == list(range(len(history)))
+    part = np.empty(len(history), np.int64)
+    for number, of_part in enumerate((split.train, split.validation, split.test)):
+        part[of_part] = number
+    starts = history.basket_starts
+    for start, end in zip(starts, np.append(starts[1:], len(history)), strict=True):
+        assert len(set(part[start:end].tolist())) == 1
+
+
+@pytest.mark.parametrize("name", ["time", "events"])
+def test_a_time_split_learns_nothing_from_later(name):
+    """All of train is before all of validation, and that before all of test; train comes in order of time."""
+    history = random_history()
+    split = SPLITS[name](history)
+    time = history.time
+    assert time[split.train].max() < time[split.validation].min()
+    assert time[split.validation].max() < time[split.test].min()
+    assert (np.diff(time[split.train]) >= 0).all()
+
+
+def test_leave_one_out_takes_the_last_two_baskets():
+    """Each user's last basket is test, the one before it validation; users with fewer than three are train only."""
+    rows = [("a", f"x{n}", float(n), "s") for n in range(4)]
+    rows += [("a", "y", 3.0, "s"), ("b", "x1", 1.0, "s"), ("b", "x2", 2.0, "s")]
+    history = history_of(rows)
+    split = last_split(history)
+    items = np.array(history.items)
+    assert sorted(items[history.item[split.test]].tolist()) == ["x3", "y"]
+    assert items[history.item[split.validation]].tolist() == ["x2"]
+    assert not split.progressive
+
+
+def test_a_log_that_is_too_short_says_so():
+    """An empty part is an error that names it, not a figure about nothing."""
+    with pytest.raises(EvaluationError, match="validation part"):
+        time_split(history_of([("a", "x", 0, "s"), ("a", "y", 1000, "s")]))
+    with pytest.raises(EvaluationError, match="last split"):
+        last_split(history_of([("a", "x", 0, "s")]))
+
+
+def test_taking_and_sampling_keep_targets_with_their_query():
+    """A part of the queries, by slice or by number, is those queries with their targets."""
+    history = random_history()
+    queries = open_queries(history, np.arange(len(history)))
+    for part, chosen in (
+        (queries.take(slice(3, 9)), np.arange(3, 9)),
+        (queries.take(np.array([7, 2])), np.array([7, 2])),
+        (queries.take(slice(0, 9, 4)), np.array([0, 4, 8])),
+    ):
+        for place, query in enumerate(chosen.tolist()):
+            mine = part.target_item[part.target_offsets[place] : part.target_offsets[place + 1]]
+            theirs = queries.target_item[queries.target_offsets[query] : queries.target_offsets[query + 1]]
+            assert mine.tolist() == theirs.tolist()
+    sampled = queries.sample(5, seed=3)
+    assert len(sampled) == 5 and (np.diff(sampled.time) >= 0).all()
+    assert sampled.seen.tolist() == queries.sample(5, seed=3).seen.tolist()

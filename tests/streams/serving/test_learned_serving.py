@@ -1,0 +1,256 @@
+"""A trained model in service: made anew by refuse, kept current by events, recommending by its mixture with reasons."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from encoders.config import EncoderConfig
+from sinks.errors import StoreMismatch
+from streams.event_log.log import open_logs
+from streams.events.columns import EventColumns
+from streams.events.event import ItemRow
+from streams.files.catalogue_file import open_catalogue
+from streams.learning.history import load_history
+from streams.serving.recommend import Recommendation, has_items, read_state, recommend
+from streams.settings import Settings
+from streams.workspace.workspace import Workspace, open_for_reading, open_workspace
+from support.checks.states import states_of
+from support.data.event_columns import NOW, columns_of, event
+from support.fakes.small_model import save_small_model
+from support.qdrant_server import QdrantServer
+from support.servers.quick_folder import quick_folder
+from transfer.config import InterestConfig, TransferConfig
+from transfer.errors import ModelError
+from transfer.learned.model import LearnedModel
+from transfer.learned.ranking import rank
+from transfer.learned.requests import requests_of
+
+DIM = 24
+PLAIN = Settings(interest=InterestConfig(dim=DIM), encoder=EncoderConfig(dim=DIM))
+USERS = [f"u{n}" for n in range(10)]
+ROWS = [ItemRow(f"i{n}", "", "", ("toys", "garden")[n % 2]) for n in range(30)]
+
+
+def events(start: int, count: int = 60) -> EventColumns:
+    return columns_of(
+        [
+            event(
+                USERS[n % len(USERS)],
+                f"i{(n * n) % 33}",
+                at=500.0 * n - 50_000,
+                scenario=("toys", "garden")[n % 3 == 0],
+            )
+            for n in range(start, start + count)
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_small_model(tmp_path_factory.mktemp("models") / "m", PLAIN, [f"i{n}" for n in range(20)])
+
+
+@pytest.fixture
+def learned(model: Path) -> Settings:
+    return PLAIN.model_copy(update={"transfer": TransferConfig(model=model)})
+
+
+@pytest.fixture(params=["folder", pytest.param("server", marks=pytest.mark.server)])
+def location(request: pytest.FixtureRequest) -> Iterator[str]:
+    with quick_folder() as folder:
+        if request.param == "folder":
+            yield str(folder / "s")
+        else:
+            with QdrantServer(folder / "q") as server:
+                yield server.url
+
+
+def filled(workspace: Workspace, start: int = 0) -> None:
+    if not start:
+        workspace.catalogue.upsert(ROWS)
+    workspace.ingest.apply(events(start))
+    if workspace.tables is not None:
+        workspace.tables.write()
+
+
+def refuse(location: str, model: str | Path, config: Path) -> dict[str, object]:
+    config.write_text(f"[interest]\ndim = {DIM}\n[encoder]\ndim = {DIM}\n")
+    command = [sys.executable, "-c", "from streams.cli.main import main; main()", "refuse", str(model)]
+    command += ["--store", location, "--config", str(config), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, object] = json.loads(done.stdout)
+    return answer
+
+
+def test_refuse_gives_what_events_give(location: str, learned: Settings, model: Path, tmp_path: Path) -> None:
+    """A store that was made analytic and refused has the vectors of one that had the model from the beginning."""
+    with open_workspace(location, PLAIN, create=True) as workspace:
+        filled(workspace)
+    assert refuse(location, model, tmp_path / "c.toml")["users"] == len(USERS)
+    with open_workspace(str(tmp_path / "other"), learned, create=True) as fresh:
+        filled(fresh)
+        filled(fresh, 60)
+        with open_workspace(location, learned, create=True) as refused:
+            filled(refused, 60)
+            assert refused.store.version.tower and fresh.store.version.tower
+            for one, other in zip(
+                states_of(refused.store, PLAIN.interest)[::2],
+                states_of(fresh.store, PLAIN.interest)[::2],
+                strict=True,
+            ):
+                if isinstance(one, np.ndarray):
+                    np.testing.assert_allclose(one, other, atol=1e-5)
+                else:
+                    assert one == other
+            query = states_of(fresh.store, PLAIN.interest)[2][0]
+            first, second = (
+                [(item.item_id, round(item.score, 4)) for item in each.store.items.search(query, 10)]
+                for each in (refused, fresh)
+            )
+            assert first == second
+    with pytest.raises(StoreMismatch, match=r"transfer\.model"):
+        open_for_reading(location, PLAIN)
+
+
+def test_recommendations_are_the_mixtures(location: str, learned: Settings) -> None:
+    """Scores are those that an evaluation ranks by; each has a source, and an event of the user's or a scenario."""
+    with open_workspace(location, learned, create=True) as workspace:
+        filled(workspace)
+        model = workspace.model
+        assert isinstance(model, LearnedModel) and model.mixture is not None
+        served = workspace.served_items()
+        sources = set()
+        for user in USERS:
+            for scenario in (None, "garden", "nowhere"):
+                found = recommend(workspace, user, k=33, scenario=scenario)
+                states, _ = read_state(workspace, user)
+                code = served.space.scenarios.index(scenario) if scenario == "garden" else -1
+                requests = requests_of(states, np.array([code], np.int32), model, served.space, 8)
+                scores = rank(requests, model.mixture, served.space).scores[0]
+                by_id = {item.item_id: float(scores[code]) for code, item in enumerate(served.items)}
+                assert [item.score for item in found] == sorted((item.score for item in found), reverse=True)
+                for item in found:
+                    assert item.score == pytest.approx(by_id[item.item_id], abs=1e-6)
+                if scenario == "garden":
+                    assert {item.scenario for item in found} == {"garden"}
+                else:
+                    assert sum(item.score for item in found) == pytest.approx(1.0, abs=2e-2)
+                check_reasons(workspace, user, found)
+                sources |= {item.source for item in found}
+        assert sources >= {"again", "new"}
+
+
+DEPARTMENTS = ("garden", "toys")
+
+
+def department_events() -> list[dict[str, Any]]:
+    """Each item in one department only; nobody has met the last two of the 40 that the catalogue knows."""
+    return [
+        event(f"u{n % 7}", f"i{item}", at=60.0 * n, scenario=DEPARTMENTS[item % 2])
+        for n, item in enumerate(np.random.default_rng(0).integers(0, 38, 200).tolist())
+    ]
+
+
+@pytest.mark.parametrize("words", [None, "shelf", "toys"])
+def test_a_department_is_what_its_events_say(words: str | None, learned: Settings, tmp_path: Path) -> None:
+    """A request that names a department is about the items that are met there, as in an evaluation of the same log: without a
+    catalogue, and with one that has other words or contradicts."""
+    rows = [] if words is None else [ItemRow(f"i{n}", f"Item {n}", "", words) for n in range(40)]
+    log = department_events()
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps({**row, "action": "click"}) + "\n" for row in log))
+    (tmp_path / "items.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, rows)))
+    catalogue = open_catalogue([tmp_path / "items.jsonl"]) if rows else None
+    history = load_history(open_logs([tmp_path / "log.jsonl"], now=NOW), catalogue)
+    judged = {
+        item: history.scenarios[home] if home >= 0 else ""
+        for item, home in zip(history.items, history.item_scenario.tolist(), strict=True)
+    }
+    with open_workspace(str(tmp_path / "s"), learned, create=True) as workspace:
+        workspace.catalogue.upsert(rows)
+        workspace.ingest.apply(columns_of(log))
+        assert workspace.tables is not None
+        workspace.tables.write()
+        for name in DEPARTMENTS:
+            found = recommend(workspace, "u1", k=40, scenario=name)
+            assert {item.item_id for item in found} == {item for item, home in judged.items() if home == name}
+            assert {item.scenario for item in found} == {name}
+            assert has_items(workspace, name)
+        everything = {item.item_id for item in recommend(workspace, "u1", k=40, scenario="shelf")}
+        assert has_items(workspace, "shelf") == (words == "shelf")
+        assert everything == set(judged)
+        assert not has_items(workspace, "attic")
+
+
+def check_reasons(workspace: Workspace, user: str, found: list[Recommendation]) -> None:
+    states, _ = read_state(workspace, user)
+    times = set(states.ring_time.tolist()) | set(states.own_last.tolist())
+    for item in found:
+        assert item.because is not None
+        if item.source == "again":
+            assert item.because.item_id == item.item_id
+        if item.source in ("again", "next"):
+            assert item.because.timestamp in times
+            assert item.because.action == "click" and item.because.scenario in ("toys", "garden")
+        if item.source == "popular":
+            assert item.because.timestamp is None
+
+
+def test_modes(location: str, learned: Settings) -> None:
+    """`again` recommends own items only, `new` and `exclude_seen` none that was met."""
+    with open_workspace(location, learned, create=True) as workspace:
+        filled(workspace)
+        states, _ = read_state(workspace, "u3")
+        own = {
+            item.item_id for item in workspace.store.items.read(states.own_item.tolist()) if item is not None
+        }
+        assert {item.item_id for item in recommend(workspace, "u3", k=50, mode="again")} == own
+        assert not {item.item_id for item in recommend(workspace, "u3", k=50, mode="new")} & own
+        assert not {item.item_id for item in recommend(workspace, "u3", k=50, exclude_seen=True)} & own
+
+
+def test_a_model_of_other_states_is_refused(tmp_path: Path, learned: Settings) -> None:
+    """Other half-lives than the model was trained with: an error that names both."""
+    other = learned.model_copy(
+        update={"interest": InterestConfig(dim=DIM, half_lives_s=(60.0, 600.0, 6000.0))}
+    )
+    with pytest.raises(ModelError, match="6000"):
+        open_workspace(str(tmp_path / "s"), other, create=True)
+    with pytest.raises(ModelError, match="driftline train"):
+        open_workspace(
+            str(tmp_path / "s"),
+            PLAIN.model_copy(update={"transfer": TransferConfig(model=tmp_path / "absent")}),
+            create=True,
+        )
+
+
+def test_int8_is_a_model_of_its_own(tmp_path: Path, learned: Settings, model: Path) -> None:
+    """In 8 bits a model answers nearly the same, says that it is another, and searches the same items."""
+    small = learned.model_copy(update={"transfer": TransferConfig(model=model, int8=True)})
+    with (
+        open_workspace(str(tmp_path / "s"), learned, create=True) as workspace,
+        open_workspace(str(tmp_path / "t"), small, create=True) as other,
+    ):
+        filled(workspace)
+        filled(other)
+        exact, quantised = workspace.model, other.model
+        states = states_of(workspace.store, PLAIN.interest)[1]
+        assert quantised.fingerprint != exact.fingerprint
+        cosine = (exact(states).fused * quantised(states).fused).sum(axis=1)
+        assert cosine.min() > 0.98
+        assert isinstance(exact, LearnedModel) and isinstance(quantised, LearnedModel)
+        keys, base = exact.items.keys, exact.items.vectors
+        np.testing.assert_allclose(
+            exact.item_vectors(keys, base), quantised.item_vectors(keys, base), atol=1e-6
+        )
+    with pytest.raises(StoreMismatch, match="refuse"):
+        open_workspace(str(tmp_path / "s"), small, create=True)

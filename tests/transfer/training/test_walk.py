@@ -1,0 +1,74 @@
+"""States at the positions of a log are the states of replay."""
+
+import numpy as np
+import pytest
+
+from support.checks.reference_state import max_relative_error
+from support.fakes.learned import small_log
+from transfer.config import InterestConfig
+from transfer.state.packing import pack, unpack
+from transfer.state.states import empty_states
+from transfer.state.terms import EventTerms
+from transfer.state.update import apply_events
+from transfer.training.examples import examples
+from transfer.training.states_at import moments
+from transfer.training.walk import EventLog, baskets, walk
+
+CONFIG = InterestConfig(dim=8, half_lives_s=(600.0, 86400.0, 2592000.0))
+
+
+def before(log: EventLog, row: int) -> EventTerms:
+    """The events of the row's user before it."""
+    user = int(log.user[row])
+    rows = np.arange(log.offsets[user], row)
+    return EventTerms(
+        user=np.zeros(len(rows), np.int32),
+        time=log.time[rows],
+        key=log.key[rows],
+        action=log.action[rows],
+        item=log.item_keys[log.item[rows]],
+        scenario=log.scenario[rows],
+        scenario_names=log.scenario_names,
+        vectors=log.vectors,
+        vector=log.item[rows],
+    )
+
+
+@pytest.mark.parametrize("start", [-np.inf, 20_000.0])
+def test_every_basket_is_met_with_all_that_came_before_and_nothing_else(start: float) -> None:
+    """A state handed to training is the one that replay has at that moment, whether the walk begins early or late."""
+    log = small_log()
+    met = 0
+    for wave in walk(log, CONFIG, start):
+        for place, row in enumerate(wave.row.tolist()):
+            alone, _ = apply_events(empty_states(1, CONFIG), before(log, row), CONFIG)
+            one = unpack(pack(wave.states, CONFIG)[place : place + 1], CONFIG)
+            assert max_relative_error(one, alone) < 1e-5
+            met += 1
+    rows = baskets(log)
+    expected = (log.time[rows] >= start) & (rows > log.offsets[log.user[rows]])
+    assert met == int(expected.sum()) > 0
+
+
+def test_a_basket_is_no_part_of_its_own_state() -> None:
+    """What is predicted is not known: targets of a position are the items of its basket, distinct."""
+    log = small_log()
+    found = examples(log, CONFIG)
+    ends = np.append(baskets(log)[1:], len(log))
+    for place in range(0, len(found), 7):
+        row = int(found.row[place])
+        end = int(ends[np.searchsorted(baskets(log), row)])
+        targets = found.target_item[found.target_offsets[place] : found.target_offsets[place + 1]]
+        assert sorted(targets.tolist()) == sorted(set(log.item[row:end].tolist()))
+        assert found.time[place] == log.time[row]
+
+
+def test_moments_are_packed_states_by_row() -> None:
+    """The state at one row is asked for by that row; a user's first event has none."""
+    log = small_log()
+    rows = baskets(log)[[0, 3, 10, 25]]
+    found = moments(log, CONFIG, rows)
+    assert set(found) == {row for row in rows.tolist() if row not in log.offsets.tolist()}
+    for row, packed in found.items():
+        alone, _ = apply_events(empty_states(1, CONFIG), before(log, row), CONFIG)
+        assert max_relative_error(unpack([packed], CONFIG), alone) < 1e-5
