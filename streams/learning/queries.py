@@ -139,9 +139,8 @@ def seen_rows(history: History, queries: Queries) -> tuple[I64, I64]:
 
 def first_rows(history: History) -> I64:
     """(E,) the row of the user's first event with the same item; within a basket the first row counts."""
-    order = np.lexsort(
-        (history.item, history.user)
-    )  # stable: rows of one user and item stay in order of time
+    # Stable: rows of one user and item stay in order of time.
+    order = np.lexsort((history.item, history.user))
     starts = group_starts([history.user[order], history.item[order]])
     first = np.empty(len(history), np.int64)
     first[order] = np.repeat(order[starts], np.diff(np.append(starts, len(order))))

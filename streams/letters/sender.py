@@ -162,9 +162,8 @@ class DeadLetters:
             limit = min(limit, size_of(made)) // 2
             if limit < LEAST_BYTES:
                 return error
-            self._limit = min(
-                self._limit, limit
-            )  # the topic's limit, or a broker's in front of it, was told wrongly
+            # The topic, or a broker in front of it, takes less than it says.
+            self._limit = min(self._limit, limit)
 
     async def _queued(self, made: dict[str, Any]) -> Any:
         """The future of a letter's acknowledgement, or the error that kept it from being queued."""

@@ -149,9 +149,8 @@ class Taker:
             state = assignment.state_value(tp)
             if state.has_valid_position:
                 taken.positions[tp] = state.position
-            if (
-                tp in self._failed_ms and (state.timestamp or 0) > self._failed_ms[tp]
-            ):  # a fetch was answered since
+            # A fetch was answered since it failed.
+            if tp in self._failed_ms and (state.timestamp or 0) > self._failed_ms[tp]:
                 taken.mended.append(tp)
                 del self._failed_ms[tp]
         return taken

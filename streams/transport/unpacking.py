@@ -14,9 +14,8 @@ from streams.errors import UnreadableBatch
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 """Codes of the attributes of a batch; 0: not compressed."""
 
-_XERIAL = (
-    b"\x82SNAPPY\x00"  # the framing of Java's clients: a header of 16 bytes, then blocks with their lengths
-)
+_XERIAL = b"\x82SNAPPY\x00"
+"""Begins the framing of Java's clients: a header of 16 bytes, then blocks with their lengths."""
 _XERIAL_HEADER_BYTES = 16
 _INPUT_BYTES = 64 << 10
 

@@ -155,9 +155,8 @@ class Daemon:
             if workspace is not None:
                 self.metrics.info.labels(version("driftline"), workspace.model.fingerprint).set(1)
                 if self._settings.encoder.device.startswith("cuda"):
-                    await self._in_thread(
-                        workspace.content.warm_up
-                    )  # a GPU that was asked for and is not there
+                    # Fails now, not at the first text, where the GPU that was asked for is missing.
+                    await self._in_thread(workspace.content.warm_up)
             if workspace is not None and self._prepare is not None:
                 await self._until_there(partial(self._load, workspace), StoreUnavailable, "store unavailable")
             cluster: str | None = await self._until_there(

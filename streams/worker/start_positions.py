@@ -82,9 +82,8 @@ class StartPositions:
         self._lost = lost
         self._beginning = beginning or Beginning()
         self._lock = threading.Lock()
-        self._made_again = set(
-            self._beginning.made_again
-        )  # said once: the next assignment is none of another topic
+        # Said once: the next assignment is none of another topic.
+        self._made_again = set(self._beginning.made_again)
 
     def check_group(self) -> None:
         """Before the group is joined.

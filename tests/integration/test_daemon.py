@@ -26,9 +26,8 @@ def test_drained_states_equal_a_replay(
     broker: BrokerConfig, topic_prefix: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """`run --drain` processes what is there, commits, stops; the states are those of a replay of the same log."""
-    log = rows(
-        2000, texts=request.node.callspec.params["broker"] == "embedded"
-    )  # texts take a model: once is enough
+    # Texts need a model: one of the two brokers is enough.
+    log = rows(2000, texts=request.node.callspec.params["broker"] == "embedded")
     make_topics(broker, topic_prefix)
     send(broker, topic_prefix, log)
     arguments = ["--broker", broker.url, "--store", str(tmp_path / "live"), "--prefix", topic_prefix]

@@ -43,9 +43,8 @@ def from_blocks(exponent: I16, whole: I32) -> F64:
     """The vectors (N, ...) float64."""
     step = np.ldexp(1.0, exponent.astype(np.int64) - BITS)
     vectors: F64 = whole.astype(np.float64)
-    vectors *= step.reshape(
-        -1, *(1,) * (whole.ndim - 1)
-    )  # a second array of this size costs more than the product
+    # In place: a second array of this size costs more than the product.
+    vectors *= step.reshape(-1, *(1,) * (whole.ndim - 1))
     return vectors
 
 

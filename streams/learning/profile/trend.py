@@ -42,9 +42,8 @@ def trend_curve(history: History, questions: Questions) -> Curve:
             weight = np.exp2((time[done:until] - end) / life)
             counts[k] += np.bincount(item[done:until], weight, minlength=counts.shape[1])
             falling = np.sort(-counts[k])
-            rank = np.searchsorted(
-                falling, -counts[k][target]
-            )  # ties: as good as the best of them, alike for all
+            # Ties: all of them rank as the best of them.
+            rank = np.searchsorted(falling, -counts[k][target])
             gains[k, low:high] = np.where(counts[k][target] > 0, gain(rank), 0.0)
         done = until
     question = questions.target_question[by_time]

@@ -18,10 +18,8 @@ from streams.broker.embedded import EmbeddedBroker, dying_with_us
 from streams.broker.topics import ensure_topics
 
 README = Path(__file__).parents[3] / "README.md"
-QUICK = {
-    "BROKER_SESSION_TIMEOUT": "3",
-    "BROKER_HEARTBEAT_INTERVAL": "0.5",
-}  # the embedded broker takes half of it to join
+QUICK = {"BROKER_SESSION_TIMEOUT": "3", "BROKER_HEARTBEAT_INTERVAL": "0.5"}
+"""The embedded broker takes half of the session timeout to let a member join."""
 
 
 def example() -> str:

@@ -148,9 +148,8 @@ def test_two_threads_of_a_process_never_have_the_same_user_at_once(both: tuple[W
         if step == "users prepared":
             prepared.append(threading.get_ident())
             if len(set(prepared)) == 1:
-                second.wait(
-                    1.0
-                )  # a second thread that got so far is let on; one that may not, is waited for in vain
+                # A second thread that gets this far ends the wait; one that must not never comes.
+                second.wait(1.0)
             else:
                 second.set()
 

@@ -73,9 +73,8 @@ def test_flushes_are_sized_by_time(workspace: Workspace) -> None:
     """What waits is cut so that a flush takes about `flush_s`, however many events that are."""
 
     async def story(worker: Worker) -> None:
-        await worker.through(
-            batch(*[event(f"u{n}", "a") for n in range(500)])
-        )  # teaches the time of an event
+        # The first batch teaches the lane how long an event takes.
+        await worker.through(batch(*[event(f"u{n}", "a") for n in range(500)]))
         await worker.through(
             *[batch(*[event(f"u{n}", "b") for n in range(500)], first=500 * k) for k in range(1, 5)]
         )

@@ -56,9 +56,8 @@ class ReferenceState:
     global_sums: np.ndarray = field(init=False)
     slots: dict[str, Slot] = field(default_factory=dict)
     own: dict[int, Own] = field(default_factory=dict)
-    ring: list[tuple[float, int, int, int, str]] = field(
-        default_factory=list
-    )  # time, key, item, action, scenario
+    ring: list[tuple[float, int, int, int, str]] = field(default_factory=list)
+    """time, key, item, action, scenario"""
 
     def __post_init__(self) -> None:
         self.global_sums = np.zeros((len(self.config.half_lives_s) - 1, self.config.dim))

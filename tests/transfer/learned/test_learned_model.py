@@ -82,9 +82,8 @@ def test_a_model_survives_its_folder(tmp_path: Path) -> None:
     fingerprint = save_model(tmp_path / "model", model, TablesConfig(), {"seed": 7})
     again = load_model(tmp_path / "model")
     assert again.fingerprint == fingerprint
-    np.testing.assert_allclose(
-        again(states).fused, model(states).fused, atol=2e-3
-    )  # items are kept in float16
+    # Items are stored in float16.
+    np.testing.assert_allclose(again(states).fused, model(states).fused, atol=2e-3)
     assert report_of(tmp_path / "model") == {"seed": 7} and tables_of(tmp_path / "model") == TablesConfig()
     with torch.no_grad():
         next(model.network.parameters()).add_(1e-3)

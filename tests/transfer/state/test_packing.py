@@ -198,9 +198,8 @@ def test_fields_that_an_older_record_has_not_got_are_zero() -> None:
     layout, life = Layout(SMALL), shopper(1, 1, SMALL)
     blob = pack(life, SMALL)[0]
     start = PREFIX + layout.head.itemsize + layout.slot.itemsize
-    blob = rewritten(
-        blob, start + layout.own.itemsize - 1, 1, b""
-    )  # without the slot, which is the last field
+    # Without the slot, which is the last field.
+    blob = rewritten(blob, start + layout.own.itemsize - 1, 1, b"")
     back = unpack([with_size(blob, "own_bytes", layout.own.itemsize - 1)], SMALL)
     assert max_relative_error(back, life) < 1e-9
 

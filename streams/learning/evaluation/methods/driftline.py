@@ -131,13 +131,11 @@ LEARNINGS = 3000
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "": {},
     "no-transfer": {"transfer": "none"},  # a scenario's interest is its own slot's alone
-    "blend": {
-        "transfer": "blend"
-    },  # it borrows from the whole of the user's sums, not from other slots by attention
+    # It borrows from all of the user's sums, not from other slots by attention.
+    "blend": {"transfer": "blend"},
     "no-emergence": {"use_emergence": False},  # slots do not tell of the present against the past
-    "no-ring": {
-        "use_ring": False
-    },  # in the network; item-to-item evidence still starts from the latest items
+    # In the network; item-to-item evidence still starts from the latest items.
+    "no-ring": {"use_ring": False},
     "no-slots": {"use_slots": False},  # one interest for all scenarios
     "no-again": {"use_again": False},
     "no-trend": {"use_recent": False},  # shares of all time only
