@@ -23,7 +23,7 @@ from transfer.config import InterestConfig
 from transfer.learned.config import NetworkConfig
 from transfer.learned.folder import load_model
 from transfer.learned.int8 import in_8_bits
-from transfer.learned.model import ItemTable, LearnedModel
+from transfer.learned.model import LearnedModel, TrainedItems
 from transfer.learned.network import TransferNetwork
 from transfer.state.states import InterestStates, empty_states
 from transfer.state.terms import EventTerms
@@ -73,7 +73,7 @@ def random_model(config: InterestConfig, rng: np.random.Generator) -> LearnedMod
         TransferNetwork(shape, ITEMS),
         None,
         config,
-        ItemTable(keys, vectors, np.arange(1, ITEMS + 1)),
+        TrainedItems(keys, vectors, np.arange(1, ITEMS + 1)),
         {},
         "random",
     )

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class TextBatch:
     """One pass of the model."""
 
     rows: npt.NDArray[np.int64]
@@ -35,7 +35,7 @@ def plan_batches(
     buckets: npt.NDArray[np.int64],
     tokens_per_batch: int,
     padding_tokens: int,
-) -> Iterator[Batch]:
+) -> Iterator[TextBatch]:
     """Batches over texts of `lengths` (N,) int64 tokens, longest first, each text in exactly one.
 
     A batch ends where rows x padded length would pass `tokens_per_batch` (one row is always allowed), or
@@ -54,5 +54,5 @@ def plan_batches(
         # Padding beyond each text's own bucket, summed up: ascending, so the cut is a search.
         extra = np.cumsum(length - ordered[start : start + rows])
         rows = max(1, int(np.searchsorted(extra, padding_tokens, side="right")))
-        yield Batch(order[start : start + rows], length)
+        yield TextBatch(order[start : start + rows], length)
         start += rows

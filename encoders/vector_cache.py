@@ -12,7 +12,7 @@ _FIRST_ROWS = 1024
 _EVICT_SHARE = 16
 
 
-class ItemVectors:
+class ItemVectorCache:
     """Vectors of up to `capacity` items, least recently used out first; (N, dim) float32, keys uint64.
 
     An entry is confirmed (the vector of the item's content) or provisional (of an item that no catalogue

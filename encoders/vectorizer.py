@@ -1,4 +1,4 @@
-"""ItemSpace: the vectors of one store, of items and of texts, with a fitted item encoder or without."""
+"""ItemVectorizer: the vectors of one store, of items and of texts, with a fitted item encoder or without."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ U64 = npt.NDArray[np.uint64]
 Bool = npt.NDArray[np.bool_]
 
 
-class ItemSpace:
+class ItemVectorizer:
     """Items and texts to (N, D) float32 unit vectors that may be compared with each other.
 
     Without a fitted encoder an item's vector is that of its text; with one, behaviour and mapped text together. An

@@ -12,7 +12,7 @@ import grpc
 from sinks.addresses import addresses
 from sinks.config import StoreConfig
 from sinks.errors import StoreError, StoreNotFound, StoreUnavailable
-from sinks.nodes import Method, Nodes
+from sinks.nodes import Nodes, RpcMethod
 
 Response = TypeVar("Response")
 
@@ -76,7 +76,7 @@ class ServerChannel:
 
     def call(
         self,
-        method: Method[Response],
+        method: RpcMethod[Response],
         request: Any,
         work: Work,
         allowed: grpc.StatusCode | None = None,

@@ -50,7 +50,7 @@ class CollectionSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class StoreLayout:
     """The collections of one store."""
 
     users: CollectionSpec
@@ -78,7 +78,7 @@ class FoundCollection:
     """what to do against that, for the message"""
 
 
-def store_layout(config: StoreConfig, dim: int, version: Version | None = None) -> Layout:
+def store_layout(config: StoreConfig, dim: int, version: Version | None = None) -> StoreLayout:
     """The collections that a store with these settings, or a version of it, is created with.
 
     >>> store_layout(StoreConfig(), 8, Version("m2", tower=True)).items.name
@@ -89,7 +89,7 @@ def store_layout(config: StoreConfig, dim: int, version: Version | None = None) 
     if config.interests:
         # MaxSim over a handful of rows; a graph over every row would cost more than it gives.
         users[INTERESTS] = VectorSpec(dim, multi=True, graph=False)
-    return Layout(
+    return StoreLayout(
         users=CollectionSpec(
             versioned("users", version.name),
             users,

@@ -53,7 +53,7 @@ class _Record:
     renewed_at: float
 
 
-class Leases:
+class CollectionLeases:
     """See `sinks.protocols.Leases`."""
 
     def __init__(

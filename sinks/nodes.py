@@ -62,7 +62,7 @@ _OPTIONS: tuple[tuple[str, int | str], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Method(Generic[Response]):
+class RpcMethod(Generic[Response]):
     """One method of a service, to be called on any node."""
 
     path: str
@@ -117,9 +117,9 @@ class Nodes:
                 self._current = (failed + 1) % len(self.addresses)
             return self._current
 
-    def unary_unary(self, path: str, *serializers: Any, **more: Any) -> Method[Any]:
+    def unary_unary(self, path: str, *serializers: Any, **more: Any) -> RpcMethod[Any]:
         """As a grpc.Channel has it, for generated stubs; the result is called by `sinks.channel.ServerChannel.call`."""
-        return Method(
+        return RpcMethod(
             path, tuple(channel.unary_unary(path, *serializers, **more) for channel in self._channels)
         )
 

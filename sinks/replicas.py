@@ -27,7 +27,7 @@ from qdrant_client import grpc as messages
 
 from sinks.channel import ServerChannel, Work
 from sinks.errors import StoreError, StoreNotFound, StoreUnavailable
-from sinks.nodes import Method
+from sinks.nodes import RpcMethod
 
 log = logging.getLogger(__name__)
 
@@ -113,13 +113,13 @@ class Replicas:
         """Whether reads on which a write depends have to ask a majority."""
         return self._channel.writes and self.count > 1
 
-    def update(self, method: Method[Any], request: Any) -> Any:
+    def update(self, method: RpcMethod[Any], request: Any) -> Any:
         """The request of an update, a message or its bytes, with the ordering that it needs here."""
         if self.count < 2:
             return request
         return _with(request, "ordering", _ORDERING_FIELD[method.name], self._ordering)
 
-    def settled(self, method: Method[Any], request: Any) -> Any:
+    def settled(self, method: RpcMethod[Any], request: Any) -> Any:
         """The request of a read on which a write depends, a message or its bytes, with the consistency that it needs
         here."""
         if not self.settles:

@@ -17,7 +17,7 @@ from sinks.collection import Collection, Found, Key, Mode, Payload, PointBatch, 
 from sinks.config import StoreConfig
 from sinks.errors import ReplicasDiffer, StoreUnavailable
 from sinks.layout import CollectionSpec, FoundCollection, FoundVector
-from sinks.nodes import Method
+from sinks.nodes import RpcMethod
 from sinks.replicas import Replicas, least_acknowledged
 from sinks.wire import encode_among, encode_count, encode_set_payload, encode_upsert
 
@@ -161,12 +161,12 @@ class ServerCollection:
         )
         self._applied(self._points.CreateFieldIndex, request, Work(f"indexing {field} of", self._name))
 
-    def _answer(self, method: Method[Any], request: Any, work: Work, settled: bool = False) -> Any:
+    def _answer(self, method: RpcMethod[Any], request: Any, work: Work, settled: bool = False) -> Any:
         if settled and self._replicas is not None:
             request = self._replicas.settled(method, request)
         return self._channel.call(method, request, work)
 
-    def _applied(self, method: Method[Any], request: Any, work: Work) -> None:
+    def _applied(self, method: RpcMethod[Any], request: Any, work: Work) -> None:
         self._channel.writes = True
         if self._replicas is not None:
             request = self._replicas.update(method, request)
@@ -177,7 +177,7 @@ class ServerCollection:
             raise StoreUnavailable(f"not confirmed ({name}): {work} at {self._channel.location}")
 
 
-def _raw(channel: ServerChannel, method: str, answer: Any) -> Method[Any]:
+def _raw(channel: ServerChannel, method: str, answer: Any) -> RpcMethod[Any]:
     """A method of the points' service that takes the bytes of a request."""
     return channel.grpc.unary_unary(
         f"/qdrant.Points/{method}", request_serializer=None, response_deserializer=answer.FromString

@@ -47,7 +47,7 @@ class SourceInfo:
     """what was said of it last, as JSON"""
 
 
-class Sources:
+class CollectionSources:
     """See `sinks.protocols.Sources`."""
 
     def __init__(

@@ -21,15 +21,15 @@ from sinks.layout import (
     STORE_VERSION,
     CollectionSpec,
     FoundCollection,
-    Layout,
+    StoreLayout,
     check_collection,
     live_alias,
     store_layout,
 )
-from sinks.leases import Lease, Leases
+from sinks.leases import CollectionLeases, Lease
 from sinks.meta import Identity, Meta
 from sinks.progress import Progress
-from sinks.sources import Sources
+from sinks.sources import CollectionSources
 from sinks.upgrade import upgrade
 from sinks.users import Users
 from sinks.versions import (
@@ -138,8 +138,8 @@ class EngineStore:
         self._progress = Progress(users)
         self.users = self._open_users(users, confirm)
         self.items = Items(items, config, dim, tower=self.version.tower, confirm=confirm)
-        self.sources = Sources(meta, self._progress, confirm, self._upgrade)
-        self.leases = Leases(meta, prepare=self._upgrade, alone=engine.exclusive)
+        self.sources = CollectionSources(meta, self._progress, confirm, self._upgrade)
+        self.leases = CollectionLeases(meta, prepare=self._upgrade, alone=engine.exclusive)
 
     @property
     def id(self) -> str:
@@ -372,7 +372,7 @@ def _meta(
     return meta, identity
 
 
-def _collections(engine: Engine, layout: Layout) -> tuple[Collection, Collection]:
+def _collections(engine: Engine, layout: StoreLayout) -> tuple[Collection, Collection]:
     """Users and items of one version."""
     users, items = _checked(engine, layout.users), _checked(engine, layout.items)
     if users is None or items is None:
@@ -426,7 +426,7 @@ def _strangers(collection: Collection, meta: Collection | None) -> int:
     return points - 1 if points and collection is meta and VersionRecord(meta).read().epoch else points
 
 
-def _is_complete(engine: Engine, layout: Layout) -> bool:
+def _is_complete(engine: Engine, layout: StoreLayout) -> bool:
     meta = _checked(engine, layout.meta)
     return meta is not None and Meta(meta).identity() is not None
 

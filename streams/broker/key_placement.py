@@ -31,7 +31,7 @@ class Sampled:
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class KeyPlacement:
     """What a sample of one topic says."""
 
     records: int
@@ -65,7 +65,7 @@ class Placement:
         return "both" if left and more_than_chance and explained >= 0.9 * self.keys else "none"
 
 
-def placement(sample: Sequence[Sampled], partitions: int) -> Placement:
+def placement(sample: Sequence[Sampled], partitions: int) -> KeyPlacement:
     """Judge the sampled records of a topic with so many partitions.
 
     >>> sample = [Sampled(murmur2_partition(b"ada", 4), b"ada", "ada")]
@@ -78,7 +78,7 @@ def placement(sample: Sequence[Sampled], partitions: int) -> Placement:
     for record in sample:
         if record.user_id is not None:
             where.setdefault(record.user_id, set()).add(record.partition)
-    return Placement(
+    return KeyPlacement(
         records=len(sample),
         null_keys=sum(record.key is None for record in sample),
         other_keys=sum(
@@ -94,7 +94,7 @@ def placement(sample: Sequence[Sampled], partitions: int) -> Placement:
     )
 
 
-def advice(found: Placement) -> str:
+def advice(found: KeyPlacement) -> str:
     """What to set in the producer, "" where nothing has to be: for speed, since the states are exact either way."""
     steps = []
     if found.null_keys:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from streams.broker.key_placement import Placement, Sampled
+    from streams.broker.key_placement import KeyPlacement, Sampled
     from streams.cli.doctor_topics import Told
     from streams.transport.record import FetchedRecord
 
@@ -65,7 +65,7 @@ def sampled(record: FetchedRecord) -> Sampled:
     return Sampled(record.partition, record.key, user_id)
 
 
-def words(found: Placement) -> str:
+def words(found: KeyPlacement) -> str:
     """What the sample of a topic says.
 
     >>> from streams.broker.key_placement import Sampled, placement

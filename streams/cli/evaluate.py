@@ -30,7 +30,7 @@ USERS = 4
 """Whose weights over time the report shows."""
 
 
-class Task(StrEnum):
+class TaskChoice(StrEnum):
     """What is asked."""
 
     OPEN = "open"
@@ -67,8 +67,9 @@ def evaluate(
         ),
     ] = "popularity,popularity-7d,own,own+popularity-7d,own+markov",
     task: Annotated[
-        Task, typer.Option("--task", help="open: rank everything; given: the request names its scenario.")
-    ] = Task.OPEN,
+        TaskChoice,
+        typer.Option("--task", help="open: rank everything; given: the request names its scenario."),
+    ] = TaskChoice.OPEN,
     split: Annotated[
         SplitName,
         typer.Option(
@@ -158,7 +159,7 @@ def evaluate(
         content = _content(history, settings, json_)
         plan = Plan(
             methods=chosen,
-            tasks=("open", "given") if task is Task.BOTH else (task.value,),
+            tasks=("open", "given") if task is TaskChoice.BOTH else (task.value,),
             seeds=seeds,
             sample=sample,
             dormant_s=dormant_days * DAY,

@@ -119,7 +119,7 @@ class RunningDigest:
 
 def digests_at(
     batches: Iterable[Digests], states: dict[int, set[str]], most_parts: int = 64
-) -> tuple[list[Part], list[RunningDigest]]:
+) -> tuple[list[KnownRows], list[RunningDigest]]:
     """Which known rows a file begins with, one known run of rows after the other.
 
     Args:
@@ -131,7 +131,7 @@ def digests_at(
     part on.
     """
     ends = np.array(sorted(states), np.int64)
-    parts: list[Part] = []
+    parts: list[KnownRows] = []
     running = [RunningDigest()]
     starts = {0}
     row = 0
@@ -147,7 +147,7 @@ def digests_at(
                 at = one.start + size
                 digest = one.hex()
                 if digest in states[size]:
-                    parts.append(Part(one.start, at, digest))
+                    parts.append(KnownRows(one.start, at, digest))
                     if at not in starts and len(starts) < most_parts:
                         starts.add(at)
                         running.append(RunningDigest(at))
@@ -157,7 +157,7 @@ def digests_at(
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class KnownRows:
     """Rows of a file, from `start` to before `end`, that are all the rows of a known log; `digest` is of them."""
 
     start: int

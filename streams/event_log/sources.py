@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from streams.event_log.content import Digests, Part, RunningDigest, Sketch, digests_at
+from streams.event_log.content import Digests, KnownRows, RunningDigest, Sketch, digests_at
 from streams.event_log.positions import Positions
 from streams.event_log.stream import StreamShare
 
@@ -119,7 +119,7 @@ class FileContent:
     """
 
     rows: int
-    parts: Sequence[Part]
+    parts: Sequence[KnownRows]
     running: Sequence[RunningDigest]
 
     def of(self, start: int) -> RunningDigest:

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from encoders.content import ContentEncoder
 from encoders.prepare import item_text
-from encoders.vector_cache import ItemVectors
-from encoders.vectorizer import ItemSpace
+from encoders.vector_cache import ItemVectorCache
+from encoders.vectorizer import ItemVectorizer
 from sinks.points import WITHOUT_TEXT, ItemPoints, ItemRecord, item_key
 from sinks.protocols import Store
 from streams.events.event import ItemRow
@@ -47,8 +47,8 @@ class CatalogueWriter:
         *,
         store: Store,
         content: ContentEncoder,
-        space: ItemSpace,
-        memory: ItemVectors,
+        space: ItemVectorizer,
+        memory: ItemVectorCache,
         metrics: Metrics,
         now: Callable[[], float],
         save_whitening: Callable[[], None],

@@ -39,7 +39,7 @@ from streams.counts.counts import TableCounts
 from streams.events.columns import EventColumns, take
 from streams.events.watermarks import advanced, redelivered
 from streams.failpoints import Failpoints
-from streams.ingest.preparation import Preparation, Prepared
+from streams.ingest.preparation import Preparation, PreparedEvents
 from streams.ingest.source_numbers import SourceNumbers
 from streams.ingest.user_cache import NO_PARTITION, SEVERAL_PARTITIONS, HeldUser, UserCache
 from streams.ingest.user_locks import UserLocks
@@ -133,7 +133,7 @@ class Ingest:
 class _Try:
     """A write that was sent, and which of the call's events are in it."""
 
-    prepared: Prepared
+    prepared: PreparedEvents
     rows: npt.NDArray[np.int64]
     """(B',) of each prepared event in the call's columns, ascending"""
 
@@ -288,7 +288,7 @@ class Applying:
         ingest.metrics.refused_writes.inc(int((~taken).sum()))
         ingest.metrics.batch.observe(len(columns))
 
-    def _note(self, rows: npt.NDArray[np.int64], prepared: Prepared) -> None:
+    def _note(self, rows: npt.NDArray[np.int64], prepared: PreparedEvents) -> None:
         """These events are about to be sent: should they be found inside later, this is what brought them there."""
         number = max(self._tries, default=-1) + 1
         self._tries[number] = _Try(prepared, rows)
@@ -313,7 +313,7 @@ class Applying:
 
     def _remember(
         self,
-        prepared: Prepared,
+        prepared: PreparedEvents,
         held: Sequence[HeldUser],
         taken: npt.NDArray[np.bool_],
         token: int | None,

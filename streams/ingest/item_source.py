@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from encoders.vector_cache import ItemVectors
-from encoders.vectorizer import ItemSpace
+from encoders.vector_cache import ItemVectorCache
+from encoders.vectorizer import ItemVectorizer
 from sinks.points import PLACEHOLDER, ItemPoints, item_key
 from sinks.protocols import Store
 from streams.metrics import Metrics
@@ -28,8 +28,8 @@ class ItemSource:
     def __init__(
         self,
         store: Store,
-        space: ItemSpace,
-        memory: ItemVectors,
+        space: ItemVectorizer,
+        memory: ItemVectorCache,
         metrics: Metrics,
         now: Callable[[], float],
         searched: Callable[[U64, F32], F32 | None],

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.content import ContentEncoder
-from encoders.vectorizer import ItemSpace
+from encoders.vectorizer import ItemVectorizer
 from sinks.points import UserPoints
 from streams.counts.sequences import batch_sequences
 from streams.events.columns import U64, EventColumns, take
@@ -29,7 +29,7 @@ from transfer.state.states import take as take_states
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
+class PreparedEvents:
     """What some events make of their users, and what is needed to count them once the store has it."""
 
     columns: EventColumns
@@ -49,7 +49,7 @@ class Preparation:
         self,
         *,
         content: ContentEncoder,
-        space: ItemSpace,
+        space: ItemVectorizer,
         items: ItemSource,
         lock: AbstractContextManager[object],
         config: InterestConfig,
@@ -68,7 +68,7 @@ class Preparation:
 
     def prepare(
         self, columns: EventColumns, states: Sequence[bytes], watermarks: Sequence[Watermark]
-    ) -> Prepared:
+    ) -> PreparedEvents:
         """The users' points after these events. May be repeated.
 
         Args:
@@ -86,9 +86,11 @@ class Preparation:
             result = advance(columns, before, keys, item_vectors, text_vectors, self._config, self._model)
         with self._stage("transfer"):
             points = user_points(columns.users, result, list(watermarks), self._config)
-        return Prepared(columns, before, keys, result.applied, points)
+        return PreparedEvents(columns, before, keys, result.applied, points)
 
-    def steps(self, prepared: Prepared, events: npt.NDArray[np.bool_], tables: TablesConfig) -> Steps | None:
+    def steps(
+        self, prepared: PreparedEvents, events: npt.NDArray[np.bool_], tables: TablesConfig
+    ) -> Steps | None:
         """What some of the prepared events add to the tables, (B,) bool; None: nothing."""
         columns, before, keys, applied = (
             prepared.columns,

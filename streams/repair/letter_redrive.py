@@ -61,7 +61,7 @@ class Kept:
 
 
 @dataclass(slots=True)
-class Redriven:
+class RedrivenLetters:
     """What became of letters."""
 
     applied: int = 0
@@ -102,13 +102,13 @@ class LetterRedrive:
         self._max_future_s = max_future_s
         self._quarantined = quarantined
 
-    def redrive(self, letters: Sequence[StoredLetter]) -> Redriven:
+    def redrive(self, letters: Sequence[StoredLetter]) -> RedrivenLetters:
         """Apply what can be applied now.
 
         Raises:
             StoreUnavailable: call again with the same letters.
         """
-        result = Redriven()
+        result = RedrivenLetters()
         for start in range(0, len(letters), AT_A_TIME):
             self._some(letters[start : start + AT_A_TIME], result)
         return result
@@ -129,7 +129,7 @@ class LetterRedrive:
                     found.append(columns)
         return found
 
-    def _some(self, letters: Sequence[StoredLetter], result: Redriven) -> None:
+    def _some(self, letters: Sequence[StoredLetter], result: RedrivenLetters) -> None:
         by_identity = {letter.identity(self._cluster): letter for letter in letters}
         known = self._store.sources.find(list(by_identity))
         numbers = {info.number: identity for identity, info in known.items()}
@@ -190,7 +190,7 @@ class LetterRedrive:
         return decoded.rejects[0] if decoded.rejects else decoded.columns
 
     def _apply(
-        self, columns: EventColumns, by_identity: Mapping[str, StoredLetter], result: Redriven
+        self, columns: EventColumns, by_identity: Mapping[str, StoredLetter], result: RedrivenLetters
     ) -> None:
         waiting = set(self._quarantined(columns.users))
         held_back = np.array([row in waiting for row in range(len(columns.users))], bool)[columns.user]
@@ -223,7 +223,7 @@ class LetterRedrive:
         columns: EventColumns,
         rows: np.ndarray[tuple[int], np.dtype[np.int64]],
         by_identity: Mapping[str, StoredLetter],
-        result: Redriven,
+        result: RedrivenLetters,
         why: tuple[str, str],
     ) -> EventColumns:
         if not len(rows):
@@ -236,13 +236,13 @@ class LetterRedrive:
         columns: EventColumns,
         rows: Sequence[int],
         by_identity: Mapping[str, StoredLetter],
-        result: Redriven,
+        result: RedrivenLetters,
         why: tuple[str, str],
     ) -> None:
         for row in rows:
             result.kept.append(Kept(by_identity[columns.sources[columns.source[row]]], *why))
 
-    def _apply_items(self, letters: Mapping[str, StoredLetter], result: Redriven) -> None:
+    def _apply_items(self, letters: Mapping[str, StoredLetter], result: RedrivenLetters) -> None:
         """Catalogue rows; one whose item the catalogue has by now is kept, since that may be the later word."""
         done = []
         for identity, letter in letters.items():

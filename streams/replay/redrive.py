@@ -17,7 +17,7 @@ from transfer.config import ACTIONS
 
 
 @dataclass(frozen=True, slots=True)
-class Redriven:
+class RedrivenLog:
     """What a re-drive did: acknowledged events by topic, and rows that are no valid events, by reason."""
 
     sent: dict[str, int]
@@ -29,7 +29,7 @@ def redrive(
     broker: BrokerConfig,
     topics: Mapping[str, str],
     progress: Callable[[LogBatch], None] | None = None,
-) -> Redriven:
+) -> RedrivenLog:
     """Send the log's events to the topics of their actions; return when all are acknowledged.
 
     Key = user id; value = the event's JSON with its own time and event id. A user's events keep the log's
@@ -53,7 +53,7 @@ async def _redrive(
     broker: BrokerConfig,
     topics: Mapping[str, str],
     progress: Callable[[LogBatch], None] | None,
-) -> Redriven:
+) -> RedrivenLog:
     sent = dict.fromkeys(topics.values(), 0)
     rejected: dict[str, int] = {}
     async with Publisher(broker) as publisher:
@@ -71,4 +71,4 @@ async def _redrive(
                 rejected[reject.reason] = rejected.get(reject.reason, 0) + 1
             if progress is not None:
                 progress(batch)
-    return Redriven(sent, rejected)
+    return RedrivenLog(sent, rejected)

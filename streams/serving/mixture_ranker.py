@@ -16,7 +16,7 @@ import torch
 from streams.serving.because import Because, Reasons
 from streams.serving.served_items import Served
 from transfer.arrays import F32, I64
-from transfer.learned.item_index import OPEN, ItemSpace, picked
+from transfer.learned.item_index import OPEN, ItemIndex, picked
 from transfer.learned.mixture import Mixture
 from transfer.learned.model import LearnedModel
 from transfer.learned.ranking import rank
@@ -94,7 +94,7 @@ def _because(
     return Because(home)
 
 
-def _lenders(states: InterestStates, model: LearnedModel, space: ItemSpace, codes: I64) -> list[str]:
+def _lenders(states: InterestStates, model: LearnedModel, space: ItemIndex, codes: I64) -> list[str]:
     """(C,) for each code the scenario s whose w_s T_s . t is greatest: of the query's parts the one that it answers most."""
     names = states.slot_names(0)
     if not names:
@@ -104,7 +104,7 @@ def _lenders(states: InterestStates, model: LearnedModel, space: ItemSpace, code
     return [names[slot] for slot in share.argmax(axis=1).tolist()]
 
 
-def _leads(requests: Requests, mixture: Mixture, space: ItemSpace, codes: I64) -> I64:
+def _leads(requests: Requests, mixture: Mixture, space: ItemIndex, codes: I64) -> I64:
     """(C,) code of the latest item from which most of p_next of each code comes, -1 where none leads to it."""
     with torch.inference_mode():
         weights = mixture(requests.evidence())

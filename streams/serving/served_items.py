@@ -16,7 +16,7 @@ from streams.counts.counts import read_tables
 from transfer.arrays import I32, U64
 from transfer.counts.counts import ItemTables
 from transfer.item_homes import homes
-from transfer.learned.item_index import OPEN, ItemSpace
+from transfer.learned.item_index import OPEN, ItemIndex
 from transfer.learned.model import LearnedModel
 
 AT_A_TIME = 1000
@@ -28,13 +28,13 @@ REFRESH_S = 60.0
 class Served:
     """Items and tables of one moment; `items[code]` is the item of a code."""
 
-    space: ItemSpace
+    space: ItemIndex
     """items are at home where their events are, as in an evaluation (`transfer.item_homes`)"""
-    by_catalogue: ItemSpace
+    by_catalogue: ItemIndex
     """the same, items where the catalogue says: for requests in a scenario that no event knows"""
     items: Sequence[ItemRecord]
 
-    def asked(self, scenario: str | None) -> tuple[ItemSpace, int]:
+    def asked(self, scenario: str | None) -> tuple[ItemIndex, int]:
         """The space for a request, and the code in it of the scenario that it names.
 
         OPEN for none, for one that nothing is known of, and for one without items where items belong to scenarios.
@@ -45,7 +45,7 @@ class Served:
         code = space.scenarios.index(scenario)
         return space, code if len(space.members(code)) else OPEN
 
-    def home_of(self, code: int, space: ItemSpace) -> str:
+    def home_of(self, code: int, space: ItemIndex) -> str:
         """The item's scenario in a space of `asked`; where that is silent, the one by the catalogue; "" for none."""
         home = int(space.home[code])
         return space.scenarios[home] if home >= 0 else self.items[code].scenario
@@ -91,7 +91,7 @@ class ServedItems:
         code = {name: position for position, name in enumerate(names)}
         told = np.array([code.get(item.scenario, -1) for item in items], np.int32)
         towers = self._model.towers(keys, base)
-        space = ItemSpace(keys, towers, np.arange(len(keys)), _homes(tables, keys, told), names, tables)
+        space = ItemIndex(keys, towers, np.arange(len(keys)), _homes(tables, keys, told), names, tables)
         return Served(space, replace(space, home=told), items)
 
 

@@ -15,12 +15,12 @@ from streams.events.event import Reject
 from streams.settings import Settings
 from streams.transport.consumer import BatchApp, BatchConsumer
 from streams.transport.fetching import FetchBounds
-from streams.worker.batch import ITEMS, Batch
+from streams.worker.batch import ITEMS, LaneBatch
 from streams.worker.group_pairing import GroupStamp
 from streams.worker.lanes import Lanes
 
 
-class Progress:
+class PartitionProgress:
     """What the monitor needs to know of each partition: when the newest processed record was sent, or else the first one
     that waits."""
 
@@ -32,7 +32,7 @@ class Progress:
 class GroupMembership:
     """What the app's consumer says of batches; see `streams.worker.lane_work.Membership`."""
 
-    def __init__(self, app: BatchApp, progress: Progress) -> None:
+    def __init__(self, app: BatchApp, progress: PartitionProgress) -> None:
         self._app = app
         self._progress = progress
 
@@ -41,15 +41,15 @@ class GroupMembership:
         consumer: BatchConsumer = self._app.consumer  # type: ignore[assignment]
         return consumer
 
-    def is_current(self, batch: Batch) -> bool:
+    def is_current(self, batch: LaneBatch) -> bool:
         """Whether the batch is of the present assignment."""
         return self._consumer.is_current(batch.message)
 
-    def owns(self, batch: Batch) -> bool:
+    def owns(self, batch: LaneBatch) -> bool:
         """Whether the group still says that the batch's partition is ours."""
         return self._consumer.owns(batch.message)
 
-    def done(self, batch: Batch) -> None:
+    def done(self, batch: LaneBatch) -> None:
         """Let the batch's offset be committed."""
         self._consumer.mark_done(batch.message)
         self._progress.sent_at[batch.message.tp] = batch.records[-1].timestamp / 1000
@@ -96,14 +96,14 @@ def connect(
     app: BatchApp,
     settings: Settings,
     lanes: Lanes,
-    progress: Progress,
+    progress: PartitionProgress,
     sources: PartitionSources,
     on_problem: Callable[[str], None],
 ) -> None:
     """Let the app's agents feed the lanes, and the lanes follow the assignment. on_problem: told why it can't go on."""
     topics = {**settings.topics.by_action(), ITEMS: settings.topics.name("items")}
 
-    def stop_at_refused(batch: Batch) -> None:
+    def stop_at_refused(batch: LaneBatch) -> None:
         refused = batch.refused() if settings.daemon.on_unreadable == "stop" else []
         if refused:
             lanes.abandon()
@@ -118,7 +118,11 @@ def connect(
 
 
 def _agent(
-    kind: str, lanes: Lanes, progress: Progress, sources: PartitionSources, look: Callable[[Batch], None]
+    kind: str,
+    lanes: Lanes,
+    progress: PartitionProgress,
+    sources: PartitionSources,
+    look: Callable[[LaneBatch], None],
 ) -> Any:
     async def consume(stream: Any) -> None:
         async for records in stream:
@@ -126,14 +130,14 @@ def _agent(
             progress.sent_at.setdefault(message.tp, records[0].timestamp / 1000)
             # The identity of now: should the topic be made again, the batch is none of the new assignment.
             source = sources.identity(message.topic, message.partition)
-            batch = Batch(kind, message.topic, message.partition, records, message, source)
+            batch = LaneBatch(kind, message.topic, message.partition, records, message, source)
             look(batch)
             await lanes.submit(batch)
 
     return consume
 
 
-def refusal(batch: Batch, refused: Reject) -> str:
+def refusal(batch: LaneBatch, refused: Reject) -> str:
     """Why the daemon ends at a record that was not unpacked, and what to do."""
     return (
         f"{batch.topic}/{batch.partition}, offset {batch.records[refused.position].offset}: a record was refused: "

@@ -15,7 +15,7 @@ ITEMS = "items"
 
 
 @dataclass(eq=False, slots=True)
-class Batch:
+class LaneBatch:
     """Records of one partition and fetch, in order. kind: an action, or ITEMS.
 
     `message` is what the transport handed over, for asking whether the batch is still ours and for marking it done.
@@ -46,16 +46,16 @@ class Batch:
         ]
 
 
-def joined(batches: Sequence[Batch]) -> list[Batch]:
+def joined(batches: Sequence[LaneBatch]) -> list[LaneBatch]:
     """The batches of each topic-partition as one, in order: at low load a fetch is a record or two, and to decode one
     costs as much as to decode hundreds."""
-    groups: dict[tuple[str, int], list[Batch]] = {}
+    groups: dict[tuple[str, int], list[LaneBatch]] = {}
     for batch in batches:
         groups.setdefault((batch.topic, batch.partition), []).append(batch)
     return [
         group[0]
         if len(group) == 1
-        else Batch(
+        else LaneBatch(
             group[0].kind,
             topic,
             partition,

@@ -23,7 +23,7 @@ from streams.letters.sender import DeadLetters
 from streams.letters.topic import LetterTopic
 from streams.metrics import Metrics
 from streams.settings import Settings
-from streams.worker.app import GroupMembership, Progress, connect, faust_app
+from streams.worker.app import GroupMembership, PartitionProgress, connect, faust_app
 from streams.worker.counts_writer import TableWrites
 from streams.worker.garbage import collect_seldom
 from streams.worker.group_pairing import GroupStamp
@@ -261,7 +261,7 @@ class Daemon:
         producer = await self._start_producer()
         if producer is None:
             return
-        progress = Progress()
+        progress = PartitionProgress()
         self._app = app = faust_app(settings, stamp)
         letters_topic = settings.topics.name("dead_letters")
         self._letters = letters = DeadLetters(

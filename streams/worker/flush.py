@@ -20,7 +20,7 @@ from streams.events.record_clock import RecordClock
 from streams.events.watermarks import kafka_source
 from streams.ingest.ingest import OUTCOMES, Applying, Outcome
 from streams.letters.letter import PARKED, letter_identity
-from streams.worker.batch import ITEMS, Batch, joined
+from streams.worker.batch import ITEMS, LaneBatch, joined
 from streams.worker.bisect import TooManyCulprits, culprits
 from streams.worker.unreadable_users import unreadable_users
 from streams.workspace.workspace import Workspace
@@ -44,7 +44,7 @@ class Flush:
 
     def __init__(
         self,
-        batches: Sequence[Batch],
+        batches: Sequence[LaneBatch],
         workspace: Workspace,
         cluster: str,
         max_future_s: float,
@@ -59,7 +59,7 @@ class Flush:
         self._max_future_s = max_future_s
         self._now = now
         self._clock = clock
-        self._rejects: list[tuple[Batch, list[Reject]]] = []
+        self._rejects: list[tuple[LaneBatch, list[Reject]]] = []
         self.events = empty()
         """those to be applied, in order of batches"""
         self._batch = np.empty(0, np.int64)  # (B,) of each event
@@ -67,7 +67,7 @@ class Flush:
         self._parked: list[EventColumns] = []
 
     @property
-    def last(self) -> Batch:
+    def last(self) -> LaneBatch:
         """The batch that was handed over last."""
         return self._last
 
@@ -109,7 +109,7 @@ class Flush:
         """Those that no letter was asked of yet."""
         return [reject for _, rejects in self._rejects for reject in rejects]
 
-    def new_rejects(self) -> Iterator[tuple[Batch, list[Reject]]]:
+    def new_rejects(self) -> Iterator[tuple[LaneBatch, list[Reject]]]:
         """What was rejected since the last call."""
         rejects, self._rejects = self._rejects, []
         return iter(rejects)
@@ -276,7 +276,7 @@ class Flush:
         applying.leave_out(left_out)
         self.events, self._batch = applying.columns, np.delete(self._batch, left_out)
 
-    def _source(self, batch: Batch) -> str:
+    def _source(self, batch: LaneBatch) -> str:
         return batch.source or kafka_source(self._cluster, batch.topic, batch.partition)
 
 
@@ -287,7 +287,7 @@ def as_letters(events: EventColumns) -> EventColumns:
     return replace(events, source=source, sources=sources, offset=np.zeros(len(events), np.int64))
 
 
-def _offsets(batch: Batch) -> npt.NDArray[np.int64]:
+def _offsets(batch: LaneBatch) -> npt.NDArray[np.int64]:
     return np.array([record.offset for record in batch.records], np.int64)
 
 

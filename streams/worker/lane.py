@@ -39,7 +39,7 @@ from sinks.errors import StoreUnavailable
 from streams.errors import DaemonError, LaneLost
 from streams.events.watermarks import kafka_source
 from streams.letters.letter import PARKED
-from streams.worker.batch import Batch
+from streams.worker.batch import LaneBatch
 from streams.worker.flush import Flush, is_poison
 from streams.worker.lane_work import LaneWork
 from streams.worker.unreadable_users import is_unreadable, refuse_other_release
@@ -58,7 +58,7 @@ class Lane:
         self.number = number
         self._work = work
         self._metrics = work.workspace.metrics
-        self._waiting: list[Batch] = []
+        self._waiting: list[LaneBatch] = []
         self._waits_since = 0.0
         self._arrived = asyncio.Event()
         self._leaving = asyncio.Event()
@@ -72,7 +72,7 @@ class Lane:
         self.task = asyncio.create_task(self._run(), name=f"lane {self.number}")
         return self.task
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: LaneBatch) -> None:
         """Take a batch that has its room already; the lane gives the room back."""
         if not self._waiting:
             self._waits_since = monotonic()
@@ -118,7 +118,7 @@ class Lane:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._leaving.wait(), max(0.0, left_s))
 
-    def _take(self) -> list[Batch]:
+    def _take(self) -> list[LaneBatch]:
         """What waits, up to about `flush_s` of work, and at least one batch."""
         most = self._work.limits.flush_s / self._s_per_event if self._s_per_event else float("inf")
         count = events = 0
@@ -136,11 +136,11 @@ class Lane:
         self._give_back(stale)
         self._metrics.stale_events.inc(sum(len(batch.records) for batch in stale))
 
-    def _give_back(self, batches: list[Batch]) -> None:
+    def _give_back(self, batches: list[LaneBatch]) -> None:
         for batch in batches:
             self._work.room.give(len(batch.records), batch.n_bytes)
 
-    async def _finish(self, batches: list[Batch]) -> None:
+    async def _finish(self, batches: list[LaneBatch]) -> None:
         began, events = perf_counter(), sum(len(batch.records) for batch in batches)
         work = self._work
         flush = Flush(batches, work.workspace, work.cluster, work.max_future_s, work.now, work.clock)

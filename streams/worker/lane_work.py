@@ -10,7 +10,7 @@ from typing import Protocol
 
 from streams.events.record_clock import RecordClock
 from streams.letters.sender import DeadLetters
-from streams.worker.batch import Batch
+from streams.worker.batch import LaneBatch
 from streams.worker.in_flight import Room
 from streams.worker.reject_budget import Tolerance
 from streams.worker.reject_share import RejectShare
@@ -20,15 +20,15 @@ from streams.workspace.workspace import Workspace
 class Membership(Protocol):
     """What the consumer group says of batches."""
 
-    def is_current(self, batch: Batch) -> bool:
+    def is_current(self, batch: LaneBatch) -> bool:
         """Whether the batch is of the present assignment; else it is read again by whoever has the partition."""
         ...
 
-    def owns(self, batch: Batch) -> bool:
+    def owns(self, batch: LaneBatch) -> bool:
         """Whether the group still says that the batch's partition is ours. Asked from the lanes' threads."""
         ...
 
-    def done(self, batch: Batch) -> None:
+    def done(self, batch: LaneBatch) -> None:
         """The batch is durable."""
         ...
 

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from streams.events.record_clock import RecordClock
 from streams.letters.sender import DeadLetters
 from streams.settings import DaemonConfig
-from streams.worker.batch import Batch
+from streams.worker.batch import LaneBatch
 from streams.worker.in_flight import Room
 from streams.worker.lane import Lane
 from streams.worker.lane_work import LaneLimits, LaneWork, Membership
@@ -75,7 +75,7 @@ class Lanes:
         self.failure: BaseException | None = None
         """What ended a lane; the daemon can't go on."""
 
-    async def submit(self, batch: Batch) -> bool:
+    async def submit(self, batch: LaneBatch) -> bool:
         """Take a batch as soon as there is room. False: it was not taken and must not be marked."""
         events, n_bytes = len(batch.records), batch.n_bytes
         if self._membership.is_current(batch) and await self._room.take(events, n_bytes):

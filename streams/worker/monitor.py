@@ -11,7 +11,7 @@ from faust.types import TP
 
 from streams.metrics import Metrics
 from streams.transport.unreadable import why_unreadable
-from streams.worker.app import Progress
+from streams.worker.app import PartitionProgress
 from streams.worker.lanes import Lanes
 
 DRAIN_PATIENCE_S = 10.0
@@ -29,7 +29,7 @@ class Monitor:
         self,
         app: Any,
         lanes: Lanes,
-        progress: Progress,
+        progress: PartitionProgress,
         metrics: Metrics,
         watchdog_s: float,
         now: Callable[[], float],

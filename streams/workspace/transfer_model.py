@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from encoders.vector_cache import ItemVectors
+from encoders.vector_cache import ItemVectorCache
 from sinks.errors import StoreMismatch
 from sinks.protocols import Store
 from sinks.versions import Version
@@ -46,7 +46,7 @@ def load_model(interest: InterestConfig, config: TransferConfig) -> TransferMode
 def bind_items(
     model: TransferModel,
     store: Store,
-    memory: ItemVectors | None = None,
+    memory: ItemVectorCache | None = None,
     now: Callable[[], float] = time.time,
     names: NameLookup | None = None,
 ) -> None:

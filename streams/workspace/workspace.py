@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Self
 
 from encoders.content import ContentEncoder
 from encoders.item_encoder import ItemEncoder
-from encoders.vector_cache import ItemVectors
-from encoders.vectorizer import ItemSpace
+from encoders.vector_cache import ItemVectorCache
+from encoders.vectorizer import ItemVectorizer
 from encoders.whitening import Whitening
 from sinks.errors import StoreMismatch
 from sinks.open import open_store
@@ -73,10 +73,10 @@ class Workspace:
         whitening = store.get_blob(WHITENING_BLOB)
         self._kept = whitening is not None
         self.content = ContentEncoder(settings.encoder)
-        self.space = ItemSpace(self.content, fitted)
+        self.space = ItemVectorizer(self.content, fitted)
         if whitening is not None:
             self.content.use(Whitening.from_bytes(whitening))
-        self.memory = ItemVectors(interest.dim, settings.encoder.cache_rows)
+        self.memory = ItemVectorCache(interest.dim, settings.encoder.cache_rows)
         self.model = model or load_model(interest, settings.transfer)
         names = name_lookup(self.model, settings.encoder, fitted, self.content.encoder)
         bind_items(self.model, store, self.memory, now, names)

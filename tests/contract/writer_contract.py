@@ -10,7 +10,7 @@ import pytest
 
 from contract.store_contract import Names
 from sinks.errors import LeaseLost, PointRefused
-from sinks.leases import STALE_S, Leases
+from sinks.leases import STALE_S, CollectionLeases
 from sinks.protocols import Store
 from sinks.sources import SourceInfo
 from sinks.writer import LOST, NEW
@@ -270,7 +270,7 @@ class WriterContract:
         """A process that was killed leaves its place to the next one, an hour later; one that writes keeps it."""
         now = 1e9
         with place.open() as store:
-            leases = Leases(store._meta_points, now=lambda: now)  # type: ignore[attr-defined]
+            leases = CollectionLeases(store._meta_points, now=lambda: now)  # type: ignore[attr-defined]
             kept, left = leases.take("tables"), leases.take("tables")
             for _ in range(5):
                 now += STALE_S / 3

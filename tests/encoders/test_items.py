@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encoders.vector_cache import ItemVectors
+from encoders.vector_cache import ItemVectorCache
 
 BIG = 2**64 - 1
 
@@ -22,7 +22,7 @@ def of(keys: list[int], dim: int = 4) -> np.ndarray:
 
 def test_known_keys_give_their_vectors_and_unknown_ones_zeros() -> None:
     """One row a key in the order asked, unsigned 64-bit keys included."""
-    items = ItemVectors(4, 100)
+    items = ItemVectorCache(4, 100)
     items.put([7, BIG, 9], of([7, BIG, 9]), now=0.0)
     vectors, known = items.get(np.array([BIG, 5, 7, 7], dtype=np.uint64), now=0.0)
     assert known.tolist() == [True, False, True, True]
@@ -34,7 +34,7 @@ def test_known_keys_give_their_vectors_and_unknown_ones_zeros() -> None:
 
 def test_what_was_given_out_is_not_changed_later() -> None:
     """Vectors are copies: a later write or eviction doesn't reach them."""
-    items = ItemVectors(4, 2)
+    items = ItemVectorCache(4, 2)
     items.put([1], of([1]), now=0.0)
     vectors, _ = items.get([1], now=0.0)
     items.put([2, 3], of([2, 3]), now=0.0)
@@ -43,7 +43,7 @@ def test_what_was_given_out_is_not_changed_later() -> None:
 
 def test_least_recently_used_goes_first() -> None:
     """Looking an item up keeps it; what was longest not asked for makes room."""
-    items = ItemVectors(4, 3)
+    items = ItemVectorCache(4, 3)
     for key in (1, 2, 3):
         items.put([key], of([key]), now=0.0)
     items.get([1], now=0.0)
@@ -54,7 +54,7 @@ def test_least_recently_used_goes_first() -> None:
 
 def test_more_than_fits_keeps_the_last() -> None:
     """A batch larger than the capacity is taken as far as it goes, and the bound holds."""
-    items = ItemVectors(4, 5)
+    items = ItemVectorCache(4, 5)
     items.put(list(range(1, 21)), of(list(range(1, 21))), now=0.0)
     assert len(items) == 5
     vectors, known = items.get(list(range(1, 21)), now=0.0)
@@ -64,7 +64,7 @@ def test_more_than_fits_keeps_the_last() -> None:
 
 def test_of_equal_keys_in_a_call_the_last_counts() -> None:
     """The same item twice in a batch of changes is the later one."""
-    items = ItemVectors(4, 5)
+    items = ItemVectorCache(4, 5)
     items.put([1, 2, 1], of([10, 20, 30]), now=0.0)
     np.testing.assert_array_equal(items.get([1, 2], now=0.0)[0], of([30, 20]))
     assert len(items) == 2
@@ -72,7 +72,7 @@ def test_of_equal_keys_in_a_call_the_last_counts() -> None:
 
 def test_provisional_entries_are_looked_at_again() -> None:
     """An item that no catalogue named is asked for again after recheck_s, and content replaces it for good."""
-    items = ItemVectors(4, 10, recheck_s=60.0)
+    items = ItemVectorCache(4, 10, recheck_s=60.0)
     items.put([1], of([1]), now=100.0, provisional=True)
     assert items.get([1], now=159.0)[1].tolist() == [True]
     assert items.get([1], now=160.0)[1].tolist() == [False]
@@ -86,7 +86,7 @@ def test_provisional_entries_are_looked_at_again() -> None:
 
 def test_provisional_never_replaces_content() -> None:
     """A slow lookup that found nothing doesn't undo what a catalogue brought meanwhile."""
-    items = ItemVectors(4, 10)
+    items = ItemVectorCache(4, 10)
     items.put([1], of([1]), now=0.0)
     items.put([1, 2], of([8, 9]), now=0.0, provisional=True)
     np.testing.assert_array_equal(items.get([1, 2], now=1.0)[0], of([1, 9]))
@@ -95,7 +95,7 @@ def test_provisional_never_replaces_content() -> None:
 
 def test_discarded_items_are_unknown() -> None:
     """A changed item is forgotten so that the next event reads it anew; unknown keys don't matter."""
-    items = ItemVectors(4, 2)
+    items = ItemVectorCache(4, 2)
     items.put([1, 2], of([1, 2]), now=0.0)
     items.discard([2, 77])
     assert items.get([1, 2], now=0.0)[1].tolist() == [True, False]
@@ -105,7 +105,7 @@ def test_discarded_items_are_unknown() -> None:
 
 def test_memory_grows_with_what_is_held_up_to_the_bound() -> None:
     """A large bound costs nothing until it is used, and is never passed."""
-    items = ItemVectors(32, 5000)
+    items = ItemVectorCache(32, 5000)
     small = items.nbytes
     keys = list(range(1, 12_001))
     for start in range(0, len(keys), 700):
@@ -129,7 +129,7 @@ def test_memory_grows_with_what_is_held_up_to_the_bound() -> None:
 )
 def test_behaves_like_a_plain_ordered_dict(capacity: int, steps: list[tuple[str, list[int]]]) -> None:
     """Any sequence of calls: never above the bound, never a wrong vector, never forgets more than a plain LRU must."""
-    items = ItemVectors(4, capacity)
+    items = ItemVectorCache(4, capacity)
     plain: OrderedDict[int, int] = OrderedDict()
     overflowed = False  # a put of more than there is room for keeps its last ones, without an eviction
     for version, (step, keys) in enumerate(steps):
@@ -157,7 +157,7 @@ def test_behaves_like_a_plain_ordered_dict(capacity: int, steps: list[tuple[str,
 
 def test_threads_may_share_it() -> None:
     """Lookups and writes from several threads never mix vectors up."""
-    items = ItemVectors(4, 64)
+    items = ItemVectorCache(4, 64)
 
     def work(seed: int) -> None:
         rng = np.random.default_rng(seed)
@@ -174,11 +174,11 @@ def test_threads_may_share_it() -> None:
 
 def test_wrong_calls_are_refused() -> None:
     """Key 0, shapes that don't fit and impossible sizes are errors, and change nothing."""
-    items = ItemVectors(4, 8)
+    items = ItemVectorCache(4, 8)
     with pytest.raises(ValueError, match="key 0"):
         items.put([1, 0], of([1, 0]), now=0.0)
     with pytest.raises(ValueError, match="don't fit"):
         items.put([1, 2], of([1]), now=0.0)
     assert len(items) == 0
     with pytest.raises(ValueError, match="at least 1"):
-        ItemVectors(4, 0)
+        ItemVectorCache(4, 0)

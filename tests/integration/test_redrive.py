@@ -14,7 +14,7 @@ from streams.errors import BrokerError, BrokerUnavailable
 from streams.event_log.log import LogBatch, open_logs
 from streams.events.columns import concatenate
 from streams.events.decode import decode_events
-from streams.replay.redrive import Redriven, redrive
+from streams.replay.redrive import RedrivenLog, redrive
 from support.data.event_rows import rows_of
 from support.data.log_files import log_rows, write
 from support.servers.topic_reader import read_topic
@@ -146,7 +146,7 @@ def test_a_broker_that_is_killed_while_redriving_loses_nothing(kafka, topic_pref
     log = open_logs([write(tmp_path / "log.parquet", rows)], now=NOW, batch_rows=500)
     reached, go_on = threading.Event(), threading.Event()
     batches: list[int] = []
-    result: list[Redriven | Exception] = []
+    result: list[RedrivenLog | Exception] = []
 
     def pause(batch: LogBatch) -> None:
         batches.append(batch.rows)
@@ -170,7 +170,7 @@ def test_a_broker_that_is_killed_while_redriving_loses_nothing(kafka, topic_pref
     kafka.start()
     runner.join(60)
     assert cluster_id(kafka.config) == before, "the log was kept"
-    assert isinstance(result[0], Redriven), result
+    assert isinstance(result[0], RedrivenLog), result
     records = read_topic(kafka.config, topics["click"], 40_000)
     assert len({record.value for record in records}) == 40_000
 

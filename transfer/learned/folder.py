@@ -22,7 +22,7 @@ from transfer.counts.config import TablesConfig
 from transfer.errors import ModelError
 from transfer.learned.config import NetworkConfig
 from transfer.learned.mixture import Mixture, MixtureConfig
-from transfer.learned.model import ItemTable, LearnedModel
+from transfer.learned.model import LearnedModel, TrainedItems
 from transfer.learned.network import TransferNetwork
 from transfer.names import NameSource
 
@@ -117,7 +117,7 @@ def load_model(folder: Path | str) -> LearnedModel:
         if meta["mixture"] is not None:
             mixture = Mixture(MixtureConfig.model_validate(meta["mixture"]))
             mixture.load_state_dict(_under(tensors, "mixture."))
-        items = ItemTable(
+        items = TrainedItems(
             keys=tensors["items.keys"].numpy().view(np.uint64),
             vectors=tensors["items.vectors"].numpy().astype(np.float32),
             ids=tensors["items.ids"].numpy().astype(np.int64),

@@ -20,7 +20,7 @@ TRANSITIONS = 4
 
 
 @dataclass(frozen=True)
-class ItemSpace:
+class ItemIndex:
     """N items in a fixed order of codes, with the tables as they are at some time."""
 
     keys: U64
@@ -106,12 +106,12 @@ class ItemSpace:
 
         return find
 
-    def at(self, tables: ItemTables) -> ItemSpace:
+    def at(self, tables: ItemTables) -> ItemIndex:
         """The same items with other tables."""
-        return ItemSpace(self.keys, self.towers, self.candidates, self.home, self.scenarios, tables)
+        return ItemIndex(self.keys, self.towers, self.candidates, self.home, self.scenarios, tables)
 
 
-def own_table_features(space: ItemSpace, own_request: I64, own: I64, places: I64) -> F32:
+def own_table_features(space: ItemIndex, own_request: I64, own: I64, places: I64) -> F32:
     """What the tables say of own items: (O, TRANSITIONS + 2 H) float32, log of what leads to it by each transition, of how
     much of what follows it is the item itself (batteries last, milk does not), log shares of all events and of debuts: both
     together show how often people come back to it.

@@ -65,7 +65,7 @@ class MixtureConfig(BaseModel):
 
 
 @dataclass(slots=True)
-class Evidence:
+class MixtureInput:
     """B requests, and what is known of them."""
 
     user: Tensor
@@ -85,7 +85,7 @@ class Evidence:
 
 
 @dataclass(slots=True)
-class Weights:
+class MixtureWeights:
     """The mixture's answer for B requests."""
 
     gates: Tensor
@@ -128,7 +128,7 @@ class Mixture(nn.Module):
         )
         nn.init.zeros_(self.again_given.weight)
 
-    def forward(self, evidence: Evidence, counted: bool = False) -> Weights:
+    def forward(self, evidence: MixtureInput, counted: bool = False) -> MixtureWeights:
         """Gates and the weights inside the components; `counted`: without *new*, as in the first stage of training."""
         config = self.config
         requests = len(evidence.user)
@@ -160,7 +160,7 @@ class Mixture(nn.Module):
         if not config.use_recent:
             allowed[:, 3:-1] = False
         gates = torch.log_softmax(gate.masked_fill(~allowed, -torch.inf), dim=1)
-        return Weights(gates, own, places, column)
+        return MixtureWeights(gates, own, places, column)
 
 
 def segment_logsumexp(values: Tensor, owner: Tensor, count: int) -> Tensor:
@@ -172,7 +172,7 @@ def segment_logsumexp(values: Tensor, owner: Tensor, count: int) -> Tensor:
 
 
 def log_likelihood(
-    weights: Weights,
+    weights: MixtureWeights,
     request: Tensor,
     own_row: Tensor,
     log_new: Tensor,
@@ -183,7 +183,7 @@ def log_likelihood(
     """(T,) log p of each target.
 
     request (T,): whose it is. own_row (T,): its own item, -1 if it is none. log_new (T,): log p_new. follow (T, M, 2):
-    transitions from each place to it. shares (T, H). place_mass (B, M, 2) as in `Evidence`.
+    transitions from each place to it. shares (T, H). place_mass (B, M, 2) as in `MixtureInput`.
     """
     gates = weights.gates[request]
     again = torch.where(own_row >= 0, weights.own[own_row.clamp_min(0)], -torch.inf)

@@ -20,7 +20,7 @@ from transfer.state.states import InterestStates
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class OwnItems:
+class OwnItemFeatures:
     """O own items of B users."""
 
     offsets: I64
@@ -30,7 +30,7 @@ class OwnItems:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Places:
+class LatestItems:
     """The M latest distinct items of each of B users, the latest first: what item-to-item evidence starts from."""
 
     item: U64
@@ -44,7 +44,7 @@ def own_width(horizons: int, actions: int) -> int:
     return 3 * horizons + actions + 8
 
 
-def own_items(states: InterestStates, interest: InterestConfig) -> OwnItems:
+def own_items(states: InterestStates, interest: InterestConfig) -> OwnItemFeatures:
     """Features of every own item, (O, 3 K + A + 8) float32.
 
     In order: log mass (K), log share of the user's mass (K), log age over each half-life (K); log count, log of its rank by
@@ -72,7 +72,7 @@ def own_items(states: InterestStates, interest: InterestConfig) -> OwnItems:
         np.log1p(states.n_events)[owner][:, None] / 4,
         actions,
     ]
-    return OwnItems(offsets, states.own_item, np.concatenate(columns, axis=1).astype(np.float32))
+    return OwnItemFeatures(offsets, states.own_item, np.concatenate(columns, axis=1).astype(np.float32))
 
 
 def place_width(actions: int) -> int:
@@ -80,7 +80,7 @@ def place_width(actions: int) -> int:
     return actions + 4
 
 
-def leading_places(states: InterestStates, interest: InterestConfig, count: int) -> Places:
+def leading_places(states: InterestStates, interest: InterestConfig, count: int) -> LatestItems:
     """The `count` latest distinct items of the rings; features: log rank, log rank of its basket, whether it is of the
     latest basket, whether it was met in the scenario of the latest event; action (A)."""
     owner, item = owners(states.ring_offsets), states.ring_item
@@ -117,7 +117,7 @@ def leading_places(states: InterestStates, interest: InterestConfig, count: int)
     table = np.zeros((states.users, count, features.shape[1]), np.float32)
     items[owner, place] = item[rows]
     table[owner, place] = features
-    return Places(items, table)
+    return LatestItems(items, table)
 
 
 def user_width(horizons: int) -> int:

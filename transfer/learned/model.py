@@ -27,7 +27,7 @@ MOST_NAMES = 65_536
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ItemTable:
+class TrainedItems:
     """Items that the model was trained with."""
 
     keys: U64
@@ -39,7 +39,7 @@ class ItemTable:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Queries:
+class UserQueries:
     """What the network makes of U states."""
 
     query: F32
@@ -71,7 +71,7 @@ class LearnedModel:
         network: TransferNetwork,
         mixture: Mixture | None,
         interest: InterestConfig,
-        items: ItemTable,
+        items: TrainedItems,
         names: dict[str, F32],
         fingerprint: str,
         transfer: TransferConfig | None = None,
@@ -158,7 +158,7 @@ class LearnedModel:
             )
         return towers
 
-    def queries(self, states: InterestStates, asked: Sequence[str] | None = None) -> Queries:
+    def queries(self, states: InterestStates, asked: Sequence[str] | None = None) -> UserQueries:
         """All that the network says of U states; asked (U,): the scenario that each request names, "" for none."""
         parts = []
         for start in range(0, states.users, USERS_AT_A_TIME):
@@ -171,11 +171,11 @@ class LearnedModel:
             return parts[0]
         if not parts:
             return self._queries(states, None)
-        return Queries(
-            *(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Queries))
+        return UserQueries(
+            *(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(UserQueries))
         )
 
-    def _queries(self, states: InterestStates, asked: Asked | None) -> Queries:
+    def _queries(self, states: InterestStates, asked: Asked | None) -> UserQueries:
         config = self.config
         features = scenario_features(states, self.interest, self._transfer)
         with torch.inference_mode():
@@ -203,7 +203,7 @@ class LearnedModel:
                 rows = np.flatnonzero(at >= 0)
                 in_scenario = query.copy()
                 in_scenario[rows] = interests[rows, at[rows]]
-        return Queries(
+        return UserQueries(
             query,
             in_scenario,
             slots.astype(np.float32),

@@ -10,8 +10,8 @@ import torch
 from scipy.sparse import csr_array
 
 from transfer.arrays import F32, I64
-from transfer.learned.item_index import ItemSpace
-from transfer.learned.mixture import COMPONENTS, Mixture, MixtureConfig, Weights
+from transfer.learned.item_index import ItemIndex
+from transfer.learned.mixture import COMPONENTS, Mixture, MixtureConfig, MixtureWeights
 from transfer.learned.requests import Requests
 
 OWN = -1e9
@@ -31,7 +31,7 @@ class Ranking:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Candidates:
+class ScenarioCandidates:
     """Requests of one scenario (or of none), and what is known of its items."""
 
     rows: I64
@@ -72,8 +72,8 @@ class Candidates:
 
 
 def candidates(
-    requests: Requests, follow: F32, space: ItemSpace, config: MixtureConfig
-) -> Iterator[Candidates]:
+    requests: Requests, follow: F32, space: ItemIndex, config: MixtureConfig
+) -> Iterator[ScenarioCandidates]:
     """By scenario; follow (B, N) as of `follow_shares`. By config own items compete like all others, and shares of all events
     stand where those of debuts would. Scenarios without items are left out."""
     for scenario in np.unique(requests.scenario).tolist():
@@ -87,7 +87,7 @@ def candidates(
         shares = space.shares(scenario)[members]
         if not config.use_debuts:
             shares = np.tile(shares[:, : config.shares], 2)
-        yield Candidates(
+        yield ScenarioCandidates(
             rows,
             scenario >= 0,
             members,
@@ -99,7 +99,7 @@ def candidates(
         )
 
 
-def rank(requests: Requests, mixture: Mixture, space: ItemSpace, parts: bool = False) -> Ranking:
+def rank(requests: Requests, mixture: Mixture, space: ItemIndex, parts: bool = False) -> Ranking:
     """Score all items for a few hundred requests at once."""
     with torch.inference_mode():
         weights = mixture(requests.evidence())
@@ -141,7 +141,7 @@ def rank(requests: Requests, mixture: Mixture, space: ItemSpace, parts: bool = F
     return Ranking(total, kept, gates.astype(np.float32))
 
 
-def follow_shares(requests: Requests, weights: Weights, space: ItemSpace) -> F32:
+def follow_shares(requests: Requests, weights: MixtureWeights, space: ItemIndex) -> F32:
     """(B, N) p_next."""
     column = weights.column.numpy()
     mass = requests.place_mass @ column

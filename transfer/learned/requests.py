@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from transfer.arrays import F32, I32, I64
-from transfer.learned.item_index import OPEN, TRANSITIONS, ItemSpace, own_table_features
-from transfer.learned.mixture import Evidence, MixtureConfig
+from transfer.learned.item_index import OPEN, TRANSITIONS, ItemIndex, own_table_features
+from transfer.learned.mixture import MixtureConfig, MixtureInput
 from transfer.learned.mixture_features import (
     leading_places,
     own_items,
@@ -58,9 +58,9 @@ class Requests:
         """(O,) the request of each own item."""
         return owners(self.own_offsets)
 
-    def evidence(self) -> Evidence:
+    def evidence(self) -> MixtureInput:
         """As the mixture takes it."""
-        return Evidence(
+        return MixtureInput(
             user=torch.from_numpy(self.user),
             scenario=torch.from_numpy(self.scenario_features),
             given=torch.from_numpy(self.scenario >= 0),
@@ -89,7 +89,7 @@ def mixture_config(
 
 
 def requests_of(
-    states: InterestStates, scenario: I32, model: LearnedModel, space: ItemSpace, places: int
+    states: InterestStates, scenario: I32, model: LearnedModel, space: ItemIndex, places: int
 ) -> Requests:
     """One request for each of U states; scenario (U,): the code that it names, OPEN for none."""
     names = [space.scenarios[code] if code >= 0 else "" for code in scenario.tolist()]
@@ -122,7 +122,7 @@ def requests_of(
 
 
 def _scenario_features(
-    states: InterestStates, scenario: I32, names: list[str], model: LearnedModel, space: ItemSpace
+    states: InterestStates, scenario: I32, names: list[str], model: LearnedModel, space: ItemIndex
 ) -> F32:
     """(U, F + 4): the slot's features, whether there is a slot, log number of items, shares of own mass and of own items."""
     actions = len(model.interest.action_weights)

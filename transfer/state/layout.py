@@ -35,7 +35,7 @@ SIZES = np.dtype(
 RECORDS = ("head", "slot", "own", "ring")
 
 
-class Layout:
+class StateLayout:
     """Record types of version 2 of one configuration, and its fingerprint as a number."""
 
     def __init__(self, config: InterestConfig, actions: int = len(ACTIONS)) -> None:

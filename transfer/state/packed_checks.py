@@ -8,7 +8,7 @@ from xxhash import xxh3_64_intdigest
 from transfer.arrays import I64, Bool
 from transfer.config import STATE_VERSION, InterestConfig
 from transfer.errors import StateFormatError, StateSettingsMismatch, StateTooNew
-from transfer.state.layout import MAGIC, PREFIX, SIZES, Layout
+from transfer.state.layout import MAGIC, PREFIX, SIZES, StateLayout
 from transfer.state.packing_v1 import PackedV1
 from transfer.state.packing_v2 import PackedV2
 
@@ -45,7 +45,7 @@ def checked(blobs: Sequence[bytes], users: I64, config: InterestConfig) -> list[
     sizes = np.frombuffer(b"".join([_padded(blob, PREFIX.itemsize, SIZES) for blob in blobs]), SIZES)
     first = prefix["version"] == 1
     # The fingerprint comes before lengths: states of other settings have other records.
-    layout = Layout(config)
+    layout = StateLayout(config)
     other = whole & (
         (sizes["fingerprint"] != layout.fingerprint) | (~first & (sizes["actions"] > layout.actions))
     )

@@ -17,7 +17,7 @@ from transfer.arrays import I32, I64
 from transfer.config import MOST_SLOTS, STATE_VERSION, InterestConfig
 from transfer.rows import offsets_of, owners, places, sizes_of
 from transfer.state.blocks import to_blocks
-from transfer.state.layout import MAGIC, Layout
+from transfer.state.layout import MAGIC, StateLayout
 from transfer.state.packed_checks import checked
 from transfer.state.states import InterestStates, empty_states, stack, take
 
@@ -37,7 +37,7 @@ def pack(states: InterestStates, config: InterestConfig) -> list[bytes]:
     >>> pack(empty_states(2, config), config)
     [b'', b'']
     """
-    layout = Layout(config)
+    layout = StateLayout(config)
     if states.global_sums.shape[1:] != layout.head["global_sums"].shape:
         raise ValueError(f"states of shape {states.global_sums.shape[1:]} don't fit the settings")
     slot_sizes = sizes_of(states.scenario_offsets)

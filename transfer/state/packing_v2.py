@@ -11,7 +11,7 @@ from transfer.arrays import I32, I64, Bool
 from transfer.config import InterestConfig
 from transfer.rows import offsets_of, owners
 from transfer.state.blocks import from_blocks
-from transfer.state.layout import PREFIX, SIZES, Layout
+from transfer.state.layout import PREFIX, SIZES, StateLayout
 from transfer.state.states import InterestStates
 
 Records = npt.NDArray[np.void]
@@ -24,7 +24,7 @@ class PackedV2:
         self._blobs, self._config = blobs, config
         sizes = np.frombuffer(blobs[0], SIZES, 1, PREFIX.itemsize)[0]
         self._sizes = {name: int(sizes[name]) for name in SIZES.names or ()}
-        self._layout = Layout(config, self._sizes["actions"])
+        self._layout = StateLayout(config, self._sizes["actions"])
         start, size = PREFIX.itemsize, self._sizes["head_bytes"]
         self._head = self._records([blob[start : start + size].ljust(size, b"\0") for blob in blobs], "head")
 

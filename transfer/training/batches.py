@@ -19,7 +19,7 @@ from transfer.training.walk import EventLog
 
 
 @dataclass(slots=True)
-class Batch:
+class TrainingBatch:
     """P positions and T targets."""
 
     tokens: RingTokens
@@ -74,7 +74,7 @@ def stretches(log: EventLog, row: I64, user: I32, ring: int) -> Stretches:
     return Stretches(begin, row - begin - 1)
 
 
-class Batches:
+class TrainingBatches:
     """Draws batches of some positions of a log."""
 
     def __init__(
@@ -108,7 +108,7 @@ class Batches:
         """How many batches `shuffled` gives."""
         return -(-len(positions) // size)
 
-    def make(self, positions: I64, rng: np.random.Generator) -> Batch:
+    def make(self, positions: I64, rng: np.random.Generator) -> TrainingBatch:
         """The batch of these positions; one of each one's target scenarios is asked for, drawn from `rng`."""
         examples, log = self._examples, self._log
         targets, offsets = rows_of(examples.target_offsets, positions)
@@ -122,7 +122,7 @@ class Batches:
         had_sizes = self._had_to[positions] - self._had_from[positions]
         had_offsets = offsets_of(had_sizes)
         had = np.arange(had_offsets[-1]) + np.repeat(self._had_from[positions] - had_offsets[:-1], had_sizes)
-        return Batch(
+        return TrainingBatch(
             tokens=tokens,
             stretch=torch.from_numpy(stretch),
             last=torch.from_numpy(self._at.last[positions]),

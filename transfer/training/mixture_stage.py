@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from transfer.arrays import F32, I64
-from transfer.learned.item_index import ItemSpace, picked
+from transfer.learned.item_index import ItemIndex, picked
 from transfer.learned.mixture import Mixture, MixtureConfig, log_likelihood
-from transfer.learned.ranking import Candidates, candidates, follow_shares
+from transfer.learned.ranking import ScenarioCandidates, candidates, follow_shares
 from transfer.learned.requests import Requests
 from transfer.rows import offsets_of, owners, rows_of
 from transfer.training.config import TrainConfig
@@ -40,7 +40,7 @@ class Judged:
 
 
 def judged(
-    requests: Requests, target_offsets: I64, target: I64, space: ItemSpace, mixture: Mixture | None
+    requests: Requests, target_offsets: I64, target: I64, space: ItemIndex, mixture: Mixture | None
 ) -> Judged:
     """What components say of targets (T,), codes of candidates; *new* by the pool of `mixture`, without one nothing."""
     owner = owners(target_offsets)
@@ -77,7 +77,7 @@ def judged(
     return Judged(requests, target_offsets, own_row, log_new, follow, shares)
 
 
-def targets_among(found: Candidates, owner: I64, target: I64) -> tuple[I64, I64, I64]:
+def targets_among(found: ScenarioCandidates, owner: I64, target: I64) -> tuple[I64, I64, I64]:
     """Which targets (T,) of requests `owner` are among these candidates, and their places there: row and column."""
     row_of = np.full(max(int(owner.max(initial=-1)), int(found.rows.max(initial=-1))) + 1, -1)
     row_of[found.rows] = np.arange(len(found.rows))

@@ -21,9 +21,9 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from transfer.arrays import I64
 from transfer.learned.network import Reading, TransferNetwork
-from transfer.training.batches import Batch, Batches
+from transfer.training.batches import TrainingBatch, TrainingBatches
 from transfer.training.config import TrainConfig
-from transfer.training.objective import OWN, Catalogue, draw, loss
+from transfer.training.objective import OWN, ItemTensors, draw, loss
 
 VALIDATION_POSITIONS = 10_000
 WARM_UP_STEPS = 200
@@ -31,7 +31,7 @@ CUT = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainedNetwork:
     """A network at its best epoch (its last one, if nothing judged it); `curve` holds each epoch's losses and validation
     measure."""
 
@@ -41,17 +41,17 @@ class Trained:
     curve: list[dict[str, float]]
 
 
-class _Epoch(IterableDataset[Batch]):
+class _Epoch(IterableDataset[TrainingBatch]):
     """Batches of one epoch, others each time."""
 
-    def __init__(self, batches: Batches, positions: I64, size: int, seed: int, shuffle: bool) -> None:
+    def __init__(self, batches: TrainingBatches, positions: I64, size: int, seed: int, shuffle: bool) -> None:
         self._batches, self._positions, self._size = batches, positions, size
         self._seed, self._shuffle, self._epoch = seed, shuffle, 0
 
     def __len__(self) -> int:
         return self._batches.steps(self._positions, self._size)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[TrainingBatch]:
         rng = np.random.default_rng([self._seed, self._epoch])
         if self._shuffle:
             self._epoch += 1
@@ -66,7 +66,7 @@ class NetworkModule(lightning.LightningModule):
     """The network under its objective."""
 
     def __init__(
-        self, network: TransferNetwork, catalogue: Catalogue, config: TrainConfig, steps: int
+        self, network: TransferNetwork, catalogue: ItemTensors, config: TrainConfig, steps: int
     ) -> None:
         super().__init__()
         self.network = network
@@ -76,16 +76,18 @@ class NetworkModule(lightning.LightningModule):
         self._losses: dict[str, list[float]] = {}
         self.curve: list[dict[str, float]] = []
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+    def transfer_batch_to_device(
+        self, batch: TrainingBatch, device: torch.device, dataloader_idx: int
+    ) -> TrainingBatch:
         """Lightning knows no dataclasses with slots."""
-        there: Batch = moved(batch, device)
+        there: TrainingBatch = moved(batch, device)
         return there
 
     def on_fit_start(self) -> None:
         """The catalogue follows the network to its device."""
         self._catalogue = moved(self._catalogue, self.device)
 
-    def read(self, batch: Batch) -> Reading:
+    def read(self, batch: TrainingBatch) -> Reading:
         """The network at every position of a batch."""
         network = self.network
         if network.config.use_ring:
@@ -95,7 +97,7 @@ class NetworkModule(lightning.LightningModule):
         reading: Reading = network(latest, batch.context)
         return reading
 
-    def training_step(self, batch: Batch, index: int) -> Tensor:
+    def training_step(self, batch: TrainingBatch, index: int) -> Tensor:
         """Sum of the weighted losses."""
         config = self._settings
         candidates = draw(self._catalogue, batch.target, config, self._generator)
@@ -104,7 +106,7 @@ class NetworkModule(lightning.LightningModule):
             total = total + self._adversarial(batch, candidates)
         return total
 
-    def validation_step(self, batch: Batch, index: int) -> None:
+    def validation_step(self, batch: TrainingBatch, index: int) -> None:
         """Gains of targets that are new to their user, own items left out."""
         reading = self.read(batch)
         catalogue = self._catalogue
@@ -156,7 +158,7 @@ class NetworkModule(lightning.LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _total(self, batch: Batch, candidates: Any, log: bool = False) -> Tensor:
+    def _total(self, batch: TrainingBatch, candidates: Any, log: bool = False) -> Tensor:
         config = self._settings
         parts = loss(self.network, batch, self.read(batch), self._catalogue, candidates, config)
         weights = {
@@ -172,7 +174,7 @@ class NetworkModule(lightning.LightningModule):
         total: Tensor = sum((weights[name] * value for name, value in parts.items()), torch.zeros(()))
         return total
 
-    def _adversarial(self, batch: Batch, candidates: Any) -> Tensor:
+    def _adversarial(self, batch: TrainingBatch, candidates: Any) -> Tensor:
         """The same losses at sums moved by `adversarial` against the gradient (Miyato et al. 2017)."""
         horizons = batch.context.horizons.detach().requires_grad_(True)
         near = replace(batch, context=replace(batch.context, horizons=horizons))
@@ -184,8 +186,8 @@ class NetworkModule(lightning.LightningModule):
 
 def train_network(
     network: TransferNetwork,
-    batches: Batches,
-    catalogue: Catalogue,
+    batches: TrainingBatches,
+    catalogue: ItemTensors,
     train: I64,
     validation: I64 | None,
     config: TrainConfig,
@@ -193,7 +195,7 @@ def train_network(
     logs: Path | None = None,
     progress: bool = False,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
-) -> Trained:
+) -> TrainedNetwork:
     """Train on positions `train`, stop by positions `validation`; the network of the best epoch comes back. Without
     `validation` it is that of the last epoch.
 
@@ -235,14 +237,14 @@ def train_network(
             else DataLoader(_Epoch(batches, validation, 256, config.seed, shuffle=False), batch_size=None),
         )
         if validation is None:
-            return Trained(network.cpu().eval(), math.nan, config.epochs - 1, module.curve)
+            return TrainedNetwork(network.cpu().eval(), math.nan, config.epochs - 1, module.curve)
         kept = torch.load(best.best_model_path, weights_only=True)["state_dict"]
     network.load_state_dict(
         {name.removeprefix("network."): value for name, value in kept.items() if name.startswith("network.")}
     )
     score = float(best.best_model_score) if best.best_model_score is not None else 0.0
     at = max(module.curve, key=lambda row: row["validation_new"], default={"epoch": 0.0})
-    return Trained(network.cpu().eval(), score, int(at["epoch"]), module.curve)
+    return TrainedNetwork(network.cpu().eval(), score, int(at["epoch"]), module.curve)
 
 
 class _Told(lightning.Callback):

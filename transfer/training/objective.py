@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from transfer.learned.mixture import segment_logsumexp
 from transfer.learned.network import Reading, TransferNetwork
-from transfer.training.batches import Batch
+from transfer.training.batches import TrainingBatch
 from transfer.training.config import TrainConfig
 
 OWN = -1e9
@@ -26,7 +26,7 @@ ASKED_SAMPLES = 2048
 
 
 @dataclass(slots=True)
-class Candidates:
+class StepCandidates:
     """Items that compete in a step."""
 
     items: Tensor
@@ -41,7 +41,7 @@ class Candidates:
 
 
 @dataclass(slots=True)
-class Catalogue:
+class ItemTensors:
     """All items: base vectors (N, D), rows of the id table (N,), home scenario (N,) or -1, those that compete (M,)."""
 
     vectors: Tensor
@@ -58,17 +58,17 @@ class Catalogue:
 
 
 def draw(
-    catalogue: Catalogue, targets: Tensor, config: TrainConfig, generator: torch.Generator
-) -> Candidates:
+    catalogue: ItemTensors, targets: Tensor, config: TrainConfig, generator: torch.Generator
+) -> StepCandidates:
     """All candidates, or above `full_softmax_items` the targets, the most frequent items and a uniform sample of the rest."""
     every = catalogue.candidates
     if len(every) <= config.full_softmax_items:
-        return Candidates(every, torch.zeros(len(every), device=every.device))
+        return StepCandidates(every, torch.zeros(len(every), device=every.device))
     sampled = every[torch.randint(len(every), (config.samples,), generator=generator).to(every.device)]
     return _joined(torch.cat([targets, catalogue.head]), sampled, len(every))
 
 
-def _joined(wanted: Tensor, sampled: Tensor, count: int) -> Candidates:
+def _joined(wanted: Tensor, sampled: Tensor, count: int) -> StepCandidates:
     """Some items, each for itself, and a sample that stands for the rest of `count` items."""
     wanted = torch.unique(wanted)
     sampled = torch.unique(sampled[~torch.isin(sampled, wanted)])
@@ -76,15 +76,15 @@ def _joined(wanted: Tensor, sampled: Tensor, count: int) -> Candidates:
     items = torch.cat([wanted, sampled])
     weight = torch.cat([torch.zeros_like(wanted), torch.ones_like(sampled)]) * rest
     order = torch.argsort(items)
-    return Candidates(items[order], weight[order])
+    return StepCandidates(items[order], weight[order])
 
 
 def loss(
     network: TransferNetwork,
-    batch: Batch,
+    batch: TrainingBatch,
     reading: Reading,
-    catalogue: Catalogue,
-    candidates: Candidates,
+    catalogue: ItemTensors,
+    candidates: StepCandidates,
     config: TrainConfig,
 ) -> dict[str, Tensor]:
     """Mean losses: "new", "repeat", "given", "scenario"; zero where a batch has no such target."""
@@ -131,7 +131,7 @@ def _without_own(logits: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, T
     return torch.logsumexp(logits, dim=1), own
 
 
-def _is_own(batch: Batch, column: Tensor, target: Tensor, width: int) -> Tensor:
+def _is_own(batch: TrainingBatch, column: Tensor, target: Tensor, width: int) -> Tensor:
     """(T,) whether the user had the target before."""
     inside = column >= 0
     own = batch.own_position[inside] * width + column[inside]
@@ -140,10 +140,10 @@ def _is_own(batch: Batch, column: Tensor, target: Tensor, width: int) -> Tensor:
 
 def _given(
     network: TransferNetwork,
-    batch: Batch,
+    batch: TrainingBatch,
     reading: Reading,
-    catalogue: Catalogue,
-    candidates: Candidates,
+    catalogue: ItemTensors,
+    candidates: StepCandidates,
     towers: Tensor,
     old: Tensor,
 ) -> Tensor:
@@ -169,7 +169,7 @@ def _given(
         mine = torch.nonzero(fits & (batch.asked_scenario[owner] == scenario)).squeeze(1)
         members = catalogue.candidates[home == scenario]
         head = catalogue.head[catalogue.home[catalogue.head] == scenario]
-        few = _fewer(Candidates(members, towers.new_zeros(len(members))), target[mine], head)
+        few = _fewer(StepCandidates(members, towers.new_zeros(len(members))), target[mine], head)
         asking, row = torch.unique(owner[mine], return_inverse=True)
         towers_here = network.items(catalogue.vectors[few.items], catalogue.ids[few.items])
         logits = query[asking] @ towers_here.T + few.log_weight
@@ -183,7 +183,7 @@ def _given(
     return total / max(count, 1)
 
 
-def _fewer(candidates: Candidates, targets: Tensor, head: Tensor) -> Candidates:
+def _fewer(candidates: StepCandidates, targets: Tensor, head: Tensor) -> StepCandidates:
     """The targets, the head and every n-th other candidate, weighed for the rest: the same softmax at a part of its cost."""
     every = candidates.items
     if len(every) <= 2 * ASKED_SAMPLES or bool((candidates.log_weight != 0).any()):

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from transfer.arrays import F64, I64, Bool
-from transfer.learned.item_index import ItemSpace
+from transfer.learned.item_index import ItemIndex
 from transfer.learned.mixture import Mixture
 from transfer.learned.pool import BACK_OFF, NEXT, SHARES, Pool
-from transfer.learned.ranking import Candidates, candidates, follow_shares
+from transfer.learned.ranking import ScenarioCandidates, candidates, follow_shares
 from transfer.learned.requests import Requests
 from transfer.rows import owners
 from transfer.training.config import TrainConfig
@@ -38,7 +38,7 @@ SCALES = tuple(2.0**power for power in np.linspace(-3, 3, 25).tolist())
 class Case:
     """Some requests of one scenario at one time, and T targets of theirs that are new to them."""
 
-    candidates: Candidates
+    candidates: ScenarioCandidates
     target_row: I64
     target_column: I64
 
@@ -59,7 +59,7 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class PoolCases:
     """What the pool is fitted on: all items for some requests, the likely ones for many."""
 
     cases: list[Case]
@@ -67,11 +67,11 @@ class Evidence:
     """and whether the requests name a scenario"""
 
 
-def evidence(cases: Iterable[Case], config: TrainConfig, items: int) -> Evidence:
+def evidence(cases: Iterable[Case], config: TrainConfig, items: int) -> PoolCases:
     """As many requests with all `items` as memory allows, chosen at random, and a shortlist for each."""
     rng = np.random.default_rng(config.seed)
     share = ELEMENTS / max(config.pool_queries * items, 1)
-    found = Evidence([], [])
+    found = PoolCases([], [])
     waiting: dict[bool, list[Shortlist]] = {False: [], True: []}
     for case in cases:
         part = case.candidates
@@ -87,7 +87,7 @@ def evidence(cases: Iterable[Case], config: TrainConfig, items: int) -> Evidence
 
 
 def cases(
-    requests: Requests, target_offsets: I64, target: I64, space: ItemSpace, mixture: Mixture
+    requests: Requests, target_offsets: I64, target: I64, space: ItemIndex, mixture: Mixture
 ) -> list[Case]:
     """What the pool is fitted on; places weigh as in `mixture`."""
     owner = owners(target_offsets)
@@ -103,7 +103,7 @@ def cases(
     return found
 
 
-def fit_pool(mixture: Mixture, data: Evidence, config: TrainConfig) -> list[dict[str, float]]:
+def fit_pool(mixture: Mixture, data: PoolCases, config: TrainConfig) -> list[dict[str, float]]:
     """Choose the powers for open requests and for those that name a scenario.
 
     The greatest likelihood is where the search begins, besides each share alone. It goes by NDCG: likelihood cares for the

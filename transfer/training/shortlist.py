@@ -16,7 +16,7 @@ from torch import Tensor
 
 from transfer.arrays import I64
 from transfer.learned.pool import BACK_OFF, NETWORK, NEXT, SHARES, log_follow, log_shares
-from transfer.learned.ranking import Candidates
+from transfer.learned.ranking import ScenarioCandidates
 
 BEST = 256
 """Items of each part that are kept, at most."""
@@ -26,7 +26,7 @@ CUT = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
+class PartScores:
     """What the parts of the pool say of items (...)."""
 
     parts: Tensor
@@ -62,11 +62,11 @@ class Pooled:
 class Shortlist:
     """W items of each of R requests, S others, none of them the user's own, and T targets."""
 
-    items: Evidence
+    items: PartScores
     """(R, W)"""
     there: Tensor
     """(R, W) bool: an item, not padding"""
-    others: Evidence
+    others: PartScores
     """(R, S)"""
     other: Tensor
     """(R, S) bool: an item that is not among the W"""
@@ -74,7 +74,7 @@ class Shortlist:
     """(R,) how many items each of the S stands for"""
     target_row: Tensor
     """(T,) request of each target"""
-    targets: Evidence
+    targets: PartScores
     """(T,)"""
     listed: Tensor
     """(T,) bool: the target is one of the W"""
@@ -113,7 +113,7 @@ class Shortlist:
 
 
 def shortlist(
-    part: Candidates, target_row: I64, target_column: I64, rng: np.random.Generator, best: int = BEST
+    part: ScenarioCandidates, target_row: I64, target_column: I64, rng: np.random.Generator, best: int = BEST
 ) -> Shortlist:
     """The best of each part, together; targets (T,) are items that are new to the user of their request."""
     logits, follow, shares = map(torch.from_numpy, (part.logits, part.follow, part.shares))
@@ -139,8 +139,8 @@ def shortlist(
     left = width - taken.sum(dim=1)
     logs = log_shares(shares).T.contiguous()
 
-    def of(places: Tensor) -> Evidence:
-        return Evidence(
+    def of(places: Tensor) -> PartScores:
+        return PartScores(
             torch.cat([torch.stack([logits.gather(1, places), follow.gather(1, places)]), logs[:, places]])
         )
 
@@ -152,7 +152,7 @@ def shortlist(
         other,
         left / other.sum(dim=1).clamp_min(1),
         row,
-        Evidence(torch.cat([torch.stack([logits[row, column], follow[row, column]]), logs[:, column]])),
+        PartScores(torch.cat([torch.stack([logits[row, column], follow[row, column]]), logs[:, column]])),
         ((columns[row] == column.unsqueeze(1)) & there[row]).any(dim=1),
     )
 
@@ -172,12 +172,12 @@ def joined(parts: Sequence[Shortlist]) -> Shortlist:
 
     rows = [part.target_row + start for start, part in zip(starts.tolist(), parts, strict=False)]
     return Shortlist(
-        Evidence(wide([part.items.parts for part in parts])),
+        PartScores(wide([part.items.parts for part in parts])),
         wide([part.there for part in parts]),
-        Evidence(wide([part.others.parts for part in parts])),
+        PartScores(wide([part.others.parts for part in parts])),
         wide([part.other for part in parts]),
         torch.cat([part.each for part in parts]),
         torch.cat(rows),
-        Evidence(torch.cat([part.targets.parts for part in parts], dim=1)),
+        PartScores(torch.cat([part.targets.parts for part in parts], dim=1)),
         torch.cat([part.listed for part in parts]),
     )

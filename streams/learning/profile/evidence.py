@@ -41,7 +41,7 @@ class Mixed:
     ndcg: float
 
 
-class Evidence:
+class HalfLifeScores:
     """Questions, drawn once, that any half-lives can be asked.
 
     `vectors` are made at once where there are enough questions about new items; that takes most of the time.

@@ -20,7 +20,7 @@ Quantiles = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LogFacts:
+class LogStatistics:
     """Everything counted over the whole log; shares are of events unless they say otherwise, times are in seconds
     (in events where the timestamps are positions)."""
 
@@ -64,7 +64,7 @@ class LogFacts:
         return asdict(self)
 
 
-def facts_of(history: History, baskets: Baskets, clock: Clock, use: ScenarioUse) -> LogFacts:
+def facts_of(history: History, baskets: Baskets, clock: Clock, use: ScenarioUse) -> LogStatistics:
     """Count a history; `own_counts` and `quantiles` say how."""
     worn = history.item >= 0
     with_text = np.array([*(bool(text) for text in history.item_texts), False])  # the last stands for no item
@@ -75,7 +75,7 @@ def facts_of(history: History, baskets: Baskets, clock: Clock, use: ScenarioUse)
     sizes = np.diff(history.offsets)
     there = sizes > 0  # a user may have nothing but rejected events
     spans = history.time[history.offsets[1:][there] - 1] - history.time[history.offsets[:-1][there]]
-    return LogFacts(
+    return LogStatistics(
         events=len(history),
         rejected=history.rejected,
         users=int(there.sum()),

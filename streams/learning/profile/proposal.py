@@ -13,8 +13,8 @@ from streams.learning.profile import caps
 from streams.learning.profile.baskets import Baskets
 from streams.learning.profile.clock import Clock
 from streams.learning.profile.durations import duration, durations
-from streams.learning.profile.evidence import Evidence, Kind, Mixed
-from streams.learning.profile.facts import LogFacts, own_counts
+from streams.learning.profile.evidence import HalfLifeScores, Kind, Mixed
+from streams.learning.profile.facts import LogStatistics, own_counts
 from streams.learning.profile.half_lives import Curve, candidates, choose, usual_gap_s, usual_span_s
 from streams.learning.profile.reach import Reach, reach_of
 from streams.learning.profile.scenarios import ScenarioUse
@@ -73,7 +73,7 @@ def propose(
     history: History,
     baskets: Baskets,
     clock: Clock,
-    facts: LogFacts,
+    facts: LogStatistics,
     use: ScenarioUse,
     interest: InterestConfig,
     rng: np.random.Generator,
@@ -83,7 +83,7 @@ def propose(
     Everything that is searched is judged on the tenth of the log before the last one; nothing is judged by the last tenth.
     Gaps, histories, and the room for items, scenarios and visits are counted over the whole log.
     """
-    evidence = Evidence(history, baskets, clock, interest.action_weights, rng)
+    evidence = HalfLifeScores(history, baskets, clock, interest.action_weights, rng)
     tried = candidates(baskets, clock)
     curves = {kind: evidence.curve(kind, tried) for kind in evidence.kinds}
     gap, span = usual_gap_s(baskets, clock), usual_span_s(baskets, clock)
@@ -154,7 +154,7 @@ def _scenarios(use: ScenarioUse) -> Choice:
 
 def _transfer(
     lives: tuple[float, ...],
-    facts: LogFacts,
+    facts: LogStatistics,
     compared: Mapping[Kind, Mapping[str, Mixed]],
     usual: TransferConfig,
 ) -> dict[str, Choice]:
@@ -196,7 +196,7 @@ def _fit(reach: Reach, baskets: Baskets) -> dict[str, Choice]:
     return {key: Choice(usual if reach.window is None else reach.window, why)}
 
 
-def network_settings(facts: LogFacts) -> dict[str, Choice]:
+def network_settings(facts: LogStatistics) -> dict[str, Choice]:
     """A wider network with less dropout for many events an item; else what is usual."""
     each = facts.events / max(facts.items, 1)
     if each < DENSE or facts.events < MANY:

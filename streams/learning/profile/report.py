@@ -9,7 +9,7 @@ from rich.table import Table
 
 from streams.learning.profile.clock import Clock
 from streams.learning.profile.durations import duration, durations
-from streams.learning.profile.facts import LogFacts, Quantiles
+from streams.learning.profile.facts import LogStatistics, Quantiles
 from streams.learning.profile.proposal import KINDS
 from streams.learning.profile.run import Profile
 from streams.learning.profile.settings_file import is_setting, toml
@@ -27,7 +27,7 @@ def tables_of(profile: Profile) -> list[Table]:
     return [_log(profile.facts), _spread(profile.facts), _evidence(profile), _proposal(profile)]
 
 
-def _log(facts: LogFacts) -> Table:
+def _log(facts: LogStatistics) -> Table:
     table = Table("", "", title="the log", show_header=False)
     positions = facts.clock.kind == "positions"
     rows = [
@@ -58,7 +58,7 @@ def _log(facts: LogFacts) -> Table:
     return table
 
 
-def _spread(facts: LogFacts) -> Table:
+def _spread(facts: LogStatistics) -> Table:
     table = Table("", "5 %", "25 %", "half", "75 %", "95 %", title="how it spreads")
     counted: Sequence[tuple[str, Quantiles]] = (
         ("events of a user", facts.events_per_user),
@@ -121,7 +121,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _when(facts: LogFacts) -> str:
+def _when(facts: LogStatistics) -> str:
     if facts.clock.kind == "positions":
         return f"positions {facts.first_time:.0f} to {facts.last_time:.0f}"
     first, last = (

@@ -10,7 +10,7 @@ import numpy as np
 from streams.learning.history import History
 from streams.learning.profile.baskets import baskets_of
 from streams.learning.profile.clock import clock_of
-from streams.learning.profile.facts import LogFacts, facts_of
+from streams.learning.profile.facts import LogStatistics, facts_of
 from streams.learning.profile.half_lives import Curve
 from streams.learning.profile.proposal import Proposal, propose
 from streams.learning.profile.scenarios import scenario_use
@@ -22,7 +22,7 @@ from transfer.config import InterestConfig
 class Profile:
     """What the log is, and settings that fit it."""
 
-    facts: LogFacts
+    facts: LogStatistics
     proposal: Proposal
 
     def as_dict(self) -> dict[str, Any]:

@@ -53,9 +53,9 @@ def network_of(
 
     from transfer.learned.config import NetworkConfig
     from transfer.learned.network import TransferNetwork
-    from transfer.training.batches import Batches
+    from transfer.training.batches import TrainingBatches
     from transfer.training.network_stage import train_network
-    from transfer.training.objective import Catalogue
+    from transfer.training.objective import ItemTensors
 
     log, history = data.log, data.history
     part = np.zeros(len(history), np.int8)
@@ -96,7 +96,7 @@ def network_of(
     network = TransferNetwork(shape, int(ids.max()))
     compete = np.flatnonzero(np.bincount(log.item, minlength=len(history.items)) > 0)
     frequent = np.argsort(-count[compete], kind="stable")[: config.samples // 2]
-    catalogue = Catalogue(
+    catalogue = ItemTensors(
         torch.from_numpy(log.vectors),
         torch.from_numpy(ids),
         torch.from_numpy(history.item_scenario.astype(np.int64)),
@@ -104,7 +104,7 @@ def network_of(
         torch.from_numpy(np.sort(compete[frequent])),
     )
     names = np.asarray(data.names(history.scenarios), np.float32)
-    batches = Batches(log, found, shape, ids, names)
+    batches = TrainingBatches(log, found, shape, ids, names)
 
     def told(row: dict[str, float]) -> None:
         if on_epoch is not None:
@@ -148,14 +148,14 @@ def model_of(
     data: Material, network: TransferNetwork, interest: InterestConfig, rows: I64, rare: int
 ) -> LearnedModel:
     """The network with the items that it was trained with."""
-    from transfer.learned.model import ItemTable
+    from transfer.learned.model import TrainedItems
 
     history = data.history
     count = np.bincount(history.item[rows][history.item[rows] >= 0], minlength=len(history.items))
     ids = _id_rows(count, rare)
     order = np.argsort(history.item_keys)
     there = order[np.bincount(data.log.item, minlength=len(history.items))[order] > 0]
-    table = ItemTable(
+    table = TrainedItems(
         history.item_keys[there], data.log.vectors[there].astype(np.float16).astype(np.float32), ids[there]
     )
     names = dict(zip(history.scenarios, np.asarray(data.names(history.scenarios), np.float32), strict=True))

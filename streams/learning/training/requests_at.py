@@ -15,7 +15,7 @@ from transfer.config import InterestConfig
 from transfer.counts.config import TablesConfig
 from transfer.counts.counts import ItemTables, empty_tables
 from transfer.counts.of_log import tables_of_log
-from transfer.learned.item_index import ItemSpace
+from transfer.learned.item_index import ItemIndex
 from transfer.learned.model import LearnedModel
 from transfer.learned.requests import Requests, requests_of
 from transfer.state.packing import unpack
@@ -45,12 +45,12 @@ def count_tables(
     )
 
 
-def item_space(model: LearnedModel, data: Material, tables: ItemTables) -> ItemSpace:
+def item_space(model: LearnedModel, data: Material, tables: ItemTables) -> ItemIndex:
     """All items of the history, those with events as candidates."""
     history = data.history
     towers = model.towers(history.item_keys, data.log.vectors)
     candidates = np.flatnonzero(np.bincount(data.log.item, minlength=len(history.items)) > 0)
-    return ItemSpace(
+    return ItemIndex(
         history.item_keys, towers, candidates, history.item_scenario, tuple(history.scenarios), tables
     )
 
@@ -65,7 +65,7 @@ def requests_at(
     queries: Queries,
     packed: dict[int, bytes],
     model: LearnedModel,
-    space: ItemSpace,
+    space: ItemIndex,
     places: int,
 ) -> tuple[Requests, I64]:
     """Requests of the queries whose user has a state, and which of the queries they are."""
@@ -76,12 +76,12 @@ def requests_at(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class RequestBlock:
     """Some queries of a time whose users have states, as requests, and the items as tables knew them then."""
 
     queries: Queries
     requests: Requests
-    space: ItemSpace
+    space: ItemIndex
 
     @property
     def target(self) -> I64:
@@ -94,7 +94,7 @@ class Later:
     """Rows to be foreseen, and the items with tables of all that came before them."""
 
     rows: I64
-    space: ItemSpace
+    space: ItemIndex
     progressive: bool
     """what happened before a part is in its tables; else they stay"""
     states: dict[int, bytes] = field(default_factory=dict, repr=False)
@@ -119,7 +119,7 @@ class Later:
 
 
 def last_part_of(
-    data: Material, rows: I64, space: ItemSpace, tables: TablesConfig, share: float
+    data: Material, rows: I64, space: ItemIndex, tables: TablesConfig, share: float
 ) -> Later | None:
     """The last `share` of the time of training rows (in order of time); None where there is none."""
     time = data.history.time[rows]
@@ -133,7 +133,7 @@ def last_part_of(
 
 def parts_of(
     data: Material, later: Later, model: LearnedModel, tables: TablesConfig, config: TrainConfig, count: int
-) -> Iterator[Part]:
+) -> Iterator[RequestBlock]:
     """About `count` queries, open ones and (where there are scenarios) ones that name one, in order of time."""
     history = data.history
     later.remember(data, model.interest, config, [count])
@@ -156,7 +156,7 @@ def parts_of(
                 block = part.take(inside[start : start + REQUESTS_AT_A_TIME])
                 requests, known = requests_at(data, block, later.states, model, space, config.places)
                 if len(known):
-                    yield Part(block.take(known), requests, space)
+                    yield RequestBlock(block.take(known), requests, space)
 
 
 def _drawn(data: Material, later: Later, config: TrainConfig, count: int) -> list[Queries]:

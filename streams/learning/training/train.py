@@ -15,14 +15,14 @@ from streams.learning.training.requests_at import Later, count_tables, item_spac
 from transfer.arrays import I64
 from transfer.config import InterestConfig
 from transfer.counts.config import TablesConfig
-from transfer.learned.item_index import ItemSpace
+from transfer.learned.item_index import ItemIndex
 from transfer.learned.model import LearnedModel
 from transfer.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from transfer.learned.mixture import Mixture, MixtureConfig
     from transfer.training.mixture_stage import Judged
-    from transfer.training.pool_stage import Evidence
+    from transfer.training.pool_stage import PoolCases
 
 
 @dataclass(slots=True)
@@ -48,19 +48,19 @@ def require_training() -> None:
 
 
 @dataclass(slots=True)
-class Prepared:
+class MixtureData:
     """A trained network, and what its mixture is fitted on."""
 
     model: LearnedModel
     served: LearnedModel
     """the same or, refitted, one whose network has learned the validation part too"""
-    space: ItemSpace
+    space: ItemIndex
     """with tables as after the training rows"""
     later: Later
     """the validation rows"""
     counted: Mixture
     """its counted components"""
-    foreseen: Evidence
+    foreseen: PoolCases
     """what its pool is fitted on"""
     report: dict[str, Any]
 
@@ -114,7 +114,7 @@ def prepare(
     logs: Path | None = None,
     bar: bool = False,
     tell: Tell | None = None,
-) -> Prepared:
+) -> MixtureData:
     """The network, counted components, and evidence for the pool; see `train`."""
     from transfer.training.mixture_stage import fit_counted
     from transfer.training.pool_stage import cases, evidence
@@ -153,11 +153,11 @@ def prepare(
     foreseen = evidence(found_cases, config, len(space.candidates))
     report |= {"events": len(rows), "until": float(history.time[validation].max()), "data": history.identity}
     report |= {"counted": curve}
-    return Prepared(model, served, space, later, mixture, foreseen, report)
+    return MixtureData(model, served, space, later, mixture, foreseen, report)
 
 
 def weigh(
-    ready: Prepared, data: Material, tables: TablesConfig, config: TrainConfig, tell: Tell | None = None
+    ready: MixtureData, data: Material, tables: TablesConfig, config: TrainConfig, tell: Tell | None = None
 ) -> TrainedModel:
     """The mixture on top of a trained network."""
     from transfer.learned.mixture import Mixture

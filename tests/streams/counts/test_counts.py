@@ -15,7 +15,7 @@ import pytest
 
 import streams.counts.slot
 from sinks.errors import StoreMismatch, StoreUnavailable
-from sinks.leases import STALE_S, Leases
+from sinks.leases import STALE_S, CollectionLeases
 from sinks.points import item_key
 from sinks.protocols import Store
 from streams.counts.counts import CONFIG_BLOB, SLOTS, TableCounts, read_tables
@@ -275,7 +275,7 @@ def test_a_slot_that_was_taken_away_costs_another_one_and_no_count(tmp_path: Pat
         frozen.count(steps_for_slot(1, 2))
         frozen.write()
         (slot,) = one.store.get_blobs(HEADS)
-        later = Leases(two.store.leases._meta, now=lambda: time.time() + 2 * STALE_S)  # type: ignore[attr-defined]
+        later = CollectionLeases(two.store.leases._meta, now=lambda: time.time() + 2 * STALE_S)  # type: ignore[attr-defined]
         taken = later.take(SLOTS)
         assert slot.endswith(f"/{taken.name}")
         successor = TableSlot(two.store, taken, SMALL)

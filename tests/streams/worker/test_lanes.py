@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from streams.settings import Settings
-from streams.worker.app import Progress, connect, faust_app
+from streams.worker.app import PartitionProgress, connect, faust_app
 from streams.workspace.workspace import Workspace, open_workspace
 from support.checks.states import done_of, states_of
 from support.data.event_columns import event
@@ -186,7 +186,7 @@ def test_a_folder_is_put_on_the_disk_before_offsets_are_committed(workspace: Wor
 
     async def story(worker: Worker) -> None:
         app = faust_app(Settings())
-        connect(app, Settings(), worker.lanes, Progress(), {}, on_problem=pytest.fail)
+        connect(app, Settings(), worker.lanes, PartitionProgress(), {}, on_problem=pytest.fail)
         assert app.before_commit is not None
         await worker.through(batch(event("ada", "a")))
         collections = workspace.store._engine._open  # type: ignore[attr-defined]

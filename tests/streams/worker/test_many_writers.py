@@ -13,7 +13,7 @@ import pytest
 
 from streams.ingest.ingest import APPLIED
 from streams.settings import Settings
-from streams.worker.batch import Batch
+from streams.worker.batch import LaneBatch
 from streams.workspace.workspace import Workspace, open_workspace
 from support.checks.states import assert_same_states
 from support.data.event_columns import columns_of, event
@@ -113,11 +113,11 @@ def test_workers_share_users_that_are_placed_at_random(
 
     async def story() -> None:
         crew = [one_worker(workspace, linger_s=0.0) for workspace in workspaces]
-        parts: list[list[Batch]] = [[] for _ in crew]
+        parts: list[list[LaneBatch]] = [[] for _ in crew]
         for each in fetches(events, PLACEMENTS["null keys"], seed=4, size=8):
             parts[each.partition % len(crew)].append(each)
 
-        async def read(worker: Worker, part: list[Batch]) -> None:
+        async def read(worker: Worker, part: list[LaneBatch]) -> None:
             for at in range(0, len(part), 3):
                 await worker.through(*part[at : at + 3])
 

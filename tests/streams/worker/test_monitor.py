@@ -9,7 +9,7 @@ from aiokafka.errors import TopicAuthorizationFailedError
 from faust.types import TP
 
 from streams.metrics import Metrics
-from streams.worker.app import Progress
+from streams.worker.app import PartitionProgress
 from streams.worker.monitor import Monitor
 
 A, B = TP("clicks", 0), TP("clicks", 1)
@@ -59,8 +59,10 @@ class Clock:
         return self.at
 
 
-def monitor(consumer: Consumer, lane: Waiting | None = None) -> tuple[Monitor, Progress, Metrics, Clock]:
-    progress, metrics, clock = Progress(), Metrics(), Clock()
+def monitor(
+    consumer: Consumer, lane: Waiting | None = None
+) -> tuple[Monitor, PartitionProgress, Metrics, Clock]:
+    progress, metrics, clock = PartitionProgress(), Metrics(), Clock()
     made = Monitor(App(consumer), lane or Waiting(), progress, metrics, 60.0, clock, clock)  # type: ignore[arg-type]
     return made, progress, metrics, clock
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from streams.worker.batch import Batch
+from streams.worker.batch import LaneBatch
 from support.data.event_columns import event
 from support.fakes.lane_story import batch
 
@@ -44,12 +44,12 @@ def some_events(count: int, users: int, seed: int, prefix: str = "") -> list[tup
 
 def fetches(
     events: Sequence[tuple[str, dict[str, Any]]], place: Place, seed: int, size: int = 12
-) -> list[Batch]:
+) -> list[LaneBatch]:
     """The events as fetches of at most `size` records, in the order in which the partitions would give them."""
     rng = random.Random(seed)
     waiting: dict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
     offsets: dict[tuple[str, int], int] = defaultdict(int)
-    found: list[Batch] = []
+    found: list[LaneBatch] = []
 
     def fetch(where: tuple[str, int]) -> None:
         kind, partition = where
@@ -67,6 +67,6 @@ def fetches(
     return found
 
 
-def as_one_log(events: Sequence[tuple[str, dict[str, Any]]]) -> Iterator[Batch]:
+def as_one_log(events: Sequence[tuple[str, dict[str, Any]]]) -> Iterator[LaneBatch]:
     """The same events through one partition of each topic, for the truth."""
     yield from fetches(events, lambda number, user, rng: 0, 0, size=500)

@@ -22,7 +22,7 @@ if not __package__:  # run as a program, not imported by a test
     sys.path[:0] = [str(folder) for folder in Path(__file__).resolve().parents[2:4]]
 
 from streams.settings import Settings
-from streams.worker.batch import Batch
+from streams.worker.batch import LaneBatch
 from streams.workspace.workspace import open_workspace
 from support.data.placements import PLACEMENTS, fetches, some_events
 from support.fakes.lane_story import Worker, one_worker
@@ -79,13 +79,13 @@ class Children:
         return self.wait()
 
 
-def all_fetches(run: Run) -> list[Batch]:
+def all_fetches(run: Run) -> list[LaneBatch]:
     """What the partitions have, in the order in which it is fetched."""
     events = some_events(run.events, run.users, run.seed)
     return fetches(events, PLACEMENTS["null keys"], run.seed + 1, size=10)
 
 
-def source_of(fetch: Batch) -> str:
+def source_of(fetch: LaneBatch) -> str:
     """The source that the lanes take it for."""
     return f"{CLUSTER}/{fetch.topic}/{fetch.partition}"
 
@@ -100,10 +100,10 @@ def child(run: Run) -> None:
         if step == run.step and reached[step] == run.nth:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    async def story(worker: Worker, todo: list[Batch], marked: Any) -> None:
+    async def story(worker: Worker, todo: list[LaneBatch], marked: Any) -> None:
         done = worker.group.done
 
-        def note(fetch: Batch) -> None:
+        def note(fetch: LaneBatch) -> None:
             line = f"{source_of(fetch)} {fetch.records[-1].offset + 1}\n"
             os.write(marked, line.encode())
             done(fetch)

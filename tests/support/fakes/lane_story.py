@@ -10,7 +10,7 @@ from typing import Any
 
 from streams.letters.sender import DeadLetters
 from streams.settings import DaemonConfig
-from streams.worker.batch import Batch
+from streams.worker.batch import LaneBatch
 from streams.worker.lanes import Lanes
 from streams.workspace.workspace import Workspace
 from support.data.event_columns import NOW
@@ -38,25 +38,27 @@ class Group:
 
     current: bool = True
     owner: bool = True
-    marked: list[Batch] = field(default_factory=list)
+    marked: list[LaneBatch] = field(default_factory=list)
 
-    def is_current(self, batch: Batch) -> bool:
+    def is_current(self, batch: LaneBatch) -> bool:
         return self.current and self.owner
 
-    def owns(self, batch: Batch) -> bool:
+    def owns(self, batch: LaneBatch) -> bool:
         return self.owner
 
-    def done(self, batch: Batch) -> None:
+    def done(self, batch: LaneBatch) -> None:
         self.marked.append(batch)
 
 
-def batch(*events: dict[str, Any] | bytes, first: int = 0, kind: str = "click", partition: int = 0) -> Batch:
+def batch(
+    *events: dict[str, Any] | bytes, first: int = 0, kind: str = "click", partition: int = 0
+) -> LaneBatch:
     """Events, or bytes that are none, as one fetch from offset `first` on."""
     values = [entry if isinstance(entry, bytes) else json.dumps(entry).encode() for entry in events]
     records = [
         Fetched(value, first + n, topic=f"{kind}s", partition=partition) for n, value in enumerate(values)
     ]
-    return Batch(kind, f"{kind}s", partition, records)
+    return LaneBatch(kind, f"{kind}s", partition, records)
 
 
 @dataclass
@@ -73,7 +75,7 @@ class Worker:
             while not condition():
                 await asyncio.sleep(0.005)
 
-    async def through(self, *batches: Batch) -> None:
+    async def through(self, *batches: LaneBatch) -> None:
         """Submit and wait until all are marked."""
         for each in batches:
             assert await self.lanes.submit(each)

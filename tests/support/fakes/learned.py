@@ -8,7 +8,7 @@ import torch
 from transfer.config import InterestConfig
 from transfer.learned.config import NetworkConfig
 from transfer.learned.mixture import Mixture
-from transfer.learned.model import ItemTable, LearnedModel
+from transfer.learned.model import LearnedModel, TrainedItems
 from transfer.learned.network import TransferNetwork
 from transfer.learned.requests import mixture_config
 from transfer.training.walk import EventLog
@@ -36,7 +36,7 @@ def random_model(
     rng = np.random.default_rng(seed)
     vectors = rng.standard_normal((8, interest.dim)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    items = ItemTable(np.arange(1, 9, dtype=np.uint64), vectors, np.array([1, 2, 3, 4, 0, 0, 0, 0]))
+    items = TrainedItems(np.arange(1, 9, dtype=np.uint64), vectors, np.array([1, 2, 3, 4, 0, 0, 0, 0]))
     mixture = Mixture(mixture_config(config.horizons, config.actions, shares, places=4))
     return LearnedModel(network, mixture, interest, items, {}, f"random-{seed}")
 

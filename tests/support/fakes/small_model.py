@@ -12,7 +12,7 @@ from streams.settings import Settings
 from transfer.learned.config import NetworkConfig
 from transfer.learned.folder import save_model
 from transfer.learned.mixture import Mixture
-from transfer.learned.model import ItemTable, LearnedModel
+from transfer.learned.model import LearnedModel, TrainedItems
 from transfer.learned.network import TransferNetwork
 from transfer.learned.requests import mixture_config
 
@@ -26,7 +26,7 @@ def save_small_model(folder: Path, settings: Settings, item_ids: list[str], seed
     keys = np.sort(np.array([item_key(item_id) for item_id in item_ids], np.uint64))
     vectors = rng.normal(size=(len(keys), interest.dim)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    table = ItemTable(keys, vectors, np.arange(1, len(keys) + 1))
+    table = TrainedItems(keys, vectors, np.arange(1, len(keys) + 1))
     mixture = Mixture(mixture_config(horizons, 3, len(settings.tables.half_lives_s), places=8))
     names = {"toys": np.full(interest.dim, interest.dim**-0.5, np.float32)}
     network = TransferNetwork(config, len(keys))

@@ -10,10 +10,10 @@ from support.fakes.learned import random_model, small_log
 from transfer.config import InterestConfig
 from transfer.counts.config import TablesConfig
 from transfer.counts.of_log import tables_of_log
-from transfer.learned.item_index import TRANSITIONS, ItemSpace, own_table_features
+from transfer.learned.item_index import TRANSITIONS, ItemIndex, own_table_features
 from transfer.learned.mixture import Mixture, log_likelihood, segment_logsumexp
 from transfer.learned.pool import BACK_OFF, Pool
-from transfer.learned.ranking import Candidates, rank
+from transfer.learned.ranking import ScenarioCandidates, rank
 from transfer.learned.requests import Requests, mixture_config, requests_of
 from transfer.rows import first_of_each, owners
 from transfer.state.packing import unpack
@@ -29,7 +29,7 @@ CONFIG = InterestConfig(dim=8, half_lives_s=(600.0, 86400.0, 2592000.0))
 TABLES = TablesConfig(half_lives_s=(3600.0, float("inf")))
 
 
-def story(homes: bool, **settings: object) -> tuple[Requests, ItemSpace, Mixture, np.ndarray]:
+def story(homes: bool, **settings: object) -> tuple[Requests, ItemIndex, Mixture, np.ndarray]:
     """Requests at late baskets of a small log, open ones and ones that name a scenario; items that came next."""
     log = small_log()
     rows = np.arange(len(log))
@@ -50,7 +50,7 @@ def story(homes: bool, **settings: object) -> tuple[Requests, ItemSpace, Mixture
     for value in mixture.parameters():
         torch.nn.init.normal_(value, std=0.5)
     home = np.arange(20, dtype=np.int32) % 3 if homes else np.full(20, -1, np.int32)
-    space = ItemSpace(
+    space = ItemIndex(
         log.item_keys,
         model.towers(log.item_keys, log.vectors),
         np.arange(20),
@@ -193,7 +193,7 @@ def test_own_items_tell_how_often_people_come_back_to_them() -> None:
     scenario = np.zeros(12, np.int32)
     tables = tables_of_log(offsets, time, item, keys, scenario, ("a",), debut, np.arange(12), TABLES)
     homes = np.full(2, -1, np.int32)
-    space = ItemSpace(keys, np.zeros((2, 4), np.float32), np.arange(2), homes, ("a",), tables)
+    space = ItemIndex(keys, np.zeros((2, 4), np.float32), np.arange(2), homes, ("a",), tables)
     found = own_table_features(space, np.zeros(2, np.int64), np.arange(2), np.full((1, 3), -1))
     again, once = found[:, TRANSITIONS:]
     np.testing.assert_allclose(again[:2], once[:2], atol=1e-4)
@@ -363,10 +363,10 @@ def test_newcomers_do_not_make_the_unknown_look_likely() -> None:
     assert found.gain(found.pooled(torch.tensor(powers))).mean() < exact + 0.005
 
 
-def _open_requests(rng: np.random.Generator, requests: int, share: np.ndarray) -> Candidates:
+def _open_requests(rng: np.random.Generator, requests: int, share: np.ndarray) -> ScenarioCandidates:
     """Open requests of users without own items, to whom nothing leads; the network's opinion is noise."""
     items = len(share)
-    return Candidates(
+    return ScenarioCandidates(
         np.arange(requests),
         False,
         np.arange(items),

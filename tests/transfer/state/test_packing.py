@@ -14,7 +14,7 @@ from transfer.config import InterestConfig
 from transfer.errors import StateFormatError, StateSettingsMismatch, StateTooNew
 from transfer.state import packing
 from transfer.state.layout import PREFIX as PREFIX_KIND
-from transfer.state.layout import SIZES, Layout
+from transfer.state.layout import SIZES, StateLayout
 from transfer.state.packing import pack, unpack
 from transfer.state.states import InterestStates, empty_states, take
 
@@ -179,7 +179,7 @@ def with_size(blob: bytes, record: str, size: int) -> bytes:
 
 def test_fields_and_sections_of_a_later_release_are_skipped() -> None:
     """Longer records and what follows the names don't stand in the way of what is known."""
-    layout, life = Layout(SMALL), shopper(5, 2, SMALL)
+    layout, life = StateLayout(SMALL), shopper(5, 2, SMALL)
     blob = pack(life, SMALL)[0]
     start = PREFIX + layout.head.itemsize + 2 * layout.slot.itemsize
     own = [blob[start + n * layout.own.itemsize :][: layout.own.itemsize] for n in range(5)]
@@ -195,7 +195,7 @@ def test_fields_and_sections_of_a_later_release_are_skipped() -> None:
 
 def test_fields_that_an_older_record_has_not_got_are_zero() -> None:
     """A release that adds a field reads what was written before it."""
-    layout, life = Layout(SMALL), shopper(1, 1, SMALL)
+    layout, life = StateLayout(SMALL), shopper(1, 1, SMALL)
     blob = pack(life, SMALL)[0]
     start = PREFIX + layout.head.itemsize + layout.slot.itemsize
     # Without the slot, which is the last field.
@@ -207,7 +207,7 @@ def test_fields_that_an_older_record_has_not_got_are_zero() -> None:
 def test_states_that_know_fewer_actions_are_read() -> None:
     """Counts of actions that came later are zero; states that know more actions belong to other settings."""
     life = shopper(3, 1, SMALL)
-    blob, old, new = pack(life, SMALL)[0], Layout(SMALL, 1), Layout(SMALL)
+    blob, old, new = pack(life, SMALL)[0], StateLayout(SMALL, 1), StateLayout(SMALL)
     slot = np.frombuffer(blob, new.slot, 1, PREFIX + new.head.itemsize)
     fewer = np.zeros(1, old.slot)
     for name in old.slot.names:

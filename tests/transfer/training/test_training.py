@@ -10,11 +10,11 @@ from transfer.learned.batches import Asked, context, ring_tokens
 from transfer.learned.config import NetworkConfig
 from transfer.learned.network import RingItems, TransferNetwork
 from transfer.state.packing import unpack
-from transfer.training.batches import Batches, stretches
+from transfer.training.batches import TrainingBatches, stretches
 from transfer.training.config import TrainConfig
 from transfer.training.examples import Examples, examples
 from transfer.training.network_stage import train_network
-from transfer.training.objective import Candidates, Catalogue, draw, loss
+from transfer.training.objective import ItemTensors, StepCandidates, draw, loss
 from transfer.training.states_at import moments
 from transfer.training.walk import EventLog
 
@@ -24,14 +24,14 @@ SHAPE = {"dim": 8, "horizons": 3, "width": 16, "heads": 2, "ring": 12, "gap_edge
 
 def world(
     items: int = 20, **settings: object
-) -> tuple[EventLog, Examples, Batches, Catalogue, TransferNetwork]:
+) -> tuple[EventLog, Examples, TrainingBatches, ItemTensors, TransferNetwork]:
     """A small log and all that training needs of it."""
     log = small_log(users=24, items=items)
     found = examples(log, CONFIG)
     shape = NetworkConfig.model_validate({**SHAPE, **settings})
     ids = np.arange(1, items + 1)
     names = np.random.default_rng(5).standard_normal((3, 8)).astype(np.float32)
-    catalogue = Catalogue(
+    catalogue = ItemTensors(
         torch.from_numpy(log.vectors),
         torch.from_numpy(ids),
         torch.arange(items) % 3,
@@ -39,7 +39,13 @@ def world(
         torch.arange(0, items, 10),
     )
     torch.manual_seed(0)
-    return log, found, Batches(log, found, shape, ids, names), catalogue, TransferNetwork(shape, items)
+    return (
+        log,
+        found,
+        TrainingBatches(log, found, shape, ids, names),
+        catalogue,
+        TransferNetwork(shape, items),
+    )
 
 
 def test_a_position_is_read_alike_in_training_and_in_service() -> None:
@@ -135,7 +141,7 @@ def test_a_sample_stands_for_the_rest() -> None:
 
 def test_places_among_candidates() -> None:
     """An item that does not compete has no place."""
-    candidates = Candidates(torch.tensor([2, 5, 9]), torch.zeros(3))
+    candidates = StepCandidates(torch.tensor([2, 5, 9]), torch.zeros(3))
     assert candidates.places(torch.tensor([5, 3, 9, 10])).tolist() == [1, -1, 2, -1]
 
 

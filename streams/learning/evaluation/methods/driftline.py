@@ -15,14 +15,14 @@ from streams.learning.history import History
 from streams.learning.queries import Queries
 from streams.learning.training.material import Material, material
 from streams.learning.training.requests_at import count_tables, item_space, requests_at, states_before
-from streams.learning.training.train import Prepared, prepare, weigh
+from streams.learning.training.train import MixtureData, prepare, weigh
 from streams.serving.recommend import NEW_TEMPERATURE
 from streams.workspace.scenario_names import name_lookup, names_for_training
 from transfer.analytic.again import again_scores, repeat_share
 from transfer.analytic.model import AnalyticTransfer
 from transfer.arrays import F32, I64
 from transfer.learned.folder import encoder_of, load_model, report_of, tables_of
-from transfer.learned.item_index import ItemSpace
+from transfer.learned.item_index import ItemIndex
 from transfer.rows import owners
 from transfer.state.packing import unpack
 
@@ -77,7 +77,7 @@ def _material(setup: Setup, history: History, rows: I64) -> Material:
     return material(history, rows, content=content, names=names, fit=settings.fit, dim=settings.interest.dim)
 
 
-class Analytic:
+class AnalyticMethod:
     """The analytic transfer and the analytic mixture of `streams.serving.recommend`, over fitted item vectors."""
 
     def __init__(self, setup: Setup) -> None:
@@ -146,7 +146,7 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
 """What each variant changes of `TrainConfig`."""
 
 
-class Trained:
+class LearnedMethod:
     """The learned model, whole or as one of `ABLATIONS`."""
 
     def __init__(self, setup: Setup, variant: str = "") -> None:
@@ -173,7 +173,7 @@ class Trained:
         # What is prepared has all components, whichever variant asks for it first.
         whole = config.model_copy(update=MIXTURE_ALONE)
         key = ("network", whole.model_dump_json())
-        ready: Prepared | None = shared.get(key)
+        ready: MixtureData | None = shared.get(key)
         if ready is None:
             ready = prepare(
                 data,
@@ -189,7 +189,7 @@ class Trained:
                 shared[key] = ready
         done = weigh(ready, data, settings.tables, config, setup.progress)
         self._model, self._places, self._tables = done.model, config.places, settings.tables
-        self._space: ItemSpace = item_space(done.model, data, ready.space.tables)
+        self._space: ItemIndex = item_space(done.model, data, ready.space.tables)
         self.curve = [(row["epoch"], row["validation_new"]) for row in done.report["network"]]
         if "states" not in shared:
             shared["states"] = _States(data, setup)

@@ -13,7 +13,7 @@ from transfer.arrays import F32, F64, I64
 _COLUMNS_AT_A_TIME = 4096
 
 
-class Weights(Protocol):
+class ItemWeights(Protocol):
     """B = I - P / diag(P), P = (X'X + lambda I)^-1, without being written out where it needn't be."""
 
     def apply(self, profiles: csr_array) -> F32:
@@ -30,7 +30,7 @@ class OverItems:
     """(len(items), len(items))"""
 
     def apply(self, profiles: csr_array) -> F32:
-        """As `Weights` says; items that are not covered get 0."""
+        """As `ItemWeights` says; items that are not covered get 0."""
         result = np.zeros(profiles.shape, np.float32)
         result[:, self.items] = profiles[:, self.items] @ self.weights
         return result
@@ -52,7 +52,7 @@ class OverUsers:
     """(N,) of P"""
 
     def apply(self, profiles: csr_array) -> F32:
-        """As `Weights` says."""
+        """As `ItemWeights` says."""
         over_users = (profiles @ self.matrix.T).toarray() @ self.inverse
         dense = profiles.toarray()
         product = (dense - over_users @ self.matrix) / np.float32(self.lambda_)
@@ -60,7 +60,7 @@ class OverUsers:
         return result
 
 
-def weights_of(matrix: csr_array, lambda_: float, max_items: int) -> Weights:
+def weights_of(matrix: csr_array, lambda_: float, max_items: int) -> ItemWeights:
     """Solve for users times items X (U, N). Without a user there is nothing to learn: all weights are 0.
 
     Where both users and items are more than `max_items`, the most frequent `max_items` items are covered.

@@ -24,7 +24,7 @@ _USUAL = 0.8
 _KEPT = 4
 
 
-class Mixture:
+class OwnAndOther:
     """w * (share of the user's own decayed sums) + (1 - w) * (the other method's share of all items).
 
     Shares are what is not negative, divided by its sum, so that both parts are distributions over items. The other
@@ -102,7 +102,7 @@ class Mixture:
         return row_shares(profiles(self._history, queries, half_life, by, since="latest", tail=TAIL))
 
 
-class OwnAndMarkov(Mixture):
+class OwnAndMarkov(OwnAndOther):
     """Own items and what followed the last basket's items."""
 
     name = "own+markov"
@@ -111,7 +111,7 @@ class OwnAndMarkov(Mixture):
         super().__init__(Markov(setup))
 
 
-class OwnAndEase(Mixture):
+class OwnAndEase(OwnAndOther):
     """Own items and EASE."""
 
     name = "own+ease"
@@ -120,7 +120,7 @@ class OwnAndEase(Mixture):
         super().__init__(Ease(setup))
 
 
-class OwnAndPopularityOfAWeek(Mixture):
+class OwnAndPopularityOfAWeek(OwnAndOther):
     """Own items and the counts of the last seven days."""
 
     name = "own+popularity-7d"

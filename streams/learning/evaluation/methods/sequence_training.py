@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from streams.learning.evaluation.methods.sequence_networks import SequenceNetwork
-from streams.learning.evaluation.methods.sequence_windows import Batch, SequenceWindows
+from streams.learning.evaluation.methods.sequence_windows import SequenceWindows, WindowBatch
 
 _LOGITS_AT_A_TIME = 20_000_000
 
@@ -124,7 +124,7 @@ def _sampler(windows: SequenceWindows, settings: Training, rng: np.random.Genera
 
 
 def _step(
-    network: SequenceNetwork, optimiser: torch.optim.Optimizer, batch: Batch, sampler: Sampler | None
+    network: SequenceNetwork, optimiser: torch.optim.Optimizer, batch: WindowBatch, sampler: Sampler | None
 ) -> float:
     """One step of the optimiser; the mean loss."""
     network.train()
@@ -170,7 +170,7 @@ def _copy(network: SequenceNetwork) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in network.state_dict().items()}
 
 
-def _with_last(batches: Iterator[Batch]) -> Iterator[tuple[Batch, bool]]:
+def _with_last(batches: Iterator[WindowBatch]) -> Iterator[tuple[WindowBatch, bool]]:
     """Each batch, and whether it is the last one."""
     held = next(batches, None)
     for batch in batches:

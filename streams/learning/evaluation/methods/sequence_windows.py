@@ -16,7 +16,7 @@ from transfer.rows import offsets_of, places
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Batch:
+class WindowBatch:
     """B windows of at most L events.
 
     Attributes:
@@ -69,7 +69,7 @@ class SequenceWindows:
         """Events with a target."""
         return int(self._sizes.sum())
 
-    def epoch(self, rng: np.random.Generator, windows: int) -> Iterator[Batch]:
+    def epoch(self, rng: np.random.Generator, windows: int) -> Iterator[WindowBatch]:
         """All events with a target once, in batches of `windows` windows in random order."""
         length = self.length
         if not self.positions:
@@ -89,7 +89,7 @@ class SequenceWindows:
             width = self._next_end[rows] - self._next_begin[rows]
             drawn = self._next_begin[rows] + (rng.random(rows.shape) * width).astype(np.int64)
             targets = self._codes[np.where(inside, drawn, 0)]
-            yield Batch(np.where(inside, self._codes[rows], 0), targets, inside)
+            yield WindowBatch(np.where(inside, self._codes[rows], 0), targets, inside)
 
     def latest(self, history: History, queries: Queries) -> tuple[I64, I64]:
         """What is known of each query: (Q, length) codes, oldest first, and how many are there (Q,)."""

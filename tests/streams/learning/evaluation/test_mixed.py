@@ -8,9 +8,9 @@ import pytest
 from streams.learning.evaluation.methods.base import Setup, profiles
 from streams.learning.evaluation.methods.markov import Markov
 from streams.learning.evaluation.methods.mixed import (
-    Mixture,
     OwnAndEase,
     OwnAndMarkov,
+    OwnAndOther,
     OwnAndPopularityOfAWeek,
 )
 from streams.learning.evaluation.methods.own import TAIL
@@ -25,7 +25,7 @@ def test_the_mixture_is_one_of_distributions():
     rows = np.argsort(history.time, kind="stable")[:450]
     queries = open_queries(history, np.arange(450, 550))
     other = Markov()
-    method = Mixture(other)
+    method = OwnAndOther(other)
     method.fit(history, rows, queries)
     theirs = other.scores(queries)
     for params in method.grid:
@@ -51,7 +51,7 @@ def test_what_was_learned_meanwhile_counts_for_the_same_queries():
 
 
 @pytest.mark.parametrize("kind", [OwnAndMarkov, OwnAndEase, OwnAndPopularityOfAWeek])
-def test_each_mixture_fits_and_names_its_settings(kind: type[Mixture]):
+def test_each_mixture_fits_and_names_its_settings(kind: type[OwnAndOther]):
     """On a log with repeats each is fitted from a setup, and has half-lives and weights to try."""
     history = random_history()
     split = time_split(history)

@@ -10,12 +10,12 @@ import pytest
 from streams.learning.history import History
 from streams.learning.profile.baskets import baskets_of
 from streams.learning.profile.clock import clock_of
-from streams.learning.profile.facts import LogFacts, facts_of, repeats
+from streams.learning.profile.facts import LogStatistics, facts_of, repeats
 from streams.learning.profile.scenarios import scenario_use
 from support.data.profiled import DAY_S, groceries, history_of, row
 
 
-def facts(history: History) -> LogFacts:
+def facts(history: History) -> LogStatistics:
     """All facts."""
     baskets = baskets_of(history)
     return facts_of(history, baskets, clock_of(baskets), scenario_use(history))
