@@ -24,8 +24,8 @@ from streams.settings import Settings
 from transfer.learned.folder import load_model
 from transfer.learned.int8 import in_8_bits
 from transfer.learned.model import USERS_AT_A_TIME, LearnedModel
-from transfer.state.packing import unpack
-from transfer.state.states import InterestStates, take
+from transfer.state.packing import unpack_states
+from transfer.state.states import InterestStates, take_users
 
 
 def states_of(location: str, model: LearnedModel, users: int) -> InterestStates:
@@ -33,7 +33,7 @@ def states_of(location: str, model: LearnedModel, users: int) -> InterestStates:
     with open_store(location, Settings.load().store, model.interest.dim, create=False) as store:
         pages = islice(store.users.scan(512), -(-users // 512))
         states = [user.state for page in pages for user in page][:users]
-    return unpack(states, model.interest)
+    return unpack_states(states, model.interest)
 
 
 def top(model: LearnedModel, fused: np.ndarray, k: int = 10) -> np.ndarray:
@@ -68,7 +68,7 @@ def main() -> None:
     exact = load_model(options.model)
     small = in_8_bits(exact)
     states = states_of(options.store, exact, options.users)
-    batch = take(states, np.arange(min(USERS_AT_A_TIME, states.users)))
+    batch = take_users(states, np.arange(min(USERS_AT_A_TIME, states.users)))
     taken: dict[str, list[float]] = {"float32": [], "int8": []}
     for _ in range(options.repeats):
         for name, model in (("float32", exact), ("int8", small)):

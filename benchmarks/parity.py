@@ -31,14 +31,14 @@ import numpy as np
 from benchmarks.workloads.report import where
 from streams.event_log.log import open_logs
 from streams.events.columns import EventColumns, concatenate
-from streams.events.columns import take as events_of
+from streams.events.columns import take_events as events_of
 from transfer.analytic.model import AnalyticTransfer
 from transfer.arrays import F32, F64, I64
 from transfer.config import InterestConfig
 from transfer.protocols import Fusion
-from transfer.rows import group_starts, owners, shares, sizes_of
-from transfer.state.packing import pack, unpack
-from transfer.state.states import InterestStates, take
+from transfer.rows import group_starts, owners, segment_shares, sizes_of
+from transfer.state.packing import pack_states, unpack_states
+from transfer.state.states import InterestStates, take_users
 from transfer.state.terms import EventTerms
 from transfer.state.update import apply_events
 
@@ -99,9 +99,9 @@ def run(columns: EventColumns, vectors: F32, config: InterestConfig, rows: Itera
             vectors=vectors,
             vector=item,
         )
-        states = unpack([packed[row] for row in users.tolist()], config)
+        states = unpack_states([packed[row] for row in users.tolist()], config)
         states, _ = apply_events(states, terms, config)
-        for row, content in zip(users.tolist(), pack(states, config), strict=True):
+        for row, content in zip(users.tolist(), pack_states(states, config), strict=True):
             packed[row] = content
         events += len(chosen)
     return Run(packed, events / (time.process_time() - started))
@@ -109,7 +109,7 @@ def run(columns: EventColumns, vectors: F32, config: InterestConfig, rows: Itera
 
 def compare(a: Run, b: Run, users: I64, config: InterestConfig, tolerance: float) -> dict[str, object]:
     """Worst differences of two runs over some users."""
-    x, y = (unpack([side.packed[user] for user in users.tolist()], config) for side in (a, b))
+    x, y = (unpack_states([side.packed[user] for user in users.tolist()], config) for side in (a, b))
     model = AnalyticTransfer(config)
     f, g = model(x), model(y)
     figures = {
@@ -187,7 +187,7 @@ def _interests(f: Fusion, g: Fusion) -> F64:
 def _own(states: InterestStates) -> list[tuple[dict[int, int], F64, list[int]]]:
     """Of each user: item -> count; masses over the largest of each half-life; items, the heaviest first."""
     masses = states.own_masses()
-    owner, weight = owners(states.own_offsets), shares(masses, states.own_offsets).sum(axis=1)
+    owner, weight = owners(states.own_offsets), segment_shares(masses, states.own_offsets).sum(axis=1)
     ranked = np.lexsort((states.own_item, -weight, owner))
     result = []
     for user in range(states.users):
@@ -237,7 +237,7 @@ def main() -> None:
     }
     runs["sorted by user"] = run(columns, vectors, config, batches(by_user, 20000))
     runs["shuffled"] = run(columns, vectors, config, batches(rng.permutation(every), 20000))
-    states = take(unpack(exact.packed, config), users)
+    states = take_users(unpack_states(exact.packed, config), users)
     events = np.bincount(columns.user, minlength=len(everyone))
     result = {
         "benchmark": "parity",

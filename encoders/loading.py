@@ -33,7 +33,7 @@ class LoadedModel:
     padding_tokens: int
 
 
-def load_model(folder: Path, config: EncoderConfig) -> LoadedModel:
+def load_text_model(folder: Path, config: EncoderConfig) -> LoadedModel:
     """Loads from `folder` alone, without network.
 
     Raises:

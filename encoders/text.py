@@ -12,7 +12,7 @@ from encoders.batching import length_buckets, plan_batches
 from encoders.config import EncoderConfig
 from encoders.errors import EncoderConfigError, EncoderError
 from encoders.folder import files_fingerprint, hidden_width, model_folder
-from encoders.loading import LoadedModel, load_model
+from encoders.loading import LoadedModel, load_text_model
 from encoders.prepare import prepare_text
 
 _FORMAT = "text-1"
@@ -93,7 +93,7 @@ class TextEncoder:
         """
         with self._lock:
             if self._loaded is None:
-                self._loaded = load_model(self._folder, self._config)
+                self._loaded = load_text_model(self._folder, self._config)
 
     @property
     def device(self) -> str:

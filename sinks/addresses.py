@@ -41,13 +41,13 @@ def is_server(location: str) -> bool:
     return any(part.strip().startswith(SCHEMES) for part in location.split(","))
 
 
-def joined(locations: Sequence[str]) -> str:
+def join_locations(locations: Sequence[str]) -> str:
     """One location that says what a list of them says.
 
     Raises:
         ValueError: several, and not all of them are URLs; or none at all.
 
-    >>> joined(["http://a:6333", "http://b:6333"])
+    >>> join_locations(["http://a:6333", "http://b:6333"])
     'http://a:6333,http://b:6333'
     """
     if not locations:

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
-from sinks.addresses import joined
+from sinks.addresses import join_locations
 
 
 def _joined(location: Any) -> Any:
     return (
-        joined(location)
+        join_locations(location)
         if isinstance(location, list) and all(isinstance(one, str) for one in location)
         else location
     )

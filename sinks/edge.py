@@ -16,7 +16,7 @@ import qdrant_edge as edge
 from numpy.typing import NDArray
 
 from sinks.collection import Collection, Found, Key, Mode, Payload, PointBatch, Where
-from sinks.edge_points import edge_key, edge_points, found_point, unpacked
+from sinks.edge_points import edge_key, edge_points, found_point, unpack_payload
 from sinks.errors import StoreError, StoreMismatch
 from sinks.folder import StoreFolder
 from sinks.free_space import FreeSpace
@@ -112,7 +112,9 @@ class EdgeCollection:
             with_payload=True,
         )
         points = self._call("search", lambda: self._shard.query(request))
-        return [Found(edge_key(point.id), unpacked(point.payload), score=point.score) for point in points]
+        return [
+            Found(edge_key(point.id), unpack_payload(point.payload), score=point.score) for point in points
+        ]
 
     def count(self, where: Where | None = None, settled: bool = True) -> int:
         """How many points there are that match, exactly."""

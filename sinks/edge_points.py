@@ -40,14 +40,16 @@ def edge_points(batch: PointBatch, opaque: Set[str]) -> list[edge.Point]:
         vectors: dict[str, Any] = {name: rows[position] for name, rows in single}
         hidden = {name: texts[position] for name, texts in multi if texts[position]}
         full = payload | batch.shared if batch.shared else payload
-        points.append(edge.Point(key, vectors, packed(full, opaque, hidden)))
+        points.append(edge.Point(key, vectors, pack_payload(full, opaque, hidden)))
     return points
 
 
-def packed(payload: Payload, opaque: Set[str], rows: Mapping[str, str] = MappingProxyType({})) -> Payload:
+def pack_payload(
+    payload: Payload, opaque: Set[str], rows: Mapping[str, str] = MappingProxyType({})
+) -> Payload:
     """The payload as it is given to the engine. rows: multivectors by name, each as base64 of its float32.
 
-    >>> packed({"user_id": "ada", "fence": 3}, {"user_id"})
+    >>> pack_payload({"user_id": "ada", "fence": 3}, {"user_id"})
     {'json': '{"user_id":"ada"}', 'fence': 3}
     """
     hidden: Payload = {name: value for name, value in payload.items() if name in opaque}
@@ -57,10 +59,10 @@ def packed(payload: Payload, opaque: Set[str], rows: Mapping[str, str] = Mapping
     return {PACKED: str(_encode(hidden), "utf-8"), **rest} if hidden else payload
 
 
-def unpacked(payload: Payload | None) -> Payload:
+def unpack_payload(payload: Payload | None) -> Payload:
     """The payload that was written.
 
-    >>> unpacked({"json": '{"user_id":"ada"}', "fence": 3})
+    >>> unpack_payload({"json": '{"user_id":"ada"}', "fence": 3})
     {'fence': 3, 'user_id': 'ada'}
     """
     if payload is None:
@@ -72,7 +74,7 @@ def unpacked(payload: Payload | None) -> Payload:
 def found_point(record: edge.Record) -> Found:
     """A record that the engine gave back."""
     vectors: Any = record.vector or {}  # by name, since ours are all named
-    payload = unpacked(record.payload)
+    payload = unpack_payload(record.payload)
     found = {name: np.array(rows, np.float32) for name, rows in vectors.items()}
     rows = payload.pop(ROWS, None)
     if rows and found:

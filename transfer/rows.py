@@ -69,19 +69,19 @@ def kept_offsets(offsets: I64, kept: Bool) -> I64:
     return offsets_of(kept)[offsets]
 
 
-def places(offsets: I64) -> I64:
+def segment_positions(offsets: I64) -> I64:
     """Position of every row within its user's rows.
 
-    >>> places(np.array([0, 2, 2, 5])).tolist()
+    >>> segment_positions(np.array([0, 2, 2, 5])).tolist()
     [0, 1, 0, 1, 2]
     """
     return np.arange(offsets[-1]) - np.repeat(offsets[:-1], sizes_of(offsets))
 
 
-def last_places(offsets: I64, count: int) -> Bool:
+def last_in_segment(offsets: I64, count: int) -> Bool:
     """Whether each row is among the last `count` of its user.
 
-    >>> last_places(np.array([0, 3, 4]), 2).tolist()
+    >>> last_in_segment(np.array([0, 3, 4]), 2).tolist()
     [False, True, True, True]
     """
     return np.repeat(offsets[1:], sizes_of(offsets)) - np.arange(offsets[-1]) <= count
@@ -103,10 +103,10 @@ def segment_sum(values: npt.NDArray[Any], offsets: I64) -> F64:
     return total
 
 
-def shares(values: F64, offsets: I64) -> F64:
+def segment_shares(values: F64, offsets: I64) -> F64:
     """Each row's share of its user's sum, column by column; 0 where the sum is 0.
 
-    >>> shares(np.array([1.0, 3.0, 0.0]), np.array([0, 2, 3])).tolist()
+    >>> segment_shares(np.array([1.0, 3.0, 0.0]), np.array([0, 2, 3])).tolist()
     [0.25, 0.75, 0.0]
     """
     total = np.repeat(segment_sum(values, offsets), sizes_of(offsets), axis=0)

@@ -27,7 +27,7 @@ from streams.ingest.pipeline import Advance, user_points
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace, open_workspace
 from transfer.config import ACTIONS
-from transfer.state.packing import pack, unpack
+from transfer.state.packing import pack_states, unpack_states
 from transfer.state.states import InterestStates, empty_states
 from transfer.state.terms import EventTerms
 from transfer.state.update import apply_events
@@ -98,8 +98,8 @@ class PlainWorker:
         """One upsert of the users that were touched."""
         users, self.touched, self.pending = list(self.touched), {}, 0
         config = self.workspace.interest
-        packed = [pack(self.states[user], config)[0] for user in users]
-        states = unpack(packed, config)
+        packed = [pack_states(self.states[user], config)[0] for user in users]
+        states = unpack_states(packed, config)
         result = Advance(states, self.workspace.model(states), np.ones(len(users), np.bool_))
         marks = [self.offsets[user] for user in users]
         self.workspace.store.users.write(user_points(users, result, marks, config), [NEW] * len(users))

@@ -15,7 +15,7 @@ from streams.broker.config import BrokerConfig
 from streams.broker.publisher import Publisher
 from streams.broker.topics import ensure_topics
 from streams.event_log.log import open_logs
-from streams.events.columns import take
+from streams.events.columns import take_events
 from streams.events.encode import Record, event_record, events_of
 from streams.events.event import Event
 from streams.files.mapping import parse_mapping
@@ -77,7 +77,7 @@ def rows_of_log(path: Path, mapping: str, rows: int) -> Workload:
             if not len(chosen):
                 continue
             ids = None if batch.event_ids is None else [batch.event_ids[row] for row in chosen.tolist()]
-            columns = take(batch.columns, chosen)
+            columns = take_events(batch.columns, chosen)
             users.update(columns.users)
             items.update(columns.items)
             for event in events_of(columns, ids):

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from benchmarks.workloads.drift import F64, ITEMS_PER_SCENARIO, SCENARIOS, Course
 from transfer.config import InterestConfig
 from transfer.protocols import Fusion, TransferModel
-from transfer.rows import shares
-from transfer.state.states import InterestStates, empty_states, take
+from transfer.rows import segment_shares
+from transfer.state.states import InterestStates, empty_states, take_users
 from transfer.state.terms import EventTerms
 from transfer.state.update import apply_events
 
@@ -41,7 +41,7 @@ class MovingAverage:
         norm = np.linalg.norm(total, axis=1, keepdims=True)
         return Fusion(
             fused=np.divide(total, norm, out=np.zeros_like(total), where=norm > 0).astype(np.float32),
-            weights=shares(mass, states.scenario_offsets).astype(np.float32),
+            weights=segment_shares(mass, states.scenario_offsets).astype(np.float32),
             emergence=np.zeros(len(mass), np.float32),
             mass=mass.astype(np.float32),
             interests=np.zeros((0, states.dim), np.float32),
@@ -97,7 +97,7 @@ def follow(
         # The longest courses come first, so that those at their end drop off behind.
         acting = order[: int(np.count_nonzero(sizes > step))]
         if len(acting) < states.users:
-            states = take(states, np.arange(len(acting)))
+            states = take_users(states, np.arange(len(acting)))
         states, _ = apply_events(states, _terms([users[row] for row in acting], step, vectors), interest)
         seen = np.array([place for place, row in enumerate(acting) if step in looked_at[row]], np.int64)
         for name, model in models.items():

@@ -94,7 +94,7 @@ def placement(sample: Sequence[Sampled], partitions: int) -> KeyPlacement:
     )
 
 
-def advice(found: KeyPlacement) -> str:
+def producer_advice(found: KeyPlacement) -> str:
     """What to set in the producer, "" where nothing has to be: for speed, since the states are exact either way."""
     steps = []
     if found.null_keys:

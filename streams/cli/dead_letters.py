@@ -131,7 +131,7 @@ def show_(
 
 
 @app.command("redrive")
-def redrive(
+def redrive_(
     letters: Annotated[
         list[str] | None,
         typer.Argument(

@@ -21,7 +21,7 @@ def tell_of_placement(topics: Mapping[str, tuple[Sequence[FetchedRecord], int]])
     Args:
         topics: by name, some of the newest records and the partition count. With one partition there is nothing to say.
     """
-    from streams.broker.key_placement import advice, placement
+    from streams.broker.key_placement import placement, producer_advice
 
     told: list[Told] = []
     hashes: dict[int, dict[str, str]] = {}
@@ -29,7 +29,7 @@ def tell_of_placement(topics: Mapping[str, tuple[Sequence[FetchedRecord], int]])
         if partitions < 2 or not records:
             continue
         found = placement([sampled(record) for record in records], partitions)
-        step = advice(found)
+        step = producer_advice(found)
         told.append((f"keys of {topic}", None if step else True, words(found), step + COSTS if step else ""))
         if found.hash in ("murmur2", "crc32"):
             hashes.setdefault(partitions, {})[topic] = found.hash

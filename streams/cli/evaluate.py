@@ -129,7 +129,7 @@ def evaluate(
     from streams.learning.evaluation.methods.base import Setup
     from streams.learning.evaluation.methods.registry import METHODS, names
     from streams.learning.evaluation.report import write_report
-    from streams.learning.evaluation.run import Plan, prepare
+    from streams.learning.evaluation.run import Plan, tasks_of
     from streams.learning.evaluation.run import evaluate as run_evaluation
     from streams.learning.evaluation.slices import DAY
     from streams.learning.evaluation.split import last_split, time_split
@@ -173,7 +173,7 @@ def evaluate(
                 progress=None if json_ else lambda line: console.print(line, soft_wrap=True),
             ),
         )
-        tasks = prepare(history, cut, plan)
+        tasks = tasks_of(history, cut, plan)
         total = sum(len(part.queries) for part in tasks) * sum(map(plan.runs, chosen))
         with progress_bar("predicting", total, json_) as advance:
             evaluation = run_evaluation(history, cut, plan, lambda name, done: advance(done), tasks=tasks)

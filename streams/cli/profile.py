@@ -43,7 +43,7 @@ def profile(
 
     Example: driftline profile events.parquet --items items.parquet --map scenario=department --out driftline.toml
     """
-    from streams.learning.profile.report import tables_of
+    from streams.learning.profile.report import report_tables
     from streams.learning.profile.run import profile as run_profile
     from streams.learning.profile.settings_file import check_free, settings_text, write_settings
 
@@ -73,15 +73,15 @@ def profile(
             write_settings(out, settings_text(found.proposal, head), force)
         drawn: list[Path] = []
         if plots is not None:
-            from streams.learning.profile.plots import draw
+            from streams.learning.profile.plots import draw_profile
 
-            drawn = draw(found, history, plots)
+            drawn = draw_profile(found, history, plots)
         if json_:
             print_json(
                 {**found.as_dict(), "out": str(out) if out else None, "plots": [str(p) for p in drawn]}
             )
             return
-        for table in tables_of(found):
+        for table in report_tables(found):
             show(table)
         if out is not None:
             show(f"settings written to {out}")

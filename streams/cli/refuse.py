@@ -41,7 +41,7 @@ def refuse(
     from streams.workspace.item_encoder import load_fitted
     from streams.workspace.rebuild import refuse as run_refuse
     from streams.workspace.scenario_names import name_lookup, wants_words
-    from streams.workspace.transfer_model import bind_items, load_model, require_encoder, version_of
+    from streams.workspace.transfer_model import bind_items, load_transfer_model, require_encoder, version_of
     from streams.workspace.workspace import kept_interest
 
     with reported():
@@ -52,7 +52,7 @@ def refuse(
         with open_store(location, settings.store, settings.interest.dim, create=False) as opened:
             interest = kept_interest(opened, settings)
             require_encoder(opened, transfer, location)
-            loaded = load_model(interest, transfer)
+            loaded = load_transfer_model(interest, transfer)
             fitted = load_fitted(settings) if wants_words(loaded) else None
             bind_items(loaded, opened, names=name_lookup(loaded, settings.encoder, fitted))
             total = opened.users.count() + opened.items.count()

@@ -113,7 +113,7 @@ def _points(workspace: Workspace, user: str | None, all_: bool) -> list[str] | N
     """Ids of the points to mend; None where nobody was named."""
     from sinks.points import user_point_id
     from streams.worker.unreadable_users import is_unreadable, refuse_other_release
-    from transfer.state.packing import unpack
+    from transfer.state.packing import unpack_states
 
     quarantined = [entry.point for entry in workspace.quarantine.all()]
     if all_:
@@ -124,7 +124,7 @@ def _points(workspace: Workspace, user: str | None, all_: bool) -> list[str] | N
     if point not in quarantined:
         try:
             (record,) = workspace.store.users.read([user])
-            unpack([b"" if record is None else record.state], workspace.interest)
+            unpack_states([b"" if record is None else record.state], workspace.interest)
         except Exception as error:
             if not is_unreadable(error):
                 raise

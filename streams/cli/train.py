@@ -69,7 +69,7 @@ def train(
     Example: driftline train events.parquet --items items.parquet --map scenario=department --out ./model
     """
     from encoders.item_encoder import ItemEncoder
-    from streams.learning.training.material import material, parts_of
+    from streams.learning.training.material import material, split_rows
     from streams.learning.training.train import require_training
     from streams.learning.training.train import train as run_training
     from streams.workspace.scenario_names import names_for_training
@@ -90,7 +90,7 @@ def train(
             scenario=scenario,
             quiet=json_,
         )
-        rows, validation = parts_of(history, validation_share, holdout_share)
+        rows, validation = split_rows(history, validation_share, holdout_share)
         content = encode_texts(history, settings, fitted.whitening if fitted else None, json_)
         names = names_for_training(settings.encoder, settings.train.name_words, history.scenarios)
         data = material(history, rows, fitted, content, names, fit=settings.fit, dim=settings.interest.dim)

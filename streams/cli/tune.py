@@ -55,7 +55,7 @@ def tune(
     """
     from encoders.item_encoder import ItemEncoder
     from streams.learning.profile.settings_file import check_free, write_settings
-    from streams.learning.training.material import material, parts_of
+    from streams.learning.training.material import material, split_rows
     from streams.learning.training.train import require_training
     from streams.learning.training.tune import SEARCHED
     from streams.learning.training.tune import tune as search
@@ -76,7 +76,7 @@ def tune(
             scenario=scenario,
             quiet=json_,
         )
-        rows, validation = parts_of(history, validation_share, holdout_share)
+        rows, validation = split_rows(history, validation_share, holdout_share)
         content = encode_texts(history, settings, fitted.whitening if fitted else None, json_)
         names = names_for_training(settings.encoder, settings.train.name_words, history.scenarios)
         data = material(history, rows, fitted, content, names, fit=settings.fit, dim=settings.interest.dim)

@@ -30,7 +30,7 @@ from streams.metrics import Metrics
 from transfer.counts.config import TABLES_VERSION, TablesConfig
 from transfer.counts.counts import ItemTables, empty_tables
 from transfer.counts.steps import Steps
-from transfer.counts.sums import merge, sum_steps
+from transfer.counts.sums import merge_counts, sum_steps
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +80,7 @@ class TableCounts:
             with self._lock:
                 waiting, summed = self._take_waiting(), self._summed
                 self._summed = empty_tables(self.config)
-            counted = merge(summed, sum_steps(waiting, self.config), self.config)
+            counted = merge_counts(summed, sum_steps(waiting, self.config), self.config)
             if not len(counted.items):
                 return
             try:
@@ -124,7 +124,7 @@ class TableCounts:
 
     def _put_back(self, tables: ItemTables) -> None:
         with self._lock:
-            self._summed = merge(self._summed, tables, self.config)
+            self._summed = merge_counts(self._summed, tables, self.config)
 
 
 def read_tables(store: Store) -> ItemTables:
@@ -137,7 +137,7 @@ def read_tables(store: Store) -> ItemTables:
     config = tables_config(store) or TablesConfig()
     tables = empty_tables(config)
     for part in read_slots(store, config):
-        tables = merge(tables, part, config)
+        tables = merge_counts(tables, part, config)
     return tables
 
 

@@ -31,8 +31,8 @@ from sinks.leases import Lease
 from sinks.protocols import Store
 from transfer.counts.config import TablesConfig
 from transfer.counts.counts import ItemTables, empty_tables
-from transfer.counts.packing import pack, unpack
-from transfer.counts.sums import merge
+from transfer.counts.packing import pack_counts, unpack_counts
+from transfer.counts.sums import merge_counts
 from transfer.errors import TablesFormatError
 
 log = structlog.get_logger(__name__)
@@ -83,8 +83,8 @@ class TableSlot:
         if self._head is None or self._read_head() != self._head:
             self._take_over()
         assert self._head is not None
-        recent = merge(self._recent, tables, self._config)
-        packed = pack(recent, self._config)
+        recent = merge_counts(self._recent, tables, self._config)
+        packed = pack_counts(recent, self._config)
         self._put("recent", self._head.generation, packed)
         self._recent = recent
         if join and len(packed) > max(SMALL_BYTES, self._head.n_bytes // JOINED_AT):
@@ -97,8 +97,8 @@ class TableSlot:
         return len(packed)
 
     def _join(self, head: Head) -> None:
-        joined = merge(_large(self._store, self.name, head, self._config), self._recent, self._config)
-        packed = pack(joined, self._config)
+        joined = merge_counts(_large(self._store, self.name, head, self._config), self._recent, self._config)
+        packed = pack_counts(joined, self._config)
         parts = [packed[begin : begin + PART_BYTES] for begin in range(0, len(packed), PART_BYTES)]
         after = Head(head.generation + 1, len(parts), len(packed))
         for number, part in enumerate(parts):
@@ -152,7 +152,7 @@ def _read_slot(store: Store, name: str, head: Head, config: TablesConfig) -> Ite
             again = Head() if blob is None else msgspec.json.decode(blob, type=Head)
             # Joined between the two reads: what was recent is missing in the large part that was read.
             if again == head:
-                return merge(large, recent, config)
+                return merge_counts(large, recent, config)
         blob = store.get_blob(f"{HEADS}/{name}")
         head = Head() if blob is None else msgspec.json.decode(blob, type=Head)
     raise TablesFormatError(
@@ -165,7 +165,7 @@ def _recent(store: Store, name: str, head: Head, config: TablesConfig) -> ItemTa
     blob = store.get_blob(f"tables/{name}/recent")
     if blob is None or _generation(blob) != head.generation:
         return empty_tables(config)
-    return unpack(blob[_MARK.size :], config)
+    return unpack_counts(blob[_MARK.size :], config)
 
 
 def _large(store: Store, name: str, head: Head, config: TablesConfig) -> ItemTables:
@@ -178,7 +178,7 @@ def _large(store: Store, name: str, head: Head, config: TablesConfig) -> ItemTab
         if blob is None or _generation(blob) != head.generation:
             raise _Overtaken
         content.append(blob[_MARK.size :])
-    return unpack(b"".join(content), config)
+    return unpack_counts(b"".join(content), config)
 
 
 def _generation(blob: bytes) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 
 from streams.errors import LogError
 from streams.event_log.positions import Partition, Positions, RowPositions
-from streams.events.columns import EventColumns, take
+from streams.events.columns import EventColumns, take_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,4 +142,4 @@ def under_kafka(
         ends[identity] = int(positions.offset[rows].max()) + 1
     if len(sources) == len(columns.sources) and kept.all():
         return columns, ends
-    return take(replace(columns, source=source, sources=sources, offset=offset), kept), ends
+    return take_events(replace(columns, source=source, sources=sources, offset=offset), kept), ends

@@ -135,7 +135,7 @@ def factorise_optional(values: Iterable[str | None]) -> tuple[I32, list[str]]:
     return coder.result()
 
 
-def take(columns: EventColumns, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> EventColumns:
+def take_events(columns: EventColumns, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> EventColumns:
     """The events that a (B,) bool mask or an (R,) integer index selects, in the order of the index."""
     user, users = _used(columns.user[rows], columns.users)
     item, items = _used(columns.item[rows], columns.items)

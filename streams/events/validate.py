@@ -9,7 +9,17 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from streams.events.columns import F64, I32, I64, NONE, U8, EventColumns, factorise_optional, recode, take
+from streams.events.columns import (
+    F64,
+    I32,
+    I64,
+    NONE,
+    U8,
+    EventColumns,
+    factorise_optional,
+    recode,
+    take_events,
+)
 from streams.events.event import (
     MAX_EVENT_ID_BYTES,
     MAX_ITEM_ID_BYTES,
@@ -91,7 +101,7 @@ def assemble(
     if rejects or not len(columns):
         keep = np.ones(len(columns), bool)
         keep[[reject.position for reject in rejects]] = False
-        columns = take(columns, keep)
+        columns = take_events(columns, keep)
         if event_ids is not None:
             event_ids = [event_ids[row] for row in np.flatnonzero(keep).tolist()]
     columns = _with_normal_texts(columns)

@@ -36,7 +36,7 @@ import numpy.typing as npt
 from sinks.protocols import Store
 from sinks.writer import LOST, NEW
 from streams.counts.counts import TableCounts
-from streams.events.columns import EventColumns, take
+from streams.events.columns import EventColumns, take_events
 from streams.events.watermarks import advanced, redelivered
 from streams.failpoints import Failpoints
 from streams.ingest.preparation import Preparation, PreparedEvents
@@ -159,7 +159,7 @@ class Applying:
         """Take events out, which must wait still: they can't be processed."""
         kept = np.ones(len(self.columns), np.bool_)
         kept[list(rows)] = False
-        self.columns = take(self.columns, kept)
+        self.columns = take_events(self.columns, kept)
         self._code, self._last, self._expected = self._code[kept], self._last[kept], self._expected[kept]
         moved = np.cumsum(kept) - 1
         for one in self._tries.values():
@@ -196,7 +196,7 @@ class Applying:
         return Outcome(self._code)
 
     def _columns(self, rows: npt.NDArray[np.int64]) -> EventColumns:
-        return self.columns if len(rows) == len(self.columns) else take(self.columns, rows)
+        return self.columns if len(rows) == len(self.columns) else take_events(self.columns, rows)
 
     def _round(self, rows: npt.NDArray[np.int64], before: Callable[[], None]) -> None:
         ingest = self._ingest

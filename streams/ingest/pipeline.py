@@ -13,7 +13,7 @@ from streams.events.columns import NONE, EventColumns
 from streams.events.watermarks import Watermark
 from transfer.config import InterestConfig
 from transfer.protocols import Fusion, TransferModel
-from transfer.state.packing import pack
+from transfer.state.packing import pack_states
 from transfer.state.states import InterestStates
 from transfer.state.terms import EventTerms
 from transfer.state.update import apply_events
@@ -92,7 +92,7 @@ def user_points(
         fused=fusion.fused,
         interests=fusion.interests,
         interest_offsets=fusion.interest_offsets,
-        states=pack(states, config),
+        states=pack_states(states, config),
         watermarks=watermarks,
         weights=scenario_weights(states, fusion),
         updated_at=states.t_ref,

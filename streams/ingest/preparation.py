@@ -14,7 +14,7 @@ from encoders.content import ContentEncoder
 from encoders.vectorizer import ItemVectorizer
 from sinks.points import UserPoints
 from streams.counts.sequences import batch_sequences
-from streams.events.columns import U64, EventColumns, take
+from streams.events.columns import U64, EventColumns, take_events
 from streams.events.watermarks import Watermark
 from streams.ingest.item_source import ItemSource
 from streams.ingest.pipeline import advance, user_points
@@ -23,9 +23,9 @@ from transfer.config import InterestConfig
 from transfer.counts.config import TablesConfig
 from transfer.counts.steps import Steps, steps_of
 from transfer.protocols import TransferModel
-from transfer.state.packing import unpack
+from transfer.state.packing import unpack_states
 from transfer.state.states import InterestStates
-from transfer.state.states import take as take_states
+from transfer.state.states import take_users as take_states
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +82,7 @@ class Preparation:
             keys, item_vectors = self._items.vectors(columns.items)
             text_vectors = self._encode(columns.texts)
         with self._stage("update"):
-            before = unpack(states, self._config)
+            before = unpack_states(states, self._config)
             result = advance(columns, before, keys, item_vectors, text_vectors, self._config, self._model)
         with self._stage("transfer"):
             points = user_points(columns.users, result, list(watermarks), self._config)
@@ -99,7 +99,7 @@ class Preparation:
             prepared.applied,
         )
         if not events.all():
-            columns = take(prepared.columns, events)
+            columns = take_events(prepared.columns, events)
             rows = dict(zip(prepared.columns.users, range(len(prepared.columns.users)), strict=True))
             before = take_states(before, np.array([rows[user] for user in columns.users], np.int64))
             of_item = dict(zip(prepared.columns.items, prepared.item_keys.tolist(), strict=True))

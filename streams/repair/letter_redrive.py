@@ -20,7 +20,7 @@ import numpy as np
 
 from sinks.points import PLACEHOLDER, item_key
 from sinks.protocols import Store
-from streams.events.columns import EventColumns, concatenate, take
+from streams.events.columns import EventColumns, concatenate, take_events
 from streams.events.decode import decode_events, decode_items
 from streams.events.event import ItemRow, Reject
 from streams.ingest.catalogue import CatalogueWriter
@@ -202,7 +202,7 @@ class LetterRedrive:
                 raise
             found = culprits(
                 len(columns),
-                lambda start, stop: self._ingest.check(take(columns, np.arange(start, stop))),
+                lambda start, stop: self._ingest.check(take_events(columns, np.arange(start, stop))),
                 most=len(columns),
                 is_culpable=is_poison,
             )
@@ -210,7 +210,7 @@ class LetterRedrive:
                 why = ("processing_failed", f"processing fails with {type(failure).__name__}")
                 self._keep(columns, [row], by_identity, result, why)
             kept = np.delete(np.arange(len(columns)), [row for row, _ in found])
-            columns = take(columns, kept)
+            columns = take_events(columns, kept)
         if len(columns):
             outcome = self._ingest.apply(columns)
             applied = outcome.count(APPLIED)
@@ -229,7 +229,7 @@ class LetterRedrive:
         if not len(rows):
             return columns
         self._keep(columns, rows.tolist(), by_identity, result, why)
-        return take(columns, np.delete(np.arange(len(columns)), rows))
+        return take_events(columns, np.delete(np.arange(len(columns)), rows))
 
     def _keep(
         self,

@@ -14,7 +14,7 @@ from streams.broker.config import BrokerConfig
 from streams.broker.sources import kafka_identity
 from streams.broker.topic_scan import scan_topic
 from streams.event_log.log import LogBatch
-from streams.events.columns import EventColumns, concatenate, take
+from streams.events.columns import EventColumns, concatenate, take_events
 from streams.events.decode import decode_events
 from streams.events.record_clock import RecordClock
 from transfer.config import ACTIONS
@@ -42,7 +42,7 @@ class UserHistory:
         meant = np.array([self._meant(user) for user in columns.users], bool)
         if not meant.any():
             return 0
-        kept = take(columns, meant[columns.user])
+        kept = take_events(columns, meant[columns.user])
         self._parts.append(kept)
         return len(kept)
 
@@ -104,7 +104,7 @@ class UserHistory:
         order = np.argsort(joined.time, kind="stable")
         pairs = np.stack([joined.user[order].astype(np.uint64), joined.key[order]], axis=1)
         _, once = np.unique(pairs, axis=0, return_index=True)
-        return take(joined, order[np.sort(once)])
+        return take_events(joined, order[np.sort(once)])
 
     def _meant(self, user: str) -> bool:
         known = self._is_meant.get(user)

@@ -74,7 +74,7 @@ class KafkaStandings:
                 about |= {"topic_id": self._topics[topic].topic_id, "turn": self._partitions.turn(topic)}
                 about |= {START: first}
                 self._sources.describe(standing.identity, about)
-        advance(self._sources, {identity: first for identity, first in starts.items() if first})
+        raise_progress(self._sources, {identity: first for identity, first in starts.items() if first})
 
 
 def finish(sources: Sources, ends: Mapping[str, int]) -> None:
@@ -83,13 +83,13 @@ def finish(sources: Sources, ends: Mapping[str, int]) -> None:
     Raises:
         StoreUnavailable: call again.
     """
-    advance(sources, ends)
+    raise_progress(sources, ends)
     found = sources.find(list(ends))
     for identity, end in ends.items():
         sources.describe(identity, {**found[identity].about, BY_LOG: end})
 
 
-def advance(sources: Sources, ends: Mapping[str, int]) -> None:
+def raise_progress(sources: Sources, ends: Mapping[str, int]) -> None:
     """Raise the progress of sources, registered ones or not."""
     numbers = sources.numbers(list(ends))
     sources.advance({numbers[identity]: end for identity, end in ends.items()})

@@ -94,7 +94,7 @@ def positions_from_manifest(manifest: Mapping[str, Any], store_id: str | None = 
     if manifest["positions"] is None:
         raise LogError(
             "the manifest's logs don't tell where in Kafka their rows come from (columns topic, partition and offset); "
-            + advice(manifest)
+            + resume_advice(manifest)
         )
     return {(str(topic), int(number)): int(end) for topic, number, _, end in manifest["positions"]}
 
@@ -102,7 +102,7 @@ def positions_from_manifest(manifest: Mapping[str, Any], store_id: str | None = 
 def outlook(manifest: Mapping[str, Any], *, followed: bool) -> str:
     """One line on how a daemon goes on after the replay. followed: the logs are under Kafka's own sources."""
     if manifest["positions"] is None:
-        return f"to follow Kafka from here: {advice(manifest)}"
+        return f"to follow Kafka from here: {resume_advice(manifest)}"
     if followed:
         return "to follow Kafka from here: run goes on where the log ends"
     return (
@@ -111,7 +111,7 @@ def outlook(manifest: Mapping[str, Any], *, followed: bool) -> str:
     )
 
 
-def advice(manifest: Mapping[str, Any]) -> str:
+def resume_advice(manifest: Mapping[str, Any]) -> str:
     """How to go on from logs that tell no offsets, and what may be counted twice or missed then."""
     last = manifest["last_event_time"]
     if last is None:

@@ -11,7 +11,7 @@ import numpy as np
 from streams.broker.config import BrokerConfig
 from streams.broker.publisher import Publisher
 from streams.event_log.log import LogBatch
-from streams.events.columns import take
+from streams.events.columns import take_events
 from streams.events.encode import event_record, events_of
 from transfer.config import ACTIONS
 
@@ -64,7 +64,7 @@ async def _redrive(
                 event_ids = None
                 if batch.event_ids is not None:
                     event_ids = [batch.event_ids[row] for row in rows.tolist()]
-                events = events_of(take(batch.columns, rows), event_ids)
+                events = events_of(take_events(batch.columns, rows), event_ids)
                 await publisher.publish(topic, map(event_record, events))
                 sent[topic] += len(events)
             for reject in batch.rejects:

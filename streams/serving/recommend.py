@@ -22,7 +22,7 @@ from streams.errors import UserNotFound
 from streams.serving.because import Because, Reasons
 from streams.workspace.workspace import Workspace
 from transfer.analytic.again import again_scores, repeat_share
-from transfer.state.packing import unpack
+from transfer.state.packing import unpack_states
 from transfer.state.states import InterestStates
 
 Mode = Literal["new", "again", "mixed"]
@@ -115,7 +115,7 @@ def read_state(workspace: Workspace, user_id: str) -> tuple[InterestStates, npt.
             f"the store knows no user {user_id!r}; `driftline export` lists those it knows, and new ones appear "
             "with their first event"
         )
-    return unpack([record.state], workspace.interest), record.fused
+    return unpack_states([record.state], workspace.interest), record.fused
 
 
 def _by_model(

@@ -21,7 +21,7 @@ from aiokafka.record.legacy_records import LegacyRecordBatch
 
 from streams.errors import UnreadableBatch
 from streams.transport.record import HEADER_BYTES
-from streams.transport.unpacking import Unpacked, unpacked
+from streams.transport.unpacking import Unpacked, decompress
 
 MAX_RECORD_BYTES = 32 << 20
 PIECE_BYTES = 1 << 20
@@ -121,7 +121,7 @@ class FetchedBatches:
             at = _MAGIC_AT + 2 + (8 if magic else 0)
             (key_bytes,) = struct.unpack_from(">i", batch, at)
             try:
-                content = unpacked(
+                content = decompress(
                     attributes & _CODEC, batch[at + 8 + max(0, key_bytes) :], self.max_record_bytes
                 )
                 left = self.max_record_bytes
@@ -148,7 +148,7 @@ def _pieces(batch: memoryview, most_bytes: int) -> Iterator[Any]:
         return
     cut = _Cut(fields, most_bytes)
     try:
-        yield from cut.pieces(unpacked(attributes & _CODEC, payload, most_bytes), size)
+        yield from cut.pieces(decompress(attributes & _CODEC, payload, most_bytes), size)
     except UnreadableBatch as error:
         yield cut.refuse_rest(str(error))
 

@@ -32,7 +32,7 @@ class Unpacked(Protocol):
         ...
 
 
-def unpacked(codec: int, packed: memoryview, most_bytes: int) -> Unpacked:
+def decompress(codec: int, packed: memoryview, most_bytes: int) -> Unpacked:
     """Read what `packed` holds.
 
     Args:

@@ -46,7 +46,7 @@ class LaneBatch:
         ]
 
 
-def joined(batches: Sequence[LaneBatch]) -> list[LaneBatch]:
+def join_batches(batches: Sequence[LaneBatch]) -> list[LaneBatch]:
     """The batches of each topic-partition as one, in order: at low load a fetch is a record or two, and to decode one
     costs as much as to decode hundreds."""
     groups: dict[tuple[str, int], list[LaneBatch]] = {}

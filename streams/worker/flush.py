@@ -13,19 +13,19 @@ import numpy.typing as npt
 from encoders.errors import EncoderError
 from sinks.errors import PointRefused, StoreError
 from streams.errors import DaemonError, StreamsError
-from streams.events.columns import EventColumns, concatenate, empty, factorise, take
+from streams.events.columns import EventColumns, concatenate, empty, factorise, take_events
 from streams.events.decode import DecodedItems, decode_events, decode_items
 from streams.events.event import Reason, Reject
 from streams.events.record_clock import RecordClock
 from streams.events.watermarks import kafka_source
 from streams.ingest.ingest import OUTCOMES, Applying, Outcome
 from streams.letters.letter import PARKED, letter_identity
-from streams.worker.batch import ITEMS, LaneBatch, joined
+from streams.worker.batch import ITEMS, LaneBatch, join_batches
 from streams.worker.bisect import TooManyCulprits, culprits
 from streams.worker.unreadable_users import unreadable_users
 from streams.workspace.workspace import Workspace
 from transfer.config import ACTIONS
-from transfer.state.packing import unpack
+from transfer.state.packing import unpack_states
 
 _PARKED: Final[tuple[Reason, str]] = (PARKED, "its user's state can't be read; driftline repair mends it")
 
@@ -51,7 +51,7 @@ class Flush:
         now: Callable[[], float],
         clock: RecordClock,
     ) -> None:
-        self._batches = joined(batches)
+        self._batches = join_batches(batches)
         self._last = batches[-1]
         self._workspace = workspace
         self._metrics = workspace.metrics
@@ -132,7 +132,7 @@ class Flush:
             return 0
         rows = waiting[np.isin(self.events.user[waiting], quarantined)].tolist()
         if rows:
-            self._parked.append(take(self.events, np.array(rows)))
+            self._parked.append(take_events(self.events, np.array(rows)))
             self._leave_out([(row, _PARKED) for row in rows])
         return len(rows)
 
@@ -146,7 +146,7 @@ class Flush:
         if not len(parked):
             return
         quarantined = self._workspace.quarantine.rows(parked.users, max_age_s=0.0)
-        freed = take(parked, ~np.isin(parked.user, quarantined))
+        freed = take_events(parked, ~np.isin(parked.user, quarantined))
         if len(freed):
             ingest = self._workspace.ingest
             letters = as_letters(freed)
@@ -160,11 +160,11 @@ class Flush:
         Raises:
             DaemonError: too many are, or their states are another release's.
         """
-        users = take(self.events, self._begun().waiting()).users
+        users = take_events(self.events, self._begun().waiting()).users
         store, interest = self._workspace.store.users, self._workspace.interest
 
         def attempt(part: Sequence[str]) -> None:
-            unpack([b"" if user is None else user.state for user in store.read(part)], interest)
+            unpack_states([b"" if user is None else user.state for user in store.read(part)], interest)
 
         found = unreadable_users(users, attempt)
         quarantine = self._workspace.quarantine
@@ -255,7 +255,7 @@ class Flush:
         rows = self._applying.waiting()
 
         def attempt(start: int, stop: int) -> None:
-            self._workspace.ingest.check(take(self.events, rows[start:stop]))
+            self._workspace.ingest.check(take_events(self.events, rows[start:stop]))
 
         found = culprits(len(rows), attempt, most=most, is_culpable=is_poison)
         self._leave_out([(int(rows[at]), _reason(error)) for at, error in found])

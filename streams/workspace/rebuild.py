@@ -31,7 +31,7 @@ from streams.ingest.pipeline import scenario_weights
 from streams.workspace.transfer_model import searched_vectors
 from transfer.config import InterestConfig
 from transfer.protocols import TransferModel
-from transfer.state.packing import unpack
+from transfer.state.packing import unpack_states
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
@@ -226,7 +226,7 @@ class _Copy:
         )
 
     def _user_points(self, users: Sequence[UserRecord]) -> UserPoints:
-        states = unpack([user.state for user in users], self._interest)
+        states = unpack_states([user.state for user in users], self._interest)
         fusion = self._model(states)
         return UserPoints(
             user_ids=[user.user_id for user in users],

@@ -21,7 +21,7 @@ from transfer.names import NameLookup
 from transfer.protocols import ItemReader, ItemTower, TransferModel
 
 
-def load_model(interest: InterestConfig, config: TransferConfig) -> TransferModel:
+def load_transfer_model(interest: InterestConfig, config: TransferConfig) -> TransferModel:
     """The trained model of `transfer.model`, or the analytic one.
 
     Raises:

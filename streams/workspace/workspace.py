@@ -34,7 +34,7 @@ from streams.workspace.item_encoder import fitted_if_same, keep_fitted, load_fit
 from streams.workspace.scenario_names import name_lookup
 from streams.workspace.transfer_model import (
     bind_items,
-    load_model,
+    load_transfer_model,
     require_encoder,
     require_model,
     searched_vectors,
@@ -77,7 +77,7 @@ class Workspace:
         if whitening is not None:
             self.content.use(Whitening.from_bytes(whitening))
         self.memory = ItemVectorCache(interest.dim, settings.encoder.cache_rows)
-        self.model = model or load_model(interest, settings.transfer)
+        self.model = model or load_transfer_model(interest, settings.transfer)
         names = name_lookup(self.model, settings.encoder, fitted, self.content.encoder)
         bind_items(self.model, store, self.memory, now, names)
         self._served: ServedItems | None = None
@@ -167,7 +167,7 @@ def open_workspace(
         TransferError: the transfer model can't be loaded.
         StoreUnavailable, StoreLocked, StoreNotFound: see `sinks.open.open_store`.
     """
-    model = load_model(settings.interest, settings.transfer)
+    model = load_transfer_model(settings.interest, settings.transfer)
     version = version_of(model, settings.transfer)
     first = replace(version, name=FIRST)
     store = open_store(location, settings.store, settings.interest.dim, create, first)
@@ -206,7 +206,7 @@ def open_existing(location: str, settings: Settings) -> Workspace:
         if kept is not None:
             _require_same(InterestConfig.model_validate_json(kept), settings.interest, location)
             require_fitted(store, fitted, location)
-        model = load_model(settings.interest, settings.transfer)
+        model = load_transfer_model(settings.interest, settings.transfer)
         require_model(store, version_of(model, settings.transfer), location)
         return Workspace(store, settings, settings.interest, fitted=fitted, model=model)
     except BaseException:
@@ -224,7 +224,7 @@ def open_for_reading(location: str, settings: Settings) -> Workspace:
     try:
         interest = kept_interest(store, settings)
         transfer = settings_for_reading(store, settings.transfer, location)
-        model = load_model(interest, transfer)
+        model = load_transfer_model(interest, transfer)
         require_model(store, version_of(model, transfer), location)
         return Workspace(
             store,

@@ -13,10 +13,10 @@ from support.fakes.learned import random_model
 from transfer.analytic.model import AnalyticTransfer
 from transfer.config import InterestConfig
 from transfer.protocols import Fusion
-from transfer.rows import last_places, owners, shares
-from transfer.state.packing import pack, unpack
+from transfer.rows import last_in_segment, owners, segment_shares
+from transfer.state.packing import pack_states, unpack_states
 from transfer.state.states import InterestStates, empty_states
-from transfer.state.update import merge
+from transfer.state.update import merge_states
 
 TIGHT = InterestConfig(
     dim=6, half_lives_s=(600.0, 86400.0, 2592000.0), own_items=10, ring=8, max_scenarios=32
@@ -67,7 +67,7 @@ def streamed(events: Sequence[Event], size: int, config: InterestConfig, users: 
     states = empty_states(users, config)
     for start in range(0, len(events), size):
         batch = applied([events[start : start + size]], config, states=states)
-        states = unpack(pack(batch, config), config)
+        states = unpack_states(pack_states(batch, config), config)
     return states
 
 
@@ -128,7 +128,7 @@ def test_any_order_gives_the_same_exact_part(seed: int, random, size: int) -> No
     one, other = streamed(events, 50, TIGHT, 2), streamed(shuffled, size, TIGHT, 2)
     parts = [events[start::3] for start in range(3)]
     a, b, c = (streamed(part, size, TIGHT, 2) for part in parts)
-    for state in (other, merge(merge(c, a, TIGHT), b, TIGHT)):
+    for state in (other, merge_states(merge_states(c, a, TIGHT), b, TIGHT)):
         for name in (
             "scenario_life",
             "scenario_first",
@@ -158,9 +158,9 @@ def test_any_order_keeps_the_heavier_half_of_the_own_items(seed: int) -> None:
 
 def heaviest(states: InterestStates, user: int, count: int) -> set[int]:
     """Items of the largest shares, summed over the half-lives."""
-    weight = shares(states.own_masses(), states.own_offsets).sum(axis=1)
+    weight = segment_shares(states.own_masses(), states.own_offsets).sum(axis=1)
     order = np.lexsort((states.own_item, weight, owners(states.own_offsets)))
-    items = states.own_item[order][last_places(states.own_offsets, count)]
+    items = states.own_item[order][last_in_segment(states.own_offsets, count)]
     return set(items[user * count : (user + 1) * count].tolist())
 
 

@@ -12,8 +12,8 @@ from support.fakes.learned import random_model
 from transfer.analytic.model import AnalyticTransfer
 from transfer.config import InterestConfig
 from transfer.protocols import Fusion, TransferModel
-from transfer.state.packing import pack, unpack
-from transfer.state.states import InterestStates, empty_states, take
+from transfer.state.packing import pack_states, unpack_states
+from transfer.state.states import InterestStates, empty_states, take_users
 
 MODELS: dict[str, Callable[[InterestConfig], TransferModel]] = {
     "analytic": AnalyticTransfer,
@@ -60,9 +60,9 @@ def test_every_answer_is_finite_and_of_unit_length(model: TransferModel, events:
 def test_a_batch_of_users_is_each_user_alone(model: TransferModel, events: list[Event]) -> None:
     """A user's fusion doesn't depend on who else is asked for, nor on having been packed."""
     states = applied([events], SMALL)
-    whole = model(unpack(pack(states, SMALL), SMALL))
+    whole = model(unpack_states(pack_states(states, SMALL), SMALL))
     for row in range(3):
-        alone = model(take(states, np.array([row])))
+        alone = model(take_users(states, np.array([row])))
         slots = slice(*states.scenario_offsets[row : row + 2])
         interests = slice(*whole.interest_offsets[row : row + 2])
         np.testing.assert_allclose(whole.fused[row], alone.fused[0], atol=1e-5)

@@ -11,7 +11,7 @@ import numpy as np
 
 from transfer.arrays import F32, F64
 from transfer.config import TransferConfig
-from transfer.rows import owners, segment_sum, shares, sizes_of
+from transfer.rows import owners, segment_shares, segment_sum, sizes_of
 from transfer.state.states import InterestStates
 
 
@@ -25,7 +25,7 @@ def again_scores(states: InterestStates, config: TransferConfig | None = None) -
     """
     config = config or TransferConfig()
     offsets = states.own_offsets
-    share = shares(states.own_masses(), offsets)
+    share = segment_shares(states.own_masses(), offsets)
     score = (1 - config.again_recency) * share[:, -1] + config.again_recency * share[:, :-1].mean(axis=1)
     # At a half-life that all items have outlived there is no share: the others stand for it.
     total = segment_sum(score, offsets)[owners(offsets)]

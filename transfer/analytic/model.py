@@ -34,7 +34,7 @@ from transfer.rows import (
 )
 from transfer.state.emergence import ScenarioFeatures, scenario_features
 from transfer.state.leading import leading_slots
-from transfer.state.states import InterestStates, take
+from transfer.state.states import InterestStates, take_users
 
 FAINT = 1e-30
 """Masses below this are rounding, and so is a sum shorter than CANCELLED times its mass."""
@@ -88,7 +88,7 @@ class AnalyticTransfer:
         Raises:
             IndexError: there is no such row.
         """
-        one = take(states, np.array([row]))
+        one = take_users(states, np.array([row]))
         _, overall = self._global(one)
         if name not in one.scenario_names:
             row_of_global: F32 = overall[0].astype(np.float32)

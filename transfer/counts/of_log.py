@@ -1,7 +1,7 @@
 """Small tables of shares and transitions, decayed and mergeable by addition: how much goes to each item, what follows what.
 
-They are fitted on a log (`tables_of_log`), kept current from the stream (`steps_of`, `sum_steps`, `merge`), and read by
-recommenders (`shares`, `top`, `neighbours`). Exact, whatever the order and the batches of the events, below the caps of
+They are fitted on a log (`tables_of_log`), kept current from the stream (`steps_of`, `sum_steps`, `merge_counts`), and read by
+recommenders (`item_shares`, `top`, `neighbours`). Exact, whatever the order and the batches of the events, below the caps of
 `TablesConfig` and as long as the known events that come with new ones reach back over the window. Of debuts, events that are
 their user's first with the item, the one that is applied first counts.
 """
@@ -14,7 +14,7 @@ from transfer.arrays import F64, I32, I64, U64, Bool
 from transfer.counts.config import TablesConfig
 from transfer.counts.counts import ItemTables, empty_tables
 from transfer.counts.steps import Sequences, Steps, steps_of
-from transfer.counts.sums import merge, sum_steps
+from transfer.counts.sums import merge_counts, sum_steps
 from transfer.rows import group_starts, owners
 
 MOST_PAIRS = 2_000_000
@@ -101,8 +101,8 @@ def tables_of_log(
             waiting.append(steps)
             pairs += steps.pairs
         if pairs >= max(MOST_PAIRS, total.pairs):
-            total = merge(total, sum_steps(waiting, config), config)
+            total = merge_counts(total, sum_steps(waiting, config), config)
             waiting, pairs = [], 0
         if progress is not None:
             progress(len(chunk))
-    return merge(total, sum_steps(waiting, config), config)
+    return merge_counts(total, sum_steps(waiting, config), config)

@@ -25,7 +25,7 @@ _LEVEL = 1
 ANEW = "delete the store's tables by replaying the log into a new store, or restore the store"
 
 
-def pack(tables: ItemTables, config: TablesConfig) -> bytes:
+def pack_counts(tables: ItemTables, config: TablesConfig) -> bytes:
     """The tables as bytes.
 
     Raises:
@@ -33,7 +33,7 @@ def pack(tables: ItemTables, config: TablesConfig) -> bytes:
 
     >>> from transfer.counts.counts import empty_tables
     >>> config = TablesConfig()
-    >>> unpack(pack(empty_tables(config), config), config).horizons
+    >>> unpack_counts(pack_counts(empty_tables(config), config), config).horizons
     4
     """
     if tables.horizons != len(config.half_lives_s):
@@ -69,7 +69,7 @@ def pack(tables: ItemTables, config: TablesConfig) -> bytes:
     return MAGIC + struct.pack("<IQ", TABLES_VERSION, xxh3_64_intdigest(checked)) + checked
 
 
-def unpack(packed: bytes, config: TablesConfig) -> ItemTables:
+def unpack_counts(packed: bytes, config: TablesConfig) -> ItemTables:
     """The tables whose bytes these are.
 
     Raises:

@@ -23,7 +23,7 @@ class Neighbours:
     """(M, 2) share of all that followed: in the next basket, within the window; what the caps left out is missing"""
 
 
-def shares(tables: ItemTables, keys: U64, scenario: str | None = None) -> F64:
+def item_shares(tables: ItemTables, keys: U64, scenario: str | None = None) -> F64:
     """Share of each item in all events (of the scenario, if one is named), by half-life; then in all debuts.
 
     Args:

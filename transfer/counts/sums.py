@@ -85,11 +85,11 @@ def sum_steps(batches: Sequence[Steps], config: TablesConfig) -> ItemTables:
     return _assembled(t_ref, items, names, share_scenario, share_item, counts, None, pairs, None)
 
 
-def merge(a: ItemTables, b: ItemTables, config: TablesConfig) -> ItemTables:
+def merge_counts(a: ItemTables, b: ItemTables, config: TablesConfig) -> ItemTables:
     """Tables of all that either side counted; the order of the two is no matter. Exact up to rounding below the caps.
 
     >>> nothing = empty_tables(TablesConfig())
-    >>> merge(nothing, nothing, TablesConfig()).pairs
+    >>> merge_counts(nothing, nothing, TablesConfig()).pairs
     0
     """
     if not len(a.items) or not len(b.items):

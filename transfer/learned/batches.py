@@ -15,7 +15,7 @@ from transfer.learned.gaps import gap_class
 from transfer.learned.network import Context, RingTokens
 from transfer.learned.slot_features import horizon_masses, horizon_sums, slot_features, slot_width, unit_slots
 from transfer.names import NameLookup
-from transfer.rows import last_places, offsets_of, owners, places, sizes_of
+from transfer.rows import last_in_segment, offsets_of, owners, segment_positions, sizes_of
 from transfer.state.emergence import ScenarioFeatures
 from transfer.state.states import InterestStates
 
@@ -39,10 +39,10 @@ def ring_tokens(
     with_item = states.ring_item != 0
     owner = owners(states.ring_offsets)[with_item]
     offsets = offsets_of(np.bincount(owner, minlength=states.users))
-    rows = np.flatnonzero(with_item)[last_places(offsets, config.ring)]
+    rows = np.flatnonzero(with_item)[last_in_segment(offsets, config.ring)]
     owner = owners(states.ring_offsets)[rows]
     sizes = np.bincount(owner, minlength=states.users)
-    place = places(offsets_of(sizes))
+    place = segment_positions(offsets_of(sizes))
     shape = (states.users, max(int(sizes.max(initial=0)), 1))
     time = states.ring_time[rows]
     gap = np.zeros(len(rows))
@@ -89,7 +89,7 @@ def context(
     new = np.zeros((users, width), np.bool_)
     table = list(states.scenario_names)
     if config.use_slots:
-        owner, place = states.slot_users(), places(states.scenario_offsets)
+        owner, place = states.slot_users(), segment_positions(states.scenario_offsets)
         known[owner, place] = True
         slots[owner, place] = unit_slots(states)
         features[owner, place] = slot_features(states, interest, found)

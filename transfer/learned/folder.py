@@ -140,7 +140,7 @@ def load_model(folder: Path | str) -> LearnedModel:
     return LearnedModel(network, mixture, interest, items, names, fingerprint_of(folder), name_source=source)
 
 
-def tables_of(folder: Path | str) -> TablesConfig:
+def counts_config_of(folder: Path | str) -> TablesConfig:
     """Settings of the tables that the model's mixture was fitted on."""
     return TablesConfig.model_validate(_meta(Path(folder))["tables"])
 

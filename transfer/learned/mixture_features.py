@@ -14,7 +14,16 @@ from transfer.analytic.again import repeat_share
 from transfer.arrays import F32, F64, I32, I64, U64, Bool
 from transfer.config import InterestConfig, TransferConfig
 from transfer.learned.slot_features import horizon_masses
-from transfer.rows import last_places, offsets_of, owners, places, segment_max, segment_sum, shares, sizes_of
+from transfer.rows import (
+    last_in_segment,
+    offsets_of,
+    owners,
+    segment_max,
+    segment_positions,
+    segment_shares,
+    segment_sum,
+    sizes_of,
+)
 from transfer.state.emergence import scenario_features
 from transfer.state.states import InterestStates
 
@@ -40,11 +49,11 @@ class LatestItems:
 
 
 def own_width(horizons: int, actions: int) -> int:
-    """Fo of `own_items`."""
+    """Fo of `own_item_features`."""
     return 3 * horizons + actions + 8
 
 
-def own_items(states: InterestStates, interest: InterestConfig) -> OwnItemFeatures:
+def own_item_features(states: InterestStates, interest: InterestConfig) -> OwnItemFeatures:
     """Features of every own item, (O, 3 K + A + 8) float32.
 
     In order: log mass (K), log share of the user's mass (K), log age over each half-life (K); log count, log of its rank by
@@ -60,14 +69,14 @@ def own_items(states: InterestStates, interest: InterestConfig) -> OwnItemFeatur
     actions = np.eye(len(interest.action_weights))[states.own_action]
     columns = [
         np.log1p(mass),
-        np.log(shares(mass, offsets) + 1e-4) / 4,
+        np.log(segment_shares(mass, offsets) + 1e-4) / 4,
         np.log1p(np.minimum(age[:, None] / interest.half_lives, 1e6)) / 4,
         np.log1p(count)[:, None],
         np.log1p(rank)[:, None],
         (1.0 / (1.0 + rank))[:, None],
         (age == 0)[:, None],
         (states.own_scenario == latest[owner])[:, None],
-        shares(count, offsets)[:, None],
+        segment_shares(count, offsets)[:, None],
         np.log1p(sizes_of(offsets))[owner][:, None] / 4,
         np.log1p(states.n_events)[owner][:, None] / 4,
         actions,
@@ -76,11 +85,11 @@ def own_items(states: InterestStates, interest: InterestConfig) -> OwnItemFeatur
 
 
 def place_width(actions: int) -> int:
-    """Fp of `leading_places`."""
+    """Fp of `latest_items`."""
     return actions + 4
 
 
-def leading_places(states: InterestStates, interest: InterestConfig, count: int) -> LatestItems:
+def latest_items(states: InterestStates, interest: InterestConfig, count: int) -> LatestItems:
     """The `count` latest distinct items of the rings; features: log rank, log rank of its basket, whether it is of the
     latest basket, whether it was met in the scenario of the latest event; action (A)."""
     owner, item = owners(states.ring_offsets), states.ring_item
@@ -94,7 +103,7 @@ def leading_places(states: InterestStates, interest: InterestConfig, count: int)
     kept &= item != 0
     rows = np.flatnonzero(kept)
     offsets = offsets_of(np.bincount(owner[rows], minlength=states.users))
-    rows = rows[last_places(offsets, count)]
+    rows = rows[last_in_segment(offsets, count)]
     owner = owner[rows]
     offsets = offsets_of(np.bincount(owner, minlength=states.users))
     place = np.repeat(offsets[1:], sizes_of(offsets)) - 1 - np.arange(len(rows))
@@ -132,7 +141,7 @@ def user_features(states: InterestStates, interest: InterestConfig) -> F32:
     latest item; log ring length; entropy of scenarios, their number, weight of the heaviest; largest share of an own item at
     the shortest and at the longest half-life.
     """
-    own = shares(states.own_masses(), states.own_offsets)
+    own = segment_shares(states.own_masses(), states.own_offsets)
     found = scenario_features(states, interest, TransferConfig())
     ring = sizes_of(states.ring_offsets)
     distinct, same = _ring_variety(states)
@@ -156,7 +165,7 @@ def user_features(states: InterestStates, interest: InterestConfig) -> F32:
 def _rank_by_recency(states: InterestStates, owner: I64) -> F64:
     order = np.lexsort((states.own_item, -states.own_last, owner))
     rank = np.empty(len(owner))
-    rank[order] = places(states.own_offsets)
+    rank[order] = segment_positions(states.own_offsets)
     return rank
 
 

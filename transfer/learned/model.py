@@ -16,10 +16,10 @@ from transfer.learned.mixture import Mixture, MixtureConfig
 from transfer.learned.network import RingItems, TransferNetwork
 from transfer.names import NameLookup, NameSource, hashed_names
 from transfer.protocols import Fusion
-from transfer.rows import places, sizes_of
+from transfer.rows import segment_positions, sizes_of
 from transfer.state.emergence import scenario_features
 from transfer.state.leading import leading_slots
-from transfer.state.states import InterestStates, take
+from transfer.state.states import InterestStates, take_users
 
 USERS_AT_A_TIME = 1024
 MOST_NAMES = 65_536
@@ -134,7 +134,7 @@ class LearnedModel:
 
     def scenario_query(self, states: InterestStates, row: int, name: str) -> F32:
         """(D,) unit vector to search with for one user who is in the scenario `name` now."""
-        found = self.queries(take(states, np.array([row])), [name])
+        found = self.queries(take_users(states, np.array([row])), [name])
         vector: F32 = self._searched(found.asked)[0]
         return vector
 
@@ -163,7 +163,7 @@ class LearnedModel:
         parts = []
         for start in range(0, states.users, USERS_AT_A_TIME):
             rows = np.arange(start, min(start + USERS_AT_A_TIME, states.users))
-            part = states if len(rows) == states.users else take(states, rows)
+            part = states if len(rows) == states.users else take_users(states, rows)
             parts.append(
                 self._queries(part, None if asked is None else Asked(asked[start : start + len(rows)]))
             )
@@ -190,7 +190,7 @@ class LearnedModel:
             )
             query = found.query.numpy()
             interests, logits = found.interests.numpy(), found.logits
-            owner, place = states.slot_users(), places(states.scenario_offsets)
+            owner, place = states.slot_users(), segment_positions(states.scenario_offsets)
             if config.use_slots:
                 slots = torch.softmax(logits, dim=1).numpy()[owner, place]
                 vectors = interests[owner, place]

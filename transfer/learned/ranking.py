@@ -71,7 +71,7 @@ class ScenarioCandidates:
         return logits.index_put(own, logits.new_tensor(OWN))
 
 
-def candidates(
+def candidates_by_scenario(
     requests: Requests, follow: F32, space: ItemIndex, config: MixtureConfig
 ) -> Iterator[ScenarioCandidates]:
     """By scenario; follow (B, N) as of `follow_shares`. By config own items compete like all others, and shares of all events
@@ -107,7 +107,7 @@ def rank(requests: Requests, mixture: Mixture, space: ItemIndex, parts: bool = F
     follow = follow_shares(requests, weights, space)
     total = np.zeros((len(requests), len(space.keys)), np.float32)
     kept = {name: np.zeros_like(total) for name in COMPONENTS} if parts else {}
-    for found in candidates(requests, follow, space, mixture.config):
+    for found in candidates_by_scenario(requests, follow, space, mixture.config):
         here = found.own_row, found.own_column
         left = gates[found.rows, 1]
         added: dict[str, F32] = {}

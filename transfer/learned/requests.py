@@ -11,8 +11,8 @@ from transfer.arrays import F32, I32, I64
 from transfer.learned.item_index import OPEN, TRANSITIONS, ItemIndex, own_table_features
 from transfer.learned.mixture import MixtureConfig, MixtureInput
 from transfer.learned.mixture_features import (
-    leading_places,
-    own_items,
+    latest_items,
+    own_item_features,
     own_width,
     place_width,
     user_features,
@@ -20,7 +20,7 @@ from transfer.learned.mixture_features import (
 )
 from transfer.learned.model import LearnedModel
 from transfer.learned.slot_features import slot_features, slot_width
-from transfer.rows import kept_offsets, owners, segment_sum, shares
+from transfer.rows import kept_offsets, owners, segment_shares, segment_sum
 from transfer.state.states import InterestStates
 
 SCENARIO_EXTRA = 4
@@ -94,7 +94,7 @@ def requests_of(
     """One request for each of U states; scenario (U,): the code that it names, OPEN for none."""
     names = [space.scenarios[code] if code >= 0 else "" for code in scenario.tolist()]
     found = model.queries(states, names)
-    own, leading = own_items(states, model.interest), leading_places(states, model.interest, places)
+    own, leading = own_item_features(states, model.interest), latest_items(states, model.interest, places)
     owner = owners(own.offsets)
     codes = space.codes(own.item)
     kept = codes >= 0
@@ -133,7 +133,7 @@ def _scenario_features(
         return table
     features = slot_features(states, model.interest)
     own_scenario = states.scenario_names
-    mass = shares(states.own_masses()[:, -1], states.own_offsets)
+    mass = segment_shares(states.own_masses()[:, -1], states.own_offsets)
     owner = owners(states.own_offsets)
     codes = np.array(
         [space.scenarios.index(name) if name in space.scenarios else -2 for name in own_scenario] or [-2]

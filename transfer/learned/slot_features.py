@@ -6,7 +6,7 @@ import numpy as np
 
 from transfer.arrays import F32, F64
 from transfer.config import InterestConfig, TransferConfig
-from transfer.rows import segment_sum, shares
+from transfer.rows import segment_shares, segment_sum
 from transfer.state.emergence import ScenarioFeatures, scenario_features
 from transfer.state.states import InterestStates
 
@@ -39,7 +39,7 @@ def slot_features(
         np.log1p(states.n_events[user])[:, None],
         np.clip(found.emergence, -BOUND, BOUND)[:, None],
         np.clip(found.z, -BOUND, BOUND)[:, None],
-        shares(by_horizon, states.scenario_offsets),
+        segment_shares(by_horizon, states.scenario_offsets),
         np.log1p(np.minimum(ages, 1e6)) / 4,
         found.actions,
     ]

@@ -5,7 +5,7 @@ from scipy.sparse import csr_array
 
 from transfer.arrays import F64, I64
 from transfer.config import ACTIONS, InterestConfig
-from transfer.rows import group_starts, last_places, offsets_of, sizes_of
+from transfer.rows import group_starts, last_in_segment, offsets_of, sizes_of
 from transfer.state.decay import decay
 from transfer.state.own import OwnEvents, own_of_events
 from transfer.state.states import InterestStates, renumbering, sorted_names
@@ -54,7 +54,7 @@ def aggregate(terms: EventTerms, users: int, config: InterestConfig) -> Interest
         slot_of * len(ACTIONS) + action[by_slot], minlength=len(starts) * len(ACTIONS)
     ).reshape(len(starts), len(ACTIONS))
     slot_time = time[by_slot]
-    latest = last_places(offsets, config.ring)
+    latest = last_in_segment(offsets, config.ring)
     before = np.full(len(starts), -np.inf)
     left = np.flatnonzero(~latest[by_slot])
     before[slot_of[left]] = slot_time[left]  # ascending within a slot: the last one stays

@@ -6,7 +6,7 @@ import numpy as np
 
 from transfer.arrays import F64
 from transfer.config import InterestConfig, TransferConfig
-from transfer.rows import segment_sum, shares
+from transfer.rows import segment_shares, segment_sum
 from transfer.state.states import InterestStates
 
 
@@ -63,7 +63,7 @@ def scenario_features(
     counts = states.scenario_counts
     habits = counts[:, -1]
     mass = habits @ interest.action_weights
-    share = shares(mass, offsets)
+    share = segment_shares(mass, offsets)
     fast, slow = counts[:, 0].sum(axis=1), habits.sum(axis=1)
 
     age = np.subtract(states.t_ref, states.t_first, out=np.zeros(states.users), where=states.n_events > 0)
@@ -71,7 +71,7 @@ def scenario_features(
     exposure = -tau * np.expm1(-np.maximum(age, transfer.min_age_s)[:, None] / tau)
     rate_fast, rate_slow = fast / exposure[user, 0], slow / exposure[user, -1]
 
-    expected = segment_sum(fast, offsets)[user] * shares(slow, offsets)
+    expected = segment_sum(fast, offsets)[user] * segment_shares(slow, offsets)
     return ScenarioFeatures(
         mass=mass,
         share=share,

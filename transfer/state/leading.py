@@ -4,7 +4,7 @@ import numpy as np
 
 from transfer.arrays import F32, F64, I64
 from transfer.config import TransferConfig
-from transfer.rows import kept_offsets, owners, places
+from transfer.rows import kept_offsets, owners, segment_positions
 
 EQUAL_DIGITS = 5
 """Of weights: those that differ by less go by name, since their last bits depend on the order of events."""
@@ -19,7 +19,7 @@ def leading_slots(offsets: I64, weights: F64 | F32, config: TransferConfig) -> t
     """
     rounded = weights.astype(np.float64).round(EQUAL_DIGITS)
     order = np.lexsort((np.arange(len(weights)), -rounded, owners(offsets)))
-    place = places(offsets)
+    place = segment_positions(offsets)
     heavy = rounded[order] >= config.interest_min_weight
     kept = (place < config.interests) & (heavy | (place == 0))
     return order[kept], kept_offsets(offsets, kept)

@@ -13,13 +13,13 @@ from transfer.arrays import F64, I32, I64, U8, U32, U64, Bool
 from transfer.rows import (
     group_starts,
     kept_offsets,
-    last_places,
+    last_in_segment,
     offsets_of,
     owners,
-    places,
     rows_of,
     segment_max,
-    shares,
+    segment_positions,
+    segment_shares,
     sizes_of,
     union,
 )
@@ -157,11 +157,11 @@ def keep_heaviest(own: OwnRows, limit: int, cap: int, half_lives_s: F64) -> OwnR
     rows, offsets = rows_of(own.offsets, users)
     owner, last = owners(offsets), own.last[rows]
     mass = own.mass[rows] * decay(segment_max(last, offsets, 0.0)[owner] - last, half_lives_s)
-    weight = standing(shares(mass, offsets).sum(axis=1))
+    weight = standing(segment_shares(mass, offsets).sum(axis=1))
     kept = np.ones(len(own.item), np.bool_)
     kept[rows] = False
     ranked = np.lexsort((own.item[rows], last, weight, owner))
-    kept[rows[ranked[last_places(offsets, cap)]]] = True
+    kept[rows[ranked[last_in_segment(offsets, cap)]]] = True
     return _keep(own, kept)
 
 
@@ -202,7 +202,7 @@ def trim_in_order(
     # What is left of each of them is part of what it was, and takes the first of its places.
     kept = np.ones(len(merged.item), np.bool_)
     kept[rows_of(merged.offsets, users)[0]] = False
-    target = merged.offsets[users][owners(own.offsets)] + places(own.offsets)
+    target = merged.offsets[users][owners(own.offsets)] + segment_positions(own.offsets)
     kept[target] = True
     for column, trimmed in zip(merged.columns(), own.columns(), strict=True):
         column[target] = trimmed

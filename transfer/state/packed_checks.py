@@ -17,13 +17,13 @@ REPLAY = "replay the log into a new store"
 Packed = PackedV1 | PackedV2
 
 
-def checked(blobs: Sequence[bytes], users: I64, config: InterestConfig) -> list[tuple[I64, Packed]]:
+def checked_groups(blobs: Sequence[bytes], users: I64, config: InterestConfig) -> list[tuple[I64, Packed]]:
     """The states in groups that are read at once, each with its places among them; users (N,): rows as messages name them.
 
     States of a later release are refused first, then those of other settings: nothing is wrong with them.
 
     Raises:
-        StateTooNew, StateSettingsMismatch, StateFormatError: see `transfer.state.packing.unpack`.
+        StateTooNew, StateSettingsMismatch, StateFormatError: see `transfer.state.packing.unpack_states`.
     """
     if not blobs:
         return []

@@ -15,11 +15,11 @@ from xxhash import xxh3_64_intdigest
 
 from transfer.arrays import I32, I64
 from transfer.config import MOST_SLOTS, STATE_VERSION, InterestConfig
-from transfer.rows import offsets_of, owners, places, sizes_of
+from transfer.rows import offsets_of, owners, segment_positions, sizes_of
 from transfer.state.blocks import to_blocks
 from transfer.state.layout import MAGIC, StateLayout
-from transfer.state.packed_checks import checked
-from transfer.state.states import InterestStates, empty_states, stack, take
+from transfer.state.packed_checks import checked_groups
+from transfer.state.states import InterestStates, empty_states, stack, take_users
 
 MOST_CELLS = 1 << 25
 """Bytes of a table of users by scenarios; above it slots are searched for."""
@@ -27,14 +27,14 @@ MOST_EVENTS = 2**32 - 1
 """Of one action in one slot; no more are counted."""
 
 
-def pack(states: InterestStates, config: InterestConfig) -> list[bytes]:
+def pack_states(states: InterestStates, config: InterestConfig) -> list[bytes]:
     """One string of bytes for each user; b"" for a user without events.
 
     Raises:
         ValueError: states of another shape, a user with more than 256 slots, a name above 65535 bytes.
 
     >>> config = InterestConfig()
-    >>> pack(empty_states(2, config), config)
+    >>> pack_states(empty_states(2, config), config)
     [b'', b'']
     """
     layout = StateLayout(config)
@@ -95,7 +95,7 @@ def pack(states: InterestStates, config: InterestConfig) -> list[bytes]:
     return packed
 
 
-def unpack(packed: Sequence[bytes | None], config: InterestConfig) -> InterestStates:
+def unpack_states(packed: Sequence[bytes | None], config: InterestConfig) -> InterestStates:
     """States of the users whose strings of bytes these are; None and b"" give a user without events.
 
     Raises:
@@ -103,23 +103,23 @@ def unpack(packed: Sequence[bytes | None], config: InterestConfig) -> InterestSt
         StateSettingsMismatch: else, states that were written with other settings.
         StateFormatError: else, what is no state, cut short or damaged.
 
-    >>> unpack([None, b""], InterestConfig()).n_events.tolist()
+    >>> unpack_states([None, b""], InterestConfig()).n_events.tolist()
     [0, 0]
     """
     users = np.array([row for row, blob in enumerate(packed) if blob], np.int64)
     blobs = [blob for blob in packed if blob]
-    groups = checked(blobs, users, config)
+    groups = checked_groups(blobs, users, config)
     if len(groups) == 1 and len(users) == len(packed):
         return groups[0][1].states()
     parts = [empty_states(len(packed) - len(users), config), *(states.states() for _, states in groups)]
     order = [np.delete(np.arange(len(packed)), users), *(users[rows] for rows, _ in groups)]
-    return take(stack(parts), np.argsort(np.concatenate(order)))
+    return take_users(stack(parts), np.argsort(np.concatenate(order)))
 
 
 def _slot_positions(states: InterestStates, offsets: I64, code: I32) -> npt.NDArray[Any]:
     """Position among its user's slots of the slot that each row names."""
     user, table = owners(offsets), len(states.scenario_names)
-    place = places(states.scenario_offsets)
+    place = segment_positions(states.scenario_offsets)
     if states.users * table > MOST_CELLS:
         slot_keys = states.slot_users() * table + states.scenario_code
         return place[np.searchsorted(slot_keys, user * table + code)]

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from transfer.arrays import F64, I64, Bool
 from transfer.config import InterestConfig
-from transfer.rows import offsets_of, owners, places, segment_sum, shares, sizes_of
+from transfer.rows import offsets_of, owners, segment_positions, segment_shares, segment_sum, sizes_of
 from transfer.state.decay import decay
 from transfer.state.layout import PREFIX
 from transfer.state.packing_v2 import names_of
@@ -148,14 +148,14 @@ def _life(n_events: I64, offsets: I64, slots: Any, own: Any, own_slot: I64, ring
     )
     total = slow.sum(axis=1, keepdims=True)
     mix = np.divide(slow, total, out=np.full_like(slow, 1 / slow.shape[1]), where=total > 0)
-    ideal = (n_events[user] * shares(known, offsets))[:, None] * mix
+    ideal = (n_events[user] * segment_shares(known, offsets))[:, None] * mix
     whole = np.floor(ideal)
     # The cells with the largest fractions get what is missing.
     missing = n_events - segment_sum(whole.sum(axis=1), offsets).astype(np.int64)
     cells = offsets * slow.shape[1]
     order = np.lexsort((-(ideal - whole).reshape(-1), owners(cells)))
     extra = np.zeros(whole.size, np.int64)
-    extra[order] = places(cells) < np.repeat(missing, sizes_of(cells))
+    extra[order] = segment_positions(cells) < np.repeat(missing, sizes_of(cells))
     life: I64 = whole.astype(np.int64) + extra.reshape(whole.shape)
     return life
 

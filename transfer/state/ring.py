@@ -9,7 +9,7 @@ import numpy.typing as npt
 from transfer.arrays import F64, I32, I64, U8, U64, Bool
 from transfer.rows import (
     kept_offsets,
-    last_places,
+    last_in_segment,
     owners,
     sizes_of,
     union,
@@ -71,7 +71,7 @@ def keep_latest(ring: RingRows, length: int) -> tuple[RingRows, I64]:
     """The last `length` rows of each user, and which rows (R,) are left out."""
     if not (sizes_of(ring.offsets) > length).any():
         return ring, np.zeros(0, np.int64)
-    kept = last_places(ring.offsets, length)
+    kept = last_in_segment(ring.offsets, length)
     return _keep(ring, kept), np.flatnonzero(~kept)
 
 

@@ -9,9 +9,9 @@ from transfer.rows import (
     group_starts,
     offsets_of,
     owners,
-    places,
     rows_at,
-    shares,
+    segment_positions,
+    segment_shares,
     sizes_of,
     union,
 )
@@ -106,10 +106,10 @@ def fold_slots(
     is_other = slots.code == other
     has_other = np.bincount(user[is_other], minlength=len(sizes)) > 0
     excess = np.where(sizes > limit, sizes - cap + ~has_other, 0)
-    weight = standing(shares(slots.counts @ weights, slots.offsets).sum(axis=1))
+    weight = standing(segment_shares(slots.counts @ weights, slots.offsets).sum(axis=1))
     lightest = np.lexsort((slots.code, weight, is_other, user))
     folded = np.zeros(len(user), np.bool_)
-    folded[lightest] = places(slots.offsets) < excess[user]
+    folded[lightest] = segment_positions(slots.offsets) < excess[user]
     keys = user[folded] * table + slots.code[folded]
 
     code = np.where(folded, np.int32(other), slots.code)

@@ -164,10 +164,10 @@ def empty_states(users: int, config: InterestConfig) -> InterestStates:
     )
 
 
-def take(states: InterestStates, rows: I64) -> InterestStates:
+def take_users(states: InterestStates, rows: I64) -> InterestStates:
     """States of some users, in the order of `rows`.
 
-    >>> take(empty_states(3, InterestConfig()), np.array([2, 0])).users
+    >>> take_users(empty_states(3, InterestConfig()), np.array([2, 0])).users
     2
     """
     rows = np.asarray(rows, np.int64)

@@ -34,7 +34,7 @@ from transfer.state.states import (
     renumbering,
     sorted_names,
     stack,
-    take,
+    take_users,
 )
 from transfer.state.terms import EventTerms
 from transfer.state.trims import Arrivals, first_too_many
@@ -77,13 +77,13 @@ def apply_events(
     number = np.full(states.users, -1, np.int64)
     number[over] = np.arange(len(over))
     theirs = chosen.take(np.flatnonzero(number[chosen.user] >= 0))
-    folded = _in_order(take(states, over), theirs.of_users(number), config)
+    folded = _in_order(take_users(states, over), theirs.of_users(number), config)
     place = np.arange(states.users)
     place[over] = states.users + np.arange(len(over))
-    return take(stack([after, folded]), place), applied
+    return take_users(stack([after, folded]), place), applied
 
 
-def merge(a: InterestStates, b: InterestStates, config: InterestConfig) -> InterestStates:
+def merge_states(a: InterestStates, b: InterestStates, config: InterestConfig) -> InterestStates:
     """Join, user by user, the states of two logs that share no event; the order of the two is no matter.
 
     An event that is in both is counted twice in the sums, once in the ring.
@@ -123,10 +123,10 @@ def _in_order(states: InterestStates, terms: EventTerms, config: InterestConfig)
         states = _fold(_applied(states, terms.take(now).of_users(number), config), config)
         arrivals.apply(terms.user[now])
         left = arrivals.left()[active]
-        finished.append(take(states, np.flatnonzero(~left)))
+        finished.append(take_users(states, np.flatnonzero(~left)))
         order.append(active[~left])
-        states, active = take(states, np.flatnonzero(left)), active[left]
-    return take(stack(finished), np.argsort(np.concatenate(order)))
+        states, active = take_users(states, np.flatnonzero(left)), active[left]
+    return take_users(stack(finished), np.argsort(np.concatenate(order)))
 
 
 def _merge(

@@ -10,7 +10,7 @@ import torch
 from transfer.arrays import F32, I64
 from transfer.learned.item_index import ItemIndex, picked
 from transfer.learned.mixture import Mixture, MixtureConfig, log_likelihood
-from transfer.learned.ranking import ScenarioCandidates, candidates, follow_shares
+from transfer.learned.ranking import ScenarioCandidates, candidates_by_scenario, follow_shares
 from transfer.learned.requests import Requests
 from transfer.rows import offsets_of, owners, rows_of
 from transfer.training.config import TrainConfig
@@ -53,7 +53,9 @@ def judged(
     if mixture is not None:
         with torch.inference_mode():
             weights = mixture(requests.evidence())
-            for found in candidates(requests, follow_shares(requests, weights, space), space, mixture.config):
+            for found in candidates_by_scenario(
+                requests, follow_shares(requests, weights, space), space, mixture.config
+            ):
                 among, row, place = targets_among(found, owner, target)
                 log_new[among] = found.log_new(mixture).numpy()[row, place]
     places = requests.places[owner]
@@ -86,7 +88,7 @@ def targets_among(found: ScenarioCandidates, owner: I64, target: I64) -> tuple[I
     return mine, row_of[owner[mine]], column[mine]
 
 
-def joined(parts: list[Judged]) -> Judged:
+def join_judged(parts: list[Judged]) -> Judged:
     """Many blocks as one."""
     own_starts = np.concatenate([[0], np.cumsum([len(part.requests.own) for part in parts])])
     sizes = [np.diff(part.requests.own_offsets) for part in parts]

@@ -23,7 +23,7 @@ from transfer.arrays import I64
 from transfer.learned.network import Reading, TransferNetwork
 from transfer.training.batches import TrainingBatch, TrainingBatches
 from transfer.training.config import TrainConfig
-from transfer.training.objective import OWN, ItemTensors, draw, loss
+from transfer.training.objective import OWN, ItemTensors, draw_candidates, loss
 
 VALIDATION_POSITIONS = 10_000
 WARM_UP_STEPS = 200
@@ -100,7 +100,7 @@ class NetworkModule(lightning.LightningModule):
     def training_step(self, batch: TrainingBatch, index: int) -> Tensor:
         """Sum of the weighted losses."""
         config = self._settings
-        candidates = draw(self._catalogue, batch.target, config, self._generator)
+        candidates = draw_candidates(self._catalogue, batch.target, config, self._generator)
         total = self._total(batch, candidates, log=True)
         if config.adversarial:
             total = total + self._adversarial(batch, candidates)

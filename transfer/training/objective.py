@@ -57,7 +57,7 @@ class ItemTensors:
         return bool((self.home >= 0).any())
 
 
-def draw(
+def draw_candidates(
     catalogue: ItemTensors, targets: Tensor, config: TrainConfig, generator: torch.Generator
 ) -> StepCandidates:
     """All candidates, or above `full_softmax_items` the targets, the most frequent items and a uniform sample of the rest."""

@@ -13,12 +13,12 @@ from transfer.arrays import F64, I64, Bool
 from transfer.learned.item_index import ItemIndex
 from transfer.learned.mixture import Mixture
 from transfer.learned.pool import BACK_OFF, NEXT, SHARES, Pool
-from transfer.learned.ranking import ScenarioCandidates, candidates, follow_shares
+from transfer.learned.ranking import ScenarioCandidates, candidates_by_scenario, follow_shares
 from transfer.learned.requests import Requests
 from transfer.rows import owners
 from transfer.training.config import TrainConfig
 from transfer.training.mixture_stage import targets_among
-from transfer.training.shortlist import Pooled, Shortlist, joined, shortlist
+from transfer.training.shortlist import Pooled, Shortlist, join_shortlists, shortlist
 
 BATCH = 64
 RATE = 0.02
@@ -77,12 +77,12 @@ def evidence(cases: Iterable[Case], config: TrainConfig, items: int) -> PoolCase
         part = case.candidates
         waiting[part.given].append(shortlist(part, case.target_row, case.target_column, rng))
         if sum(len(each.there) for each in waiting[part.given]) >= LISTED:
-            found.shortlists.append((part.given, joined(waiting[part.given])))
+            found.shortlists.append((part.given, join_shortlists(waiting[part.given])))
             waiting[part.given] = []
         kept = rng.random(len(part.rows)) < share
         if kept[case.target_row].any():
             found.cases.append(case if kept.all() else case.some(kept))
-    found.shortlists.extend((given, joined(parts)) for given, parts in waiting.items() if parts)
+    found.shortlists.extend((given, join_shortlists(parts)) for given, parts in waiting.items() if parts)
     return found
 
 
@@ -94,7 +94,9 @@ def cases(
     found = []
     with torch.inference_mode():
         weights = mixture(requests.evidence())
-    for part in candidates(requests, follow_shares(requests, weights, space), space, mixture.config):
+    for part in candidates_by_scenario(
+        requests, follow_shares(requests, weights, space), space, mixture.config
+    ):
         _, row, column = targets_among(part, owner, target)
         width = len(part.members)
         new = ~np.isin(row * width + column, part.own_row * width + part.own_column)

@@ -157,7 +157,7 @@ def shortlist(
     )
 
 
-def joined(parts: Sequence[Shortlist]) -> Shortlist:
+def join_shortlists(parts: Sequence[Shortlist]) -> Shortlist:
     """All requests in one."""
     starts = np.cumsum([0, *(len(part.there) for part in parts)])
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from transfer.arrays import I64
 from transfer.config import InterestConfig
-from transfer.state.packing import pack
-from transfer.state.states import take
+from transfer.state.packing import pack_states
+from transfer.state.states import take_users
 from transfer.training.walk import EventLog, walk
 
 
@@ -26,6 +26,6 @@ def moments(log: EventLog, config: InterestConfig, rows: I64) -> dict[int, bytes
     for wave in walk(log, config, start):
         chosen = np.flatnonzero(wanted[wave.row])
         if len(chosen):
-            at = wave.states if len(chosen) == wave.states.users else take(wave.states, chosen)
-            found.update(zip(wave.row[chosen].tolist(), pack(at, config), strict=True))
+            at = wave.states if len(chosen) == wave.states.users else take_users(wave.states, chosen)
+            found.update(zip(wave.row[chosen].tolist(), pack_states(at, config), strict=True))
     return found

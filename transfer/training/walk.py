@@ -10,7 +10,7 @@ import numpy as np
 from transfer.arrays import F32, F64, I32, I64, U8, U64
 from transfer.config import InterestConfig
 from transfer.rows import group_starts, offsets_of, rows_of
-from transfer.state.states import InterestStates, empty_states, take
+from transfer.state.states import InterestStates, empty_states, take_users
 from transfer.state.terms import EventTerms
 from transfer.state.update import apply_events
 
@@ -79,11 +79,11 @@ def walk(log: EventLog, config: InterestConfig, start: float = -np.inf) -> Itera
     for number in range(int(waves.max(initial=0))):
         active = order[: int(np.searchsorted(-waves[order], -number, side="left"))]
         if len(active) < states.users:
-            states = take(states, np.arange(len(active)))
+            states = take_users(states, np.arange(len(active)))
         basket = first[active] + early[active] + number
         known = np.flatnonzero(states.n_events > 0)
         if len(known):
-            at = states if len(known) == states.users else take(states, known)
+            at = states if len(known) == states.users else take_users(states, known)
             yield Wave(basket[known], starts[basket[known]], at)
         rows, offsets = rows_of(np.append(starts, len(log)), basket)
         terms = _terms(log, rows, np.repeat(np.arange(len(active)), np.diff(offsets)))

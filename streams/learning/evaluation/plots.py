@@ -21,7 +21,7 @@ LEGEND = 10
 """Scenarios that a panel names, the weightiest."""
 
 
-def draw(
+def draw_evaluation(
     folder: Path, evaluation: Evaluation, figures: dict[str, Any], shifts: Sequence[WeightShift] = ()
 ) -> list[str]:
     """Write all plots that there is something to show in; gives the files' names.

@@ -72,7 +72,7 @@ def rank_targets(
         begin, end = queries.target_offsets[query : query + 2]
         places = np.searchsorted(codes, queries.target_item[begin:end])
         rank[begin:end] = ranks_of(row, places)
-        top_places = best(row, TOP)
+        top_places = top_k(row, TOP)
         top[query, : len(top_places)] = codes[top_places]
         fresh = new[begin:end]
         if fresh.any():
@@ -94,7 +94,7 @@ def shallow_ranks(scores: F32, queries: Queries, candidates: Candidates) -> I32:
             found = ranks_of(row, np.searchsorted(codes, items))
             rank[begin:end] = np.where(found <= TOP, found, 0)
         else:
-            there = codes[best(row, TOP)][None] == items[:, None]
+            there = codes[top_k(row, TOP)][None] == items[:, None]
             rank[begin:end] = np.where(there.any(axis=1), there.argmax(axis=1) + 1, 0)
     return rank
 
@@ -112,10 +112,10 @@ def ranks_of(row: F32, places: I64) -> I32:
     return out
 
 
-def best(row: F32, count: int) -> I64:
+def top_k(row: F32, count: int) -> I64:
     """Places of the `count` highest scores (or fewer), the best first; of equal scores the lower place comes first.
 
-    >>> best(np.array([0.5, 2.0, 0.5, 1.0], np.float32), 3).tolist()
+    >>> top_k(np.array([0.5, 2.0, 0.5, 1.0], np.float32), 3).tolist()
     [1, 3, 0]
     """
     if len(row) <= count:

@@ -9,7 +9,7 @@ from typing import Any
 
 from streams.errors import EvaluationError
 from streams.learning.evaluation.metrics import HEADLINE, NAMES
-from streams.learning.evaluation.plots import draw
+from streams.learning.evaluation.plots import draw_evaluation
 from streams.learning.evaluation.run import Evaluation
 from streams.learning.evaluation.slices import COLD, LARGE, NEVER
 from streams.learning.evaluation.weights import WeightShift
@@ -36,7 +36,7 @@ def write_report(
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        plots = draw(folder, evaluation, figures, shifts)
+        plots = draw_evaluation(folder, evaluation, figures, shifts)
         (folder / "results.json").write_text(json.dumps(figures, ensure_ascii=False) + "\n", encoding="utf-8")
         path = folder / "report.md"
         path.write_text(markdown(figures, command, plots), encoding="utf-8")

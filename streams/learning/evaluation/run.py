@@ -102,7 +102,7 @@ class Plan:
         return self.seeds if name in METHODS and METHODS[name].trained and not ready else 1
 
 
-def prepare(history: History, split: Split, plan: Plan) -> list[Task]:
+def tasks_of(history: History, split: Split, plan: Plan) -> list[Task]:
     """The test queries of each task."""
     tasks = []
     for name in plan.tasks:
@@ -124,14 +124,14 @@ def evaluate(
 ) -> Evaluation:
     """Judge every method of the plan; `methods` adds ones that the registry does not have, by name.
 
-    `progress` takes the method's name and how many test queries are done since the last call. `tasks` is what `prepare`
+    `progress` takes the method's name and how many test queries are done since the last call. `tasks` is what `tasks_of`
     gives, if it is there already.
 
     Raises:
         EvaluationError: a name is unknown, or a method does not fit this log.
         MissingExtra: a method needs a package that is not installed.
     """
-    judge = _Judge(history, split, plan, progress, tasks or prepare(history, split, plan))
+    judge = _Judge(history, split, plan, progress, tasks or tasks_of(history, split, plan))
     results = []
     for name in plan.methods:
         make = (methods or {}).get(name)

@@ -10,7 +10,7 @@ from streams.events.columns import F64, I64
 from streams.learning.history import History
 from streams.learning.profile.questions import Questions, gain, mean_by_question
 from transfer.arrays import F32
-from transfer.rows import group_starts, owners, shares
+from transfer.rows import group_starts, owners, segment_shares
 from transfer.state.decay import decay
 
 EVENTS_AT_A_TIME = 200_000
@@ -54,7 +54,7 @@ class AgainQuestions:
             place = self._place[part]
             begin = group_starts([place])
             mass[place[begin]] += np.add.reduceat(term, begin, axis=0)
-        return AgainEvidence(self, shares(mass, self.offsets).astype(np.float32))
+        return AgainEvidence(self, segment_shares(mass, self.offsets).astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,28 +16,28 @@ NEARLY_ALL_USERS = 0.99
 MOST_VISITS = 0.95
 
 
-def own_items(distinct: I64) -> int:
+def own_items_cap(distinct: I64) -> int:
     """Room for the distinct items (U,) of nine users in ten, within bounds: an own item costs about 40 bytes a user.
 
-    >>> own_items(np.array([10, 20, 100, 5000])), own_items(np.full(10, 70))
+    >>> own_items_cap(np.array([10, 20, 100, 5000])), own_items_cap(np.full(10, 70))
     (512, 96)
     """
     return _step(OWN_ITEMS, float(np.quantile(distinct, MOST_USERS)))
 
 
-def ring(visit_events: I64) -> int:
+def ring_cap(visit_events: I64) -> int:
     """Room for nineteen visits in twenty, in events (V,): what a user does right now is known event by event.
 
-    >>> ring(np.array([3, 70, 70]))
+    >>> ring_cap(np.array([3, 70, 70]))
     96
     """
     return _step(RING, float(np.quantile(visit_events, MOST_VISITS)))
 
 
-def max_scenarios(per_user: I64) -> int:
+def scenarios_cap(per_user: I64) -> int:
     """Room for the scenarios (U,) of 99 users in 100, and one for all others.
 
-    >>> max_scenarios(np.array([3, 20]))
+    >>> scenarios_cap(np.array([3, 20]))
     32
     """
     return _step(SCENARIOS, float(np.quantile(per_user, NEARLY_ALL_USERS)) + 1)

@@ -99,7 +99,7 @@ def usual_span_s(baskets: Baskets, clock: Clock) -> float:
     return span
 
 
-def candidates(baskets: Baskets, clock: Clock) -> F64:
+def half_life_candidates(baskets: Baskets, clock: Clock) -> F64:
     """(H,) half-lives to try: from half a short gap to four usual histories, evenly in proportion."""
     gaps = baskets.gaps_s
     short = float(np.quantile(gaps, 0.1)) / 2 if len(gaps) else 0.0

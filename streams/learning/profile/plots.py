@@ -33,7 +33,7 @@ def check_plots() -> None:
         raise MissingExtra("plots need matplotlib: pip install 'driftline[plots]'")
 
 
-def draw(profile: Profile, history: History, folder: Path) -> list[Path]:
+def draw_profile(profile: Profile, history: History, folder: Path) -> list[Path]:
     """Draw gaps.png, half_lives.png and sizes.png into `folder`, which is made if need be.
 
     Raises:

@@ -15,7 +15,7 @@ from streams.learning.profile.clock import Clock
 from streams.learning.profile.durations import duration, durations
 from streams.learning.profile.evidence import HalfLifeScores, Kind, Mixed
 from streams.learning.profile.facts import LogStatistics, own_counts
-from streams.learning.profile.half_lives import Curve, candidates, choose, usual_gap_s, usual_span_s
+from streams.learning.profile.half_lives import Curve, choose, half_life_candidates, usual_gap_s, usual_span_s
 from streams.learning.profile.reach import Reach, reach_of
 from streams.learning.profile.scenarios import ScenarioUse
 from streams.learning.profile.trend import trend_curve, trend_half_lives
@@ -84,7 +84,7 @@ def propose(
     Gaps, histories, and the room for items, scenarios and visits are counted over the whole log.
     """
     evidence = HalfLifeScores(history, baskets, clock, interest.action_weights, rng)
-    tried = candidates(baskets, clock)
+    tried = half_life_candidates(baskets, clock)
     curves = {kind: evidence.curve(kind, tried) for kind in evidence.kinds}
     gap, span = usual_gap_s(baskets, clock), usual_span_s(baskets, clock)
     lives = choose(gap, span, clock.floor_s, list(curves.values())) if gap else interest.half_lives_s
@@ -101,7 +101,7 @@ def propose(
     trend = None
     if clock.kind != "positions" and "new" in evidence.kinds:
         trend = trend_curve(history, evidence.questions)
-    room = caps.own_items(own_counts(history))
+    room = caps.own_items_cap(own_counts(history))
     kept = evidence.kept(lives, room)
     sections: dict[str, dict[str, Choice]] = {
         "interest": {
@@ -109,7 +109,7 @@ def propose(
             "own_items": Choice(room, _why_room(history, room, kept)),
             "max_scenarios": _scenarios(use),
             "ring": Choice(
-                caps.ring(baskets.visit_events()) if clock.kind != "positions" else caps.RING[0],
+                caps.ring_cap(baskets.visit_events()) if clock.kind != "positions" else caps.RING[0],
                 "holds nineteen visits in twenty, within 64 to 128",
             ),
         },
@@ -147,7 +147,7 @@ def _why_room(history: History, room: int, kept: float | None) -> str:
 
 
 def _scenarios(use: ScenarioUse) -> Choice:
-    room = caps.max_scenarios(use.per_user)
+    room = caps.scenarios_cap(use.per_user)
     fits = caps.share_that_fits(use.per_user + 1, room)
     return Choice(room, f"{100 * fits:.0f} % of users fit; the lightest of the others' fold into one")
 

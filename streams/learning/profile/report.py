@@ -22,7 +22,7 @@ CLOCKS = {
 }
 
 
-def tables_of(profile: Profile) -> list[Table]:
+def report_tables(profile: Profile) -> list[Table]:
     """What the log is, the evidence, and the proposal."""
     return [_log(profile.facts), _spread(profile.facts), _evidence(profile), _proposal(profile)]
 

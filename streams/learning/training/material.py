@@ -34,7 +34,7 @@ class Material:
     name_source: NameSource
 
 
-def parts_of(history: History, validation_share: float, holdout_share: float) -> tuple[I64, I64]:
+def split_rows(history: History, validation_share: float, holdout_share: float) -> tuple[I64, I64]:
     """Rows to train on, in order of time, and rows of the part of the time after them; the last `holdout_share` is left out.
 
     Raises:

@@ -18,7 +18,7 @@ from transfer.counts.of_log import tables_of_log
 from transfer.learned.item_index import ItemIndex
 from transfer.learned.model import LearnedModel
 from transfer.learned.requests import Requests, requests_of
-from transfer.state.packing import unpack
+from transfer.state.packing import unpack_states
 from transfer.training.config import TrainConfig
 from transfer.training.states_at import moments
 
@@ -71,7 +71,7 @@ def requests_at(
     """Requests of the queries whose user has a state, and which of the queries they are."""
     at = data.to_log[queries.seen].tolist()
     known = np.array([number for number, row in enumerate(at) if row in packed], np.int64)
-    states = unpack([packed[at[number]] for number in known.tolist()], model.interest)
+    states = unpack_states([packed[at[number]] for number in known.tolist()], model.interest)
     return requests_of(states, queries.scenario[known], model, space, places), known
 
 
@@ -105,7 +105,7 @@ class Later:
     def remember(
         self, data: Material, interest: InterestConfig, config: TrainConfig, counts: Sequence[int]
     ) -> None:
-        """Find the states of the queries that `parts_of` will draw with these counts, in one walk over the log."""
+        """Find the states of the queries that `request_blocks` will draw with these counts, in one walk over the log."""
         wanted = {
             row
             for count in counts
@@ -131,7 +131,7 @@ def last_part_of(
     return Later(part, space.at(count_tables(data.history, rows[:begin], tables)), True)
 
 
-def parts_of(
+def request_blocks(
     data: Material, later: Later, model: LearnedModel, tables: TablesConfig, config: TrainConfig, count: int
 ) -> Iterator[RequestBlock]:
     """About `count` queries, open ones and (where there are scenarios) ones that name one, in order of time."""

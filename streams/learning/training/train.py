@@ -11,7 +11,13 @@ import numpy as np
 from streams.errors import MissingExtra, TrainingError
 from streams.learning.training.material import Material
 from streams.learning.training.network import Tell, model_of, network_of, positions
-from streams.learning.training.requests_at import Later, count_tables, item_space, last_part_of, parts_of
+from streams.learning.training.requests_at import (
+    Later,
+    count_tables,
+    item_space,
+    last_part_of,
+    request_blocks,
+)
 from transfer.arrays import I64
 from transfer.config import InterestConfig
 from transfer.counts.config import TablesConfig
@@ -87,7 +93,7 @@ def train(
     Raises:
         TrainingError: too little to train on.
     """
-    ready = prepare(
+    ready = prepare_mixture(
         data,
         rows,
         validation,
@@ -102,7 +108,7 @@ def train(
     return weigh(ready, data, tables, config, tell)
 
 
-def prepare(
+def prepare_mixture(
     data: Material,
     rows: I64,
     validation: I64,
@@ -147,7 +153,7 @@ def prepare(
     later.remember(data, interest, config, [config.pool_queries, config.mixture_queries])
     found_cases = (
         case
-        for part in parts_of(data, later, model, tables, config, config.pool_queries)
+        for part in request_blocks(data, later, model, tables, config, config.pool_queries)
         for case in cases(part.requests, part.queries.target_offsets, part.target, part.space, mixture)
     )
     foreseen = evidence(found_cases, config, len(space.candidates))
@@ -203,15 +209,15 @@ def _judged(
     config: TrainConfig,
     mixture: Mixture | None,
 ) -> Judged:
-    from transfer.training.mixture_stage import joined, judged
+    from transfer.training.mixture_stage import join_judged, judged
 
     found = [
         judged(part.requests, part.queries.target_offsets, part.target, part.space, mixture)
-        for part in parts_of(data, later, model, tables, config, config.mixture_queries)
+        for part in request_blocks(data, later, model, tables, config, config.mixture_queries)
     ]
     if not found:
         raise TrainingError("the validation part holds no event of a known user; give a longer log")
-    return joined(found)
+    return join_judged(found)
 
 
 def _mixture_config(model: LearnedModel, tables: TablesConfig, config: TrainConfig) -> MixtureConfig:

@@ -7,7 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from streams.broker.key_placement import Sampled, advice, crc32_partition, murmur2_partition, placement
+from streams.broker.key_placement import (
+    Sampled,
+    crc32_partition,
+    murmur2_partition,
+    placement,
+    producer_advice,
+)
 
 Place = Callable[[bytes, random.Random, int], int]
 PLACES: dict[str, Place] = {
@@ -59,14 +65,14 @@ def test_keys_that_are_not_the_user_are_counted_and_advised_against() -> None:
     """Null keys, keys by session and JSON keys are told from plain user ids, with what to set in the producer."""
     null = placement(sampled(PLACES["murmur2"], 4, lambda user, _: None, 1), 4)
     assert (null.null_keys, null.hash) == (300, "unknown")
-    assert "user id as its key" in advice(null)
+    assert "user id as its key" in producer_advice(null)
     session = placement(sampled(PLACES["murmur2"], 4, lambda user, n: f"{user}/{n}".encode(), 1), 4)
     assert (session.other_keys, session.hash) == (300, "murmur2")
     assert session.scattered > 30
-    assert "key events by user_id" in advice(session)
+    assert "key events by user_id" in producer_advice(session)
     quoted = placement(sampled(PLACES["murmur2"], 4, lambda user, _: f'"{user}"'.encode(), 1), 4)
     assert (quoted.other_keys, quoted.scattered) == (300, 0)
     two = placement(sampled(PLACES["both"], 4, lambda user, _: user.encode(), 1), 4)
-    assert "murmur2_random" in advice(two)
+    assert "murmur2_random" in producer_advice(two)
     right = placement(sampled(PLACES["murmur2"], 4, lambda user, _: user.encode(), 1), 4)
-    assert (right.scattered, right.other_keys, advice(right)) == (0, 0, "")
+    assert (right.scattered, right.other_keys, producer_advice(right)) == (0, 0, "")

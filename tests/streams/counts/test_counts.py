@@ -37,9 +37,9 @@ from support.qdrant_server import QdrantServer
 from transfer.config import InterestConfig
 from transfer.counts.config import TablesConfig
 from transfer.counts.counts import ItemTables, empty_tables
-from transfer.counts.reading import neighbours, shares
+from transfer.counts.reading import item_shares, neighbours
 from transfer.counts.steps import steps_of
-from transfer.counts.sums import merge, observe, sum_steps
+from transfer.counts.sums import merge_counts, observe, sum_steps
 from transfer.errors import TablesFormatError
 from transfer.state.states import empty_states
 from transfer.state.update import apply_events
@@ -130,7 +130,7 @@ def test_text_alone_is_no_step() -> None:
         keys = np.array([item_key(item) for item in columns.items], np.uint64)
         found = batch_sequences(columns, states, keys, np.ones(1, np.bool_), interest.ring, SMALL)
         if found is not None:
-            tables = merge(tables, observe(found, SMALL), SMALL)
+            tables = merge_counts(tables, observe(found, SMALL), SMALL)
         terms = event_terms(columns, keys, one[: len(keys)], one[: len(columns.texts)])
         states, _ = apply_events(states, terms, interest)
     assert_counts(tables, [as_counted(steps)], SMALL)
@@ -147,7 +147,7 @@ def test_an_event_older_than_a_full_ring_counts_for_the_shares_alone(tmp_path: P
         workspace.tables.write()
         late = np.array([item_key("late")], np.uint64)
         tables = read_tables(workspace.store)
-        assert shares(tables, late)[0, [2, 5]] == pytest.approx([1 / 6, 1 / 6])
+        assert item_shares(tables, late)[0, [2, 5]] == pytest.approx([1 / 6, 1 / 6])
         assert not len(neighbours(tables, late).items)
 
 
@@ -298,7 +298,7 @@ def test_a_growing_slot_is_joined_and_split_in_blobs(tmp_path: Path, monkeypatch
         generations = set()
         for number in range(25):
             added = steps_for_slot(*(rng.randrange(1, 40) for _ in range(6)), time=10.0 * number)
-            expected = merge(expected, sum_steps([added], SMALL), SMALL)
+            expected = merge_counts(expected, sum_steps([added], SMALL), SMALL)
             counts.count(added)
             counts.write()
             assert_same(read_tables(workspace.store), expected)
@@ -336,7 +336,7 @@ def test_a_write_that_fails_anywhere_is_made_good_by_the_next(
         expected = empty_tables(SMALL)
         for number in range(5):
             added = steps_for_slot(number + 1, number + 2, number + 20, time=10.0 * number)
-            expected = merge(expected, sum_steps([added], SMALL), SMALL)
+            expected = merge_counts(expected, sum_steps([added], SMALL), SMALL)
             counts.count(added)
             try:
                 counts.write()
@@ -358,7 +358,7 @@ def test_a_crash_loses_no_more_than_was_not_written(tmp_path: Path) -> None:
         workspace.tables.write()
         keys = np.array([item_key(name) for name in "abcd"], np.uint64)
         np.testing.assert_allclose(
-            shares(read_tables(workspace.store), keys)[:, -1], [1 / 3, 1 / 3, 0, 1 / 3]
+            item_shares(read_tables(workspace.store), keys)[:, -1], [1 / 3, 1 / 3, 0, 1 / 3]
         )
         assert len(workspace.store.get_blobs(HEADS)) == 1
 

@@ -6,7 +6,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.events.columns import EventColumns, concatenate, empty, factorise, factorise_optional, take
+from streams.events.columns import (
+    EventColumns,
+    concatenate,
+    empty,
+    factorise,
+    factorise_optional,
+    take_events,
+)
 from support.data.event_rows import check_columns, rows_of
 
 events = st.tuples(
@@ -60,11 +67,11 @@ def test_taken_rows_are_the_events_that_were_asked_for(rows, data):
     """An index or a mask selects events, and the tables keep only what these use."""
     columns = columns_of(rows)
     index = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=12)) if rows else []
-    chosen = take(columns, np.array(index, np.intp))
+    chosen = take_events(columns, np.array(index, np.intp))
     check_columns(chosen)
     assert rows_of(chosen, with_source=True) == [rows[i] for i in index]
     mask = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))), bool)
-    masked = take(columns, mask)
+    masked = take_events(columns, mask)
     check_columns(masked)
     assert rows_of(masked, with_source=True) == [row for row, kept in zip(rows, mask, strict=True) if kept]
 
@@ -74,13 +81,13 @@ def test_users_of_a_taken_batch_are_those_who_acted_in_it():
     columns = columns_of(
         [("u1", "i", "s", None, 1.0, 0, 1, "c", 0), ("u2", "i", "s", None, 2.0, 0, 2, "c", 1)]
     )
-    assert take(columns, np.array([False, True])).users == ["u2"]
+    assert take_events(columns, np.array([False, True])).users == ["u2"]
 
 
 def test_taking_leaves_the_original_as_it_was():
     """A batch is never changed in place."""
     columns = columns_of([("u1", "i", "s", None, 1.0, 0, 1, "c", 0)])
-    part = take(columns, np.array([True]))
+    part = take_events(columns, np.array([True]))
     part.users.append("x")
     assert columns.users == ["u1"]
 

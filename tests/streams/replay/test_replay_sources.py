@@ -18,10 +18,10 @@ from streams.errors import LogError
 from streams.event_log.log import open_logs
 from streams.files.tabular_file import fingerprint
 from streams.replay.manifest import (
-    advice,
     manifest_of,
     positions_from_manifest,
     read_manifest,
+    resume_advice,
     write_manifest,
 )
 from streams.replay.replay import replay
@@ -208,7 +208,7 @@ def test_a_manifest_without_positions_says_what_may_be_counted_twice(tmp_path: P
         manifest = manifest_of(workspace.store, done.sources)
     with pytest.raises(LogError, match=r"columns topic, partition and offset.*--from .*ounted twice"):
         positions_from_manifest(manifest)
-    assert f"--from {busy_rows(99, 100)[0]['timestamp']:.3f}" in advice(manifest)
+    assert f"--from {busy_rows(99, 100)[0]['timestamp']:.3f}" in resume_advice(manifest)
 
 
 def test_a_replay_that_was_not_finished_gives_no_positions(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from sinks.protocols import Store
 from support.checks.reference_state import max_relative_error
 from transfer.config import InterestConfig
-from transfer.state.packing import unpack
+from transfer.state.packing import unpack_states
 from transfer.state.states import InterestStates
 
 
@@ -20,7 +20,7 @@ def states_of(store: Store, config: InterestConfig) -> tuple[list[str], Interest
     fused = np.stack([record.fused for record in records if record.fused is not None])
     return (
         [record.user_id for record in records],
-        unpack([record.state for record in records], config),
+        unpack_states([record.state for record in records], config),
         fused,
     )
 

@@ -23,8 +23,8 @@ from support.data.table_events import (
 from transfer.counts.config import TablesConfig
 from transfer.counts.counts import NEXT, WINDOW, ItemTables, empty_tables
 from transfer.counts.of_log import tables_of_log
-from transfer.counts.reading import CodedTables, neighbours, shares, top
-from transfer.counts.sums import merge, observe, trim
+from transfer.counts.reading import CodedTables, item_shares, neighbours, top
+from transfer.counts.sums import merge_counts, observe, trim
 
 moderate = settings(deadline=None, max_examples=60)
 
@@ -33,7 +33,7 @@ def counted(*batches: list[Step], config: TablesConfig = SMALL) -> ItemTables:
     """Batch by batch, each with all events before as known ones."""
     tables, known = empty_tables(config), []
     for batch in batches:
-        tables = merge(tables, observe(sequences(known, batch), config), config)
+        tables = merge_counts(tables, observe(sequences(known, batch), config), config)
         known = known + batch
     return tables
 
@@ -63,8 +63,10 @@ def test_order_and_batches_are_no_matter(events: list[Step], random, cuts: list[
 def test_merging_is_commutative_and_associative(a: list[Step], b: list[Step], c: list[Step]) -> None:
     """Whoever merges what first, the sum is the same."""
     x, y, z = (counted(events) for events in (a, b, c))
-    assert_same(merge(x, y, SMALL), merge(y, x, SMALL))
-    assert_same(merge(merge(x, y, SMALL), z, SMALL), merge(x, merge(y, z, SMALL), SMALL))
+    assert_same(merge_counts(x, y, SMALL), merge_counts(y, x, SMALL))
+    assert_same(
+        merge_counts(merge_counts(x, y, SMALL), z, SMALL), merge_counts(x, merge_counts(y, z, SMALL), SMALL)
+    )
 
 
 @moderate
@@ -76,8 +78,8 @@ def test_decay_composes(events: list[Step], waits: list[float]) -> None:
     slow = counted(events)
     for wait in waits:
         time += wait
-        slow = merge(slow, counted([Step(9, time, apart, 0)]), SMALL)
-    fast = merge(counted(events), counted([Step(9, time, apart, 0)]), SMALL)
+        slow = merge_counts(slow, counted([Step(9, time, apart, 0)]), SMALL)
+    fast = merge_counts(counted(events), counted([Step(9, time, apart, 0)]), SMALL)
     for found, expected in zip(contents(slow), contents(fast), strict=True):
         for key, row in expected.items():
             if apart not in key:
@@ -105,9 +107,9 @@ def test_shares_are_of_everything_or_of_a_scenario() -> None:
     """Shares sum to one over the items, in all or in a scenario; the unknown has none."""
     tables = counted([Step(0, 0.0, 1, 0), Step(1, 0.0, 1, 1), Step(1, 0.0, 2, 1), Step(2, 0.0, 2, 1)])
     keys = np.array([2, 1, 7], np.uint64)
-    np.testing.assert_allclose(shares(tables, keys)[:, 0], [0.5, 0.5, 0.0])
-    np.testing.assert_allclose(shares(tables, keys, NAMES[1])[:, 0], [2 / 3, 1 / 3, 0.0])
-    assert not shares(tables, keys, "nowhere").any()
+    np.testing.assert_allclose(item_shares(tables, keys)[:, 0], [0.5, 0.5, 0.0])
+    np.testing.assert_allclose(item_shares(tables, keys, NAMES[1])[:, 0], [2 / 3, 1 / 3, 0.0])
+    assert not item_shares(tables, keys, "nowhere").any()
     found, share = top(tables, 1, NAMES[1])
     assert found.tolist() == [2] and share.tolist() == pytest.approx([2 / 3])
     assert top(tables, 5, NAMES[0])[0].tolist() == [1]
@@ -120,9 +122,9 @@ def test_debuts_are_first_meetings() -> None:
         [*often, Step(1, 0.0, 2, 0)], [Step(2, 0.0, 2, 1), Step(2, 20.0, 2, 0)], [Step(1, -5.0, 2, 0)]
     )
     keys, horizons = np.array([1, 2], np.uint64), len(SMALL.half_lives_s)
-    np.testing.assert_allclose(shares(tables, keys)[:, horizons - 1], [6 / 10, 4 / 10])
-    np.testing.assert_allclose(shares(tables, keys)[:, -1], [1 / 3, 2 / 3])
-    np.testing.assert_allclose(shares(tables, keys, NAMES[1])[:, -1], [0, 1])
+    np.testing.assert_allclose(item_shares(tables, keys)[:, horizons - 1], [6 / 10, 4 / 10])
+    np.testing.assert_allclose(item_shares(tables, keys)[:, -1], [1 / 3, 2 / 3])
+    np.testing.assert_allclose(item_shares(tables, keys, NAMES[1])[:, -1], [0, 1])
     assert top(tables, 1)[0].tolist() == [1]
 
 
@@ -151,7 +153,7 @@ def test_caps_keep_the_heaviest_and_totals_stay_honest() -> None:
     few = trim(counted(events), SMALL.model_copy(update={"max_counts": 3, "max_pairs": 2}), slack=1)
     assert len(few.share_item) == 3 and few.items.tolist() == [6, 7, 50]
     assert few.pairs == 2
-    np.testing.assert_allclose(shares(few, np.array([50], np.uint64))[0, -1], 0.5)
+    np.testing.assert_allclose(item_shares(few, np.array([50], np.uint64))[0, -1], 0.5)
 
 
 def test_a_log_block_by_block_is_the_log_at_once() -> None:
@@ -182,7 +184,7 @@ def test_a_log_block_by_block_is_the_log_at_once() -> None:
     some_keys, names = np.append(keys[::3], np.uint64(99)), (*NAMES, "unseen")
     coded = CodedTables(whole, some_keys, names)
     for code, name in zip((-1, *range(len(names))), (None, *names), strict=True):
-        expected = shares(whole, some_keys, name).astype(np.float32)
+        expected = item_shares(whole, some_keys, name).astype(np.float32)
         np.testing.assert_array_equal(coded.shares(code), expected)
         assert (name == "unseen") != expected.any()
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.data.table_events import SMALL, Step, sequences, step_lists
 from transfer.counts.config import TablesConfig
 from transfer.counts.counts import ItemTables, empty_tables
-from transfer.counts.packing import pack, unpack
+from transfer.counts.packing import pack_counts, unpack_counts
 from transfer.counts.sums import observe
 from transfer.errors import TablesFormatError
 
@@ -33,28 +33,28 @@ def same(a: ItemTables, b: ItemTables) -> bool:
 def test_tables_come_back_bit_for_bit(events: list[Step]) -> None:
     """Packing loses nothing, not even of nothing."""
     for tables in (observe(sequences([], events), SMALL), empty_tables(SMALL)):
-        assert same(unpack(pack(tables, SMALL), SMALL), tables)
+        assert same(unpack_counts(pack_counts(tables, SMALL), SMALL), tables)
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.data())
 def test_damaged_bytes_are_refused(data: st.DataObject) -> None:
     """A changed or missing byte anywhere is noticed; nothing is read from it."""
-    packed = pack(ONE, SMALL)
+    packed = pack_counts(ONE, SMALL)
     at = data.draw(st.integers(0, len(packed) - 1))
     flipped = packed[:at] + bytes([packed[at] ^ data.draw(st.integers(1, 255))]) + packed[at + 1 :]
     for damaged in (flipped, packed[:at], packed + b"x"):
         with pytest.raises(TablesFormatError):
-            unpack(damaged, SMALL)
+            unpack_counts(damaged, SMALL)
 
 
 def test_other_settings_and_releases_are_refused_by_name() -> None:
     """The error says what to set as it was, or which release to use."""
     with pytest.raises(TablesFormatError, match="pair_window"):
-        unpack(pack(ONE, SMALL), SMALL.model_copy(update={"pair_window": 3}))
-    later = bytearray(pack(ONE, SMALL))
+        unpack_counts(pack_counts(ONE, SMALL), SMALL.model_copy(update={"pair_window": 3}))
+    later = bytearray(pack_counts(ONE, SMALL))
     later[4] = 9
     with pytest.raises(TablesFormatError, match="version 9, this release reads 2"):
-        unpack(bytes(later), SMALL)
+        unpack_counts(bytes(later), SMALL)
     with pytest.raises(ValueError, match="3 half-lives"):
-        pack(ONE, TablesConfig(half_lives_s=(1.0,)))
+        pack_counts(ONE, TablesConfig(half_lives_s=(1.0,)))

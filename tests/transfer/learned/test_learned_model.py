@@ -14,7 +14,7 @@ from support.fakes.learned import random_model
 from transfer.config import InterestConfig
 from transfer.counts.config import TablesConfig
 from transfer.errors import ModelError
-from transfer.learned.folder import load_model, report_of, save_model, tables_of
+from transfer.learned.folder import counts_config_of, load_model, report_of, save_model
 from transfer.names import hashed_names
 
 moderate = settings(deadline=None, max_examples=25)
@@ -84,7 +84,10 @@ def test_a_model_survives_its_folder(tmp_path: Path) -> None:
     assert again.fingerprint == fingerprint
     # Items are stored in float16.
     np.testing.assert_allclose(again(states).fused, model(states).fused, atol=2e-3)
-    assert report_of(tmp_path / "model") == {"seed": 7} and tables_of(tmp_path / "model") == TablesConfig()
+    assert (
+        report_of(tmp_path / "model") == {"seed": 7}
+        and counts_config_of(tmp_path / "model") == TablesConfig()
+    )
     with torch.no_grad():
         next(model.network.parameters()).add_(1e-3)
     assert save_model(tmp_path / "model", model, TablesConfig(), {"seed": 7}) != fingerprint

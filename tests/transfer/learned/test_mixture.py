@@ -16,11 +16,11 @@ from transfer.learned.pool import BACK_OFF, Pool
 from transfer.learned.ranking import ScenarioCandidates, rank
 from transfer.learned.requests import Requests, mixture_config, requests_of
 from transfer.rows import first_of_each, owners
-from transfer.state.packing import unpack
+from transfer.state.packing import unpack_states
 from transfer.training.config import TrainConfig
-from transfer.training.mixture_stage import chosen, joined, judged
+from transfer.training.mixture_stage import chosen, join_judged, judged
 from transfer.training.pool_stage import cases, evidence, fit_pool
-from transfer.training.shortlist import joined as joined_lists
+from transfer.training.shortlist import join_shortlists as joined_lists
 from transfer.training.shortlist import shortlist
 from transfer.training.states_at import moments
 from transfer.training.walk import baskets
@@ -61,7 +61,7 @@ def story(homes: bool, **settings: object) -> tuple[Requests, ItemIndex, Mixture
     at = baskets(log)[5::11]
     at = at[at > log.offsets[log.user[at]]]
     packed = moments(log, CONFIG, at)
-    states = unpack([packed[row] for row in at.tolist()], CONFIG)
+    states = unpack_states([packed[row] for row in at.tolist()], CONFIG)
     target = log.item[at].astype(np.int64)
     scenario = np.where(np.arange(len(at)) % 2 == 0, -1, log.scenario[at]).astype(np.int32)
     return requests_of(states, scenario, model, space, 4), space, mixture, target
@@ -251,7 +251,7 @@ def test_some_of_the_requests_are_judged_as_in_the_whole() -> None:
     """Blocks joined and drawn again are the same requests."""
     requests, space, mixture, target = story(True)
     whole = judged(requests, np.arange(len(target) + 1), target, space, mixture)
-    twice = joined([whole, whole])
+    twice = join_judged([whole, whole])
     rows = np.array([1, 4, len(target) + 2])
     part = chosen(twice, rows)
     expected = rows % len(target)

@@ -11,8 +11,8 @@ from support.checks.reference_state import Event, max_relative_error, terms_of
 from support.data.interest_events import SMALL, applied, event_lists, unit_vector
 from transfer.config import InterestConfig
 from transfer.state.decay import decay
-from transfer.state.states import InterestStates, empty_states, take
-from transfer.state.update import apply_events, merge
+from transfer.state.states import InterestStates, empty_states, take_users
+from transfer.state.update import apply_events, merge_states
 
 TOLERANCE = 1e-5
 moderate = settings(deadline=None, max_examples=40)
@@ -91,8 +91,11 @@ def test_states_of_disjoint_logs_merge_in_any_order_and_grouping(events, log: li
         for wanted in range(3)
     )
     whole = applied([events], SMALL)
-    assert bits(merge(a, b, SMALL)) == bits(merge(b, a, SMALL))
-    for joined in (merge(merge(a, b, SMALL), c, SMALL), merge(a, merge(c, b, SMALL), SMALL)):
+    assert bits(merge_states(a, b, SMALL)) == bits(merge_states(b, a, SMALL))
+    for joined in (
+        merge_states(merge_states(a, b, SMALL), c, SMALL),
+        merge_states(a, merge_states(c, b, SMALL), SMALL),
+    ):
         assert max_relative_error(joined, whole) < TOLERANCE
 
 
@@ -101,8 +104,8 @@ def test_states_of_disjoint_logs_merge_in_any_order_and_grouping(events, log: li
 def test_merging_with_nothing_changes_nothing(events: list[Event]) -> None:
     """Empty states are the neutral element, to the bit."""
     states = applied([events], SMALL)
-    assert bits(merge(states, empty_states(3, SMALL), SMALL)) == bits(states)
-    assert bits(merge(empty_states(3, SMALL), states, SMALL)) == bits(states)
+    assert bits(merge_states(states, empty_states(3, SMALL), SMALL)) == bits(states)
+    assert bits(merge_states(empty_states(3, SMALL), states, SMALL)) == bits(states)
     assert bits(applied([[]], SMALL, states=states)) == bits(states)
 
 
@@ -112,7 +115,7 @@ def test_an_event_in_two_merged_rings_is_kept_once() -> None:
     late = dataclasses.replace(early, time=9.0)
     between = dataclasses.replace(early, key=8, time=6.0)
     a, b = applied([[early, between]], SMALL, users=1), applied([[late]], SMALL, users=1)
-    for states in (merge(a, b, SMALL), merge(b, a, SMALL)):
+    for states in (merge_states(a, b, SMALL), merge_states(b, a, SMALL)):
         assert states.ring_key.tolist() == [8, 7]
         assert states.ring_time.tolist() == [6.0, 9.0]
 
@@ -131,10 +134,10 @@ def test_decay_composes(first: float, second: float) -> None:
 @given(event_lists(), st.lists(st.integers(0, 2), max_size=5))
 def test_users_taken_apart_are_as_if_alone(events: list[Event], rows: list[int]) -> None:
     """A user's state is the same in any company."""
-    chosen = take(applied([events], SMALL), np.array(rows, np.int64))
+    chosen = take_users(applied([events], SMALL), np.array(rows, np.int64))
     for position, user in enumerate(rows):
         alone = [dataclasses.replace(event, user=0) for event in events if event.user == user]
-        assert bits(take(chosen, np.array([position]))) == bits(applied([alone], SMALL, users=1))
+        assert bits(take_users(chosen, np.array([position]))) == bits(applied([alone], SMALL, users=1))
 
 
 @moderate

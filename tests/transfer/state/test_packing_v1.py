@@ -12,19 +12,19 @@ from support.data.interest_events import applied
 from transfer.analytic.model import AnalyticTransfer
 from transfer.config import InterestConfig
 from transfer.errors import StateFormatError
-from transfer.state.packing import pack, unpack
-from transfer.state.states import InterestStates, take
+from transfer.state.packing import pack_states, unpack_states
+from transfer.state.states import InterestStates, take_users
 
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "states_v1.json").read_text())
 CONFIG = InterestConfig(**{**GOLDEN["config"], "half_lives_s": tuple(GOLDEN["config"]["half_lives_s"])})
 PACKED = [base64.b64decode(text) for text in GOLDEN["packed"]]
 EVENTS = [Event(*row[:6], tuple(row[6])) for row in GOLDEN["events"]]
-READ = unpack(PACKED, CONFIG)
+READ = unpack_states(PACKED, CONFIG)
 
 
 def took(states: InterestStates, row: int) -> InterestStates:
     """One user."""
-    return take(states, np.array([row]))
+    return take_users(states, np.array([row]))
 
 
 def from_events() -> InterestStates:
@@ -86,13 +86,13 @@ def test_fused_vectors_are_near_those_of_the_events() -> None:
 
 def test_old_and_new_states_are_read_together_and_written_as_new_ones() -> None:
     """In any order and with users who have none; the next event turns an old state into a new one."""
-    new = pack(READ, CONFIG)
+    new = pack_states(READ, CONFIG)
     assert [blob[4] for blob in PACKED] == [1, 1, 1] and [blob[4] for blob in new] == [2, 2, 2]
-    mixed = unpack([PACKED[2], None, new[1], PACKED[0]], CONFIG)
-    assert max_relative_error(take(mixed, np.array([3, 2, 0])), READ) < 1e-9
+    mixed = unpack_states([PACKED[2], None, new[1], PACKED[0]], CONFIG)
+    assert max_relative_error(take_users(mixed, np.array([3, 2, 0])), READ) < 1e-9
     assert mixed.n_events.tolist() == [17, 0, 60, 4]
     event = Event(0, 1.8e9, 999, 1, 999, "books", EVENTS[0].vector)
-    states = applied([[event]], CONFIG, states=unpack(PACKED, CONFIG))
+    states = applied([[event]], CONFIG, states=unpack_states(PACKED, CONFIG))
     assert states.n_events.tolist() == [5, 60, 17] and states.scenario_life.sum() == 82
 
 
@@ -116,5 +116,5 @@ def test_a_damaged_old_state_is_refused(at: int) -> None:
     damaged = bytearray(PACKED[1])
     damaged[at] ^= 64
     with pytest.raises(StateFormatError) as refused:
-        unpack([PACKED[0], bytes(damaged)], CONFIG)
+        unpack_states([PACKED[0], bytes(damaged)], CONFIG)
     assert refused.value.rows == (1,)

@@ -8,7 +8,7 @@ import pytest
 from support.checks.reference_state import Event, terms_of
 from support.data.interest_events import SMALL, unit_vector
 from transfer.state.states import empty_states
-from transfer.state.update import apply_events, merge
+from transfer.state.update import apply_events, merge_states
 
 GOOD = terms_of([Event(0, 5.0, 7, 1, 3, "books", unit_vector(1, SMALL.dim))], SMALL.dim)
 
@@ -37,4 +37,4 @@ def test_a_bad_batch_is_refused(change: dict[str, np.ndarray], message: str) -> 
 def test_states_of_different_users_do_not_merge() -> None:
     """Merging goes user by user, so both sides hold the same ones."""
     with pytest.raises(ValueError, match="different shape"):
-        merge(empty_states(2, SMALL), empty_states(3, SMALL), SMALL)
+        merge_states(empty_states(2, SMALL), empty_states(3, SMALL), SMALL)

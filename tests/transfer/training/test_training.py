@@ -9,12 +9,12 @@ from transfer.config import InterestConfig
 from transfer.learned.batches import Asked, context, ring_tokens
 from transfer.learned.config import NetworkConfig
 from transfer.learned.network import RingItems, TransferNetwork
-from transfer.state.packing import unpack
+from transfer.state.packing import unpack_states
 from transfer.training.batches import TrainingBatches, stretches
 from transfer.training.config import TrainConfig
 from transfer.training.examples import Examples, examples
 from transfer.training.network_stage import train_network
-from transfer.training.objective import ItemTensors, StepCandidates, draw, loss
+from transfer.training.objective import ItemTensors, StepCandidates, draw_candidates, loss
 from transfer.training.states_at import moments
 from transfer.training.walk import EventLog
 
@@ -59,7 +59,7 @@ def test_a_position_is_read_alike_in_training_and_in_service() -> None:
         latest = network.read_ring(batch.tokens)[batch.stretch, batch.last]
         training = network(latest, batch.context)
     packed = moments(log, CONFIG, found.row[positions])
-    states = unpack([packed[row] for row in found.row[positions].tolist()], CONFIG)
+    states = unpack_states([packed[row] for row in found.row[positions].tolist()], CONFIG)
     keys = {int(key): place for place, key in enumerate(log.item_keys.tolist())}
 
     def items(asked: np.ndarray) -> torch.Tensor:
@@ -132,7 +132,7 @@ def test_a_sample_stands_for_the_rest() -> None:
         generator = torch.Generator().manual_seed(0)
 
         def of(config: TrainConfig) -> float:
-            candidates = draw(catalogue, batch.target, config, generator)
+            candidates = draw_candidates(catalogue, batch.target, config, generator)
             return float(loss(network, batch, reading, catalogue, candidates, config)["new"])
 
         exact, sampled = of(full), [of(few) for _ in range(10)]

@@ -6,7 +6,7 @@ import pytest
 from support.checks.reference_state import max_relative_error
 from support.fakes.learned import small_log
 from transfer.config import InterestConfig
-from transfer.state.packing import pack, unpack
+from transfer.state.packing import pack_states, unpack_states
 from transfer.state.states import empty_states
 from transfer.state.terms import EventTerms
 from transfer.state.update import apply_events
@@ -42,7 +42,7 @@ def test_every_basket_is_met_with_all_that_came_before_and_nothing_else(start: f
     for wave in walk(log, CONFIG, start):
         for place, row in enumerate(wave.row.tolist()):
             alone, _ = apply_events(empty_states(1, CONFIG), before(log, row), CONFIG)
-            one = unpack(pack(wave.states, CONFIG)[place : place + 1], CONFIG)
+            one = unpack_states(pack_states(wave.states, CONFIG)[place : place + 1], CONFIG)
             assert max_relative_error(one, alone) < 1e-5
             met += 1
     rows = baskets(log)
@@ -71,4 +71,4 @@ def test_moments_are_packed_states_by_row() -> None:
     assert set(found) == {row for row in rows.tolist() if row not in log.offsets.tolist()}
     for row, packed in found.items():
         alone, _ = apply_events(empty_states(1, CONFIG), before(log, row), CONFIG)
-        assert max_relative_error(unpack([packed], CONFIG), alone) < 1e-5
+        assert max_relative_error(unpack_states([packed], CONFIG), alone) < 1e-5

@@ -15,16 +15,16 @@ from streams.learning.history import History
 from streams.learning.queries import Queries
 from streams.learning.training.material import Material, material
 from streams.learning.training.requests_at import count_tables, item_space, requests_at, states_before
-from streams.learning.training.train import MixtureData, prepare, weigh
+from streams.learning.training.train import MixtureData, prepare_mixture, weigh
 from streams.serving.recommend import NEW_TEMPERATURE
 from streams.workspace.scenario_names import name_lookup, names_for_training
 from transfer.analytic.again import again_scores, repeat_share
 from transfer.analytic.model import AnalyticTransfer
 from transfer.arrays import F32, I64
-from transfer.learned.folder import encoder_of, load_model, report_of, tables_of
+from transfer.learned.folder import counts_config_of, encoder_of, load_model, report_of
 from transfer.learned.item_index import ItemIndex
 from transfer.rows import owners
-from transfer.state.packing import unpack
+from transfer.state.packing import unpack_states
 
 MIXTURE_ALONE = dict.fromkeys(("use_again", "use_new", "use_next", "use_recent", "use_debuts"), True)
 """Settings that the network does not see."""
@@ -103,7 +103,7 @@ class AnalyticMethod:
         known = np.array([number for number, row in enumerate(at) if row in packed], np.int64)
         if not len(known):
             return result
-        states = unpack([packed[at[number]] for number in known.tolist()], settings.interest)
+        states = unpack_states([packed[at[number]] for number in known.tolist()], settings.interest)
         query = self._model(states).fused
         for row, scenario in enumerate(queries.scenario[known].tolist()):
             if scenario >= 0:
@@ -175,7 +175,7 @@ class LearnedMethod:
         key = ("network", whole.model_dump_json())
         ready: MixtureData | None = shared.get(key)
         if ready is None:
-            ready = prepare(
+            ready = prepare_mixture(
                 data,
                 rows,
                 _rows_of(history, validation),
@@ -231,7 +231,7 @@ class LearnedMethod:
         self._data = material(history, rows, encoder, content)
         self._model.bind(None, name_lookup(self._model, settings.encoder, encoder))
         self._places = self._model.mixture.config.places
-        self._tables = tables_of(setup.model)
+        self._tables = counts_config_of(setup.model)
         counted = count_tables(history, rows, self._tables)
         self._space = item_space(self._model, self._data, counted)
         self.curve = [(row["epoch"], row["validation_new"]) for row in report.get("network", [])]

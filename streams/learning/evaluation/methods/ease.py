@@ -12,7 +12,7 @@ from streams.learning.evaluation.methods.interactions import binary, interaction
 from streams.learning.evaluation.methods.learned_rows import LearnedRows
 from streams.learning.evaluation.methods.linear_autoencoder import weights_of
 from streams.learning.evaluation.methods.own import TAIL, half_life_grid
-from streams.learning.evaluation.methods.validation import Validation, best
+from streams.learning.evaluation.methods.validation import Validation, best_choice
 from streams.learning.history import History
 from streams.learning.queries import Queries
 from transfer.arrays import F32, I64
@@ -54,7 +54,7 @@ class Ease:
             self._weights = weights_of(matrix, lambda_, _TRIED_ITEMS)
             return max(self._valued(asked, params) for params in self.grid[::3])
 
-        self._lambda = best(_LAMBDAS, value)
+        self._lambda = best_choice(_LAMBDAS, value)
         self._weights = weights_of(matrix, self._lambda, MAX_ITEMS)
 
     def learn(self, rows: I64) -> None:

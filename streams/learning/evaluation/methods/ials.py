@@ -14,7 +14,7 @@ from streams.learning.evaluation.methods.base import Clock, Setup, profiles
 from streams.learning.evaluation.methods.interactions import interactions
 from streams.learning.evaluation.methods.learned_rows import LearnedRows
 from streams.learning.evaluation.methods.own import TAIL, half_life_grid
-from streams.learning.evaluation.methods.validation import Validation, best
+from streams.learning.evaluation.methods.validation import Validation, best_choice
 from streams.learning.history import History
 from streams.learning.queries import Queries
 from transfer.arrays import F32, I64
@@ -56,7 +56,7 @@ class ImplicitALS:
             self._factor(rows, *choice)
             return max(self._valued(asked, params) for params in self.grid[::3])
 
-        self._choice = best(list(product(_ALPHA, _REGULARISATION)), value)
+        self._choice = best_choice(list(product(_ALPHA, _REGULARISATION)), value)
         self._factor(rows, *self._choice)
 
     def learn(self, rows: I64) -> None:

@@ -62,10 +62,10 @@ def row_shares(matrix: csr_array) -> csr_array:
     return scaled_rows(matrix, np.divide(1.0, total, out=np.zeros(len(total)), where=total > 0))
 
 
-def unit_rows(matrix: csr_array) -> csr_array:
+def unit_sparse_rows(matrix: csr_array) -> csr_array:
     """Each row divided by its Euclidean norm; an empty row stays empty.
 
-    >>> unit_rows(csr_array(np.array([[3.0, 4.0]]))).toarray().round(2).tolist()
+    >>> unit_sparse_rows(csr_array(np.array([[3.0, 4.0]]))).toarray().round(2).tolist()
     [[0.6, 0.8]]
     """
     norm = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).reshape(-1))

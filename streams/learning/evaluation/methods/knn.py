@@ -14,11 +14,11 @@ from streams.learning.evaluation.methods.interactions import (
     binary,
     interactions,
     largest_of_rows,
-    unit_rows,
+    unit_sparse_rows,
 )
 from streams.learning.evaluation.methods.learned_rows import LearnedRows
 from streams.learning.evaluation.methods.own import TAIL, half_life_grid
-from streams.learning.evaluation.methods.validation import Validation, best
+from streams.learning.evaluation.methods.validation import Validation, best_choice
 from streams.learning.history import History
 from streams.learning.queries import Queries
 from transfer.arrays import F32, I64
@@ -65,12 +65,12 @@ class ItemKNN:
             self._nearest, self._cut = found[choice[0]][choice[1]], {}
             return max(self._valued(asked, params) for params in half_lives[::3])
 
-        choice = best([(unit, number) for unit in units for number in range(len(_SHRINKAGES))], value)
+        choice = best_choice([(unit, number) for unit in units for number in range(len(_SHRINKAGES))], value)
         self._unit, self._shrinkage = choice[0], _SHRINKAGES[choice[1]]
         self._nearest, self._cut = found[self._unit][choice[1]], {}
         # One after the other: together with the half-lives, which the runner tries, they are too many.
-        half_life = best(half_lives, lambda params: self._valued(asked, params))
-        self._k = best(_NEIGHBOURS, lambda k: self._valued(asked, half_life, k))
+        half_life = best_choice(half_lives, lambda params: self._valued(asked, params))
+        self._k = best_choice(_NEIGHBOURS, lambda k: self._valued(asked, half_life, k))
         self.grid = [{**params, "itself": itself} for params in half_lives for itself in (True, False)]
 
     def learn(self, rows: I64) -> None:
@@ -137,7 +137,7 @@ class UserKNN:
             self._k = k
             return max(self._valued(asked, params) for params in half_lives[::3])
 
-        self._k = best((20, 100, 500), value)
+        self._k = best_choice((20, 100, 500), value)
         self.grid = [{**params, "itself": itself} for params in half_lives for itself in (True, False)]
 
     def learn(self, rows: I64) -> None:
@@ -149,7 +149,7 @@ class UserKNN:
         if self._rows.due:
             self._gather(self._rows.taken())
         own = profiles(self._history, queries, self._half_life, self._by, since="latest", tail=TAIL)
-        alike = (unit_rows(own) @ self._users.T).tocsr()
+        alike = (unit_sparse_rows(own) @ self._users.T).tocsr()
         alike.sort_indices()
         if not self._itself:
             owner = np.repeat(queries.user, np.diff(alike.indptr))
@@ -166,7 +166,7 @@ class UserKNN:
         """Unit rows of 1 + log(count): a hundred purchases of milk are not a hundred times one."""
         counts = interactions(self._history, rows)
         counts.data = np.log1p(counts.data)
-        self._users = unit_rows(counts)
+        self._users = unit_sparse_rows(counts)
 
 
 def nearest_items(matrix: csr_array, count: int, shrinkages: Sequence[float]) -> list[csr_array]:

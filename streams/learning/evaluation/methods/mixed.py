@@ -14,7 +14,7 @@ from streams.learning.evaluation.methods.interactions import row_shares
 from streams.learning.evaluation.methods.markov import Markov
 from streams.learning.evaluation.methods.own import TAIL, half_life_grid
 from streams.learning.evaluation.methods.popularity import PopularityOfAWeek
-from streams.learning.evaluation.methods.validation import Validation, best
+from streams.learning.evaluation.methods.validation import Validation, best_choice
 from streams.learning.history import History
 from streams.learning.queries import Queries
 from transfer.arrays import F32, I64
@@ -63,7 +63,7 @@ class OwnAndOther:
                 self._asked = None
                 return asked.mean(self.scores)
 
-            other.set(**best(other.grid, value))
+            other.set(**best_choice(other.grid, value))
             self._asked = None
         self.grid = [{**params, "own": own} for params in half_lives for own in _OWN]
 
@@ -76,7 +76,7 @@ class OwnAndOther:
         """(Q, N) float32 shares of the mixture."""
         # The runner asks the same queries with one setting after the other.
         if self._asked is None or self._asked[0] is not queries:
-            self._asked = (queries, shares(self._other.scores(queries)))
+            self._asked = (queries, positive_shares(self._other.scores(queries)))
         own = self._own_shares(queries, self._half_life, self._by)
         result = self._asked[1] * np.float32(1 - self._own)
         owner = np.repeat(np.arange(len(queries)), np.diff(own.indptr))
@@ -129,10 +129,10 @@ class OwnAndPopularityOfAWeek(OwnAndOther):
         super().__init__(PopularityOfAWeek(setup))
 
 
-def shares(scores: F32) -> F32:
+def positive_shares(scores: F32) -> F32:
     """Each row's positive part divided by its sum, (Q, N) float32; a row without one stays 0.
 
-    >>> shares(np.array([[1.0, -2.0, 3.0], [0.0, -1.0, 0.0]], np.float32)).tolist()
+    >>> positive_shares(np.array([[1.0, -2.0, 3.0], [0.0, -1.0, 0.0]], np.float32)).tolist()
     [[0.25, 0.0, 0.75], [0.0, 0.0, 0.0]]
     """
     kept = np.maximum(scores, np.float32(0))

@@ -42,7 +42,7 @@ class Training:
     negatives: int = 4096
 
 
-def train(
+def train_sequence_network(
     network: SequenceNetwork,
     windows: SequenceWindows,
     value: Callable[[], float],

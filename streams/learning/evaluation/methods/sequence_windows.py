@@ -12,7 +12,7 @@ from streams.learning.evaluation.methods.base import last_items
 from streams.learning.history import History
 from streams.learning.queries import Queries
 from transfer.arrays import I32, I64, Bool
-from transfer.rows import offsets_of, places
+from transfer.rows import offsets_of, segment_positions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +77,7 @@ class SequenceWindows:
         first = np.where(self._sizes <= length, self._sizes, rng.integers(1, length + 1, len(self._sizes)))
         count = 1 + -(-(self._sizes - first) // length)
         owner = np.repeat(np.arange(len(count)), count)
-        place = places(offsets_of(count))
+        place = segment_positions(offsets_of(count))
         begin = np.where(place == 0, 0, first[owner] + (place - 1) * length)
         size = np.where(place == 0, first[owner], np.minimum(length, self._sizes[owner] - begin))
         begin += self._users[owner]

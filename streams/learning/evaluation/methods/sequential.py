@@ -13,7 +13,7 @@ from streams.learning.evaluation.methods.sequence_networks import (
     RecurrentNetwork,
     SequenceNetwork,
 )
-from streams.learning.evaluation.methods.sequence_training import Training, one_thread, train
+from streams.learning.evaluation.methods.sequence_training import Training, one_thread, train_sequence_network
 from streams.learning.evaluation.methods.sequence_windows import training_windows
 from streams.learning.evaluation.methods.validation import Validation
 from streams.learning.history import History
@@ -48,7 +48,7 @@ class Sequential:
         asked = Validation(history, validation)
         with one_thread(self._seed):
             self._network = type(self).network(len(self._windows.known), self._length)
-            self.curve = train(
+            self.curve = train_sequence_network(
                 self._network,
                 self._windows,
                 lambda: asked.mean(self.scores),

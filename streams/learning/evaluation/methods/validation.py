@@ -34,10 +34,10 @@ class Validation:
         return total / max(self._queries.targets, 1)
 
 
-def best(choices: Iterable[Choice], value: Callable[[Choice], float]) -> Choice:
+def best_choice(choices: Iterable[Choice], value: Callable[[Choice], float]) -> Choice:
     """The choice of the highest value; of equal ones the first.
 
-    >>> best([3, -1, 1], lambda choice: -abs(choice))
+    >>> best_choice([3, -1, 1], lambda choice: -abs(choice))
     -1
     """
     valued = [(value(choice), -number, choice) for number, choice in enumerate(choices)]

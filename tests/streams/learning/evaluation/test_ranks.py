@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streams.learning.evaluation.ranks import TOP, Candidates, best, rank_targets, ranks_of, shallow_ranks
+from streams.learning.evaluation.ranks import TOP, Candidates, rank_targets, ranks_of, shallow_ranks, top_k
 from streams.learning.queries import first_rows, given_queries, open_queries
 from support.data.histories import random_history
 
@@ -36,7 +36,7 @@ KINDS = ["dense", "sparse", "few", "equal", "broken"]
 def test_best_is_a_stable_sort_from_above(kind, size):
     """The fast search gives what sorting the whole row would, equal scores by the lower place."""
     row = scores_of(kind, size, np.random.default_rng(size))
-    assert best(row, 10).tolist() == np.argsort(-row, kind="stable")[:10].tolist()
+    assert top_k(row, 10).tolist() == np.argsort(-row, kind="stable")[:10].tolist()
     places = np.arange(size)
     order = np.argsort(-row, kind="stable")
     assert ranks_of(row, places)[order].tolist() == (places + 1).tolist()
