@@ -2,6 +2,7 @@
 # make check        lint, types, imports  make bench   the benchmarks, one JSON line each
 # make test-long    what takes minutes each: memory, leaders that move, permissions, lanes on two replicas
 # make mutants      changed copies of the code that the tests have to notice, one table (MUTANTS="--only progress")
+# make docs         docs/settings.md, made from the settings' fields
 # make faults       kills, outages, zombies and late writes in their long form, one table at the end (FAULTS="--seed 7 --only zombie")
 #
 # Each sets up .venv first, once. Without a GPU on x86 Linux, spare yourself gigabytes of CUDA:
@@ -14,10 +15,10 @@ TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup quickstart test test-long check bench rivals faults mutants clean
+.PHONY: help setup quickstart test test-long check docs bench rivals faults mutants clean
 
 help:
-	@sed -n '1,8s/^# \{0,1\}//p' Makefile
+	@sed -n '1,9s/^# \{0,1\}//p' Makefile
 
 setup: .venv/ready
 
@@ -55,6 +56,9 @@ test-long: setup
 	@$(BIN)/pytest -q --durations=10 --numprocesses 2 --dist loadfile -m long tests
 	@echo "==> lanes on a server with two replicas"
 	@DRIFTLINE_TEST_REPLICAS=2 $(BIN)/pytest -q --numprocesses 2 --dist loadfile tests/streams/worker/test_lanes_of_two_workers.py tests/streams/worker/test_many_writers.py
+
+docs: setup
+	@$(BIN)/python -m streams.settings_page > docs/settings.md
 
 bench: setup
 	@for program in $(filter-out benchmarks/parity%,$(wildcard benchmarks/*.py)); do echo "==> $$program" >&2; $(BIN)/python $$program || exit 1; done

@@ -20,7 +20,9 @@ class EncoderConfig(BaseModel):
         "*.safetensors), or with allow_hub a model name of the Hugging Face hub",
     )
     allow_hub: bool = Field(default=False, description="may fetch `model` from the hub (HF_HUB_OFFLINE wins)")
-    pooling: Literal["mean", "cls"] = "mean"
+    pooling: Literal["mean", "cls"] = Field(
+        default="mean", description="a text's vector: the mean over its tokens, or its first token's"
+    )
     max_length: int = Field(default=128, ge=4, le=8192, description="tokens of a text, special ones included")
     max_chars: int = Field(
         default=8192, ge=1, description="characters of a text that reach the tokenizer at all"
@@ -73,4 +75,4 @@ class FitConfig(BaseModel):
         ge=0,
         description="how many events an item needs for its behaviour to count as much as its content",
     )
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, description="of the factorisation")

@@ -41,14 +41,14 @@ class _Section(BaseModel):
 class TopicsConfig(_Section):
     """Names of the topics; `prefix` stands before each of them."""
 
-    prefix: str = ""
-    clicks: str = "clicks"
-    purchases: str = "purchases"
-    browses: str = "browses"
-    items: str = "items"
-    dead_letters: str = "dead-letters"
+    prefix: str = Field("", description="stands before each topic name")
+    clicks: str = Field("clicks", description="topic of clicks")
+    purchases: str = Field("purchases", description="topic of purchases")
+    browses: str = Field("browses", description="topic of browses")
+    items: str = Field("items", description="topic of catalogue records")
+    dead_letters: str = Field("dead-letters", description="topic of records that could not be applied")
     partitions: int = Field(4, ge=1, description="partition count of topics that Driftline creates")
-    replication: int = Field(1, ge=1)
+    replication: int = Field(1, ge=1, description="replication factor of topics that Driftline creates")
 
     def name(self, topic: str) -> str:
         """Full name of one of the five topics, by its field name."""
@@ -113,11 +113,19 @@ class DaemonConfig(_Section):
         0, ge=0, description="threads of the lanes; 0: two for a server, one for a folder"
     )
     store_patience_s: float = Field(600.0, gt=0, description="a store away for longer ends the process")
-    fetch_bytes: int = Field(4 << 20, ge=1 << 16)
-    commit_interval_s: float = Field(2.0, gt=0)
-    session_timeout_s: float = Field(15.0, gt=0)
-    heartbeat_s: float = Field(3.0, gt=0)
-    rebalance_timeout_s: float = Field(60.0, gt=0)
+    fetch_bytes: int = Field(
+        4 << 20, ge=1 << 16, description="most bytes that the client reads ahead per partition, compressed"
+    )
+    commit_interval_s: float = Field(2.0, gt=0, description="how often offsets are committed to the group")
+    session_timeout_s: float = Field(
+        15.0, gt=0, description="a worker that the group has not heard of for so long loses its partitions"
+    )
+    heartbeat_s: float = Field(3.0, gt=0, description="how often a worker tells the group that it is alive")
+    rebalance_timeout_s: float = Field(
+        60.0,
+        gt=0,
+        description="how long the group waits for its workers in a rebalance; lanes settle within half of it",
+    )
     metadata_age_s: float = Field(60.0, gt=0, description="how soon a new partition is noticed")
     shutdown_s: float = Field(20.0, gt=0, description="from SIGTERM to the end, at most")
     watchdog_s: float = Field(300.0, gt=0, description="lag without progress for so long ends the process")
@@ -157,13 +165,15 @@ class DaemonConfig(_Section):
 class ReplayConfig(_Section):
     """Reading logs."""
 
-    batch_events: int = Field(20_000, ge=1)
+    batch_events: int = Field(20_000, ge=1, description="rows of a log that are read and applied at a time")
 
 
 class LogConfig(_Section):
     """Structured logs on standard error."""
 
-    level: str = Field("info", pattern="^(debug|info|warning|error)$")
+    level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error"
+    )
     format: str = Field(
         "auto", pattern="^(auto|json|console)$", description="auto: console on a terminal, else json"
     )

@@ -28,7 +28,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class InterestConfig(BaseModel):
-    """What an interest state holds. States of different `fingerprint()` can't be merged or read.
+    """What an interest state holds. States of other dimensions, half-lives or action weights can't be merged or read.
 
     The half-lives belong to the data: minutes for session logs, days and weeks for shops. An action's weight
     multiplies its event's vector in every decayed sum.
@@ -39,16 +39,29 @@ class InterestConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    dim: int = Field(default=128, ge=1, le=8192)
+    dim: int = Field(default=128, ge=1, le=8192, description="dimensions of the vectors; as encoder.dim")
     half_lives_s: tuple[PositiveFloat, ...] = Field(
-        default=(3600.0, 86400.0, 2592000.0), min_length=2, max_length=16
+        default=(3600.0, 86400.0, 2592000.0),
+        min_length=2,
+        max_length=16,
+        description="half-lives of the decayed sums, ascending; `driftline profile` fits them to a log",
     )
-    browse_weight: PositiveFloat = 0.5
-    click_weight: PositiveFloat = 1.0
-    purchase_weight: PositiveFloat = 3.0
-    max_scenarios: int = Field(default=32, ge=1, le=250)
-    own_items: int = Field(default=128, ge=1, le=65535)
-    ring: int = Field(default=64, ge=1, le=65535)
+    browse_weight: PositiveFloat = Field(default=0.5, description="what a browse adds to the sums")
+    click_weight: PositiveFloat = Field(default=1.0, description="what a click adds")
+    purchase_weight: PositiveFloat = Field(default=3.0, description="what a purchase adds")
+    max_scenarios: int = Field(
+        default=32,
+        ge=1,
+        le=250,
+        description="scenarios of a user that are kept apart; the lightest become `(other)`",
+    )
+    own_items: int = Field(default=128, ge=1, le=65535, description="own items of a user that are kept")
+    ring: int = Field(
+        default=64,
+        ge=1,
+        le=65535,
+        description="latest events of a user that are kept; also the window for duplicates",
+    )
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:

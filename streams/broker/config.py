@@ -5,29 +5,35 @@ from __future__ import annotations
 import ssl
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 DEFAULT_PORT = 9092
 
 
 class BrokerConfig(BaseModel):
-    """A Kafka-compatible broker.
-
-    Attributes:
-        url: one or several `host[:port]`, comma separated; `kafka://` before them is fine.
-        ssl_cafile: PEM file of the authority that signed the broker's certificate; default: the system's.
-        isolation: read_uncommitted reads what open and aborted transactions wrote, too.
-    """
+    """A Kafka-compatible broker: address and credentials."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: str = f"127.0.0.1:{DEFAULT_PORT}"
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
-    sasl_username: str | None = None
-    sasl_password: SecretStr | None = None
-    ssl_cafile: str | None = None
-    isolation: Literal["read_committed", "read_uncommitted"] = "read_committed"
+    url: str = Field(
+        f"127.0.0.1:{DEFAULT_PORT}",
+        description="one or several `host[:port]` with commas between; `kafka://` before them is fine",
+    )
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="whether the connection is encrypted and whether it logs in"
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "PLAIN", description="how it logs in, with a SASL protocol"
+    )
+    sasl_username: str | None = Field(None, description="user name, with a SASL protocol")
+    sasl_password: SecretStr | None = Field(None, description="password, with a SASL protocol")
+    ssl_cafile: str | None = Field(
+        None,
+        description="PEM file of the authority that signed the broker's certificate; default: the system's authorities",
+    )
+    isolation: Literal["read_committed", "read_uncommitted"] = Field(
+        "read_committed", description="read_uncommitted also reads what open and aborted transactions wrote"
+    )
 
     @field_validator("url", mode="before")
     @classmethod

@@ -12,32 +12,36 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seed: int = 0
+    seed: int = Field(0, description="of initial weights, dropout and the order of batches")
     name_words: float = Field(
         0.0,
         ge=0,
         lt=1,
         description="cosine of a scenario name's vector with that of its words by the text encoder; the rest is the name's own",
     )
-    width: int = Field(64, ge=4)
-    heads: int = Field(2, ge=1)
-    layers: int = Field(1, ge=1)
-    feed_forward: float = Field(1.0, gt=0)
+    width: int = Field(64, ge=4, description="dimensions inside the network, and of queries and towers")
+    heads: int = Field(2, ge=1, description="attention heads")
+    layers: int = Field(1, ge=1, description="attention layers over the ring")
+    feed_forward: float = Field(1.0, gt=0, description="hidden units of a layer, in widths")
     ring: int = Field(32, ge=2, description="latest events that the network reads")
-    dropout: float = Field(0.3, ge=0, lt=1)
-    id_dropout: float = Field(0.3, ge=0, lt=1)
-    event_dropout: float = Field(0.1, ge=0, lt=1)
-    scenario_dropout: float = Field(0.1, ge=0, lt=1)
+    dropout: float = Field(0.3, ge=0, lt=1, description="dropout inside the network")
+    id_dropout: float = Field(
+        0.3, ge=0, lt=1, description="share of items whose learned id is hidden, as of new items"
+    )
+    event_dropout: float = Field(0.1, ge=0, lt=1, description="share of events of the ring that are hidden")
+    scenario_dropout: float = Field(
+        0.1, ge=0, lt=1, description="share of scenario slots that are hidden, as of scenarios never visited"
+    )
     rare: int = Field(1, ge=0, description="items with fewer training events have no learned id")
-    epochs: int = Field(12, ge=1)
+    epochs: int = Field(12, ge=1, description="epochs of the network, at most")
     patience: int = Field(3, ge=1, description="epochs without a better validation before training stops")
     refit: bool = Field(
         True, description="in the end train the network anew, with the validation part, for as many epochs"
     )
     batch: int = Field(512, ge=1, description="positions of a step, about")
-    learning_rate: float = Field(2e-3, gt=0)
-    weight_decay: float = Field(0.01, ge=0)
-    gradient_norm: float = Field(1.0, gt=0)
+    learning_rate: float = Field(2e-3, gt=0, description="learning rate of the network")
+    weight_decay: float = Field(0.01, ge=0, description="weight decay of the network")
+    gradient_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
     full_softmax_items: int = Field(50_000, ge=1, description="above so many items the softmax is sampled")
     samples: int = Field(
         4096,
@@ -51,9 +55,9 @@ class TrainConfig(BaseModel):
     threads: int = Field(0, ge=0, description="torch threads; 0: one a core")
     places: int = Field(24, ge=1, description="latest items that item-to-item evidence starts from")
     table_blocks: int = Field(128, ge=1, description="how often tables go on within the validation part")
-    mixture_hidden: int = Field(32, ge=1)
-    mixture_epochs: int = Field(30, ge=1)
-    mixture_rate: float = Field(3e-3, gt=0)
+    mixture_hidden: int = Field(32, ge=1, description="hidden units of the gate")
+    mixture_epochs: int = Field(30, ge=1, description="epochs of the mixture")
+    mixture_rate: float = Field(3e-3, gt=0, description="learning rate of the mixture")
     mixture_queries: int = Field(
         30_000, ge=100, description="requests that the mixture is fitted on, at most"
     )
@@ -64,12 +68,22 @@ class TrainConfig(BaseModel):
         lt=1,
         description="last part of the training time that counted components learn from first",
     )
-    use_slots: bool = True
-    use_emergence: bool = True
-    use_ring: bool = True
-    transfer: Transfer = "attention"
-    use_again: bool = True
-    use_new: bool = True
-    use_next: bool = True
-    use_recent: bool = True
-    use_debuts: bool = True
+    use_slots: bool = Field(
+        True, description="ablation: scenario slots; without them one interest for all scenarios"
+    )
+    use_emergence: bool = Field(True, description="ablation: slots carry emergence")
+    use_ring: bool = Field(True, description="ablation: the network reads the ring")
+    transfer: Transfer = Field(
+        "attention",
+        description="what a scenario's interest borrows: attention, from the other slots and the user's sums; blend, from the "
+        "sums alone; none, nothing",
+    )
+    use_again: bool = Field(True, description="ablation: the user's own items are a component")
+    use_new: bool = Field(
+        True, description="ablation: the network ranks new items; without it counting alone does"
+    )
+    use_next: bool = Field(True, description="ablation: transitions rank items")
+    use_recent: bool = Field(
+        True, description="ablation: recent shares; without them those of all time alone"
+    )
+    use_debuts: bool = Field(True, description="ablation: new items by debuts; without them by all events")
