@@ -28,42 +28,51 @@ from streams.cli import (
     tune,
 )
 
+TRY, FILL, LEARN, READ, TEND = (
+    "Try it",
+    "Fill a store: history from files, then the stream",
+    "Learn from a log",
+    "Read a store",
+    "Look after it",
+)
+
 app = typer.Typer(
     name="driftline",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,  # locals may hold secrets and user ids
-    add_completion=False,
     help="""Keeps an interest vector for every user, across scenarios, and moves it while they act.
 
-Begin with **driftline quickstart**. Then: **fit** learns item vectors from a log, **items** loads a catalogue, **replay** a
-historical log, **run** follows Kafka, **recommend** and **explain** read the result, **refuse** makes all vectors anew with
-another model. Every command has its own --help with examples.
+Begin with **driftline quickstart**. Every command has its own --help with an example.
 
 Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong usage or settings.""",
 )
 
-app.command("quickstart")(quickstart.quickstart)
-app.command("items")(items.items)
-app.command("fit")(fit.fit)
-app.command("profile")(profile.profile)
-app.command("replay")(replay.replay)
-app.command("manifest")(manifest.manifest)
-app.command("redrive")(redrive.redrive)
-app.command("train")(train.train)
-app.command("tune")(tune.tune)
-app.command("run")(run.run)
-app.command("recommend")(recommend.recommend)
-app.command("explain")(explain.explain)
-app.command("export")(export.export)
-app.command("refuse")(refuse.refuse)
-app.command("simulate")(simulate.simulate)
-app.command("broker")(broker.broker)
-app.command("evaluate")(evaluate.evaluate)
-app.add_typer(dead_letters.app, name="dead-letters")
-app.command("repair")(repair.repair)
-app.command("doctor")(doctor.doctor)
-app.command("acknowledge-loss")(acknowledge_loss.acknowledge_loss)
+app.command("quickstart", rich_help_panel=TRY)(quickstart.quickstart)
+app.command("simulate", rich_help_panel=TRY)(simulate.simulate)
+app.command("broker", rich_help_panel=TRY)(broker.broker)
+
+app.command("items", rich_help_panel=FILL)(items.items)
+app.command("replay", rich_help_panel=FILL)(replay.replay)
+app.command("run", rich_help_panel=FILL)(run.run)
+app.command("redrive", rich_help_panel=FILL)(redrive.redrive)
+app.command("manifest", rich_help_panel=FILL)(manifest.manifest)
+
+app.command("profile", rich_help_panel=LEARN)(profile.profile)
+app.command("fit", rich_help_panel=LEARN)(fit.fit)
+app.command("train", rich_help_panel=LEARN)(train.train)
+app.command("tune", rich_help_panel=LEARN)(tune.tune)
+app.command("evaluate", rich_help_panel=LEARN)(evaluate.evaluate)
+app.command("refuse", rich_help_panel=LEARN)(refuse.refuse)
+
+app.command("recommend", rich_help_panel=READ)(recommend.recommend)
+app.command("explain", rich_help_panel=READ)(explain.explain)
+app.command("export", rich_help_panel=READ)(export.export)
+
+app.command("doctor", rich_help_panel=TEND)(doctor.doctor)
+app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=TEND)
+app.command("repair", rich_help_panel=TEND)(repair.repair)
+app.command("acknowledge-loss", rich_help_panel=TEND)(acknowledge_loss.acknowledge_loss)
 
 
 @app.callback(invoke_without_command=True)
