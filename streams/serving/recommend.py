@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,9 @@ from streams.workspace.workspace import Workspace
 from transfer.analytic.again import again_scores, repeat_share
 from transfer.state.packing import unpack_states
 from transfer.state.states import InterestStates
+
+if TYPE_CHECKING:
+    from streams.serving.served_items import Served, ServedItems
 
 Mode = Literal["new", "again", "mixed"]
 MODES: tuple[str, ...] = get_args(Mode)
@@ -58,20 +61,22 @@ def recommend(
     scenario: str | None = None,
     mode: Mode = "mixed",
     exclude_seen: bool = False,
+    served: ServedItems | None = None,
 ) -> list[Recommendation]:
     """The best `k` items for the user, best first.
 
     With `scenario` the query is that scenario's slot blended with the user's global interest, and both sources are
     limited to items of that scenario, where items belong to it; a scenario without items of its own (an entry page,
     say) takes all items. `exclude_seen` leaves out whatever the state still knows the user to have met, in
-    the own items and in the ring.
+    the own items and in the ring. `served` is for many calls with a trained model: without it all items are read for each.
 
     Raises:
         UserNotFound: the store has no such user.
     """
     states, fused = read_state(workspace, user_id)
-    if getattr(workspace.model, "mixture", None) is not None:
-        return _by_model(workspace, states, k, scenario, mode, exclude_seen)
+    served = served or served_of(workspace)
+    if served is not None:
+        return _by_model(workspace, states, k, scenario, mode, exclude_seen, served.get())
     query = fused if scenario is None else workspace.model.scenario_query(states, 0, scenario)
     again: list[Recommendation] = []
     new: list[Recommendation] = []
@@ -89,13 +94,24 @@ def recommend(
     return _explained(workspace, states, mixture(again, new, k))
 
 
-def has_items(workspace: Workspace, scenario: str) -> bool:
+def has_items(workspace: Workspace, scenario: str, served: ServedItems | None = None) -> bool:
     """Whether items belong to the scenario, so that a request that names it is about them alone; else all items compete."""
-    if getattr(workspace.model, "mixture", None) is not None:
-        space, code = workspace.served_items().asked(scenario)
+    served = served or served_of(workspace)
+    if served is not None:
+        space, code = served.get().asked(scenario)
         return code >= 0 and space.has_homes
     anywhere = np.eye(1, workspace.interest.dim, dtype=np.float32)[0]
     return bool(workspace.store.items.search(anywhere, 1, scenario))
+
+
+def served_of(workspace: Workspace) -> ServedItems | None:
+    """What calls of `recommend` and `has_items` may share: all items, read at most once a minute. None of the analytic
+    model, which searches the store."""
+    if getattr(workspace.model, "mixture", None) is None:
+        return None
+    from streams.serving.served_items import ServedItems
+
+    return ServedItems.of(workspace)
 
 
 def mixture(again: Sequence[Recommendation], new: Sequence[Recommendation], k: int) -> list[Recommendation]:
@@ -125,6 +141,7 @@ def _by_model(
     scenario: str | None,
     mode: Mode,
     exclude_seen: bool,
+    served: Served,
 ) -> list[Recommendation]:
     """The trained model's answer; only here is torch needed."""
     from streams.serving.mixture_ranker import recommend_mixed
@@ -133,7 +150,6 @@ def _by_model(
     model = workspace.model
     if not isinstance(model, LearnedModel) or model.mixture is None:
         raise TypeError(f"{type(model).__name__} has a mixture that this does not know")
-    served = workspace.served_items()
     codes = served.space.candidates
     keys = served.space.keys[codes]
     own = np.isin(keys, states.own_item)

@@ -13,6 +13,7 @@ from sinks.errors import StoreMismatch
 from sinks.points import ItemRecord
 from sinks.protocols import Store
 from streams.counts.counts import read_tables
+from streams.workspace.workspace import Workspace
 from transfer.arrays import I32, U64
 from transfer.counts.counts import ItemTables
 from transfer.item_homes import homes
@@ -63,6 +64,13 @@ class ServedItems:
         self._lock = threading.Lock()
         self._held: Served | None = None
         self._read_at = -np.inf
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> ServedItems:
+        """Those of a store that a trained model made."""
+        if not isinstance(workspace.model, LearnedModel):
+            raise TypeError("only a trained model ranks all items at once")
+        return cls(workspace.store, workspace.model)
 
     def get(self) -> Served:
         """The items as of at most `REFRESH_S` ago.

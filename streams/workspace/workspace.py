@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from encoders.content import ContentEncoder
 from encoders.item_encoder import ItemEncoder
@@ -44,9 +44,6 @@ from streams.workspace.transfer_model import (
 from transfer.config import InterestConfig
 from transfer.protocols import TransferModel
 
-if TYPE_CHECKING:
-    from streams.serving.served_items import Served, ServedItems
-
 INTEREST_BLOB = "interest"
 WHITENING_BLOB = "whitening"
 
@@ -80,7 +77,6 @@ class Workspace:
         self.model = model or load_transfer_model(interest, settings.transfer)
         names = name_lookup(self.model, settings.encoder, fitted, self.content.encoder)
         bind_items(self.model, store, self.memory, now, names)
-        self._served: ServedItems | None = None
         searched = partial(searched_vectors, self.model)
         self.catalogue = CatalogueWriter(
             store=store,
@@ -126,17 +122,6 @@ class Workspace:
         if not self._kept:
             self.store.put_blob(WHITENING_BLOB, self.content.whitening.to_bytes())
             self._kept = True
-
-    def served_items(self) -> Served:
-        """All items as the trained model's mixture ranks them."""
-        from streams.serving.served_items import ServedItems
-        from transfer.learned.model import LearnedModel
-
-        if self._served is None:
-            if not isinstance(self.model, LearnedModel):
-                raise TypeError("only a trained model ranks all items at once")
-            self._served = ServedItems(self.store, self.model)
-        return self._served.get()
 
     def close(self) -> None:
         """Flush and let go of the store."""

@@ -21,6 +21,7 @@ from streams.events.event import ItemRow
 from streams.files.catalogue_file import open_catalogue
 from streams.learning.history import load_history
 from streams.serving.recommend import Recommendation, has_items, read_state, recommend
+from streams.serving.served_items import ServedItems
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace, open_for_reading, open_workspace
 from support.checks.states import states_of
@@ -128,11 +129,12 @@ def test_recommendations_are_the_mixtures(location: str, learned: Settings) -> N
         filled(workspace)
         model = workspace.model
         assert isinstance(model, LearnedModel) and model.mixture is not None
-        served = workspace.served_items()
+        kept = ServedItems.of(workspace)
+        served = kept.get()
         sources = set()
         for user in USERS:
             for scenario in (None, "garden", "nowhere"):
-                found = recommend(workspace, user, k=33, scenario=scenario)
+                found = recommend(workspace, user, k=33, scenario=scenario, served=kept)
                 states, _ = read_state(workspace, user)
                 code = served.space.scenarios.index(scenario) if scenario == "garden" else -1
                 requests = requests_of(states, np.array([code], np.int32), model, served.space, 8)
