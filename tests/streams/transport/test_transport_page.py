@@ -1,4 +1,4 @@
-"""The README's example of the transport, run as its reader would run it."""
+"""The example of docs/transport.md, run as its reader would run it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ from kafka import KafkaProducer
 from streams.broker.embedded import EmbeddedBroker, dying_with_us
 from streams.broker.topics import ensure_topics
 
-README = Path(__file__).parents[3] / "README.md"
+PAGE = Path(__file__).parents[3] / "docs" / "transport.md"
 QUICK = {"BROKER_SESSION_TIMEOUT": "3", "BROKER_HEARTBEAT_INTERVAL": "0.5"}
 """The embedded broker takes half of the session timeout to let a member join."""
 
 
 def example() -> str:
-    """The Python block of the section."""
-    section = README.read_text().partition("## The transport alone")[2]
-    block = re.search(r"\n\n((?:    .*\n|\n)+)", section)
+    """The first block of code of the page."""
+    block = re.search(r"\n\n((?:    .*\n|\n)+)", PAGE.read_text())
     assert block is not None
     return "\n".join(line.removeprefix("    ") for line in block[1].splitlines())
 
@@ -55,7 +54,7 @@ def run_until(folder: Path, count: int) -> list[int]:
 
 
 @pytest.mark.broker
-def test_the_readme_example_works(embedded_broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path) -> None:
+def test_the_example_works(embedded_broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path) -> None:
     """Whole fetches reach the agent; a second start begins behind what the first one marked."""
     topic = topic_prefix + "views"
     ensure_topics(embedded_broker.config, {topic: 1})
