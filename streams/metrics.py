@@ -116,9 +116,9 @@ class Metrics:
             "whose keys are no user ids, or are placed by different hashes",
             registry=registry,
         )
-        self.table_writes = Counter(
+        self.counts_writes = Counter(
             "driftline_table_writes",
-            "Writes of the tables of shares and transitions, by outcome: written, failed (goes with the next one)",
+            "Writes of the counts of items and transitions, by outcome: written, failed (goes with the next one)",
             ["outcome"],
             registry=registry,
         )
@@ -207,7 +207,7 @@ class Metrics:
         for stage in STAGES:
             self.stage.labels(stage)
         for outcome in ("written", "failed"):
-            self.table_writes.labels(outcome)  # a rate of failures needs a 0 to begin with
+            self.counts_writes.labels(outcome)  # a rate of failures needs a 0 to begin with
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes."""

@@ -25,13 +25,19 @@ from streams.broker.config import BrokerConfig
 from streams.broker.start_rule import StartRule
 from streams.errors import SettingsError
 from transfer.config import InterestConfig, TransferConfig
-from transfer.counts.config import TablesConfig
+from transfer.counts.config import CountsConfig
 from transfer.training.config import TrainConfig
 
 ENV_PREFIX = "DRIFTLINE_"
 ENV_NESTED = "__"
 CONFIG_VARIABLE = "DRIFTLINE_CONFIG"
 DEFAULT_FILE = Path("driftline.toml")
+RENAMED = {
+    "tables": "counts",
+    "daemon.tables_s": "daemon.counts_s",
+    "train.table_blocks": "train.count_blocks",
+}
+"""Names of earlier builds -> those of today."""
 
 
 class _Section(BaseModel):
@@ -150,8 +156,8 @@ class DaemonConfig(_Section):
     max_quarantined_users: int = Field(
         1000, ge=0, description="more users whose state can't be read end the daemon: the store is damaged"
     )
-    tables_s: float = Field(
-        30.0, gt=0, description="how often the tables of shares and transitions are written"
+    counts_s: float = Field(
+        30.0, gt=0, description="how often the counts of items and transitions are written"
     )
     user_cache: int = Field(100_000, ge=1, description="users whose state a worker keeps in memory")
 
@@ -193,7 +199,7 @@ class Settings(BaseSettings):
     fit: FitConfig = FitConfig()
     interest: InterestConfig = InterestConfig()
     transfer: TransferConfig = TransferConfig()
-    tables: TablesConfig = TablesConfig()
+    counts: CountsConfig = CountsConfig()
     train: TrainConfig = TrainConfig()
     daemon: DaemonConfig = DaemonConfig()
     replay: ReplayConfig = ReplayConfig()
@@ -234,7 +240,7 @@ class Settings(BaseSettings):
             unknown = unknown_variables(os.environ)
             if unknown:
                 raise SettingsError(
-                    f"unknown setting in the environment: {', '.join(unknown)}; "
+                    f"unknown setting in the environment: {', '.join(map(_with_new_variable, unknown))}; "
                     f"names are {ENV_PREFIX}SECTION{ENV_NESTED}KEY, for example {ENV_PREFIX}DAEMON{ENV_NESTED}PORT"
                 )
             settings: Settings = FromFile(**_without_none(flags or {}))
@@ -264,6 +270,15 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
         and name.upper() not in known
         and not name.upper().startswith(f"{ENV_PREFIX}TEST_")
     )
+
+
+def _with_new_variable(name: str) -> str:
+    """The variable, and what it is called today if a setting was renamed."""
+    for before, after in RENAMED.items():
+        old, new = (f"{ENV_PREFIX}{key.replace('.', ENV_NESTED)}".upper() for key in (before, after))
+        if name.upper() == old or name.upper().startswith(f"{old}{ENV_NESTED}"):
+            return f"{name} (the name is {new}{name[len(old) :]} now)"
+    return name
 
 
 def _variables() -> Iterator[str]:
@@ -299,5 +314,7 @@ def _readable(error: ValidationError) -> str:
     for problem in error.errors(include_input=False, include_url=False):
         key = ".".join(str(part) for part in problem["loc"])
         message = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"]
+        if key in RENAMED:
+            message = f"the name is {RENAMED[key]} now"
         lines.append(f"{key}: {message}")
     return "wrong settings: " + "; ".join(lines)

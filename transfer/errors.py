@@ -26,8 +26,8 @@ class StateSettingsMismatch(StateFormatError):
     """States that were written with other settings: nothing is wrong with them."""
 
 
-class TablesFormatError(TransferError):
-    """Packed tables that this release can't read with these settings; the text says how to mend."""
+class CountsFormatError(TransferError):
+    """Packed counts that this release can't read with these settings; the text says how to mend."""
 
 
 class ModelError(TransferError):

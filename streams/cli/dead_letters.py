@@ -181,7 +181,7 @@ def redrive_(
                 quarantined=workspace.quarantine.rows,
             )
             done = driver.redrive(found)
-            write_tables(workspace)
+            write_counts(workspace)
         kept = [{**_told(one.letter), "still": one.reason, "why": one.detail} for one in done.kept]
         if json_:
             print_json(
@@ -213,10 +213,10 @@ def kinds_of(settings: Settings) -> dict[str, str]:
     return {**actions, settings.topics.name("items"): ""}
 
 
-def write_tables(workspace: Workspace) -> None:
-    """What was counted for the tables of shares and transitions, before the process ends."""
-    if workspace.tables is not None:
-        workspace.tables.finish()
+def write_counts(workspace: Workspace) -> None:
+    """Write the counts of items and transitions, before the process ends."""
+    if workspace.counts is not None:
+        workspace.counts.finish()
 
 
 def _settings(config: Any, broker: str | None, prefix: str | None) -> Settings:

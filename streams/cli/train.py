@@ -99,7 +99,7 @@ def train(
             rows,
             validation,
             settings.interest,
-            settings.tables,
+            settings.counts,
             settings.train,
             logs=logs,
             bar=not json_ and console.is_terminal,
@@ -107,7 +107,7 @@ def train(
         )
         done.report["seconds"] = round(time.monotonic() - began, 1)
         beside = None if encoder else lambda folder: data.encoder.save(folder / "encoder")
-        fingerprint = save_model(out, done.model, done.tables, done.report, done.encoder, beside)
+        fingerprint = save_model(out, done.model, done.counts, done.report, done.encoder, beside)
         summary = {
             "model": str(out),
             "fingerprint": fingerprint,

@@ -1,7 +1,7 @@
-"""The tables of shares and transitions of a store: counted beside the states, written now and then, read as one.
+"""The counts of items and transitions of a store: counted beside the states, written now and then, read as one.
 
 What a process counts of an event is what the accepted write of its user says, once; it is added to its memory after the store
-has acknowledged the user, and written every `daemon.tables_s` seconds and when it stops in an orderly way. Each process, be
+has acknowledged the user, and written every `daemon.counts_s` seconds and when it stops in an orderly way. Each process, be
 it a daemon or a replay, has a slot of its own, under a lease, so that none overwrites another. An orderly stop releases it;
 the next start takes a released one, or one that nobody has renewed for an hour (in a folder, which one process has at a time:
 any), and goes on with what is there. A process that has lost its lease takes another one, and writes there what was not
@@ -13,7 +13,7 @@ What a crash changes here, and never in a user's state:
 - events of a flush that was cut off between the store's acknowledgement and the counting are lost, too;
 - counts come twice where two processes work on one partition at once, as a worker that has lost it without knowing and its
   successor, and bring the same events to one user within one flush: each finds them inside and takes them for its own;
-- and where a write of the tables was not answered but carried out, and the lease lost before it could be repeated.
+- and where a write of the counts was not answered but carried out, and the lease lost before it could be repeated.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ import structlog
 
 from sinks.errors import LeaseLost, StoreMismatch
 from sinks.protocols import Store
-from streams.counts.slot import TableSlot, read_slots
+from streams.counts.slot import CountsSlot, read_slots
 from streams.metrics import Metrics
-from transfer.counts.config import TABLES_VERSION, TablesConfig
-from transfer.counts.counts import ItemTables, empty_tables
+from transfer.counts.config import COUNTS_VERSION, CountsConfig
+from transfer.counts.counts import ItemCounts, empty_counts
 from transfer.counts.steps import Steps
 from transfer.counts.sums import merge_counts, sum_steps
 
@@ -42,19 +42,19 @@ MOST_PAIRS = 2_000_000
 """Pairs that wait to be summed: about 80 MB at most while it happens."""
 
 
-class TableCounts:
+class CountsBuffer:
     """What this process has counted and not written yet, and the slot that it writes to. Thread-safe."""
 
-    def __init__(self, store: Store, config: TablesConfig, metrics: Metrics) -> None:
+    def __init__(self, store: Store, config: CountsConfig, metrics: Metrics) -> None:
         self.config = config
         self._store = store
         self._metrics = metrics
         self._lock = threading.Lock()
         self._waiting: list[Steps] = []
         self._pairs = 0
-        self._summed = empty_tables(config)
+        self._summed = empty_counts(config)
         self._writing = threading.Lock()
-        self._slot: TableSlot | None = None
+        self._slot: CountsSlot | None = None
 
     def count(self, steps: Steps) -> None:
         """Take what an acknowledged batch adds."""
@@ -74,12 +74,12 @@ class TableCounts:
         Raises:
             StoreUnavailable: try again later.
             LeaseLost: others keep taking the slots.
-            TablesFormatError: what is in the slot can't be read with these settings.
+            CountsFormatError: what is in the slot can't be read with these settings.
         """
         with self._writing:
             with self._lock:
                 waiting, summed = self._take_waiting(), self._summed
-                self._summed = empty_tables(self.config)
+                self._summed = empty_counts(self.config)
             counted = merge_counts(summed, sum_steps(waiting, self.config), self.config)
             if not len(counted.items):
                 return
@@ -87,9 +87,9 @@ class TableCounts:
                 self._add(counted, join)
             except BaseException:
                 self._put_back(counted)
-                self._metrics.table_writes.labels("failed").inc()
+                self._metrics.counts_writes.labels("failed").inc()
                 raise
-            self._metrics.table_writes.labels("written").inc()
+            self._metrics.counts_writes.labels("written").inc()
 
     def finish(self) -> None:
         """Write what is left, and let the next process have the slot.
@@ -103,86 +103,86 @@ class TableCounts:
                 self._store.leases.release(self._slot.lease)
                 self._slot = None
 
-    def _add(self, counted: ItemTables, join: bool) -> None:
+    def _add(self, counted: ItemCounts, join: bool) -> None:
         for attempt in range(_MOST_LEASES):
             if self._slot is None:
-                self._slot = TableSlot(self._store, self._store.leases.take(SLOTS), self.config)
+                self._slot = CountsSlot(self._store, self._store.leases.take(SLOTS), self.config)
             try:
                 n_bytes = self._slot.add(counted, join)
             except LeaseLost:
-                log.info("another process has taken the slot of the tables", slot=self._slot.name)
+                log.info("another process has taken the slot of the counts", slot=self._slot.name)
                 self._slot = None
                 if attempt == _MOST_LEASES - 1:
                     raise
             else:
-                log.debug("tables written", slot=self._slot.name, bytes=n_bytes)
+                log.debug("counts written", slot=self._slot.name, bytes=n_bytes)
                 return
 
     def _take_waiting(self) -> list[Steps]:
         waiting, self._waiting, self._pairs = self._waiting, [], 0
         return waiting
 
-    def _put_back(self, tables: ItemTables) -> None:
+    def _put_back(self, counts: ItemCounts) -> None:
         with self._lock:
-            self._summed = merge_counts(self._summed, tables, self.config)
+            self._summed = merge_counts(self._summed, counts, self.config)
 
 
-def read_tables(store: Store) -> ItemTables:
+def read_counts(store: Store) -> ItemCounts:
     """All that was counted into the store, by whomever; empty where nothing was.
 
     Raises:
         StoreUnavailable: the store does not answer.
-        TablesFormatError: the tables are damaged, or of another release.
+        CountsFormatError: the counts are damaged, or of another release.
     """
-    config = tables_config(store) or TablesConfig()
-    tables = empty_tables(config)
+    config = counts_config(store) or CountsConfig()
+    counts = empty_counts(config)
     for part in read_slots(store, config):
-        tables = merge_counts(tables, part, config)
-    return tables
+        counts = merge_counts(counts, part, config)
+    return counts
 
 
-def tables_config(store: Store) -> TablesConfig | None:
-    """The settings that the store's tables are counted with; None: it has none."""
+def counts_config(store: Store) -> CountsConfig | None:
+    """The settings that the store's counts were made with; None: it has none."""
     kept = _kept(store)
     return None if kept is None else kept[1]
 
 
-def agree_on_config(store: Store, wanted: TablesConfig, location: str) -> None:
-    """Keep the settings and the version of the tables in the store, or require that they are those that it has.
+def agree_on_config(store: Store, wanted: CountsConfig, location: str) -> None:
+    """Keep the settings and the version of the counts in the store, or require that they are those that it has.
 
     Raises:
         StoreMismatch: they differ; says in what.
     """
     found = _kept(store)
     if found is None:
-        content = {"version": TABLES_VERSION, **json.loads(wanted.model_dump_json())}
+        content = {"version": COUNTS_VERSION, **json.loads(wanted.model_dump_json())}
         store.put_blob(CONFIG_BLOB, json.dumps(content).encode())
         return
     version, kept = found
-    if version != TABLES_VERSION:
+    if version != COUNTS_VERSION:
         raise StoreMismatch(
-            f"the tables in the store {location} have version {version}, this release counts {TABLES_VERSION}. Use the "
-            "release that wrote them, set tables.keep = false, or replay the log into a new store"
+            f"the counts in the store {location} have version {version}, this release counts {COUNTS_VERSION}. Use the "
+            "release that wrote them, set counts.keep = false, or replay the log into a new store"
         )
     if kept.fingerprint() == wanted.fingerprint():
         return
     before, after = (json.loads(config.model_dump_json()) for config in (kept, wanted))
     differences = [
-        f"tables.{key} is {before[key]} there and {after[key]} here"
+        f"counts.{key} is {before[key]} there and {after[key]} here"
         for key in ("half_lives_s", "pair_window", "pair_events", "pair_half_life_s")
         if before[key] != after[key]
     ]
     raise StoreMismatch(
-        f"the tables in the store {location} were counted with other settings: {'; '.join(differences)}. Set them as "
-        "they are there, set tables.keep = false, or replay the log into a new store"
+        f"the counts in the store {location} were counted with other settings: {'; '.join(differences)}. Set them as "
+        "they are there, set counts.keep = false, or replay the log into a new store"
     )
 
 
-def _kept(store: Store) -> tuple[int, TablesConfig] | None:
-    """Version and settings of the store's tables. (Version 1 did not say so.)"""
+def _kept(store: Store) -> tuple[int, CountsConfig] | None:
+    """Version and settings of the store's counts. (Version 1 did not say so.)"""
     blob = store.get_blob(CONFIG_BLOB)
     if blob is None:
         return None
     content = json.loads(blob)
     version = int(content.pop("version", 1))
-    return version, TablesConfig.model_validate_json(json.dumps(content))
+    return version, CountsConfig.model_validate_json(json.dumps(content))

@@ -1,4 +1,4 @@
-"""A batch of events and the rings of its users -> the sequences that the tables count. Arrays in, arrays out."""
+"""A batch of events and the rings of its users -> the sequences that are counted. Arrays in, arrays out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from streams.events.columns import NONE, U64, EventColumns
 from transfer.arrays import F64, I64, Bool
-from transfer.counts.config import TablesConfig
+from transfer.counts.config import CountsConfig
 from transfer.counts.steps import Sequences
 from transfer.rows import first_of_each, group_starts, held, owners, sizes_of
 from transfer.state.states import InterestStates
@@ -18,7 +18,7 @@ def batch_sequences(
     item_keys: U64,
     applied: Bool,
     ring: int,
-    config: TablesConfig,
+    config: CountsConfig,
 ) -> Sequences | None:
     """The applied events that name an item, each user's beside what the ring has of the window before; None: there are none.
 
@@ -70,7 +70,7 @@ def batch_sequences(
     )
 
 
-def _window(states: InterestStates, first_new: F64, config: TablesConfig) -> I64:
+def _window(states: InterestStates, first_new: F64, config: CountsConfig) -> I64:
     """Ring rows from `pair_window` baskets before each user's first new event on; none of users without one (inf)."""
     offsets, time = states.ring_offsets, states.ring_time
     owner = owners(offsets)

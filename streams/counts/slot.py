@@ -1,4 +1,4 @@
-"""Where one writer keeps its tables in a store: a large part that is seldom written, and what came since.
+"""Where one writer keeps its counts in a store: a large part that is seldom written, and what came since.
 
 Blobs of the slot S, at generation g:
 
@@ -29,11 +29,11 @@ import structlog
 from sinks.errors import StoreUnavailable
 from sinks.leases import Lease
 from sinks.protocols import Store
-from transfer.counts.config import TablesConfig
-from transfer.counts.counts import ItemTables, empty_tables
+from transfer.counts.config import CountsConfig
+from transfer.counts.counts import ItemCounts, empty_counts
 from transfer.counts.packing import pack_counts, unpack_counts
 from transfer.counts.sums import merge_counts
-from transfer.errors import TablesFormatError
+from transfer.errors import CountsFormatError
 
 log = structlog.get_logger(__name__)
 
@@ -55,35 +55,35 @@ class Head(msgspec.Struct, frozen=True):
     n_bytes: int = 0
 
 
-class TableSlot:
+class CountsSlot:
     """One slot in the hands of one writer. Not thread-safe."""
 
-    def __init__(self, store: Store, lease: Lease, config: TablesConfig) -> None:
+    def __init__(self, store: Store, lease: Lease, config: CountsConfig) -> None:
         """lease: what the slot is held under; its name is the slot's."""
         self.lease = lease
         self._store = store
         self._config = config
         self._head: Head | None = None  # None: what is in the store is to be read first
-        self._recent = empty_tables(config)
+        self._recent = empty_counts(config)
 
     @property
     def name(self) -> str:
         """The slot's."""
         return self.lease.name
 
-    def add(self, tables: ItemTables, join: bool = True) -> int:
+    def add(self, counts: ItemCounts, join: bool = True) -> int:
         """Add to what is there and return how many bytes were written for it; they are in the store then.
 
         join: whether `recent` may be joined with the rest, if it has grown.
 
         Raises:
             StoreUnavailable, LeaseLost: nothing was added; with `LeaseLost` the slot is another's.
-            TablesFormatError: what is there was counted with other settings, or is damaged.
+            CountsFormatError: what is there was counted with other settings, or is damaged.
         """
         if self._head is None or self._read_head() != self._head:
             self._take_over()
         assert self._head is not None
-        recent = merge_counts(self._recent, tables, self._config)
+        recent = merge_counts(self._recent, counts, self._config)
         packed = pack_counts(recent, self._config)
         self._put("recent", self._head.generation, packed)
         self._recent = recent
@@ -93,7 +93,7 @@ class TableSlot:
             except StoreUnavailable as error:
                 # What was added is in the store; whether the head was written is read before the next time.
                 self._head = None
-                log.info("tables not joined", slot=self.name, error=str(error))
+                log.info("counts not joined", slot=self.name, error=str(error))
         return len(packed)
 
     def _join(self, head: Head) -> None:
@@ -104,7 +104,7 @@ class TableSlot:
         for number, part in enumerate(parts):
             self._put(f"{after.generation % 2}/{number}", after.generation, part)
         self._write_head(after)
-        self._recent = empty_tables(self._config)
+        self._recent = empty_counts(self._config)
 
     def _take_over(self) -> None:
         self._write_head(self._read_head() or Head())
@@ -125,12 +125,12 @@ class TableSlot:
         self._store.put_blob(f"tables/{self.name}/{name}", _MARK.pack(generation) + content, self.lease)
 
 
-def read_slots(store: Store, config: TablesConfig) -> Iterator[ItemTables]:
-    """The tables of each slot, in order of names.
+def read_slots(store: Store, config: CountsConfig) -> Iterator[ItemCounts]:
+    """The counts of each slot, in order of names.
 
     Raises:
         StoreUnavailable: the store does not answer.
-        TablesFormatError: some were counted with other settings, or are damaged.
+        CountsFormatError: some were counted with other settings, or are damaged.
     """
     for path, blob in sorted(store.get_blobs(HEADS).items()):
         yield _read_slot(store, path.removeprefix(f"{HEADS}/"), msgspec.json.decode(blob, type=Head), config)
@@ -140,7 +140,7 @@ class _Overtaken(Exception):
     """The writer has written the next generation meanwhile."""
 
 
-def _read_slot(store: Store, name: str, head: Head, config: TablesConfig) -> ItemTables:
+def _read_slot(store: Store, name: str, head: Head, config: CountsConfig) -> ItemCounts:
     for _ in range(_TRIES):
         try:
             recent = _recent(store, name, head, config)
@@ -155,23 +155,23 @@ def _read_slot(store: Store, name: str, head: Head, config: TablesConfig) -> Ite
                 return merge_counts(large, recent, config)
         blob = store.get_blob(f"{HEADS}/{name}")
         head = Head() if blob is None else msgspec.json.decode(blob, type=Head)
-    raise TablesFormatError(
-        f"the item tables {name!r} in the store have parts of different ages; restore the store, or replay the log "
+    raise CountsFormatError(
+        f"the item counts {name!r} in the store have parts of different ages; restore the store, or replay the log "
         "into a new one"
     )
 
 
-def _recent(store: Store, name: str, head: Head, config: TablesConfig) -> ItemTables:
+def _recent(store: Store, name: str, head: Head, config: CountsConfig) -> ItemCounts:
     blob = store.get_blob(f"tables/{name}/recent")
     if blob is None or _generation(blob) != head.generation:
-        return empty_tables(config)
+        return empty_counts(config)
     return unpack_counts(blob[_MARK.size :], config)
 
 
-def _large(store: Store, name: str, head: Head, config: TablesConfig) -> ItemTables:
+def _large(store: Store, name: str, head: Head, config: CountsConfig) -> ItemCounts:
     """Raises _Overtaken where a part is of another generation."""
     if not head.parts:
-        return empty_tables(config)
+        return empty_counts(config)
     content = []
     for number in range(head.parts):
         blob = store.get_blob(f"tables/{name}/{head.generation % 2}/{number}")

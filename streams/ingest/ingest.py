@@ -11,12 +11,12 @@ care about order, so a write that was refused is prepared anew on what is there.
    nothing outside;
 4. **write** vector, state and marks of each user in one upsert, each on the condition that the user is still held as it
    was read, and have the store say which users were taken;
-5. only then take these into memory, and count what they add to the tables. The others are forgotten, for the next round.
+5. only then take these into memory, and count them. The others are forgotten, for the next round.
 
 A call that was not answered may be carried out later still. Then the store's next token is another one, so that it is
 refused where it could do harm; here all users of the call are forgotten, and claimed again under the new token. What it did
 carry out is found inside in step 3: events that an earlier preparation of this call brought there count as applied, once,
-and with what that preparation would have added to the tables.
+and with what that preparation would have added to the counts.
 
 When all users of a call are confirmed, `advance` raises the progress of its sources, and offsets may be committed after.
 """
@@ -35,7 +35,7 @@ import numpy.typing as npt
 
 from sinks.protocols import Store
 from sinks.writer import LOST, NEW
-from streams.counts.counts import TableCounts
+from streams.counts.counts import CountsBuffer
 from streams.events.columns import EventColumns, take_events
 from streams.events.watermarks import advanced, redelivered
 from streams.failpoints import Failpoints
@@ -78,7 +78,7 @@ class Ingest:
         cache: UserCache,
         metrics: Metrics,
         failpoints: Failpoints,
-        tables: TableCounts | None = None,
+        counts: CountsBuffer | None = None,
         rng: random.Random | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -89,7 +89,7 @@ class Ingest:
         self.preparation = preparation
         self.metrics = metrics
         self.failpoints = failpoints
-        self.tables = tables
+        self.counts = counts
         self.rng = rng or random.Random()
         self.sleep = sleep
 
@@ -302,14 +302,14 @@ class Applying:
         ours = rows[self._last[rows] >= 0]
         self._code[rows] = REDELIVERED
         self._code[ours] = self._expected[ours]
-        if self._ingest.tables is None:
+        if self._ingest.counts is None:
             return
         for number in np.unique(self._last[ours]).tolist():
             one = self._tries[number]
             counted = np.isin(one.rows, ours[self._last[ours] == number])
-            steps = self._ingest.preparation.steps(one.prepared, counted, self._ingest.tables.config)
+            steps = self._ingest.preparation.steps(one.prepared, counted, self._ingest.counts.config)
             if steps is not None:
-                self._ingest.tables.count(steps)
+                self._ingest.counts.count(steps)
 
     def _remember(
         self,

@@ -20,7 +20,7 @@ from streams.ingest.item_source import ItemSource
 from streams.ingest.pipeline import advance, user_points
 from streams.metrics import Metrics
 from transfer.config import InterestConfig
-from transfer.counts.config import TablesConfig
+from transfer.counts.config import CountsConfig
 from transfer.counts.steps import Steps, steps_of
 from transfer.protocols import TransferModel
 from transfer.state.packing import unpack_states
@@ -89,9 +89,9 @@ class Preparation:
         return PreparedEvents(columns, before, keys, result.applied, points)
 
     def steps(
-        self, prepared: PreparedEvents, events: npt.NDArray[np.bool_], tables: TablesConfig
+        self, prepared: PreparedEvents, events: npt.NDArray[np.bool_], counts: CountsConfig
     ) -> Steps | None:
-        """What some of the prepared events add to the tables, (B,) bool; None: nothing."""
+        """What some of the prepared events add to the counts, (B,) bool; None: nothing."""
         columns, before, keys, applied = (
             prepared.columns,
             prepared.before,
@@ -105,8 +105,8 @@ class Preparation:
             of_item = dict(zip(prepared.columns.items, prepared.item_keys.tolist(), strict=True))
             keys = np.array([of_item[item] for item in columns.items], np.uint64)
             applied = applied[events]
-        sequences = batch_sequences(columns, before, keys, applied, self._config.ring, tables)
-        return None if sequences is None else steps_of(sequences, tables)
+        sequences = batch_sequences(columns, before, keys, applied, self._config.ring, counts)
+        return None if sequences is None else steps_of(sequences, counts)
 
     def _encode(self, texts: list[str]) -> npt.NDArray[np.float32]:
         if not texts:

@@ -163,7 +163,7 @@ class Repair:
             ingest.advance({source: len(columns)})
 
     def _ingest(self) -> Ingest:
-        """Without the tables of shares and transitions: they hold these events already."""
+        """Without the counts of items and transitions: they hold these events already."""
         workspace = self._workspace
         return Ingest(
             store=workspace.store,

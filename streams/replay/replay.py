@@ -62,8 +62,8 @@ def replay(
 ) -> ReplaySummary:
     """Apply a whole log. Stopped half-way and run again, it applies what is missing and nothing twice; so does a log that grew.
 
-    `progress` is told the rows of each batch after it is in the store. The tables of shares and transitions are written every
-    `daemon.tables_s` seconds and at the end, however it ends, unless the process is killed.
+    `progress` is told the rows of each batch after it is in the store. The counts of items and transitions are written every
+    `daemon.counts_s` seconds and at the end, however it ends, unless the process is killed.
 
     Args:
         broker: where the topics are that the log names in its columns topic, partition and offset: rows are applied under the
@@ -77,7 +77,7 @@ def replay(
     summary = ReplaySummary()
     users: set[str] = set()
     items: set[str] = set()
-    tables_at = start
+    written_at = start
     store = workspace.store
     kafka = None if broker is None else KafkaStandings(broker, store.sources)
     placed = _retrying(workspace, lambda: place_log(events, store.sources))
@@ -111,19 +111,19 @@ def replay(
             summary.rejected += len(batch.rejects)
             users.update(batch.columns.users)
             items.update(batch.columns.items)
-            if clock() - tables_at > workspace.settings.daemon.tables_s:
-                _retrying(workspace, lambda: _write_tables(workspace))
-                tables_at = clock()
+            if clock() - written_at > workspace.settings.daemon.counts_s:
+                _retrying(workspace, lambda: _write_counts(workspace))
+                written_at = clock()
             if progress is not None:
                 progress(batch.rows)
     except BaseException:
         try:
-            _finish_tables(workspace)
+            _finish_counts(workspace)
         except StoreError as error:
-            log.warning("the latest counts of the tables are lost", error=str(error))
+            log.warning("the latest counts are lost", error=str(error))
         raise
     _retrying(workspace, sources.finish)
-    _retrying(workspace, lambda: _finish_tables(workspace))
+    _retrying(workspace, lambda: _finish_counts(workspace))
     summary.sources = sorted(placed.facts)
     summary.users, summary.items = len(users), len(items)
     summary.seconds = round(clock() - start, 3)
@@ -142,14 +142,14 @@ def _tell_known(batch: LogBatch, rejected: int) -> None:
         )
 
 
-def _write_tables(workspace: Workspace) -> None:
-    if workspace.tables is not None:
-        workspace.tables.write()
+def _write_counts(workspace: Workspace) -> None:
+    if workspace.counts is not None:
+        workspace.counts.write()
 
 
-def _finish_tables(workspace: Workspace) -> None:
-    if workspace.tables is not None:
-        workspace.tables.finish()
+def _finish_counts(workspace: Workspace) -> None:
+    if workspace.counts is not None:
+        workspace.counts.finish()
 
 
 def _retrying(workspace: Workspace, call: Callable[[], Result]) -> Result:

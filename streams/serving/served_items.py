@@ -1,4 +1,4 @@
-"""All items of a store with the tables, as a trained model's mixture ranks them; read once in a while."""
+"""All items of a store with the counts, as a trained model's mixture ranks them; read once in a while."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 from sinks.errors import StoreMismatch
 from sinks.points import ItemRecord
 from sinks.protocols import Store
-from streams.counts.counts import read_tables
+from streams.counts.counts import read_counts
 from streams.workspace.workspace import Workspace
 from transfer.arrays import I32, U64
-from transfer.counts.counts import ItemTables
+from transfer.counts.counts import ItemCounts
 from transfer.item_homes import homes
 from transfer.learned.item_index import OPEN, ItemIndex
 from transfer.learned.model import LearnedModel
@@ -27,7 +27,7 @@ REFRESH_S = 60.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """Items and tables of one moment; `items[code]` is the item of a code."""
+    """Items and counts of one moment; `items[code]` is the item of a code."""
 
     space: ItemIndex
     """items are at home where their events are, as in an evaluation (`transfer.item_homes`)"""
@@ -42,7 +42,7 @@ class Served:
         """
         if scenario is None or scenario not in self.space.scenarios:
             return self.space, OPEN
-        space = self.space if scenario in self.space.tables.scenarios else self.by_catalogue
+        space = self.space if scenario in self.space.counts.scenarios else self.by_catalogue
         code = space.scenarios.index(scenario)
         return space, code if len(space.members(code)) else OPEN
 
@@ -76,7 +76,7 @@ class ServedItems:
         """The items as of at most `REFRESH_S` ago.
 
         Raises:
-            StoreMismatch: the tables are not those that the mixture was trained with.
+            StoreMismatch: the counts are not those that the mixture was trained with.
         """
         with self._lock:
             if self._held is None or self._clock() - self._read_at > REFRESH_S:
@@ -84,37 +84,37 @@ class ServedItems:
             return self._held
 
     def _read(self) -> Served:
-        tables = read_tables(self._store)
+        counts = read_counts(self._store)
         wanted = self._model.mixture_config
-        if wanted is not None and tables.horizons != wanted.shares:
+        if wanted is not None and counts.horizons != wanted.shares:
             raise StoreMismatch(
-                f"the model was trained with shares at {wanted.shares} half-lives, the store counts {tables.horizons}; "
-                "set [tables] as for the training and replay the log"
+                f"the model was trained with shares at {wanted.shares} half-lives, the store counts {counts.horizons}; "
+                "set [counts] as for the training and replay the log"
             )
         items = [item for page in self._store.items.scan(AT_A_TIME, with_vectors=True) for item in page]
         keys = np.array([item.key for item in items], np.uint64)
         dim = self._model.interest.dim
         base = np.array([item.vector for item in items], np.float32).reshape(len(items), dim)
-        names = (*tables.scenarios, *sorted({item.scenario for item in items} - {"", *tables.scenarios}))
+        names = (*counts.scenarios, *sorted({item.scenario for item in items} - {"", *counts.scenarios}))
         code = {name: position for position, name in enumerate(names)}
         told = np.array([code.get(item.scenario, -1) for item in items], np.int32)
         towers = self._model.towers(keys, base)
-        space = ItemIndex(keys, towers, np.arange(len(keys)), _homes(tables, keys, told), names, tables)
+        space = ItemIndex(keys, towers, np.arange(len(keys)), _homes(counts, keys, told), names, counts)
         return Served(space, replace(space, home=told), items)
 
 
-def _homes(tables: ItemTables, keys: U64, told: I32) -> I32:
+def _homes(counts: ItemCounts, keys: U64, told: I32) -> I32:
     """By the events that were counted; while they know one scenario at most, by the catalogue."""
-    if len(tables.scenarios) < 2:
+    if len(counts.scenarios) < 2:
         return told
     order = np.argsort(keys)
-    place = np.minimum(np.searchsorted(keys[order], tables.items), max(len(order) - 1, 0))
-    known = keys[order][place] == tables.items if len(order) else np.zeros(len(tables.items), np.bool_)
-    rows = np.flatnonzero(known[tables.share_item])
+    place = np.minimum(np.searchsorted(keys[order], counts.items), max(len(order) - 1, 0))
+    known = keys[order][place] == counts.items if len(order) else np.zeros(len(counts.items), np.bool_)
+    rows = np.flatnonzero(known[counts.share_item])
     return homes(
-        order[place][tables.share_item[rows]],
-        tables.share_scenario[rows],
-        tables.share_counts[rows, tables.horizons - 1],
+        order[place][counts.share_item[rows]],
+        counts.share_scenario[rows],
+        counts.share_counts[rows, counts.horizons - 1],
         told,
-        tables.scenarios,
+        counts.scenarios,
     )

@@ -1,4 +1,4 @@
-"""When a daemon writes its tables: now and then, and once more before it ends."""
+"""When a daemon writes its counts: now and then, and once more before it ends."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import asyncio
 import structlog
 
 from sinks.errors import StoreError
-from streams.counts.counts import TableCounts
-from transfer.errors import TablesFormatError
+from streams.counts.counts import CountsBuffer
+from transfer.errors import CountsFormatError
 
 log = structlog.get_logger(__name__)
 
 
-class TableWrites:
+class CountsWriter:
     """Writes in a thread beside the lanes; a failure costs a later write, never an event."""
 
-    def __init__(self, counts: TableCounts | None, every_s: float) -> None:
+    def __init__(self, counts: CountsBuffer | None, every_s: float) -> None:
         self._counts = counts
         self._every_s = every_s
 
@@ -24,7 +24,7 @@ class TableWrites:
         """Write every `every_s` seconds, until cancelled.
 
         Raises:
-            TablesFormatError: what is in the store can't be read; says how to mend.
+            CountsFormatError: what is in the store can't be read; says how to mend.
         """
         while self._counts is not None:
             await asyncio.sleep(self._every_s)
@@ -37,14 +37,14 @@ class TableWrites:
         writing = asyncio.create_task(self._write(self._counts, last=True))
         await asyncio.wait({writing}, timeout=timeout_s)
         if not writing.done():
-            log.warning("the tables were not written in time; their latest counts are lost")
+            log.warning("the latest counts were not written in time and are lost")
         elif writing.exception() is not None:
-            log.warning("the latest counts of the tables are lost", error=str(writing.exception()))
+            log.warning("the latest counts are lost", error=str(writing.exception()))
 
-    async def _write(self, counts: TableCounts, *, last: bool) -> None:
+    async def _write(self, counts: CountsBuffer, *, last: bool) -> None:
         try:
             await asyncio.to_thread(counts.finish if last else counts.write)
-        except TablesFormatError:
+        except CountsFormatError:
             raise
         except StoreError as error:
-            log.warning("tables not written", lost=last, error=str(error))
+            log.warning("counts not written", lost=last, error=str(error))

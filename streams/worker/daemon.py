@@ -24,7 +24,7 @@ from streams.letters.topic import LetterTopic
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.worker.app import GroupMembership, PartitionProgress, connect, faust_app
-from streams.worker.counts_writer import TableWrites
+from streams.worker.counts_writer import CountsWriter
 from streams.worker.garbage import collect_seldom
 from streams.worker.group_pairing import GroupStamp
 from streams.worker.http import HttpServer, http_app
@@ -289,12 +289,12 @@ class Daemon:
         self._waiting_for = "joining the group"
         collect_seldom()
         starting = asyncio.create_task(app.start())
-        tables = TableWrites(workspace.tables, settings.daemon.tables_s)
-        writing_tables = asyncio.create_task(tables.run())
+        counts = CountsWriter(workspace.counts, settings.daemon.counts_s)
+        writing_counts = asyncio.create_task(counts.run())
         watching = asyncio.create_task(placement.watch())
         failure: BaseException | None = None
         try:
-            await self._watch(app, monitor, lanes, starting, writing_tables)
+            await self._watch(app, monitor, lanes, starting, writing_counts)
         except Exception as error:
             failure = error
         self.metrics.ready.set(0)
@@ -302,14 +302,14 @@ class Daemon:
         watching.cancel()
 
         async def stop() -> None:
-            writing_tables.cancel()
+            writing_counts.cancel()
             if starting.done() and failure is None:
                 await lanes.close()
                 await app.consumer.commit()
             else:
                 lanes.abandon()
             # After what must not wait.
-            await tables.finish(settings.daemon.shutdown_s / 4)
+            await counts.finish(settings.daemon.shutdown_s / 4)
             starting.cancel()
             await app.stop()
             with suppress(TimeoutError):  # letters that nobody takes: their records are read again
@@ -352,7 +352,7 @@ class Daemon:
         monitor: Monitor,
         lanes: Lanes,
         starting: asyncio.Task[None],
-        tables: asyncio.Task[None],
+        counts: asyncio.Task[None],
     ) -> None:
         while not self.stop.is_set():
             try:
@@ -361,8 +361,8 @@ class Daemon:
                 pass
             if starting.done() and starting.exception() is not None:
                 raise DaemonError(f"the consumer did not start: {starting.exception()!r}")
-            if tables.done() and tables.exception() is not None:
-                raise DaemonError(f"the tables can't be written: {tables.exception()}")
+            if counts.done() and counts.exception() is not None:
+                raise DaemonError(f"the counts can't be written: {counts.exception()}")
             if lanes.failure is not None:
                 raise lanes.failure
             if self._problem is not None:

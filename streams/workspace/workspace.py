@@ -20,7 +20,7 @@ from sinks.errors import StoreMismatch
 from sinks.open import open_store
 from sinks.protocols import Store
 from sinks.versions import FIRST
-from streams.counts.counts import TableCounts, agree_on_config
+from streams.counts.counts import CountsBuffer, agree_on_config
 from streams.failpoints import Failpoints
 from streams.ingest.catalogue import CatalogueWriter
 from streams.ingest.ingest import Ingest
@@ -90,7 +90,7 @@ class Workspace:
             lock=self._lock,
             searched=searched,
         )
-        self.tables = TableCounts(store, settings.tables, self.metrics) if settings.tables.keep else None
+        self.counts = CountsBuffer(store, settings.counts, self.metrics) if settings.counts.keep else None
         self.failpoints = Failpoints()
         self.quarantine = Quarantine(store, self.metrics, now)
         self.ingest = Ingest(
@@ -108,7 +108,7 @@ class Workspace:
             cache=UserCache(settings.daemon.user_cache),
             metrics=self.metrics,
             failpoints=self.failpoints,
-            tables=self.tables,
+            counts=self.counts,
         )
 
     @property
@@ -166,8 +166,8 @@ def open_workspace(
         else:
             _require_same(InterestConfig.model_validate_json(kept), settings.interest, location)
             require_fitted(store, fitted, location)
-        if settings.tables.keep:
-            agree_on_config(store, settings.tables, location)
+        if settings.counts.keep:
+            agree_on_config(store, settings.counts, location)
         require_encoder(store, settings.transfer, location)
         require_model(store, version, location)
         if not store.version.model:

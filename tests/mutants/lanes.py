@@ -188,13 +188,13 @@ LANES: list[Mutant] = [
         ),
     ),
     Mutant(
-        "tables count what was refused",
+        "what was refused is counted",
         "streams/ingest/ingest.py",
         "            counted = np.isin(one.rows, ours[self._last[ours] == number])\n",
         "            counted = np.ones(len(one.rows), np.bool_)\n",
         (
             "tests/streams/counts/test_counts.py::test_events_that_several_writers_prepare_are_counted_once",
-            f"{CLAIMS}test_tables_have_what_was_taken_of_a_write",
+            f"{CLAIMS}test_counts_have_what_was_taken_of_a_write",
         ),
     ),
     Mutant(

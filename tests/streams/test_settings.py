@@ -47,6 +47,33 @@ def test_an_unknown_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
         Settings.load()
 
 
+@pytest.mark.parametrize(
+    ("text", "new"),
+    [
+        ("[tables]\nkeep = false\n", "counts"),
+        ("[daemon]\ntables_s = 1.0\n", r"daemon\.counts_s"),
+        ("[train]\ntable_blocks = 1\n", r"train\.count_blocks"),
+    ],
+)
+def test_a_renamed_setting_names_its_new_name(tmp_path: Path, text: str, new: str) -> None:
+    """A settings file of an earlier build fails with what to write instead."""
+    file = tmp_path / "d.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError, match=rf"the name is {new} now"):
+        Settings.load(file)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("TABLES__KEEP", "COUNTS__KEEP"), ("DAEMON__TABLES_S", "DAEMON__COUNTS_S")],
+)
+def test_a_renamed_variable_names_its_new_name(monkeypatch: pytest.MonkeyPatch, old: str, new: str) -> None:
+    """So does the environment of an earlier build."""
+    monkeypatch.setenv(f"DRIFTLINE_{old}", "1")
+    with pytest.raises(SettingsError, match=rf"DRIFTLINE_{old} \(the name is DRIFTLINE_{new} now\)"):
+        Settings.load()
+
+
 def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     """The message names the file."""
     with pytest.raises(SettingsError, match=r"gone\.toml"):

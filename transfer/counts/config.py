@@ -1,4 +1,4 @@
-"""Settings of the tables of shares and transitions."""
+"""Settings of the counts of items and transitions."""
 
 import hashlib
 import json
@@ -10,16 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from transfer.arrays import F64
 
-TABLES_VERSION = 2
-"""Version of the packed tables; raised when a release can't read what an older one wrote."""
+COUNTS_VERSION = 2
+"""Version of the packed counts; raised when a release can't read what an older one wrote."""
 
 HalfLife = Annotated[float, Field(gt=0)]
 
 
-class TablesConfig(BaseModel):
-    """What the tables count. Tables of different `fingerprint()` can't be merged or read.
+class CountsConfig(BaseModel):
+    """What is counted. Counts of different `fingerprint()` can't be merged or read.
 
-    A half-life may be infinite (`inf`): all time. The caps bound memory and blobs, not meaning: a table is cut to a cap
+    A half-life may be infinite (`inf`): all time. The caps bound memory and blobs, not meaning: what is counted is cut to a cap
     when it has passed twice of it, so that what is new has room to grow before it is judged.
     """
 
@@ -61,13 +61,13 @@ class TablesConfig(BaseModel):
         return np.array(self.half_lives_s)
 
     def fingerprint(self) -> str:
-        """16 hex digits over everything that makes tables incompatible; caps may change freely.
+        """16 hex digits over everything that makes counts incompatible; caps may change freely.
 
-        >>> TablesConfig().fingerprint() == TablesConfig(max_pairs=10).fingerprint()
+        >>> CountsConfig().fingerprint() == CountsConfig(max_pairs=10).fingerprint()
         True
-        >>> TablesConfig().fingerprint() == TablesConfig(pair_window=1).fingerprint()
+        >>> CountsConfig().fingerprint() == CountsConfig(pair_window=1).fingerprint()
         False
         """
         lives = [repr(life) for life in (*self.half_lives_s, self.pair_half_life_s)]
-        content = [TABLES_VERSION, lives, self.pair_window, self.pair_events]
+        content = [COUNTS_VERSION, lives, self.pair_window, self.pair_events]
         return hashlib.blake2b(json.dumps(content).encode(), digest_size=8).hexdigest()

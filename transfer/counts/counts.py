@@ -1,18 +1,18 @@
-"""The tables as arrays: how much of what happens goes to each item, and which item follows which."""
+"""The counts as arrays: how much of what happens goes to each item, and which item follows which."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from transfer.arrays import F32, F64, I32, I64, U64
-from transfer.counts.config import TablesConfig
+from transfer.counts.config import CountsConfig
 
 NEXT, WINDOW = 0, 1
 """Columns of the pair counts: `to` came in the basket right after `from`; within the window after it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ItemTables:
+class ItemCounts:
     """Decayed counts of N items: R counts by scenario, M transitions; S scenarios, H half-lives.
 
     Counts of a scenario and an item have 2 H columns: all its events at each half-life, then its debuts, those events that
@@ -21,7 +21,7 @@ class ItemTables:
     better than all events of two days do.
 
     Counts are relative to `t_ref`, the latest event time. `items` and `scenarios` ascend and hold only what is in use,
-    rows ascend by (scenario, item) and by (from, to): equal tables are equal arrays, up to rounding. Totals count what
+    rows ascend by (scenario, item) and by (from, to): equal counts are equal arrays, up to rounding. Totals count what
     the caps left out too, so that shares and probabilities stay honest. Arrays are never written to.
     """
 
@@ -58,14 +58,14 @@ class ItemTables:
         return len(self.pair_item)
 
 
-def empty_tables(config: TablesConfig) -> ItemTables:
+def empty_counts(config: CountsConfig) -> ItemCounts:
     """Nothing counted yet.
 
-    >>> empty_tables(TablesConfig()).horizons
+    >>> empty_counts(CountsConfig()).horizons
     4
     """
     horizons = len(config.half_lives_s)
-    return ItemTables(
+    return ItemCounts(
         t_ref=-np.inf,
         items=np.zeros(0, np.uint64),
         scenarios=(),

@@ -1,8 +1,8 @@
-"""Small tables of shares and transitions, decayed and mergeable by addition: how much goes to each item, what follows what.
+"""Small counts of items and transitions, decayed and mergeable by addition: how much goes to each item, what follows what.
 
-They are fitted on a log (`tables_of_log`), kept current from the stream (`steps_of`, `sum_steps`, `merge_counts`), and read by
+They are fitted on a log (`counts_of_log`), kept current from the stream (`steps_of`, `sum_steps`, `merge_counts`), and read by
 recommenders (`item_shares`, `top`, `neighbours`). Exact, whatever the order and the batches of the events, below the caps of
-`TablesConfig` and as long as the known events that come with new ones reach back over the window. Of debuts, events that are
+`CountsConfig` and as long as the known events that come with new ones reach back over the window. Of debuts, events that are
 their user's first with the item, the one that is applied first counts.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from transfer.arrays import F64, I32, I64, U64, Bool
-from transfer.counts.config import TablesConfig
-from transfer.counts.counts import ItemTables, empty_tables
+from transfer.counts.config import CountsConfig
+from transfer.counts.counts import ItemCounts, empty_counts
 from transfer.counts.steps import Sequences, Steps, steps_of
 from transfer.counts.sums import merge_counts, sum_steps
 from transfer.rows import group_starts, owners
@@ -30,7 +30,7 @@ def sequences_of_rows(
     scenario_names: Sequence[str],
     debut: Bool,
     rows: I64,
-    config: TablesConfig,
+    config: CountsConfig,
 ) -> Sequences:
     """Some rows of a log in memory as new events, with what each user did before the first of them.
 
@@ -69,7 +69,7 @@ def sequences_of_rows(
     )
 
 
-def tables_of_log(
+def counts_of_log(
     offsets: I64,
     time: F64,
     item: I32,
@@ -78,17 +78,17 @@ def tables_of_log(
     scenario_names: Sequence[str],
     debut: Bool,
     rows: I64,
-    config: TablesConfig,
-    tables: ItemTables | None = None,
+    config: CountsConfig,
+    counts: ItemCounts | None = None,
     progress: Callable[[int], None] | None = None,
     block: int = 20_000,
-) -> ItemTables:
-    """`tables` (nothing, if None) with these rows of a log in memory added, block by block in the order of `rows`.
+) -> ItemCounts:
+    """`counts` (nothing, if None) with these rows of a log in memory added, block by block in the order of `rows`.
 
     Arguments as `sequences_of_rows`; rows in order of time give what the stream would give. `progress` is told the rows
     of each block.
     """
-    total = empty_tables(config) if tables is None else tables
+    total = empty_counts(config) if counts is None else counts
     waiting: list[Steps] = []
     pairs = 0
     for begin in range(0, len(rows), block):

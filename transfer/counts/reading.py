@@ -1,4 +1,4 @@
-"""What the tables say: shares of items, and which items follow which."""
+"""What the counts say: shares of items, and which items follow which."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from transfer.arrays import F32, F64, I32, I64, U64, Bool
-from transfer.counts.counts import ItemTables
+from transfer.counts.counts import ItemCounts
 from transfer.rows import offsets_of, owners, rows_of
 
 
@@ -23,106 +23,106 @@ class Neighbours:
     """(M, 2) share of all that followed: in the next basket, within the window; what the caps left out is missing"""
 
 
-def item_shares(tables: ItemTables, keys: U64, scenario: str | None = None) -> F64:
+def item_shares(counts: ItemCounts, keys: U64, scenario: str | None = None) -> F64:
     """Share of each item in all events (of the scenario, if one is named), by half-life; then in all debuts.
 
     Args:
-        tables: what was counted.
+        counts: what was counted.
         keys: (N,) item keys, known or not.
         scenario: one that was never seen has no shares.
 
     Returns:
         (N, 2 H) float64 in [0, 1].
     """
-    codes, known = _codes(tables, keys)
-    counts, total = _counts(tables, scenario)
-    found = counts[np.where(known, codes, 0)] if len(counts) else np.zeros((len(keys), 2 * tables.horizons))
+    codes, known = _codes(counts, keys)
+    by_item, total = _by_item(counts, scenario)
+    found = by_item[np.where(known, codes, 0)] if len(by_item) else np.zeros((len(keys), 2 * counts.horizons))
     return _ratio(np.where(known[:, None], found, 0.0), total)
 
 
-def top(tables: ItemTables, count: int, scenario: str | None = None, horizon: int = -1) -> tuple[U64, F64]:
+def top(counts: ItemCounts, count: int, scenario: str | None = None, horizon: int = -1) -> tuple[U64, F64]:
     """The `count` items of greatest share in all events at a half-life, and the shares; ties by key.
 
-    >>> from transfer.counts.counts import empty_tables
-    >>> from transfer.counts.config import TablesConfig
-    >>> [column.tolist() for column in top(empty_tables(TablesConfig()), 3)]
+    >>> from transfer.counts.counts import empty_counts
+    >>> from transfer.counts.config import CountsConfig
+    >>> [column.tolist() for column in top(empty_counts(CountsConfig()), 3)]
     [[], []]
     """
-    counts, total = _counts(tables, scenario)
-    share = _ratio(counts, total)[:, range(tables.horizons)[horizon]]
+    by_item, total = _by_item(counts, scenario)
+    share = _ratio(by_item, total)[:, range(counts.horizons)[horizon]]
     candidates = np.flatnonzero(share > 0)
     if count < len(candidates):
         # All that tie with the last place stay, so that the key decides and not the partition.
         bound = np.partition(share[candidates], len(candidates) - count)[len(candidates) - count]
         candidates = candidates[share[candidates] >= bound]
-    best = candidates[np.lexsort((tables.items[candidates], -share[candidates]))][:count]
-    return tables.items[best], share[best]
+    best = candidates[np.lexsort((counts.items[candidates], -share[candidates]))][:count]
+    return counts.items[best], share[best]
 
 
-def neighbours(tables: ItemTables, keys: U64) -> Neighbours:
+def neighbours(counts: ItemCounts, keys: U64) -> Neighbours:
     """Which items follow each of (F,) items, and how likely; none for an item that is not known.
 
     An item may follow itself: sessions stay on it. Probabilities of one item sum to at most 1.
     """
-    codes, known = _codes(tables, keys)
+    codes, known = _codes(counts, keys)
     held, sizes = np.flatnonzero(known), np.zeros(len(keys), np.int64)
-    rows, offsets = rows_of(tables.pair_offsets, codes[held])
+    rows, offsets = rows_of(counts.pair_offsets, codes[held])
     sizes[held] = np.diff(offsets)
-    total = tables.pair_totals[codes[held]].astype(np.float64)[owners(offsets)]
+    total = counts.pair_totals[codes[held]].astype(np.float64)[owners(offsets)]
     return Neighbours(
-        offsets_of(sizes), tables.items[tables.pair_item[rows]], _ratio(tables.pair_counts[rows], total)
+        offsets_of(sizes), counts.items[counts.pair_item[rows]], _ratio(counts.pair_counts[rows], total)
     )
 
 
-class CodedTables:
-    """Tables over the item codes of a log or catalogue in memory: what training and evaluation read."""
+class CodedCounts:
+    """Counts over the item codes of a log or catalogue in memory: what training and evaluation read."""
 
-    def __init__(self, tables: ItemTables, item_keys: U64, scenarios: Sequence[str] = ()) -> None:
+    def __init__(self, counts: ItemCounts, item_keys: U64, scenarios: Sequence[str] = ()) -> None:
         """item_keys: (N,) distinct, in order of codes; scenarios: names in order of codes."""
-        self._tables = tables
+        self._counts = counts
         self._keys = item_keys
         self._scenarios = scenarios
         self._pairs: tuple[I64, I64, F32] | None = None
 
     @cached_property
     def _code(self) -> I64:
-        """(items of the tables,) code of each, -1: it is none of these."""
+        """(items of the counts,) code of each, -1: it is none of these."""
         order = np.argsort(self._keys)
         if not len(order):
-            return np.full(len(self._tables.items), -1)
-        place = np.minimum(np.searchsorted(self._keys[order], self._tables.items), len(order) - 1)
-        return np.where(self._keys[order[place]] == self._tables.items, order[place], -1)
+            return np.full(len(self._counts.items), -1)
+        place = np.minimum(np.searchsorted(self._keys[order], self._counts.items), len(order) - 1)
+        return np.where(self._keys[order[place]] == self._counts.items, order[place], -1)
 
     def shares(self, scenario: int = -1) -> F32:
         """(N, 2 H) share of each item in all events by half-life, then in all debuts: everywhere (-1), or in the scenario of
         that code. Only items with events there are looked at: scenarios may be hundreds, and most items in few of them."""
-        tables, result = self._tables, np.zeros((len(self._keys), 2 * self._tables.horizons), np.float32)
-        counts: F32 | F64
+        counts, result = self._counts, np.zeros((len(self._keys), 2 * self._counts.horizons), np.float32)
+        values: F32 | F64
         items: I32 | I64
         if scenario < 0:
-            counts, total = _counts(tables, None)
-            items = np.arange(len(tables.items))
+            values, total = _by_item(counts, None)
+            items = np.arange(len(counts.items))
         else:
-            rows, total = _rows(tables, self._scenarios[scenario])
-            counts, items = tables.share_counts[rows], tables.share_item[rows]
+            rows, total = _rows(counts, self._scenarios[scenario])
+            values, items = counts.share_counts[rows], counts.share_item[rows]
         known = np.flatnonzero(self._code[items] >= 0)
-        result[self._code[items[known]]] = _ratio(counts[known], total)
+        result[self._code[items[known]]] = _ratio(values[known], total)
         return result
 
     def transitions(self, column: int) -> csr_array:
         """(N, N) probability that an item (column) follows another (row); NEXT or WINDOW of `transfer.counts.counts`.
 
-        >>> from transfer.counts.counts import NEXT, empty_tables
-        >>> from transfer.counts.config import TablesConfig
-        >>> CodedTables(empty_tables(TablesConfig()), np.array([5, 3], np.uint64)).transitions(NEXT).shape
+        >>> from transfer.counts.counts import NEXT, empty_counts
+        >>> from transfer.counts.config import CountsConfig
+        >>> CodedCounts(empty_counts(CountsConfig()), np.array([5, 3], np.uint64)).transitions(NEXT).shape
         (2, 2)
         """
         if self._pairs is None:
-            tables, code = self._tables, self._code
-            owner = owners(tables.pair_offsets)
-            rows, columns = code[owner], code[tables.pair_item]
+            counts, code = self._counts, self._code
+            owner = owners(counts.pair_offsets)
+            rows, columns = code[owner], code[counts.pair_item]
             kept = np.flatnonzero((rows >= 0) & (columns >= 0))
-            ratio = _ratio(tables.pair_counts[kept], tables.pair_totals[owner[kept]].astype(np.float64))
+            ratio = _ratio(counts.pair_counts[kept], counts.pair_totals[owner[kept]].astype(np.float64))
             self._pairs = rows[kept], columns[kept], ratio.astype(np.float32)
         start, end, probability = self._pairs
         some = np.flatnonzero(probability[:, column] > 0)
@@ -132,34 +132,34 @@ class CodedTables:
         return matrix
 
 
-def _codes(tables: ItemTables, keys: U64) -> tuple[I64, Bool]:
-    """Position of each key among the tables' items, and whether it is there."""
-    if not len(tables.items):
+def _codes(counts: ItemCounts, keys: U64) -> tuple[I64, Bool]:
+    """Position of each key among the counted items, and whether it is there."""
+    if not len(counts.items):
         return np.zeros(len(keys), np.int64), np.zeros(len(keys), np.bool_)
-    codes = np.minimum(np.searchsorted(tables.items, keys), len(tables.items) - 1)
-    return codes, tables.items[codes] == keys
+    codes = np.minimum(np.searchsorted(counts.items, keys), len(counts.items) - 1)
+    return codes, counts.items[codes] == keys
 
 
-def _counts(tables: ItemTables, scenario: str | None) -> tuple[F64, F64]:
+def _by_item(counts: ItemCounts, scenario: str | None) -> tuple[F64, F64]:
     """Counts of all items (N, 2 H), and of everything there (2 H,)."""
     if scenario is None:
-        rows, total = slice(None), tables.share_totals.sum(axis=0)
+        rows, total = slice(None), counts.share_totals.sum(axis=0)
     else:
-        rows, total = _rows(tables, scenario)
-    item, values = tables.share_item[rows], tables.share_counts[rows]
-    counts = np.zeros((len(tables.items), values.shape[1]))
+        rows, total = _rows(counts, scenario)
+    item, values = counts.share_item[rows], counts.share_counts[rows]
+    by_item = np.zeros((len(counts.items), values.shape[1]))
     for k in range(values.shape[1]):
-        counts[:, k] = np.bincount(item, values[:, k], minlength=len(tables.items))
-    return counts, total
+        by_item[:, k] = np.bincount(item, values[:, k], minlength=len(counts.items))
+    return by_item, total
 
 
-def _rows(tables: ItemTables, scenario: str) -> tuple[slice, F64]:
+def _rows(counts: ItemCounts, scenario: str) -> tuple[slice, F64]:
     """Where the counts of a scenario are, one row an item, and their totals (2 H,)."""
-    if scenario not in tables.scenarios:
-        return slice(0, 0), np.zeros(2 * tables.horizons)
-    code = tables.scenarios.index(scenario)
-    begin, end = np.searchsorted(tables.share_scenario, [code, code + 1]).tolist()
-    return slice(begin, end), tables.share_totals[code]
+    if scenario not in counts.scenarios:
+        return slice(0, 0), np.zeros(2 * counts.horizons)
+    code = counts.scenarios.index(scenario)
+    begin, end = np.searchsorted(counts.share_scenario, [code, code + 1]).tolist()
+    return slice(begin, end), counts.share_totals[code]
 
 
 def _ratio(part: F32 | F64, total: F64) -> F64:

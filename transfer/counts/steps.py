@@ -1,4 +1,4 @@
-"""Users' events in order -> what they add to the tables, not yet summed: cheap enough for every flush.
+"""Users' events in order -> what they add to the counts, not yet summed: cheap enough for every flush.
 
 A step is a basket: the distinct items of one user at one time. Its items are counted as coming after those of the up to
 `pair_window` baskets before it, of these the latest `pair_events` items (within a basket in order of item key).
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transfer.arrays import F64, I32, I64, U64, Bool
-from transfer.counts.config import TablesConfig
+from transfer.counts.config import CountsConfig
 from transfer.rows import group_starts
 
 
@@ -73,14 +73,14 @@ class Steps:
         return int(((self.last - self.first) * (self.stop - self.last)).sum())
 
 
-def steps_of(sequences: Sequences, config: TablesConfig) -> Steps | None:
+def steps_of(sequences: Sequences, config: CountsConfig) -> Steps | None:
     """What the new events add; None if they name no item.
 
     >>> one = Sequences(
     ...     user=np.zeros(3, np.int64), time=np.array([1.0, 2.0, 2.0]), item=np.array([7, 8, 9], np.uint64),
     ...     scenario=np.zeros(3, np.int32), scenario_names=("books",), fresh=np.array([False, True, True]),
     ...     debut=np.array([False, True, False]))
-    >>> steps = steps_of(one, TablesConfig())
+    >>> steps = steps_of(one, CountsConfig())
     >>> steps.first.tolist(), steps.last.tolist(), steps.stop.tolist(), steps.pairs
     ([0], [1], [3], 2)
     """
@@ -154,7 +154,7 @@ def _affected(user: I64, time: F64, new: Bool) -> Bool:
     return affected
 
 
-def _baskets(user: I64, time: F64, chosen: Bool, config: TablesConfig) -> tuple[I64, I64, I64, I64, F64]:
+def _baskets(user: I64, time: F64, chosen: Bool, config: CountsConfig) -> tuple[I64, I64, I64, I64, F64]:
     """The baskets of the chosen rows that something leads to: first, near, last, stop as in `Steps`, and their times."""
     starts = np.flatnonzero(_opens(user, time))
     owner = user[starts]

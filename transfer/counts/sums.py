@@ -1,4 +1,4 @@
-"""Steps into tables, and tables into one: sums in float64, decayed to the later reference time, cut to the caps."""
+"""Steps into counts, and counts into one: sums in float64, decayed to the later reference time, cut to the caps."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,8 +8,8 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from transfer.arrays import F32, F64, I32, I64, U64, Bool
-from transfer.counts.config import TablesConfig
-from transfer.counts.counts import NEXT, WINDOW, ItemTables, empty_tables
+from transfer.counts.config import CountsConfig
+from transfer.counts.counts import NEXT, WINDOW, ItemCounts, empty_counts
 from transfer.counts.steps import Sequences, Steps, steps_of
 from transfer.rows import group_starts, offsets_of, owners, segment_sum, sizes_of
 from transfer.state.decay import decay
@@ -19,31 +19,31 @@ Pairs = npt.NDArray[np.complex128]
 """Both columns of a transition in one number, so that sparse matrices add both at once: WINDOW + i NEXT."""
 
 SLACK = 2
-"""A table is cut to a cap when it has passed this many times of it."""
+"""What is counted is cut to a cap when it has passed this many times of it."""
 TINY = 1e-6
 """A transition that has decayed to less, or was taken off again, is none."""
 
 
-def observe(sequences: Sequences, config: TablesConfig) -> ItemTables:
-    """Tables of the new events alone.
+def observe(sequences: Sequences, config: CountsConfig) -> ItemCounts:
+    """Counts of the new events alone.
 
     >>> from transfer.counts.reading import neighbours
     >>> one = Sequences(
     ...     user=np.zeros(2, np.int64), time=np.array([1.0, 2.0]), item=np.array([7, 8], np.uint64),
     ...     scenario=np.zeros(2, np.int32), scenario_names=("books",), fresh=np.ones(2, np.bool_),
     ...     debut=np.ones(2, np.bool_))
-    >>> tables = observe(one, TablesConfig())
-    >>> neighbours(tables, np.array([7], np.uint64)).items.tolist()
+    >>> counts = observe(one, CountsConfig())
+    >>> neighbours(counts, np.array([7], np.uint64)).items.tolist()
     [8]
     """
     steps = steps_of(sequences, config)
-    return empty_tables(config) if steps is None else sum_steps([steps], config)
+    return empty_counts(config) if steps is None else sum_steps([steps], config)
 
 
-def sum_steps(batches: Sequence[Steps], config: TablesConfig) -> ItemTables:
-    """Tables of what was observed in some batches, without caps. Memory: at most 40 bytes for each of their `pairs`."""
+def sum_steps(batches: Sequence[Steps], config: CountsConfig) -> ItemCounts:
+    """Counts of what was observed in some batches, without caps. Memory: at most 40 bytes for each of their `pairs`."""
     if not batches:
-        return empty_tables(config)
+        return empty_counts(config)
     t_ref = max(steps.t_ref for steps in batches)
     rows = np.concatenate([steps.item for steps in batches])
     ascending = np.sort(rows)  # ten times as fast as np.unique on repeated keys
@@ -85,11 +85,11 @@ def sum_steps(batches: Sequence[Steps], config: TablesConfig) -> ItemTables:
     return _assembled(t_ref, items, names, share_scenario, share_item, counts, None, pairs, None)
 
 
-def merge_counts(a: ItemTables, b: ItemTables, config: TablesConfig) -> ItemTables:
-    """Tables of all that either side counted; the order of the two is no matter. Exact up to rounding below the caps.
+def merge_counts(a: ItemCounts, b: ItemCounts, config: CountsConfig) -> ItemCounts:
+    """Counts of all that either side counted; the order of the two is no matter. Exact up to rounding below the caps.
 
-    >>> nothing = empty_tables(TablesConfig())
-    >>> merge_counts(nothing, nothing, TablesConfig()).pairs
+    >>> nothing = empty_counts(CountsConfig())
+    >>> merge_counts(nothing, nothing, CountsConfig()).pairs
     0
     """
     if not len(a.items) or not len(b.items):
@@ -120,15 +120,15 @@ def merge_counts(a: ItemTables, b: ItemTables, config: TablesConfig) -> ItemTabl
     return trim(merged, config)
 
 
-def trim(tables: ItemTables, config: TablesConfig, slack: float = SLACK) -> ItemTables:
-    """The tables cut to the caps where they have passed `slack` times of them; else the same."""
-    sizes = sizes_of(tables.pair_offsets)
-    heavy = np.abs(tables.pair_counts[:, WINDOW])
-    kept = np.ones(tables.pairs, np.bool_)
+def trim(counts: ItemCounts, config: CountsConfig, slack: float = SLACK) -> ItemCounts:
+    """The counts cut to the caps where they have passed `slack` times of them; else the same."""
+    sizes = sizes_of(counts.pair_offsets)
+    heavy = np.abs(counts.pair_counts[:, WINDOW])
+    kept = np.ones(counts.pairs, np.bool_)
     large = np.repeat(sizes > slack * config.max_neighbours, sizes)
     if large.any():
         at = np.flatnonzero(large)
-        owner = owners(tables.pair_offsets)[at]
+        owner = owners(counts.pair_offsets)[at]
         # By owner, then the heaviest first, in one number: the bits of a positive float ascend as it does.
         lightness = np.uint64(0xFFFFFFFF) - heavy[at].view(np.uint32)
         order = np.argsort((owner.astype(np.uint64) << np.uint64(32)) | lightness, kind="stable")
@@ -140,45 +140,45 @@ def trim(tables: ItemTables, config: TablesConfig, slack: float = SLACK) -> Item
         candidates = np.flatnonzero(kept)
         lightest = np.argpartition(heavy[candidates], left - config.max_pairs)[: left - config.max_pairs]
         kept[candidates[lightest]] = False
-    rows = np.ones(len(tables.share_item), np.bool_)
+    rows = np.ones(len(counts.share_item), np.bool_)
     if len(rows) > slack * config.max_counts:
-        total = tables.share_totals.sum(axis=0)
+        total = counts.share_totals.sum(axis=0)
         share = np.divide(
-            tables.share_counts, total, out=np.zeros(tables.share_counts.shape), where=total > 0
+            counts.share_counts, total, out=np.zeros(counts.share_counts.shape), where=total > 0
         )
         greatest = share.max(axis=1)
         rows[np.argpartition(greatest, len(rows) - config.max_counts)[: len(rows) - config.max_counts]] = (
             False
         )
     if kept.all() and rows.all():
-        return tables
-    return _kept(tables, rows, kept)
+        return counts
+    return _kept(counts, rows, kept)
 
 
-def _kept(tables: ItemTables, rows: Bool, pairs: Bool) -> ItemTables:
-    """The tables without the other counts and transitions, and without items and scenarios that have no count left."""
-    known = np.zeros(len(tables.items), np.bool_)
-    known[tables.share_item[rows]] = True
-    source = owners(tables.pair_offsets)
+def _kept(counts: ItemCounts, rows: Bool, pairs: Bool) -> ItemCounts:
+    """The counts without the other counts and transitions, and without items and scenarios that have no count left."""
+    known = np.zeros(len(counts.items), np.bool_)
+    known[counts.share_item[rows]] = True
+    source = owners(counts.pair_offsets)
     if not known.all():
-        pairs = pairs & known[source] & known[tables.pair_item]
+        pairs = pairs & known[source] & known[counts.pair_item]
     left = np.flatnonzero(pairs)
     code = (np.cumsum(known) - 1).astype(np.int32)
-    used = np.zeros(len(tables.scenarios), np.bool_)
-    used[tables.share_scenario[rows]] = True
+    used = np.zeros(len(counts.scenarios), np.bool_)
+    used[counts.share_scenario[rows]] = True
     name = (np.cumsum(used) - 1).astype(np.int32)
-    return ItemTables(
-        t_ref=tables.t_ref,
-        items=tables.items[known],
-        scenarios=tuple(tables.scenarios[at] for at in np.flatnonzero(used).tolist()),
-        share_scenario=name[tables.share_scenario[rows]],
-        share_item=code[tables.share_item[rows]],
-        share_counts=tables.share_counts[rows],
-        share_totals=tables.share_totals[used],
+    return ItemCounts(
+        t_ref=counts.t_ref,
+        items=counts.items[known],
+        scenarios=tuple(counts.scenarios[at] for at in np.flatnonzero(used).tolist()),
+        share_scenario=name[counts.share_scenario[rows]],
+        share_item=code[counts.share_item[rows]],
+        share_counts=counts.share_counts[rows],
+        share_totals=counts.share_totals[used],
         pair_offsets=offsets_of(np.bincount(code[source[left]], minlength=int(known.sum()))),
-        pair_item=code[tables.pair_item[left]],
-        pair_counts=tables.pair_counts[left],
-        pair_totals=tables.pair_totals[known],
+        pair_item=code[counts.pair_item[left]],
+        pair_counts=counts.pair_counts[left],
+        pair_totals=counts.pair_totals[known],
     )
 
 
@@ -199,13 +199,13 @@ def _ranges(begin: I64, end: I64) -> tuple[I64, I64]:
     return np.arange(ends[-1]) + np.repeat(begin - ends[:-1], end - begin), ends
 
 
-def _matrix(tables: ItemTables, code: I64, factor: float, items: int) -> csr_array:
-    """The transitions over a larger table of items, in which `code` ascends: rows and columns keep their order."""
+def _matrix(counts: ItemCounts, code: I64, factor: float, items: int) -> csr_array:
+    """The transitions over a larger list of items, in which `code` ascends: rows and columns keep their order."""
     sizes = np.zeros(items, np.int64)
-    sizes[code] = sizes_of(tables.pair_offsets)
-    value: Pairs = np.empty(tables.pairs, np.complex128)
-    value.real, value.imag = tables.pair_counts[:, WINDOW], tables.pair_counts[:, NEXT]
-    return csr_array((value * factor, code[tables.pair_item], offsets_of(sizes)), shape=(items, items))
+    sizes[code] = sizes_of(counts.pair_offsets)
+    value: Pairs = np.empty(counts.pairs, np.complex128)
+    value.real, value.imag = counts.pair_counts[:, WINDOW], counts.pair_counts[:, NEXT]
+    return csr_array((value * factor, code[counts.pair_item], offsets_of(sizes)), shape=(items, items))
 
 
 def _assembled(
@@ -218,8 +218,8 @@ def _assembled(
     totals: F64 | None,
     pairs: csr_array,
     pair_totals: F64 | None,
-) -> ItemTables:
-    """Sums as tables; without given totals the rows are all there is, and their sums are the totals."""
+) -> ItemCounts:
+    """Sums as counts; without given totals the rows are all there is, and their sums are the totals."""
     if totals is None:
         totals = segment_sum(counts, offsets_of(np.bincount(share_scenario, minlength=len(names))))
     value: Pairs = pairs.data
@@ -234,7 +234,7 @@ def _assembled(
         left = np.flatnonzero(~gone)
         offsets, indices, both = offsets_of(~gone)[offsets], indices[left], both[left]
     counted: F32 = both.astype(np.float32)
-    return ItemTables(
+    return ItemCounts(
         t_ref=t_ref,
         items=items,
         scenarios=names,

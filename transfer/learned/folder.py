@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from transfer.config import InterestConfig
-from transfer.counts.config import TablesConfig
+from transfer.counts.config import CountsConfig
 from transfer.errors import ModelError
 from transfer.learned.config import NetworkConfig
 from transfer.learned.mixture import Mixture, MixtureConfig
@@ -33,14 +33,14 @@ META, TENSORS = "model.json", "model.safetensors"
 def save_model(
     folder: Path,
     model: LearnedModel,
-    tables: TablesConfig,
+    counts: CountsConfig,
     report: Mapping[str, Any],
     encoder: str = "",
     beside: Callable[[Path], object] | None = None,
 ) -> str:
     """Write the model; gives its fingerprint.
 
-    tables: settings of the tables that the mixture was fitted on. encoder: fingerprint of the item encoder whose base
+    counts: settings of the counts that the mixture was fitted on. encoder: fingerprint of the item encoder whose base
     vectors it was trained on. report: anything for people, as JSON: data, seed, metrics. beside: writes more into the
     folder that it is given, before the folder takes its place.
 
@@ -65,7 +65,7 @@ def save_model(
         "network": model.config.model_dump(mode="json"),
         "mixture": model.mixture.config.model_dump(mode="json") if model.mixture is not None else None,
         "interest": model.interest.model_dump(mode="json"),
-        "tables": tables.model_dump(mode="json"),
+        "tables": counts.model_dump(mode="json"),
         "encoder": encoder,
         "names": names,
         "name_source": asdict(model.name_source),
@@ -140,9 +140,9 @@ def load_model(folder: Path | str) -> LearnedModel:
     return LearnedModel(network, mixture, interest, items, names, fingerprint_of(folder), name_source=source)
 
 
-def counts_config_of(folder: Path | str) -> TablesConfig:
-    """Settings of the tables that the model's mixture was fitted on."""
-    return TablesConfig.model_validate(_meta(Path(folder))["tables"])
+def counts_config_of(folder: Path | str) -> CountsConfig:
+    """Settings of the counts that the model's mixture was fitted on."""
+    return CountsConfig.model_validate(_meta(Path(folder))["tables"])
 
 
 def report_of(folder: Path | str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The items that compete, by code: what tables and towers say of each, and of each given another."""
+"""The items that compete, by code: what counts and towers say of each, and of each given another."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from transfer.arrays import F32, F64, I32, I64, U64
-from transfer.counts.counts import NEXT, WINDOW, ItemTables
-from transfer.counts.reading import CodedTables
+from transfer.counts.counts import NEXT, WINDOW, ItemCounts
+from transfer.counts.reading import CodedCounts
 
 OPEN = -1
 """The scenario code of a request that names none."""
@@ -21,7 +21,7 @@ TRANSITIONS = 4
 
 @dataclass(frozen=True)
 class ItemIndex:
-    """N items in a fixed order of codes, with the tables as they are at some time."""
+    """N items in a fixed order of codes, with the counts as they are at some time."""
 
     keys: U64
     """(N,) distinct item keys"""
@@ -32,7 +32,7 @@ class ItemIndex:
     home: I32
     """(N,) scenario code to which the item belongs, -1: none"""
     scenarios: tuple[str, ...]
-    tables: ItemTables
+    counts: ItemCounts
     _shares: dict[int, F32] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -41,8 +41,8 @@ class ItemIndex:
         return bool((self.home >= 0).any())
 
     @cached_property
-    def _coded(self) -> CodedTables:
-        return CodedTables(self.tables, self.keys, self.scenarios)
+    def _coded(self) -> CodedCounts:
+        return CodedCounts(self.counts, self.keys, self.scenarios)
 
     @cached_property
     def transitions(self) -> tuple[csr_array, csr_array]:
@@ -106,13 +106,13 @@ class ItemIndex:
 
         return find
 
-    def at(self, tables: ItemTables) -> ItemIndex:
-        """The same items with other tables."""
-        return ItemIndex(self.keys, self.towers, self.candidates, self.home, self.scenarios, tables)
+    def at(self, counts: ItemCounts) -> ItemIndex:
+        """The same items with other counts."""
+        return ItemIndex(self.keys, self.towers, self.candidates, self.home, self.scenarios, counts)
 
 
-def own_table_features(space: ItemIndex, own_request: I64, own: I64, places: I64) -> F32:
-    """What the tables say of own items: (O, TRANSITIONS + 2 H) float32, log of what leads to it by each transition, of how
+def own_count_features(space: ItemIndex, own_request: I64, own: I64, places: I64) -> F32:
+    """What the counts say of own items: (O, TRANSITIONS + 2 H) float32, log of what leads to it by each transition, of how
     much of what follows it is the item itself (batteries last, milk does not), log shares of all events and of debuts: both
     together show how often people come back to it.
 

@@ -5,12 +5,12 @@
     and where a request names a scenario, for own items also + g_next p_next(i) + sum_h g_pop,h p_pop,h(i); what these two
     leave of their gates goes to the others, by p_new
 
-again   softmax over the own items of a small network on each one's masses, count, recency and what the tables say of it
+again   softmax over the own items of a small network on each one's masses, count, recency and what the counts say of it
 new     the network's q . t_i (`transfer.learned.network`), what follows the latest items (*next*) and the shares of all events
         (*popular*), multiplied (`transfer.learned.pool`)
 next    sum_j a_j T(j, i) over the user's latest items j, a = softmax of a linear map of their places and of how much the
-        tables have seen follow each; T: transitions to the next basket and within the window
-popular the item's share of all events at each half-life of the tables; its most recent ones are the trend. For p_new also its
+        counts have seen follow each; T: transitions to the next basket and within the window
+popular the item's share of all events at each half-life of the counts; its most recent ones are the trend. For p_new also its
         share of all debuts, events that were their user's first with the item
 
 With a request's scenario every part is that of the scenario's items alone, normalised there, and the gates see how much
@@ -52,7 +52,7 @@ class MixtureConfig(BaseModel):
     dropout: float = Field(default=0.1, ge=0, lt=1)
     use_again: bool = Field(default=True, description="without it own items compete like all others")
     use_next: bool = True
-    use_new: bool = Field(default=True, description="the network; without it, *new* is what the tables say")
+    use_new: bool = Field(default=True, description="the network; without it, *new* is what the counts say")
     use_recent: bool = Field(default=True, description="shares of less than all time: the trend")
     use_debuts: bool = Field(
         default=True, description="shares of debuts, in *new*; own items know them anyway"
@@ -81,7 +81,7 @@ class MixtureInput:
     places: Tensor
     """(B, M, Fp)"""
     place_mass: Tensor
-    """(B, M, 2) how much the tables say follows each place's item, in the scenario if one is named; 0: nothing"""
+    """(B, M, 2) how much the counts say follows each place's item, in the scenario if one is named; 0: nothing"""
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
-"""What a state says about the user's own items, the items that lead on, and the user: the mixture's inputs, without tables.
+"""What a state says about the user's own items, the items that lead on, and the user: the mixture's inputs, without counts.
 
-Everything is a function of the state alone, relative to the user's latest event; what tables of shares and transitions add
+Everything is a function of the state alone, relative to the user's latest event; what counts of items and transitions add
 comes in `transfer.learned.mixture`.
 """
 

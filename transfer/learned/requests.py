@@ -1,4 +1,4 @@
-"""Requests for recommendations: states, network and tables put together as the mixture's evidence."""
+"""Requests for recommendations: states, network and counts put together as the mixture's evidence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from transfer.arrays import F32, I32, I64
-from transfer.learned.item_index import OPEN, TRANSITIONS, ItemIndex, own_table_features
+from transfer.learned.item_index import OPEN, TRANSITIONS, ItemIndex, own_count_features
 from transfer.learned.mixture import MixtureConfig, MixtureInput
 from transfer.learned.mixture_features import (
     latest_items,
@@ -105,7 +105,7 @@ def requests_of(
         leading.item > 0, space.codes(leading.item.reshape(-1)).reshape(leading.item.shape), -1
     )
     offsets, own_codes, owner = kept_offsets(own.offsets, kept), codes[kept], owner[kept]
-    by_tables = own_table_features(space, owner, own_codes, place_codes)
+    by_counts = own_count_features(space, owner, own_codes, place_codes)
     near = np.einsum("ij,ij->i", found.asked[owner], space.towers[own_codes])[:, None]
     return Requests(
         scenario=scenario,
@@ -113,7 +113,7 @@ def requests_of(
         scenario_features=_scenario_features(states, scenario, names, model, space),
         own_offsets=offsets,
         own=own_codes,
-        own_features=np.concatenate([own.features[kept], by_tables, near / 8], axis=1).astype(np.float32),
+        own_features=np.concatenate([own.features[kept], by_counts, near / 8], axis=1).astype(np.float32),
         places=place_codes,
         place_features=leading.features,
         place_mass=space.follow_mass(place_codes, scenario),

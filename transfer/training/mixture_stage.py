@@ -45,7 +45,7 @@ def judged(
     """What components say of targets (T,), codes of candidates; *new* by the pool of `mixture`, without one nothing."""
     owner = owners(target_offsets)
     log_new = np.full(len(target), -np.inf, np.float32)
-    horizons = space.tables.horizons
+    horizons = space.counts.horizons
     shares = np.zeros((len(target), horizons), np.float32)
     for scenario in np.unique(requests.scenario).tolist():
         asked = np.flatnonzero(requests.scenario[owner] == scenario)

@@ -114,7 +114,7 @@ def propose(
             ),
         },
         "transfer": _transfer(lives, facts, compared, usual),
-        "tables": _tables(clock, trend, reach),
+        "counts": _counts(clock, trend, reach),
         "fit": _fit(reach, baskets),
         "train": network_settings(facts),
     }
@@ -174,7 +174,7 @@ def _transfer(
     return found
 
 
-def _tables(clock: Clock, trend: Curve | None, reach: Reach) -> dict[str, Choice]:
+def _counts(clock: Clock, trend: Curve | None, reach: Reach) -> dict[str, Choice]:
     window = Choice(PAIR_WINDOW, "as is usual: how far back a basket is says little")
     if reach.window is not None:
         window = Choice(reach.window, "so far back baskets resemble the present one more than old ones do")

@@ -1,4 +1,4 @@
-"""What a model knows at moments of a history: states, tables as they were then, and both put together as requests."""
+"""What a model knows at moments of a history: states, counts as they were then, and both put together as requests."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from streams.learning.queries import Queries, given_queries, open_queries
 from streams.learning.training.material import Material
 from transfer.arrays import I64
 from transfer.config import InterestConfig
-from transfer.counts.config import TablesConfig
-from transfer.counts.counts import ItemTables, empty_tables
-from transfer.counts.of_log import tables_of_log
+from transfer.counts.config import CountsConfig
+from transfer.counts.counts import ItemCounts, empty_counts
+from transfer.counts.of_log import counts_of_log
 from transfer.learned.item_index import ItemIndex
 from transfer.learned.model import LearnedModel
 from transfer.learned.requests import Requests, requests_of
@@ -25,13 +25,13 @@ from transfer.training.states_at import moments
 REQUESTS_AT_A_TIME = 256
 
 
-def count_tables(
-    history: History, rows: I64, config: TablesConfig, tables: ItemTables | None = None
-) -> ItemTables:
-    """`tables` with these rows of a history (in order of time) added."""
+def count_rows(
+    history: History, rows: I64, config: CountsConfig, counts: ItemCounts | None = None
+) -> ItemCounts:
+    """`counts` with these rows of a history (in order of time) added."""
     if not len(rows):
-        return tables or empty_tables(config)
-    return tables_of_log(
+        return counts or empty_counts(config)
+    return counts_of_log(
         history.offsets,
         history.time,
         history.item,
@@ -41,17 +41,17 @@ def count_tables(
         history.debut,
         rows,
         config,
-        tables,
+        counts,
     )
 
 
-def item_space(model: LearnedModel, data: Material, tables: ItemTables) -> ItemIndex:
+def item_space(model: LearnedModel, data: Material, counts: ItemCounts) -> ItemIndex:
     """All items of the history, those with events as candidates."""
     history = data.history
     towers = model.towers(history.item_keys, data.log.vectors)
     candidates = np.flatnonzero(np.bincount(data.log.item, minlength=len(history.items)) > 0)
     return ItemIndex(
-        history.item_keys, towers, candidates, history.item_scenario, tuple(history.scenarios), tables
+        history.item_keys, towers, candidates, history.item_scenario, tuple(history.scenarios), counts
     )
 
 
@@ -77,7 +77,7 @@ def requests_at(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RequestBlock:
-    """Some queries of a time whose users have states, as requests, and the items as tables knew them then."""
+    """Some queries of a time whose users have states, as requests, and the items as counts knew them then."""
 
     queries: Queries
     requests: Requests
@@ -91,12 +91,12 @@ class RequestBlock:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Later:
-    """Rows to be foreseen, and the items with tables of all that came before them."""
+    """Rows to be foreseen, and the items with counts of all that came before them."""
 
     rows: I64
     space: ItemIndex
     progressive: bool
-    """what happened before a part is in its tables; else they stay"""
+    """what happened before a part is in its counts; else they stay"""
     states: dict[int, bytes] = field(default_factory=dict, repr=False)
     """packed, by row of the log; users without earlier events have none"""
     asked: set[int] = field(default_factory=set, repr=False)
@@ -119,7 +119,7 @@ class Later:
 
 
 def last_part_of(
-    data: Material, rows: I64, space: ItemIndex, tables: TablesConfig, share: float
+    data: Material, rows: I64, space: ItemIndex, counts: CountsConfig, share: float
 ) -> Later | None:
     """The last `share` of the time of training rows (in order of time); None where there is none."""
     time = data.history.time[rows]
@@ -128,11 +128,11 @@ def last_part_of(
     part = np.sort(rows[begin:])
     if not share or not begin or not len(part):
         return None
-    return Later(part, space.at(count_tables(data.history, rows[:begin], tables)), True)
+    return Later(part, space.at(count_rows(data.history, rows[:begin], counts)), True)
 
 
 def request_blocks(
-    data: Material, later: Later, model: LearnedModel, tables: TablesConfig, config: TrainConfig, count: int
+    data: Material, later: Later, model: LearnedModel, counts: CountsConfig, config: TrainConfig, count: int
 ) -> Iterator[RequestBlock]:
     """About `count` queries, open ones and (where there are scenarios) ones that name one, in order of time."""
     history = data.history
@@ -140,7 +140,7 @@ def request_blocks(
     sampled = _drawn(data, later, config, count)
     times = history.time[later.rows]
     begin, end = float(times.min()), float(times.max())
-    edges = np.linspace(begin, end, config.table_blocks + 1)[1:-1] if later.progressive else np.zeros(0)
+    edges = np.linspace(begin, end, config.count_blocks + 1)[1:-1] if later.progressive else np.zeros(0)
     order = np.argsort(history.time, kind="stable")
     ordered = history.time[order]
     done = int(np.searchsorted(ordered, begin))
@@ -148,7 +148,7 @@ def request_blocks(
     for first, last in zip([begin, *edges.tolist()], [*edges.tolist(), np.inf], strict=True):
         if later.progressive:
             upto = int(np.searchsorted(ordered, first))
-            space = space.at(count_tables(history, order[done:upto], tables, space.tables))
+            space = space.at(count_rows(history, order[done:upto], counts, space.counts))
             done = max(done, upto)
         for part in sampled:
             inside = np.flatnonzero((part.time >= first) & (part.time < last))

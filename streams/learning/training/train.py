@@ -1,4 +1,4 @@
-"""Training of a model on a log: states, network, tables and mixture, one after the other."""
+"""Training of a model on a log: states, network, counts and mixture, one after the other."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from streams.learning.training.material import Material
 from streams.learning.training.network import Tell, model_of, network_of, positions
 from streams.learning.training.requests_at import (
     Later,
-    count_tables,
+    count_rows,
     item_space,
     last_part_of,
     request_blocks,
 )
 from transfer.arrays import I64
 from transfer.config import InterestConfig
-from transfer.counts.config import TablesConfig
+from transfer.counts.config import CountsConfig
 from transfer.learned.item_index import ItemIndex
 from transfer.learned.model import LearnedModel
 from transfer.training.config import TrainConfig
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class TrainedModel:
-    """A model, the settings of its tables, and what there is to say of its training."""
+    """A model, the settings of its counts, and what there is to say of its training."""
 
     model: LearnedModel
-    tables: TablesConfig
+    counts: CountsConfig
     encoder: str
     report: dict[str, Any] = field(default_factory=dict)
 
@@ -61,7 +61,7 @@ class MixtureData:
     served: LearnedModel
     """the same or, refitted, one whose network has learned the validation part too"""
     space: ItemIndex
-    """with tables as after the training rows"""
+    """with counts as after the training rows"""
     later: Later
     """the validation rows"""
     counted: Mixture
@@ -76,7 +76,7 @@ def train(
     rows: I64,
     validation: I64,
     interest: InterestConfig,
-    tables: TablesConfig,
+    counts: CountsConfig,
     config: TrainConfig,
     *,
     progressive: bool = True,
@@ -86,7 +86,7 @@ def train(
 ) -> TrainedModel:
     """Train on history rows `rows`, stop and weigh components by rows `validation`, all of them later than a user's `rows`.
 
-    progressive: tables go on through the validation part, as the daemon's do; else they stay as after `rows`. Only then is
+    progressive: counts go on through the validation part, as the daemon's do; else they stay as after `rows`. Only then is
     the network refitted in the end (`TrainConfig.refit`): weights of the mixture are those found with the network that had not
     seen the validation part.
 
@@ -98,14 +98,14 @@ def train(
         rows,
         validation,
         interest,
-        tables,
+        counts,
         config,
         progressive=progressive,
         logs=logs,
         bar=bar,
         tell=tell,
     )
-    return weigh(ready, data, tables, config, tell)
+    return weigh(ready, data, counts, config, tell)
 
 
 def prepare_mixture(
@@ -113,7 +113,7 @@ def prepare_mixture(
     rows: I64,
     validation: I64,
     interest: InterestConfig,
-    tables: TablesConfig,
+    counts: CountsConfig,
     config: TrainConfig,
     *,
     progressive: bool = True,
@@ -140,20 +140,20 @@ def prepare_mixture(
         report["refit"] = refit["network"]
     del found
     history = data.history
-    counted = count_tables(history, rows, tables)
-    tell(f"tables: {counted.pairs} transitions")
+    counted = count_rows(history, rows, counts)
+    tell(f"counts: {counted.pairs} transitions")
     space = item_space(model, data, counted)
     later = Later(validation, space, progressive)
     before = (
-        last_part_of(data, rows, space, tables, config.mixture_earlier_share) if progressive else None
+        last_part_of(data, rows, space, counts, config.mixture_earlier_share) if progressive else None
     ) or later
-    judged = _judged(data, before, model, tables, config, None)
-    mixture, curve = fit_counted(_mixture_config(model, tables, config), judged, config)
+    judged = _judged(data, before, model, counts, config, None)
+    mixture, curve = fit_counted(_mixture_config(model, counts, config), judged, config)
     del judged
     later.remember(data, interest, config, [config.pool_queries, config.mixture_queries])
     found_cases = (
         case
-        for part in request_blocks(data, later, model, tables, config, config.pool_queries)
+        for part in request_blocks(data, later, model, counts, config, config.pool_queries)
         for case in cases(part.requests, part.queries.target_offsets, part.target, part.space, mixture)
     )
     foreseen = evidence(found_cases, config, len(space.candidates))
@@ -163,7 +163,7 @@ def prepare_mixture(
 
 
 def weigh(
-    ready: MixtureData, data: Material, tables: TablesConfig, config: TrainConfig, tell: Tell | None = None
+    ready: MixtureData, data: Material, counts: CountsConfig, config: TrainConfig, tell: Tell | None = None
 ) -> TrainedModel:
     """The mixture on top of a trained network."""
     from transfer.learned.mixture import Mixture
@@ -172,7 +172,7 @@ def weigh(
 
     tell = tell or (lambda line: None)
     model = ready.model
-    mixture = Mixture(_mixture_config(model, tables, config))
+    mixture = Mixture(_mixture_config(model, counts, config))
     mixture.load_state_dict(ready.counted.state_dict())
     report = ready.report | {"train": config.model_dump(mode="json")}
     if ready.foreseen.cases:
@@ -183,7 +183,7 @@ def weigh(
                 f"(likeliest {row['ndcg_of_likeliest']:.4f}), loss {row['loss']:.4f} ({row['loss_of_likeliest']:.4f})"
             )
     report["mixture"] = fit_mixture(
-        mixture, _judged(data, ready.later, model, tables, config, mixture), config
+        mixture, _judged(data, ready.later, model, counts, config, mixture), config
     )
     best = min(row["validation_loss"] for row in report["mixture"])
     tell(f"mixture: validation loss {best:.4f} after {len(report['mixture'])} epochs")
@@ -198,14 +198,14 @@ def weigh(
         encode_names=data.names,
         name_source=data.name_source,
     )
-    return TrainedModel(trained, tables, data.encoder.fingerprint, report)
+    return TrainedModel(trained, counts, data.encoder.fingerprint, report)
 
 
 def _judged(
     data: Material,
     later: Later,
     model: LearnedModel,
-    tables: TablesConfig,
+    counts: CountsConfig,
     config: TrainConfig,
     mixture: Mixture | None,
 ) -> Judged:
@@ -213,20 +213,20 @@ def _judged(
 
     found = [
         judged(part.requests, part.queries.target_offsets, part.target, part.space, mixture)
-        for part in request_blocks(data, later, model, tables, config, config.mixture_queries)
+        for part in request_blocks(data, later, model, counts, config, config.mixture_queries)
     ]
     if not found:
         raise TrainingError("the validation part holds no event of a known user; give a longer log")
     return join_judged(found)
 
 
-def _mixture_config(model: LearnedModel, tables: TablesConfig, config: TrainConfig) -> MixtureConfig:
+def _mixture_config(model: LearnedModel, counts: CountsConfig, config: TrainConfig) -> MixtureConfig:
     from transfer.learned.requests import mixture_config
 
     return mixture_config(
         model.config.horizons,
         model.config.actions,
-        len(tables.half_lives_s),
+        len(counts.half_lives_s),
         config.places,
         hidden=config.mixture_hidden,
         use_again=config.use_again,

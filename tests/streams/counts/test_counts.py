@@ -1,4 +1,4 @@
-"""The tables of a store: the same from the stream and from a replay, kept over restarts, none overwritten."""
+"""The counts of a store: the same from the stream and from a replay, kept over restarts, none overwritten."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from sinks.errors import StoreMismatch, StoreUnavailable
 from sinks.leases import STALE_S, CollectionLeases
 from sinks.points import item_key
 from sinks.protocols import Store
-from streams.counts.counts import CONFIG_BLOB, SLOTS, TableCounts, read_tables
+from streams.counts.counts import CONFIG_BLOB, SLOTS, CountsBuffer, read_counts
 from streams.counts.sequences import batch_sequences
-from streams.counts.slot import HEADS, TableSlot
+from streams.counts.slot import HEADS, CountsSlot
 from streams.event_log.log import open_logs
 from streams.files.mapping import parse_mapping
 from streams.ingest.ingest import APPLIED
@@ -28,23 +28,23 @@ from streams.ingest.pipeline import event_terms
 from streams.metrics import Metrics
 from streams.replay.replay import replay
 from streams.settings import Settings
-from streams.worker.counts_writer import TableWrites
+from streams.worker.counts_writer import CountsWriter
 from streams.workspace.workspace import Workspace, open_workspace
+from support.data.counted_events import NAMES, SMALL, Step, assert_counts, assert_same, sequences
 from support.data.event_columns import NOW, columns_of, event
-from support.data.table_events import NAMES, SMALL, Step, assert_counts, assert_same, sequences
 from support.fakes.lane_story import Worker, batch, in_lanes
 from support.qdrant_server import QdrantServer
 from transfer.config import InterestConfig
-from transfer.counts.config import TablesConfig
-from transfer.counts.counts import ItemTables, empty_tables
+from transfer.counts.config import CountsConfig
+from transfer.counts.counts import ItemCounts, empty_counts
 from transfer.counts.reading import item_shares, neighbours
 from transfer.counts.steps import steps_of
 from transfer.counts.sums import merge_counts, observe, sum_steps
-from transfer.errors import TablesFormatError
+from transfer.errors import CountsFormatError
 from transfer.state.states import empty_states
 from transfer.state.update import apply_events
 
-SETTINGS = Settings(tables=SMALL)
+SETTINGS = Settings(counts=SMALL)
 START = NOW - 86400
 
 
@@ -92,14 +92,14 @@ def write_log(path: Path, steps: Sequence[Step]) -> Path:
     return path
 
 
-def replayed(workspace: Workspace, path: Path, batch_rows: int = 64) -> ItemTables:
+def replayed(workspace: Workspace, path: Path, batch_rows: int = 64) -> ItemCounts:
     replay(workspace, open_logs([path], parse_mapping(""), now=NOW, batch_rows=batch_rows))
-    return read_tables(workspace.store)
+    return read_counts(workspace.store)
 
 
 @pytest.mark.parametrize("size", [1, 7, 400])
 def test_rings_give_what_the_whole_history_gives(tmp_path: Path, size: int) -> None:
-    """Counted from the users' rings, in any batches and with late events, the tables are those of the definition."""
+    """Counted from the users' rings, in any batches and with late events, the counts are those of the definition."""
     steps = list(some_steps(150, size))
     shuffled = random.Random(size).sample(steps, len(steps)) if size < 100 else steps
     number = {id(step): n for n, step in enumerate(steps)}
@@ -107,10 +107,10 @@ def test_rings_give_what_the_whole_history_gives(tmp_path: Path, size: int) -> N
         for begin in range(0, len(shuffled), size):
             rows = [as_event(step, number[id(step)]) for step in shuffled[begin : begin + size]]
             workspace.ingest.apply(columns_of(rows, offsets=range(begin, begin + len(rows))))
-        assert workspace.tables is not None
-        workspace.tables.write()
+        assert workspace.counts is not None
+        workspace.counts.write()
         batches = [as_counted(shuffled[begin : begin + size]) for begin in range(0, len(shuffled), size)]
-        assert_counts(read_tables(workspace.store), batches, SMALL)
+        assert_counts(read_counts(workspace.store), batches, SMALL)
 
 
 def test_text_alone_is_no_step() -> None:
@@ -123,17 +123,17 @@ def test_text_alone_is_no_step() -> None:
         Step(0, 4.0, 3, 0),
     ]
     interest = InterestConfig(dim=2)
-    states, tables = empty_states(1, interest), empty_tables(SMALL)
+    states, counts = empty_states(1, interest), empty_counts(SMALL)
     one = np.ones((1, 2), np.float32)
     for number, step in enumerate(steps):
         columns = columns_of([as_event(step, number)], offsets=[number])
         keys = np.array([item_key(item) for item in columns.items], np.uint64)
         found = batch_sequences(columns, states, keys, np.ones(1, np.bool_), interest.ring, SMALL)
         if found is not None:
-            tables = merge_counts(tables, observe(found, SMALL), SMALL)
+            counts = merge_counts(counts, observe(found, SMALL), SMALL)
         terms = event_terms(columns, keys, one[: len(keys)], one[: len(columns.texts)])
         states, _ = apply_events(states, terms, interest)
-    assert_counts(tables, [as_counted(steps)], SMALL)
+    assert_counts(counts, [as_counted(steps)], SMALL)
 
 
 def test_an_event_older_than_a_full_ring_counts_for_the_shares_alone(tmp_path: Path) -> None:
@@ -143,15 +143,15 @@ def test_an_event_older_than_a_full_ring_counts_for_the_shares_alone(tmp_path: P
         on_time = [event("u", f"i{n}", at=10.0 * n) for n in range(1, 6)]
         workspace.ingest.apply(columns_of(on_time))
         workspace.ingest.apply(columns_of([event("u", "late", at=0.0)], offsets=[9]))
-        assert workspace.tables is not None
-        workspace.tables.write()
+        assert workspace.counts is not None
+        workspace.counts.write()
         late = np.array([item_key("late")], np.uint64)
-        tables = read_tables(workspace.store)
-        assert item_shares(tables, late)[0, [2, 5]] == pytest.approx([1 / 6, 1 / 6])
-        assert not len(neighbours(tables, late).items)
+        counts = read_counts(workspace.store)
+        assert item_shares(counts, late)[0, [2, 5]] == pytest.approx([1 / 6, 1 / 6])
+        assert not len(neighbours(counts, late).items)
 
 
-def test_the_daemon_and_a_replay_of_its_log_give_the_same_tables(tmp_path: Path) -> None:
+def test_the_daemon_and_a_replay_of_its_log_give_the_same_counts(tmp_path: Path) -> None:
     """The lanes count what a replay of the same events counts, up to rounding; a second replay adds nothing."""
     steps = some_steps(240)
     with opened(tmp_path / "replayed") as workspace:
@@ -162,7 +162,7 @@ def test_the_daemon_and_a_replay_of_its_log_give_the_same_tables(tmp_path: Path)
     with opened(tmp_path / "live") as workspace:
 
         async def story(worker: Worker) -> None:
-            writes = TableWrites(workspace.tables, every_s=0.02)
+            writes = CountsWriter(workspace.counts, every_s=0.02)
             running = asyncio.create_task(writes.run())
             for begin in range(0, len(steps), 30):
                 rows = [as_event(step, begin + n) for n, step in enumerate(steps[begin : begin + 30])]
@@ -172,7 +172,7 @@ def test_the_daemon_and_a_replay_of_its_log_give_the_same_tables(tmp_path: Path)
             await writes.finish(10.0)
 
         in_lanes(workspace, story)
-        assert_same(read_tables(workspace.store), expected)
+        assert_same(read_counts(workspace.store), expected)
         assert workspace.metrics.registry.get_sample_value(
             "driftline_table_writes_total", {"outcome": "written"}
         )
@@ -191,11 +191,11 @@ def test_a_restart_goes_on(tmp_path: Path) -> None:
             async def story(worker: Worker, begin: int = begin, end: int = end) -> None:
                 rows = [as_event(step, begin + n) for n, step in enumerate(steps[begin:end])]
                 await worker.through(batch(*rows, first=begin))
-                counts = worker.lanes._work.workspace.tables
-                await TableWrites(counts, 60.0).finish(10.0)
+                counts = worker.lanes._work.workspace.counts
+                await CountsWriter(counts, 60.0).finish(10.0)
 
             in_lanes(workspace, story)
-            found = read_tables(workspace.store)
+            found = read_counts(workspace.store)
     assert_same(found, expected)
 
 
@@ -214,13 +214,13 @@ def test_processes_never_overwrite_each_other(tmp_path: Path) -> None:
             for at, workspace in enumerate((one, two, three)):
                 columns = columns_of([rows[3 * n + at]], offsets=[n], source=f"log/{at}")
                 workspace.ingest.apply(columns)
-                assert workspace.tables is not None
-                workspace.tables.write()
+                assert workspace.counts is not None
+                workspace.counts.write()
         truth.ingest.apply(columns_of(rows))
-        assert truth.tables is not None
-        truth.tables.finish()
+        assert truth.counts is not None
+        truth.counts.finish()
         assert len(one.store.get_blobs(HEADS)) == 3
-        assert_same(read_tables(one.store), read_tables(truth.store))
+        assert_same(read_counts(one.store), read_counts(truth.store))
 
 
 @pytest.mark.server
@@ -238,15 +238,15 @@ def test_events_that_several_writers_prepare_are_counted_once(tmp_path: Path) ->
         assert one.metrics.refused_writes._value.get() + two.metrics.refused_writes._value.get() > 0
         truth.ingest.apply(columns_of(rows))
         for workspace in (one, two, truth):
-            assert workspace.tables is not None
-            workspace.tables.finish()
-        assert_same(read_tables(one.store), read_tables(truth.store))
+            assert workspace.counts is not None
+            workspace.counts.finish()
+        assert_same(read_counts(one.store), read_counts(truth.store))
 
 
 @pytest.mark.server
 @pytest.mark.parametrize("applied", [False, True])
 def test_a_write_without_an_answer_is_counted_once(tmp_path: Path, applied: bool) -> None:
-    """Whether it was carried out or not, its events count as applied, and the tables have them once."""
+    """Whether it was carried out or not, its events count as applied, and the counts have them once."""
     with (
         QdrantServer(tmp_path / "q") as server,
         opened(server.url) as workspace,
@@ -262,46 +262,46 @@ def test_a_write_without_an_answer_is_counted_once(tmp_path: Path, applied: bool
             assert applying.run().code.tolist() == [APPLIED] * 6
         truth.ingest.apply(columns_of(rows))
         for opened_one in (workspace, truth):
-            assert opened_one.tables is not None
-            opened_one.tables.finish()
-        assert_same(read_tables(workspace.store), read_tables(truth.store))
+            assert opened_one.counts is not None
+            opened_one.counts.finish()
+        assert_same(read_counts(workspace.store), read_counts(truth.store))
 
 
 @pytest.mark.server
 def test_a_slot_that_was_taken_away_costs_another_one_and_no_count(tmp_path: Path) -> None:
     """A process that was frozen for longer than its lease goes on in another slot; what it had written stays."""
     with QdrantServer(tmp_path / "q") as server, opened(server.url) as one, opened(server.url) as two:
-        frozen = TableCounts(one.store, SMALL, Metrics())
+        frozen = CountsBuffer(one.store, SMALL, Metrics())
         frozen.count(steps_for_slot(1, 2))
         frozen.write()
         (slot,) = one.store.get_blobs(HEADS)
         later = CollectionLeases(two.store.leases._meta, now=lambda: time.time() + 2 * STALE_S)  # type: ignore[attr-defined]
         taken = later.take(SLOTS)
         assert slot.endswith(f"/{taken.name}")
-        successor = TableSlot(two.store, taken, SMALL)
+        successor = CountsSlot(two.store, taken, SMALL)
         successor.add(sum_steps([steps_for_slot(3, 4)], SMALL))
         frozen.count(steps_for_slot(5, 6))
         frozen.write()
         assert len(one.store.get_blobs(HEADS)) == 2
         expected = sum_steps([steps_for_slot(*pair) for pair in ((1, 2), (3, 4), (5, 6))], SMALL)
-        assert_same(read_tables(one.store), expected)
+        assert_same(read_counts(one.store), expected)
 
 
 def test_a_growing_slot_is_joined_and_split_in_blobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However large the tables grow, what is read is the sum of what was added, after every single write."""
+    """However large the counts grow, what is read is the sum of what was added, after every single write."""
     monkeypatch.setattr(streams.counts.slot, "PART_BYTES", 300)
     monkeypatch.setattr(streams.counts.slot, "SMALL_BYTES", 400)
     rng = random.Random(5)
     with opened(tmp_path / "s") as workspace:
-        counts = TableCounts(workspace.store, SMALL, Metrics())
-        expected = empty_tables(SMALL)
+        counts = CountsBuffer(workspace.store, SMALL, Metrics())
+        expected = empty_counts(SMALL)
         generations = set()
         for number in range(25):
             added = steps_for_slot(*(rng.randrange(1, 40) for _ in range(6)), time=10.0 * number)
             expected = merge_counts(expected, sum_steps([added], SMALL), SMALL)
             counts.count(added)
             counts.write()
-            assert_same(read_tables(workspace.store), expected)
+            assert_same(read_counts(workspace.store), expected)
             (head,) = map(json.loads, workspace.store.get_blobs(HEADS).values())
             generations.add(head["generation"])
         assert len(generations) > 2 and head["parts"] > 2
@@ -332,8 +332,8 @@ def test_a_write_that_fails_anywhere_is_made_good_by_the_next(
     """Whichever request is not answered, whether it was applied or not: nothing is lost or counted twice."""
     monkeypatch.setattr(streams.counts.slot, "SMALL_BYTES", 300)
     with opened(tmp_path / "s") as workspace:
-        counts = TableCounts(Failing(workspace.store, at, applied), SMALL, Metrics())  # type: ignore[arg-type]
-        expected = empty_tables(SMALL)
+        counts = CountsBuffer(Failing(workspace.store, at, applied), SMALL, Metrics())  # type: ignore[arg-type]
+        expected = empty_counts(SMALL)
         for number in range(5):
             added = steps_for_slot(number + 1, number + 2, number + 20, time=10.0 * number)
             expected = merge_counts(expected, sum_steps([added], SMALL), SMALL)
@@ -342,55 +342,55 @@ def test_a_write_that_fails_anywhere_is_made_good_by_the_next(
                 counts.write()
             except StoreUnavailable:
                 counts.write()
-            assert_same(read_tables(workspace.store), expected)
+            assert_same(read_counts(workspace.store), expected)
 
 
 def test_a_crash_loses_no_more_than_was_not_written(tmp_path: Path) -> None:
     """After a process that never got to its last write, the next one goes on with what was written, in the same slot."""
     with opened(tmp_path / "s") as workspace:
         workspace.ingest.apply(columns_of([("u", "a"), ("u", "b")]))
-        assert workspace.tables is not None
-        workspace.tables.write()
+        assert workspace.counts is not None
+        workspace.counts.write()
         workspace.ingest.apply(columns_of([event("u", "c", at=5.0)], offsets=[2]))
     with opened(tmp_path / "s") as workspace:
         workspace.ingest.apply(columns_of([event("u", "d", at=9.0)], offsets=[3]))
-        assert workspace.tables is not None
-        workspace.tables.write()
+        assert workspace.counts is not None
+        workspace.counts.write()
         keys = np.array([item_key(name) for name in "abcd"], np.uint64)
         np.testing.assert_allclose(
-            item_shares(read_tables(workspace.store), keys)[:, -1], [1 / 3, 1 / 3, 0, 1 / 3]
+            item_shares(read_counts(workspace.store), keys)[:, -1], [1 / 3, 1 / 3, 0, 1 / 3]
         )
         assert len(workspace.store.get_blobs(HEADS)) == 1
 
 
-def test_damaged_tables_are_refused_by_name(tmp_path: Path) -> None:
+def test_damaged_counts_are_refused_by_name(tmp_path: Path) -> None:
     """A damaged blob is an error that says what to do, for readers and for whoever would add to it."""
     with opened(tmp_path / "s") as workspace:
-        assert workspace.tables is not None
-        workspace.tables.count(steps_for_slot(1, 2))
-        workspace.tables.finish()
+        assert workspace.counts is not None
+        workspace.counts.count(steps_for_slot(1, 2))
+        workspace.counts.finish()
         (slot,) = workspace.store.get_blobs(HEADS)
         recent = f"tables/{slot.rpartition('/')[2]}/recent"
         blob = workspace.store.get_blob(recent)
         assert blob is not None
         workspace.store.put_blob(recent, blob[:-3] + b"abc")
-        with pytest.raises(TablesFormatError, match="damaged"):
-            read_tables(workspace.store)
-        again = TableCounts(workspace.store, SMALL, Metrics())
+        with pytest.raises(CountsFormatError, match="damaged"):
+            read_counts(workspace.store)
+        again = CountsBuffer(workspace.store, SMALL, Metrics())
         again.count(steps_for_slot(1, 2))
-        with pytest.raises(TablesFormatError, match="damaged"):
+        with pytest.raises(CountsFormatError, match="damaged"):
             again.write()
 
 
-def test_tables_of_another_release_are_refused_before_anything_is_counted(tmp_path: Path) -> None:
-    """Those of version 1 did not say so; without tables the store opens."""
+def test_counts_of_another_release_are_refused_before_anything_is_counted(tmp_path: Path) -> None:
+    """Those of version 1 did not say so; without counts the store opens."""
     with opened(tmp_path / "s") as workspace:
         kept = json.loads(workspace.store.get_blob(CONFIG_BLOB) or b"")
         del kept["version"]
         workspace.store.put_blob(CONFIG_BLOB, json.dumps(kept).encode())
-    with pytest.raises(StoreMismatch, match=r"have version 1, this release counts 2.*tables\.keep = false"):
+    with pytest.raises(StoreMismatch, match=r"have version 1, this release counts 2.*counts\.keep = false"):
         opened(tmp_path / "s")
-    opened(tmp_path / "s", Settings(tables=TablesConfig(keep=False))).close()
+    opened(tmp_path / "s", Settings(counts=CountsConfig(keep=False))).close()
 
 
 def test_other_settings_are_refused_before_anything_is_counted(tmp_path: Path) -> None:
@@ -398,12 +398,12 @@ def test_other_settings_are_refused_before_anything_is_counted(tmp_path: Path) -
     with opened(tmp_path / "s") as workspace:
         assert workspace.store.get_blob(CONFIG_BLOB) is not None
     with pytest.raises(
-        StoreMismatch, match=r"tables\.pair_window is 2 there and 5 here.*tables\.keep = false"
+        StoreMismatch, match=r"counts\.pair_window is 2 there and 5 here.*counts\.keep = false"
     ):
-        opened(tmp_path / "s", Settings(tables=SMALL.model_copy(update={"pair_window": 5})))
-    opened(tmp_path / "s", Settings(tables=SMALL.model_copy(update={"max_pairs": 7}))).close()
-    without = Settings(tables=TablesConfig(keep=False))
+        opened(tmp_path / "s", Settings(counts=SMALL.model_copy(update={"pair_window": 5})))
+    opened(tmp_path / "s", Settings(counts=SMALL.model_copy(update={"max_pairs": 7}))).close()
+    without = Settings(counts=CountsConfig(keep=False))
     with opened(tmp_path / "s", without) as workspace:
-        assert workspace.tables is None
+        assert workspace.counts is None
         replayed(workspace, write_log(tmp_path / "log.jsonl", some_steps(20)))
-        assert not len(read_tables(workspace.store).items)
+        assert not len(read_counts(workspace.store).items)

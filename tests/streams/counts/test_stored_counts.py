@@ -6,12 +6,12 @@ import json
 import struct
 from pathlib import Path
 
-from streams.counts.counts import CONFIG_BLOB, TableCounts, read_tables
+from streams.counts.counts import CONFIG_BLOB, CountsBuffer, read_counts
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.workspace.workspace import open_workspace
-from support.data.table_events import SMALL, Step, assert_counts, sequences
-from transfer.counts.config import TablesConfig
+from support.data.counted_events import SMALL, Step, assert_counts, sequences
+from transfer.counts.config import CountsConfig
 from transfer.counts.steps import steps_of
 
 WRITTEN = [Step(0, 0.0, 1, 0), Step(0, 10.0, 2, 1)]
@@ -30,27 +30,27 @@ PACKED = bytes.fromhex(
 
 def test_a_store_that_an_earlier_build_wrote_opens_and_is_added_to(tmp_path: Path) -> None:
     """Its blobs are found under the names that they have, are read, and agree with the same settings of today."""
-    settings = Settings(tables=SMALL)
+    settings = Settings(counts=SMALL)
     with open_workspace(str(tmp_path / "s"), settings, create=True) as workspace:
         assert workspace.store.get_blob("tables/config") == CONFIG.encode()
         workspace.store.put_blob("tables/slots/0", b'{"generation":3,"parts":1,"n_bytes":138}')
         workspace.store.put_blob("tables/0/1/0", struct.pack("<Q", 3) + PACKED)
-        assert_counts(read_tables(workspace.store), [WRITTEN], SMALL)
+        assert_counts(read_counts(workspace.store), [WRITTEN], SMALL)
     with open_workspace(str(tmp_path / "s"), settings, create=False) as workspace:
-        mine = TableCounts(workspace.store, SMALL, Metrics())
+        mine = CountsBuffer(workspace.store, SMALL, Metrics())
         steps = steps_of(sequences([], ADDED), SMALL)
         assert steps is not None
         mine.count(steps)
         mine.finish()
-        assert_counts(read_tables(workspace.store), [WRITTEN, ADDED], SMALL)
+        assert_counts(read_counts(workspace.store), [WRITTEN, ADDED], SMALL)
         assert workspace.store.get_blob("tables/0/1/0") == struct.pack("<Q", 3) + PACKED
 
 
 def test_settings_keep_their_fingerprints() -> None:
     """Stored counts name the settings that they were counted with by these numbers."""
     assert CONFIG_BLOB == "tables/config"
-    assert TablesConfig().fingerprint() == "f3e73a79c154edd5"
+    assert CountsConfig().fingerprint() == "f3e73a79c154edd5"
     assert SMALL.fingerprint() == "697b69bf894c982d"
     content = json.loads(CONFIG)
     assert content.pop("version") == 2
-    assert TablesConfig.model_validate_json(json.dumps(content)) == SMALL
+    assert CountsConfig.model_validate_json(json.dumps(content)) == SMALL

@@ -79,8 +79,8 @@ def filled(workspace: Workspace, start: int = 0) -> None:
     if not start:
         workspace.catalogue.upsert(ROWS)
     workspace.ingest.apply(events(start))
-    if workspace.tables is not None:
-        workspace.tables.write()
+    if workspace.counts is not None:
+        workspace.counts.write()
 
 
 def refuse(location: str, model: str | Path, config: Path) -> dict[str, object]:
@@ -180,8 +180,8 @@ def test_a_department_is_what_its_events_say(words: str | None, learned: Setting
     with open_workspace(str(tmp_path / "s"), learned, create=True) as workspace:
         workspace.catalogue.upsert(rows)
         workspace.ingest.apply(columns_of(log))
-        assert workspace.tables is not None
-        workspace.tables.write()
+        assert workspace.counts is not None
+        workspace.counts.write()
         for name in DEPARTMENTS:
             found = recommend(workspace, "u1", k=40, scenario=name)
             assert {item.item_id for item in found} == {item for item, home in judged.items() if home == name}

@@ -184,7 +184,7 @@ def test_readers_never_see_a_user_without_a_state(
     assert server.happens is None and [record and record.user_id for record in seen] == [None, "ben"]
 
 
-def test_tables_have_what_was_taken_of_a_write(
+def test_counts_have_what_was_taken_of_a_write(
     server: Interposing, both: tuple[Workspace, Workspace]
 ) -> None:
     """Of a flush in which another process has claimed one user, the others count at once and that one when it was taken."""
@@ -193,14 +193,14 @@ def test_tables_have_what_was_taken_of_a_write(
     rows = [event(user, f"i{number}", at=float(number)) for number, user in enumerate(users)]
     one.ingest.apply(columns_of(rows, source="mine"))
     counted: list[int] = []
-    assert one.tables is not None
-    count = one.tables.count
+    assert one.counts is not None
+    count = one.counts.count
 
     def note(steps: Any) -> None:
         counted.append(len(steps.event))
         count(steps)
 
-    one.tables.count = note  # type: ignore[method-assign]
+    one.counts.count = note  # type: ignore[method-assign]
     server.method = "Upsert"
     server.happens = lambda: two.ingest.apply(one_event(9, "other", 0, user="u3")) and None
     later = [row | {"timestamp": row["timestamp"] + 60.0} for row in rows]

@@ -31,7 +31,7 @@ def some_work(metrics: Metrics) -> None:
     for stage in STAGES:
         metrics.stage.labels(stage).observe(0.004)
     for outcome in ("written", "failed"):
-        metrics.table_writes.labels(outcome).inc()
+        metrics.counts_writes.labels(outcome).inc()
     metrics.unseen_items.inc()
     metrics.users_written.inc(12)
     metrics.scenario_shifts.inc(2)

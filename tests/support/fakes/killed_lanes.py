@@ -92,7 +92,7 @@ def source_of(fetch: LaneBatch) -> str:
 
 def child(run: Run) -> None:
     """Apply what the store does not have, and die on the way."""
-    settings = Settings.model_validate({"daemon": {"user_cache": run.user_cache, "tables_s": 1e6}})
+    settings = Settings.model_validate({"daemon": {"user_cache": run.user_cache, "counts_s": 1e6}})
     reached: Counter[str] = Counter()
 
     def on_step(step: str) -> None:

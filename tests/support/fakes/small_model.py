@@ -27,11 +27,11 @@ def save_small_model(folder: Path, settings: Settings, item_ids: list[str], seed
     vectors = rng.normal(size=(len(keys), interest.dim)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     table = TrainedItems(keys, vectors, np.arange(1, len(keys) + 1))
-    mixture = Mixture(mixture_config(horizons, 3, len(settings.tables.half_lives_s), places=8))
+    mixture = Mixture(mixture_config(horizons, 3, len(settings.counts.half_lives_s), places=8))
     names = {"toys": np.full(interest.dim, interest.dim**-0.5, np.float32)}
     network = TransferNetwork(config, len(keys))
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
     model = LearnedModel(network, mixture, interest, table, names, "untold")
-    save_model(folder, model, settings.tables, {})
+    save_model(folder, model, settings.counts, {})
     return folder

@@ -1,4 +1,4 @@
-"""The tables hold what happened, whatever the order and the batches, and merge by addition."""
+"""The counts hold what happened, whatever the order and the batches, and merge by addition."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.data.table_events import (
+from support.data.counted_events import (
     NAMES,
     SMALL,
     Step,
@@ -20,27 +20,27 @@ from support.data.table_events import (
     sequences,
     step_lists,
 )
-from transfer.counts.config import TablesConfig
-from transfer.counts.counts import NEXT, WINDOW, ItemTables, empty_tables
-from transfer.counts.of_log import tables_of_log
-from transfer.counts.reading import CodedTables, item_shares, neighbours, top
+from transfer.counts.config import CountsConfig
+from transfer.counts.counts import NEXT, WINDOW, ItemCounts, empty_counts
+from transfer.counts.of_log import counts_of_log
+from transfer.counts.reading import CodedCounts, item_shares, neighbours, top
 from transfer.counts.sums import merge_counts, observe, trim
 
 moderate = settings(deadline=None, max_examples=60)
 
 
-def counted(*batches: list[Step], config: TablesConfig = SMALL) -> ItemTables:
+def counted(*batches: list[Step], config: CountsConfig = SMALL) -> ItemCounts:
     """Batch by batch, each with all events before as known ones."""
-    tables, known = empty_tables(config), []
+    counts, known = empty_counts(config), []
     for batch in batches:
-        tables = merge_counts(tables, observe(sequences(known, batch), config), config)
+        counts = merge_counts(counts, observe(sequences(known, batch), config), config)
         known = known + batch
-    return tables
+    return counts
 
 
 @moderate
 @given(step_lists)
-def test_the_tables_hold_what_happened(events: list[Step]) -> None:
+def test_the_counts_hold_what_happened(events: list[Step]) -> None:
     """Counts, transitions and totals are those of a plain reading of the definition."""
     if any(event.item for event in events):
         assert_counts(counted(events), [events], SMALL)
@@ -49,7 +49,7 @@ def test_the_tables_hold_what_happened(events: list[Step]) -> None:
 @moderate
 @given(step_lists, st.randoms(use_true_random=False), st.lists(st.integers(0, 40), max_size=5))
 def test_order_and_batches_are_no_matter(events: list[Step], random, cuts: list[int]) -> None:
-    """Shuffled, so that many events come late and baskets in pieces, and split anywhere: the same tables. (Debuts alone go by
+    """Shuffled, so that many events come late and baskets in pieces, and split anywhere: the same counts. (Debuts alone go by
     the order in which events are applied.)"""
     shuffled = random.sample(events, len(events))
     bounds = [0, *sorted(cuts), len(events)]
@@ -88,16 +88,16 @@ def test_decay_composes(events: list[Step], waits: list[float]) -> None:
 
 def test_a_basket_is_one_step() -> None:
     """What has one timestamp leads to nothing of its own basket, and each of it leads to the next basket."""
-    tables = counted([Step(0, 0.0, 1, 0), Step(0, 0.0, 2, 0), Step(0, 10.0, 3, 0)])
-    found = neighbours(tables, np.array([1, 2, 3, 4], np.uint64))
+    counts = counted([Step(0, 0.0, 1, 0), Step(0, 0.0, 2, 0), Step(0, 10.0, 3, 0)])
+    found = neighbours(counts, np.array([1, 2, 3, 4], np.uint64))
     assert found.items.tolist() == [3, 3] and found.offsets.tolist() == [0, 1, 2, 2, 2]
     assert found.probabilities.tolist() == [[1.0, 1.0], [1.0, 1.0]]
 
 
 def test_next_and_window_are_told_apart() -> None:
     """The basket right before counts in both columns, earlier ones within the window in one, the rest in none."""
-    tables = counted([Step(0, 10.0 * n, n + 1, 0) for n in range(4)])
-    _, pairs = contents(tables)
+    counts = counted([Step(0, 10.0 * n, n + 1, 0) for n in range(4)])
+    _, pairs = contents(counts)
     assert set(pairs) == {(1, 2), (1, 3), (2, 3), (2, 4), (3, 4)}
     assert pairs[1, 3][NEXT] == 0 < pairs[1, 3][WINDOW]
     assert pairs[1, 2][NEXT] == pairs[1, 2][WINDOW] > 0
@@ -105,39 +105,39 @@ def test_next_and_window_are_told_apart() -> None:
 
 def test_shares_are_of_everything_or_of_a_scenario() -> None:
     """Shares sum to one over the items, in all or in a scenario; the unknown has none."""
-    tables = counted([Step(0, 0.0, 1, 0), Step(1, 0.0, 1, 1), Step(1, 0.0, 2, 1), Step(2, 0.0, 2, 1)])
+    counts = counted([Step(0, 0.0, 1, 0), Step(1, 0.0, 1, 1), Step(1, 0.0, 2, 1), Step(2, 0.0, 2, 1)])
     keys = np.array([2, 1, 7], np.uint64)
-    np.testing.assert_allclose(item_shares(tables, keys)[:, 0], [0.5, 0.5, 0.0])
-    np.testing.assert_allclose(item_shares(tables, keys, NAMES[1])[:, 0], [2 / 3, 1 / 3, 0.0])
-    assert not item_shares(tables, keys, "nowhere").any()
-    found, share = top(tables, 1, NAMES[1])
+    np.testing.assert_allclose(item_shares(counts, keys)[:, 0], [0.5, 0.5, 0.0])
+    np.testing.assert_allclose(item_shares(counts, keys, NAMES[1])[:, 0], [2 / 3, 1 / 3, 0.0])
+    assert not item_shares(counts, keys, "nowhere").any()
+    found, share = top(counts, 1, NAMES[1])
     assert found.tolist() == [2] and share.tolist() == pytest.approx([2 / 3])
-    assert top(tables, 5, NAMES[0])[0].tolist() == [1]
+    assert top(counts, 5, NAMES[0])[0].tolist() == [1]
 
 
 def test_debuts_are_first_meetings() -> None:
     """One who comes again and again makes an item popular, but it is met by few; a late event moves no debut."""
     often = [Step(0, 10.0 * n, 1, 0) for n in range(6)]
-    tables = counted(
+    counts = counted(
         [*often, Step(1, 0.0, 2, 0)], [Step(2, 0.0, 2, 1), Step(2, 20.0, 2, 0)], [Step(1, -5.0, 2, 0)]
     )
     keys, horizons = np.array([1, 2], np.uint64), len(SMALL.half_lives_s)
-    np.testing.assert_allclose(item_shares(tables, keys)[:, horizons - 1], [6 / 10, 4 / 10])
-    np.testing.assert_allclose(item_shares(tables, keys)[:, -1], [1 / 3, 2 / 3])
-    np.testing.assert_allclose(item_shares(tables, keys, NAMES[1])[:, -1], [0, 1])
-    assert top(tables, 1)[0].tolist() == [1]
+    np.testing.assert_allclose(item_shares(counts, keys)[:, horizons - 1], [6 / 10, 4 / 10])
+    np.testing.assert_allclose(item_shares(counts, keys)[:, -1], [1 / 3, 2 / 3])
+    np.testing.assert_allclose(item_shares(counts, keys, NAMES[1])[:, -1], [0, 1])
+    assert top(counts, 1)[0].tolist() == [1]
 
 
 def test_a_recent_rise_shows_at_the_short_half_life() -> None:
     """An old favourite leads over all time, what is new leads among the recent."""
-    tables = counted([Step(n, 0.0, 1, 0) for n in range(9)] + [Step(n, 1000.0, 2, 0) for n in range(3)])
-    assert top(tables, 1, horizon=-1)[0].tolist() == [1]
-    assert top(tables, 1, horizon=0)[0].tolist() == [2]
+    counts = counted([Step(n, 0.0, 1, 0) for n in range(9)] + [Step(n, 1000.0, 2, 0) for n in range(3)])
+    assert top(counts, 1, horizon=-1)[0].tolist() == [1]
+    assert top(counts, 1, horizon=0)[0].tolist() == [2]
 
 
 def test_caps_keep_the_heaviest_and_totals_stay_honest() -> None:
     """Above a cap the light ones go; what is left keeps its share of everything that was counted."""
-    config = TablesConfig(
+    config = CountsConfig(
         max_neighbours=2, pair_window=1, half_lives_s=(float("inf"),), pair_half_life_s=float("inf")
     )
     events = [
@@ -170,11 +170,11 @@ def test_a_log_block_by_block_is_the_log_at_once() -> None:
     met: set[tuple[int, int]] = set()
     log = (*log, np.array([first_of(met, (event.user, event.item)) for event in events]))
     rows = np.argsort(time, kind="stable")
-    whole = tables_of_log(*log, rows, SMALL)
+    whole = counts_of_log(*log, rows, SMALL)
     assert_counts(whole, [events], SMALL)
-    some = tables_of_log(*log, rows[:100], SMALL, block=7)
-    assert_same(tables_of_log(*log, rows[100:], SMALL, tables=some, block=13), whole)
-    matrix = CodedTables(whole, keys, NAMES).transitions(NEXT).toarray()
+    some = counts_of_log(*log, rows[:100], SMALL, block=7)
+    assert_same(counts_of_log(*log, rows[100:], SMALL, counts=some, block=13), whole)
+    matrix = CodedCounts(whole, keys, NAMES).transitions(NEXT).toarray()
     found = neighbours(whole, np.array([7], np.uint64))
     np.testing.assert_allclose(
         matrix[13][20 - found.items.astype(int)], found.probabilities[:, NEXT], rtol=1e-6
@@ -182,7 +182,7 @@ def test_a_log_block_by_block_is_the_log_at_once() -> None:
     np.testing.assert_allclose(matrix[13].sum(), 1.0, rtol=1e-5)
     # Some items of the log are missing here, and one of these was never seen; so was the last scenario.
     some_keys, names = np.append(keys[::3], np.uint64(99)), (*NAMES, "unseen")
-    coded = CodedTables(whole, some_keys, names)
+    coded = CodedCounts(whole, some_keys, names)
     for code, name in zip((-1, *range(len(names))), (None, *names), strict=True):
         expected = item_shares(whole, some_keys, name).astype(np.float32)
         np.testing.assert_array_equal(coded.shares(code), expected)
@@ -190,10 +190,10 @@ def test_a_log_block_by_block_is_the_log_at_once() -> None:
 
 
 def test_settings_that_count_otherwise_have_another_fingerprint() -> None:
-    """Half-lives and windows make tables incompatible; caps do not. Infinity survives JSON."""
-    config = TablesConfig()
-    assert TablesConfig.model_validate_json(config.model_dump_json()) == config
-    assert config.fingerprint() != TablesConfig(half_lives_s=(1.0,)).fingerprint()
-    assert config.fingerprint() == TablesConfig(max_counts=5).fingerprint()
+    """Half-lives and windows make counts incompatible; caps do not. Infinity survives JSON."""
+    config = CountsConfig()
+    assert CountsConfig.model_validate_json(config.model_dump_json()) == config
+    assert config.fingerprint() != CountsConfig(half_lives_s=(1.0,)).fingerprint()
+    assert config.fingerprint() == CountsConfig(max_counts=5).fingerprint()
     with pytest.raises(ValueError, match="must ascend"):
-        TablesConfig(half_lives_s=(2.0, 1.0))
+        CountsConfig(half_lives_s=(2.0, 1.0))

@@ -12,7 +12,7 @@ from support.checks.reference_state import Event
 from support.data.interest_events import SMALL, applied, event_lists
 from support.fakes.learned import random_model
 from transfer.config import InterestConfig
-from transfer.counts.config import TablesConfig
+from transfer.counts.config import CountsConfig
 from transfer.errors import ModelError
 from transfer.learned.folder import counts_config_of, load_model, report_of, save_model
 from transfer.names import hashed_names
@@ -79,18 +79,18 @@ def test_a_model_survives_its_folder(tmp_path: Path) -> None:
     """Loaded again it answers alike, under a fingerprint that a change of any weight changes."""
     model = random_model(SMALL)
     states = applied([[event(0, 10.0, "books"), event(1, 20.0, "shoes")]], SMALL)
-    fingerprint = save_model(tmp_path / "model", model, TablesConfig(), {"seed": 7})
+    fingerprint = save_model(tmp_path / "model", model, CountsConfig(), {"seed": 7})
     again = load_model(tmp_path / "model")
     assert again.fingerprint == fingerprint
     # Items are stored in float16.
     np.testing.assert_allclose(again(states).fused, model(states).fused, atol=2e-3)
     assert (
         report_of(tmp_path / "model") == {"seed": 7}
-        and counts_config_of(tmp_path / "model") == TablesConfig()
+        and counts_config_of(tmp_path / "model") == CountsConfig()
     )
     with torch.no_grad():
         next(model.network.parameters()).add_(1e-3)
-    assert save_model(tmp_path / "model", model, TablesConfig(), {"seed": 7}) != fingerprint
+    assert save_model(tmp_path / "model", model, CountsConfig(), {"seed": 7}) != fingerprint
 
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
@@ -100,9 +100,9 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "a.txt").write_text("dear")
     with pytest.raises(ModelError, match="something else"):
-        save_model(tmp_path / "letters", random_model(SMALL), TablesConfig(), {})
+        save_model(tmp_path / "letters", random_model(SMALL), CountsConfig(), {})
     assert (tmp_path / "letters" / "a.txt").read_text() == "dear"
-    save_model(tmp_path / "model", random_model(SMALL), TablesConfig(), {})
+    save_model(tmp_path / "model", random_model(SMALL), CountsConfig(), {})
     (tmp_path / "model" / "model.safetensors").write_bytes(b"\x00" * 100)
     with pytest.raises(ModelError, match="train it again"):
         load_model(tmp_path / "model")

@@ -8,9 +8,9 @@ import torch
 
 from support.fakes.learned import random_model, small_log
 from transfer.config import InterestConfig
-from transfer.counts.config import TablesConfig
-from transfer.counts.of_log import tables_of_log
-from transfer.learned.item_index import TRANSITIONS, ItemIndex, own_table_features
+from transfer.counts.config import CountsConfig
+from transfer.counts.of_log import counts_of_log
+from transfer.learned.item_index import TRANSITIONS, ItemIndex, own_count_features
 from transfer.learned.mixture import Mixture, log_likelihood, segment_logsumexp
 from transfer.learned.pool import BACK_OFF, Pool
 from transfer.learned.ranking import ScenarioCandidates, rank
@@ -26,14 +26,14 @@ from transfer.training.states_at import moments
 from transfer.training.walk import baskets
 
 CONFIG = InterestConfig(dim=8, half_lives_s=(600.0, 86400.0, 2592000.0))
-TABLES = TablesConfig(half_lives_s=(3600.0, float("inf")))
+COUNTS = CountsConfig(half_lives_s=(3600.0, float("inf")))
 
 
 def story(homes: bool, **settings: object) -> tuple[Requests, ItemIndex, Mixture, np.ndarray]:
     """Requests at late baskets of a small log, open ones and ones that name a scenario; items that came next."""
     log = small_log()
     rows = np.arange(len(log))
-    tables = tables_of_log(
+    counts = counts_of_log(
         log.offsets,
         log.time,
         log.item,
@@ -42,7 +42,7 @@ def story(homes: bool, **settings: object) -> tuple[Requests, ItemIndex, Mixture
         log.scenario_names,
         first_of_each([log.user, log.item]),
         rows,
-        TABLES,
+        COUNTS,
     )
     model = random_model(CONFIG)
     torch.manual_seed(1)
@@ -56,7 +56,7 @@ def story(homes: bool, **settings: object) -> tuple[Requests, ItemIndex, Mixture
         np.arange(20),
         home,
         log.scenario_names,
-        tables,
+        counts,
     )
     at = baskets(log)[5::11]
     at = at[at > log.offsets[log.user[at]]]
@@ -69,7 +69,7 @@ def story(homes: bool, **settings: object) -> tuple[Requests, ItemIndex, Mixture
 
 @pytest.mark.parametrize("homes", [True, False])
 def test_probabilities_of_all_items_sum_to_one_at_most(homes: bool) -> None:
-    """What is missing to one is what tables have cut off or said of items that are not candidates."""
+    """What is missing to one is what counts have cut off or said of items that are not candidates."""
     requests, space, mixture, _ = story(homes)
     found = rank(requests, mixture, space, parts=True)
     np.testing.assert_allclose(sum(found.parts.values()), found.scores, atol=1e-6)
@@ -191,10 +191,10 @@ def test_own_items_tell_how_often_people_come_back_to_them() -> None:
     debut = first_of_each([users, item])
     offsets = np.append(0, np.cumsum(np.bincount(users)))
     scenario = np.zeros(12, np.int32)
-    tables = tables_of_log(offsets, time, item, keys, scenario, ("a",), debut, np.arange(12), TABLES)
+    counts = counts_of_log(offsets, time, item, keys, scenario, ("a",), debut, np.arange(12), COUNTS)
     homes = np.full(2, -1, np.int32)
-    space = ItemIndex(keys, np.zeros((2, 4), np.float32), np.arange(2), homes, ("a",), tables)
-    found = own_table_features(space, np.zeros(2, np.int64), np.arange(2), np.full((1, 3), -1))
+    space = ItemIndex(keys, np.zeros((2, 4), np.float32), np.arange(2), homes, ("a",), counts)
+    found = own_count_features(space, np.zeros(2, np.int64), np.arange(2), np.full((1, 3), -1))
     again, once = found[:, TRANSITIONS:]
     np.testing.assert_allclose(again[:2], once[:2], atol=1e-4)
     assert (again[2:] < once[2:] - 0.2).all()

@@ -43,7 +43,7 @@ class Method(Protocol):
     def scores(self, queries: Queries) -> F32:
         """(Q, N) float32, higher is better; N = len(history.items). At most a few hundred queries at once.
 
-        What is particular to the user is read through `seen`, exactly; shared tables are as far as `learn` has come.
+        What is particular to the user is read through `seen`, exactly; shared counts are as far as `learn` has come.
         Items that can't be candidates may have any score. NaN counts as last.
         """
         ...
@@ -78,7 +78,7 @@ class Setup:
     encoder: Path | None = None
     """a fitted item encoder's folder"""
     settings: Settings = field(default_factory=Settings)
-    """of states, tables, encoder and training"""
+    """of states, counts, encoder and training"""
     item_content: Content | None = None
     """content vectors of the history's items as fitting takes them"""
     content: Callable[[], tuple[F32, Bool]] | None = None

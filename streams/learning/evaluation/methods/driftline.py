@@ -14,7 +14,7 @@ from streams.learning.evaluation.methods.base import Setup
 from streams.learning.history import History
 from streams.learning.queries import Queries
 from streams.learning.training.material import Material, material
-from streams.learning.training.requests_at import count_tables, item_space, requests_at, states_before
+from streams.learning.training.requests_at import count_rows, item_space, requests_at, states_before
 from streams.learning.training.train import MixtureData, prepare_mixture, weigh
 from streams.serving.recommend import NEW_TEMPERATURE
 from streams.workspace.scenario_names import name_lookup, names_for_training
@@ -126,7 +126,7 @@ def _codes(history: History, keys: Any) -> I64:
 
 
 LEARNINGS = 3000
-"""In how many parts, at most, tables learn a log as long as the whole: a day's shares are stale half a day later."""
+"""In how many parts, at most, counts learn a log as long as the whole: a day's shares are stale half a day later."""
 
 ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "": {},
@@ -180,16 +180,16 @@ class LearnedMethod:
                 rows,
                 _rows_of(history, validation),
                 settings.interest,
-                settings.tables,
+                settings.counts,
                 whole,
                 progressive=float(validation.time.min()) >= float(history.time[rows].max()),
                 tell=setup.progress,
             )
             if set(self.without) <= set(MIXTURE_ALONE):  # another method may want it; gigabytes on a long log
                 shared[key] = ready
-        done = weigh(ready, data, settings.tables, config, setup.progress)
-        self._model, self._places, self._tables = done.model, config.places, settings.tables
-        self._space: ItemIndex = item_space(done.model, data, ready.space.tables)
+        done = weigh(ready, data, settings.counts, config, setup.progress)
+        self._model, self._places, self._counts = done.model, config.places, settings.counts
+        self._space: ItemIndex = item_space(done.model, data, ready.space.counts)
         self.curve = [(row["epoch"], row["validation_new"]) for row in done.report["network"]]
         if "states" not in shared:
             shared["states"] = _States(data, setup)
@@ -231,8 +231,8 @@ class LearnedMethod:
         self._data = material(history, rows, encoder, content)
         self._model.bind(None, name_lookup(self._model, settings.encoder, encoder))
         self._places = self._model.mixture.config.places
-        self._tables = counts_config_of(setup.model)
-        counted = count_tables(history, rows, self._tables)
+        self._counts = counts_config_of(setup.model)
+        counted = count_rows(history, rows, self._counts)
         self._space = item_space(self._model, self._data, counted)
         self.curve = [(row["epoch"], row["validation_new"]) for row in report.get("network", [])]
         self._states = _States(self._data, setup)
@@ -245,11 +245,11 @@ class LearnedMethod:
             self._setup.shared.setdefault(TRAINED, (self._model, self._data.log.vectors))
 
     def learn(self, rows: I64) -> None:
-        """Tables go on; many events at a time, since merging costs about as much however few they are."""
+        """Counts go on; many events at a time, since merging costs about as much however few they are."""
         self._waiting.append(rows)
         if sum(map(len, self._waiting)) >= self._batch():
             rows = np.concatenate(self._waiting)
-            counted = count_tables(self._data.history, rows, self._tables, self._space.tables)
+            counted = count_rows(self._data.history, rows, self._counts, self._space.counts)
             self._space = self._space.at(counted)
             self._waiting = []
 

@@ -49,7 +49,7 @@ def test_positions_get_half_lives_in_events(tmp_path: Path) -> None:
             log.append({**row(user, item, 0), "timestamp": float(n)})
     proposal = profiled(tmp_path, log).proposal
     assert proposal.half_lives_s[0] <= 3 and 20 <= proposal.half_lives_s[-1] <= 60
-    assert proposal.sections["tables"]["half_lives_s"].value == (float("inf"),)
+    assert proposal.sections["counts"]["half_lives_s"].value == (float("inf"),)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Events for the tables, what they must add up to in plain Python, and how two tables compare."""
+"""Events for the counts, what they must add up to in plain Python, and how two of them compare."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from transfer.counts.config import TablesConfig
-from transfer.counts.counts import NEXT, WINDOW, ItemTables
+from transfer.counts.config import CountsConfig
+from transfer.counts.counts import NEXT, WINDOW, ItemCounts
 from transfer.counts.steps import Sequences
 
-SMALL = TablesConfig(
+SMALL = CountsConfig(
     half_lives_s=(50.0, 400.0, float("inf")), pair_window=2, pair_events=4, pair_half_life_s=300.0
 )
 NAMES = ("books", "games", "music")
@@ -35,7 +35,7 @@ step_lists = st.lists(steps, min_size=1, max_size=40)
 
 
 def sequences(known: Sequence[Step], fresh: Sequence[Step]) -> Sequences:
-    """Both as the tables take them, in order of (user, time)."""
+    """Both as the counts take them, in order of (user, time)."""
     flagged = [(*step, False) for step in known] + [(*step, True) for step in fresh]
     flagged.sort(key=lambda row: row[:2])
     user, time, item, scenario, is_new = zip(*flagged, strict=True)
@@ -64,7 +64,7 @@ Counts = dict[tuple[str, int], np.ndarray]
 Pairs = dict[tuple[int, int], np.ndarray]
 
 
-def reference(batches: Sequence[Sequence[Step]], config: TablesConfig, at: float) -> tuple[Counts, Pairs]:
+def reference(batches: Sequence[Sequence[Step]], config: CountsConfig, at: float) -> tuple[Counts, Pairs]:
     """What the events add up to at a time: counts by (scenario, item), transitions by (from, to).
 
     Batches, as they were applied, matter to debuts alone.
@@ -98,39 +98,39 @@ def reference(batches: Sequence[Sequence[Step]], config: TablesConfig, at: float
     return counts, pairs
 
 
-def decayed(event: Step, config: TablesConfig, at: float) -> np.ndarray:
+def decayed(event: Step, config: CountsConfig, at: float) -> np.ndarray:
     """(H,) what an event counts at a time."""
     weight: np.ndarray = 2.0 ** (-(at - event.time) / config.half_lives)
     return weight
 
 
-def contents(tables: ItemTables) -> tuple[Counts, Pairs]:
-    """The tables by (scenario, item) and (from, to)."""
-    items = tables.items.tolist()
-    counts = {
-        (tables.scenarios[scenario], items[item]): row
+def contents(counts: ItemCounts) -> tuple[Counts, Pairs]:
+    """The counts by (scenario, item) and (from, to)."""
+    items = counts.items.tolist()
+    shares = {
+        (counts.scenarios[scenario], items[item]): row
         for scenario, item, row in zip(
-            tables.share_scenario.tolist(), tables.share_item.tolist(), tables.share_counts, strict=True
+            counts.share_scenario.tolist(), counts.share_item.tolist(), counts.share_counts, strict=True
         )
     }
-    source = np.repeat(np.arange(len(items)), np.diff(tables.pair_offsets)).tolist()
+    source = np.repeat(np.arange(len(items)), np.diff(counts.pair_offsets)).tolist()
     pairs = {
         (items[a], items[b]): row
-        for a, b, row in zip(source, tables.pair_item.tolist(), tables.pair_counts, strict=True)
+        for a, b, row in zip(source, counts.pair_item.tolist(), counts.pair_counts, strict=True)
     }
-    return counts, pairs
+    return shares, pairs
 
 
-def assert_counts(tables: ItemTables, batches: Sequence[Sequence[Step]], config: TablesConfig) -> None:
-    """The tables hold what the events of all batches add up to, and nothing else; totals are the sums of all."""
-    counts, pairs = contents(tables)
-    expected_counts, expected_pairs = reference(batches, config, tables.t_ref)
-    assert_close(counts, expected_counts)
+def assert_counts(counts: ItemCounts, batches: Sequence[Sequence[Step]], config: CountsConfig) -> None:
+    """The counts hold what the events of all batches add up to, and nothing else; totals are the sums of all."""
+    shares, pairs = contents(counts)
+    expected_counts, expected_pairs = reference(batches, config, counts.t_ref)
+    assert_close(shares, expected_counts)
     assert_close(pairs, expected_pairs)
-    for name, total in zip(tables.scenarios, tables.share_totals, strict=True):
+    for name, total in zip(counts.scenarios, counts.share_totals, strict=True):
         expected = sum(row for (scenario, _), row in expected_counts.items() if scenario == name)
         np.testing.assert_allclose(total, expected, rtol=1e-5)
-    for item, total in zip(tables.items.tolist(), tables.pair_totals, strict=True):
+    for item, total in zip(counts.items.tolist(), counts.pair_totals, strict=True):
         expected = sum((row for (source, _), row in expected_pairs.items() if source == item), np.zeros(2))
         np.testing.assert_allclose(total, expected, rtol=1e-5, atol=1e-5)
 
@@ -144,8 +144,8 @@ def assert_close(found: dict, expected: dict) -> None:
         )
 
 
-def assert_same(a: ItemTables, b: ItemTables) -> None:
-    """Two tables are equal up to rounding."""
+def assert_same(a: ItemCounts, b: ItemCounts) -> None:
+    """Two counts are equal up to rounding."""
     assert a.t_ref == b.t_ref
     for found, expected in zip(contents(a), contents(b), strict=True):
         assert_close(found, expected)
