@@ -48,11 +48,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.workloads.drift import CAUSES, F64, I64, KINDS, drifting_users, item_vectors
+from benchmarks.workloads.drift import CAUSES, KINDS, drifting_users, item_vectors
 from benchmarks.workloads.followed import MovingAverage, follow
 from benchmarks.workloads.report import where
 from benchmarks.workloads.takeovers import Judged, joined, judge
 from transfer.analytic.model import AnalyticTransfer
+from transfer.arrays import F64, I64
 from transfer.config import InterestConfig
 from transfer.protocols import TransferModel
 

@@ -4,20 +4,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+
+from encoders.arrays import I64
 
 
 @dataclass(frozen=True, slots=True)
 class TextBatch:
     """One pass of the model."""
 
-    rows: npt.NDArray[np.int64]
+    rows: I64
     """(R,) positions in the input."""
     length: int
     """Padded length, one of the buckets."""
 
 
-def length_buckets(max_length: int) -> npt.NDArray[np.int64]:
+def length_buckets(max_length: int) -> I64:
     """The padded lengths in use, ascending, `max_length` the last: steps of 2, from 32 of 4, 8, 32.
 
     A fixed set bounds the number of tensor shapes, and with it what allocators and kernel caches hold. Steps of 2
@@ -31,8 +32,8 @@ def length_buckets(max_length: int) -> npt.NDArray[np.int64]:
 
 
 def plan_batches(
-    lengths: npt.NDArray[np.int64],
-    buckets: npt.NDArray[np.int64],
+    lengths: I64,
+    buckets: I64,
     tokens_per_batch: int,
     padding_tokens: int,
 ) -> Iterator[TextBatch]:

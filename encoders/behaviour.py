@@ -4,15 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import coo_array, csr_array, dia_array
 
+from encoders.arrays import F32, F64, Bool, Integers
 from encoders.unit import unit_rows
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
-Integers = npt.NDArray[np.integer]
 
 _OVERSAMPLING = 32
 PASSES = 1
@@ -37,7 +32,7 @@ class Behaviour:
     counts: F32
 
     @property
-    def known(self) -> npt.NDArray[np.bool_]:
+    def known(self) -> Bool:
         """(N,) whether the item has a vector."""
         return np.asarray(self.vectors.any(axis=1), np.bool_)
 

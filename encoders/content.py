@@ -5,9 +5,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import xxhash
 
+from encoders.arrays import F32, I64
 from encoders.config import EncoderConfig
 from encoders.prepare import prepare_text
 from encoders.protocols import Encoder
@@ -36,7 +36,7 @@ class ContentEncoder:
         self._config = config
         self._encoder: Encoder = encoder if encoder is not None else TextEncoder(config)
         self._lock = threading.Lock()
-        self._recent: OrderedDict[str, npt.NDArray[np.float32]] = OrderedDict()
+        self._recent: OrderedDict[str, F32] = OrderedDict()
         self._whitening: Whitening | None = None
         self.encoded = 0
         """Distinct texts that went through the model."""
@@ -104,7 +104,7 @@ class ContentEncoder:
             return NO_TEXT
         return xxhash.xxh3_128_hexdigest(f"{self.fingerprint}\n{prepared}".encode())
 
-    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> npt.NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> F32:
         """Texts (N) to (N, dim) float32 unit rows, in the order of the input.
 
         `progress` is told the number of distinct texts done after each part of a long call.
@@ -136,9 +136,7 @@ class ContentEncoder:
         """Fits a whitening on the texts and goes on with it; `fit_encode` without the vectors."""
         return self.fit_encode(texts, progress)[0]
 
-    def fit_encode(
-        self, texts: Sequence[str], progress: Progress | None = None
-    ) -> tuple[Whitening, npt.NDArray[np.float32]]:
+    def fit_encode(self, texts: Sequence[str], progress: Progress | None = None) -> tuple[Whitening, F32]:
         """Fits a whitening on the distinct non-blank texts, goes on with it, and gives all texts' vectors.
 
         One pass of the model for both. Holds (distinct texts, raw_dim) float32 meanwhile.
@@ -158,7 +156,7 @@ class ContentEncoder:
     def _prepare(self, text: str) -> str:
         return prepare_text(text, self._config.max_chars)
 
-    def _distinct(self, texts: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
+    def _distinct(self, texts: Sequence[str]) -> tuple[list[str], I64]:
         place: dict[str, int] = {}
         rows = np.fromiter(
             (place.setdefault(self._prepare(text), len(place)) for text in texts),
@@ -167,7 +165,7 @@ class ContentEncoder:
         )
         return list(place), rows
 
-    def _raw(self, texts: list[str], progress: Progress | None) -> npt.NDArray[np.float32]:
+    def _raw(self, texts: list[str], progress: Progress | None) -> F32:
         raw = np.empty((len(texts), self._encoder.raw_dim), dtype=np.float32)
         for start in range(0, len(texts), _TEXTS_AT_A_TIME):
             part = texts[start : start + _TEXTS_AT_A_TIME]
@@ -178,7 +176,7 @@ class ContentEncoder:
                 progress(start + len(part))
         return raw
 
-    def _remember(self, whitening: Whitening, texts: list[str], vectors: npt.NDArray[np.float32]) -> None:
+    def _remember(self, whitening: Whitening, texts: list[str], vectors: F32) -> None:
         keep = self._config.text_cache
         if not keep:
             return

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from encoders.arrays import F32, I64, U64, Bool
 from encoders.behaviour import Behaviour
 from encoders.config import FitConfig
 from encoders.errors import EncoderMismatch
@@ -29,10 +30,6 @@ from encoders.snapshot import read_snapshot, write_snapshot
 from encoders.unit import unit_rows
 from encoders.unseen import unseen_vectors
 from encoders.whitening import Whitening
-
-F32 = npt.NDArray[np.float32]
-U64 = npt.NDArray[np.uint64]
-Bool = npt.NDArray[np.bool_]
 
 _FORMAT = "driftline-item-encoder"
 _VERSION = 1
@@ -209,7 +206,7 @@ class ItemEncoder:
         own = unseen_vectors([f"{key:016x}" for key in keys.tolist()], self.dim)
         return unit_rows(sure * mapped + np.sqrt(1 - sure * sure) * own)
 
-    def _rows(self, keys: U64) -> npt.NDArray[np.int64]:
+    def _rows(self, keys: U64) -> I64:
         """(N,) row of each key in `keys`, -1 where it has none."""
         if not len(self.keys):
             return np.full(len(keys), -1, np.int64)

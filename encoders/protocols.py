@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
+from encoders.arrays import F32
 
 
 class Encoder(Protocol):
@@ -22,5 +21,5 @@ class Encoder(Protocol):
     def raw_dim(self) -> int:
         """Columns of `encode`'s result."""
 
-    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    def encode(self, texts: Sequence[str]) -> F32:
         """Texts (N) to (N, raw_dim) float32, finite, one row a text; N may be 0."""

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from encoders.arrays import F32, F64, I64, Bool
 from encoders.unit import unit_rows
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
 
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1_000.0, 10_000.0)
 FOLDS = 5
@@ -97,15 +95,15 @@ class _Moments:
         return matrix, y - x @ matrix
 
 
-def _moments(content: F32, target: F32, weight: F64, rows: npt.NDArray[np.bool_]) -> _Moments:
+def _moments(content: F32, target: F32, weight: F64, rows: Bool) -> _Moments:
     x, y, w = content[rows].astype(np.float64), target[rows].astype(np.float64), weight[rows]
     weighted = x * w[:, None]
     return _Moments(float(w.sum()), weighted.sum(axis=0), w @ y, weighted.T @ x, weighted.T @ y)
 
 
-def _folds(content: F32) -> npt.NDArray[np.int64]:
+def _folds(content: F32) -> I64:
     """(N,) the fold of each row, the same for rows of equal content; about equally many distinct contents in each."""
     _, group = np.unique(content, axis=0, return_inverse=True)
     order = np.random.Generator(np.random.Philox(key=FOLDS)).permutation(int(group.max(initial=-1)) + 1)
-    fold: npt.NDArray[np.int64] = order[group.reshape(-1)] % FOLDS
+    fold: I64 = order[group.reshape(-1)] % FOLDS
     return fold

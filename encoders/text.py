@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 import xxhash
 
+from encoders.arrays import F32, I64
 from encoders.batching import length_buckets, plan_batches
 from encoders.config import EncoderConfig
 from encoders.errors import EncoderConfigError, EncoderError
@@ -63,7 +63,7 @@ class TextEncoder:
         """Width of the model's last layer."""
         return hidden_width(self._folder)
 
-    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+    def encode(self, texts: Sequence[str]) -> F32:
         """Texts (N) to (N, raw_dim) float32 unit rows, in the order of the input; equal texts once.
 
         A text without any token (only for tokenizers without special tokens) gets zeros.
@@ -107,7 +107,7 @@ class TextEncoder:
         assert self._loaded is not None
         return self._loaded
 
-    def _encode_distinct(self, texts: list[str], cut: set[str]) -> npt.NDArray[np.float32]:
+    def _encode_distinct(self, texts: list[str], cut: set[str]) -> F32:
         loaded = self._require()
         encodings = loaded.tokenizer.encode_batch_fast(texts)
         lengths = np.fromiter((len(encoding) for encoding in encodings), dtype=np.int64, count=len(texts))
@@ -135,9 +135,7 @@ class TextEncoder:
         np.divide(vectors, norms, out=vectors, where=norms > 0)
         return vectors
 
-    def _forward(
-        self, loaded: LoadedModel, ids: list[list[int]], lengths: npt.NDArray[np.int64], width: int
-    ) -> npt.NDArray[np.float32]:
+    def _forward(self, loaded: LoadedModel, ids: list[list[int]], lengths: I64, width: int) -> F32:
         import torch
 
         mask = np.arange(width) < lengths[:, None]
@@ -155,7 +153,7 @@ class TextEncoder:
             else:
                 weight = attention.to(hidden.dtype)
                 pooled = torch.einsum("rld,rl->rd", hidden, weight) / weight.sum(dim=1, keepdim=True)
-            result: npt.NDArray[np.float32] = pooled.cpu().numpy()
+            result: F32 = pooled.cpu().numpy()
         if result.shape[1] != self.raw_dim:
             raise EncoderConfigError(
                 f"encoder.model: config.json says {self.raw_dim} dimensions, the model gives "

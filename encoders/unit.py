@@ -1,9 +1,8 @@
 """Rows of length 1."""
 
 import numpy as np
-import numpy.typing as npt
 
-F32 = npt.NDArray[np.float32]
+from encoders.arrays import F32
 
 
 def unit_rows(vectors: F32) -> F32:

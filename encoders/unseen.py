@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import xxhash
 
+from encoders.arrays import F32
 
-def unseen_vectors(item_ids: Sequence[str], dim: int) -> npt.NDArray[np.float32]:
+
+def unseen_vectors(item_ids: Sequence[str], dim: int) -> F32:
     """Random unit vectors (N, dim) float32, each a function of its id alone: in any batch, process or version.
 
     Nearly orthogonal to each other, so events on the same unknown item still add up. Philox (Salmon et al.

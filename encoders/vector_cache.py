@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 
 import numpy as np
-import numpy.typing as npt
+
+from encoders.arrays import F32, I64, U64, Bool
 
 _FIRST_ROWS = 1024
 # Evicted together: one pass over the stamps is paid once for so many rows.
@@ -57,9 +58,7 @@ class ItemVectorCache:
         """Bytes of the arrays as grown so far."""
         return self._vectors.nbytes + self._keys.nbytes + self._stamps.nbytes + self._recheck_at.nbytes
 
-    def get(
-        self, keys: Sequence[int] | npt.NDArray[np.uint64], now: float
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    def get(self, keys: Sequence[int] | U64, now: float) -> tuple[F32, Bool]:
         """keys (N) to vectors (N, dim) float32 and known (N,) bool; rows of unknown keys are zeros."""
         wanted = _plain(keys)
         with self._lock:
@@ -77,8 +76,8 @@ class ItemVectorCache:
 
     def put(
         self,
-        keys: Sequence[int] | npt.NDArray[np.uint64],
-        vectors: npt.NDArray[np.float32],
+        keys: Sequence[int] | U64,
+        vectors: F32,
         now: float,
         provisional: bool = False,
     ) -> None:
@@ -118,7 +117,7 @@ class ItemVectorCache:
         with self._lock:
             self._free_rows([row for key in keys if (row := self._row_of.pop(int(key), -1)) >= 0])
 
-    def _rows(self, keys: list[int]) -> npt.NDArray[np.int64]:
+    def _rows(self, keys: list[int]) -> I64:
         return np.fromiter(map(self._row_of.get, keys, repeat(-1)), dtype=np.int64, count=len(keys))
 
     def _confirmed(self, key: int) -> bool:
@@ -157,6 +156,6 @@ class ItemVectorCache:
         self._free.extend(reversed(freed))
 
 
-def _plain(keys: Sequence[int] | npt.NDArray[np.uint64]) -> list[int]:
+def _plain(keys: Sequence[int] | U64) -> list[int]:
     # A dict finds Python ints several times faster than NumPy scalars.
     return keys.tolist() if isinstance(keys, np.ndarray) else list(keys)

@@ -3,16 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import xxhash
 
+from encoders.arrays import F32, U64, Bool
 from encoders.content import NO_TEXT, ContentEncoder
 from encoders.item_encoder import ItemEncoder
 from encoders.unseen import unseen_vectors
-
-F32 = npt.NDArray[np.float32]
-U64 = npt.NDArray[np.uint64]
-Bool = npt.NDArray[np.bool_]
 
 
 class ItemVectorizer:

@@ -5,9 +5,9 @@ import struct
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import xxhash
 
+from encoders.arrays import F32, F64
 from encoders.errors import EncoderConfigError, EncoderError, WhiteningMismatch
 
 _FORMAT = "driftline-whitening"
@@ -27,9 +27,9 @@ class Whitening:
     Faster Retrieval", https://arxiv.org/abs/2103.15316.
     """
 
-    mean: npt.NDArray[np.float32]
+    mean: F32
     """(raw_dim,) float32."""
-    matrix: npt.NDArray[np.float32]
+    matrix: F32
     """(raw_dim, dim) float32."""
     source_fingerprint: str
     """Of the encoder whose vectors it was fitted on."""
@@ -63,7 +63,7 @@ class Whitening:
         return int(self.matrix.shape[1])
 
     @classmethod
-    def fit(cls, raw: npt.NDArray[np.float32], dim: int, source_fingerprint: str) -> "Whitening":
+    def fit(cls, raw: F32, dim: int, source_fingerprint: str) -> "Whitening":
         """Fits on raw (N, raw_dim) float32; fewer than two rows, or equal ones, give the projection.
 
         The covariance is shrunk towards its mean variance, S' = (1 - a) S + a (tr S / d) I, with
@@ -121,7 +121,7 @@ class Whitening:
             0,
         )
 
-    def transform(self, raw: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def transform(self, raw: F32) -> F32:
         """raw (N, raw_dim) float32 to (N, dim) float32 unit rows; a row at the mean gets the first axis.
 
         Raises:
@@ -230,9 +230,9 @@ def _require_room(dim: int, raw_dim: int) -> None:
         )
 
 
-def _pinned_signs(columns: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _pinned_signs(columns: F64) -> F64:
     """Each column's largest component positive: LAPACK is free to flip a direction, a store is not."""
     largest = np.abs(columns).argmax(axis=0)
     signs = np.sign(columns[largest, np.arange(columns.shape[1])])
-    flipped: npt.NDArray[np.float64] = columns * signs
+    flipped: F64 = columns * signs
     return flipped

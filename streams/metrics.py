@@ -6,11 +6,12 @@ import threading
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
+
+from transfer.arrays import F64
 
 STAGES = ("decode", "encode", "read", "update", "transfer", "write", "dead_letter")
 
@@ -30,7 +31,7 @@ class ArrayHistogram(Collector):
         self._lock = threading.Lock()
         registry.register(self)
 
-    def observe_all(self, values: npt.NDArray[np.float64]) -> None:
+    def observe_all(self, values: F64) -> None:
         """Observe each of (N,) values."""
         places = np.bincount(np.searchsorted(self._bounds, values), minlength=len(self._counts))
         with self._lock:

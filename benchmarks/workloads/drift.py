@@ -26,10 +26,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-F64 = npt.NDArray[np.float64]
-I64 = npt.NDArray[np.int64]
+from transfer.arrays import F32, F64, I64
 
 KINDS = ("new", "dormant", "gradual", "control")
 SCENARIOS = 20
@@ -103,7 +101,7 @@ def drifting_users(count: int, seed: int) -> list[Course]:
     ]
 
 
-def item_vectors(dim: int, seed: int) -> npt.NDArray[np.float32]:
+def item_vectors(dim: int, seed: int) -> F32:
     """(SCENARIOS * ITEMS_PER_SCENARIO, dim) float32 unit vectors: around their scenario, and a theme within it."""
     rng = np.random.default_rng([seed, 1])
     scenario = rng.standard_normal((SCENARIOS, 1, 1, dim))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.workloads.drift import F64, ITEMS_PER_SCENARIO, SCENARIOS, Course
+from benchmarks.workloads.drift import ITEMS_PER_SCENARIO, SCENARIOS, Course
+from transfer.arrays import F32, F64
 from transfer.config import InterestConfig
 from transfer.protocols import Fusion, TransferModel
 from transfer.rows import segment_shares
@@ -48,9 +49,9 @@ class MovingAverage:
             interest_offsets=np.zeros(states.users + 1, np.int64),
         )
 
-    def scenario_query(self, states: InterestStates, row: int, name: str) -> npt.NDArray[np.float32]:
+    def scenario_query(self, states: InterestStates, row: int, name: str) -> F32:
         """The fused vector: an average knows no scenario."""
-        fused: npt.NDArray[np.float32] = self(states).fused[row]
+        fused: F32 = self(states).fused[row]
         return fused
 
 
@@ -60,18 +61,18 @@ class Trace:
 
     leader: npt.NDArray[np.int8]
     """(U, N) scenario of the largest weight."""
-    target: npt.NDArray[np.float32]
+    target: F32
     """(U, N) weight of the drift's scenario."""
-    old: npt.NDArray[np.float32]
+    old: F32
     """(U, N) weight of the user's habits, the target apart."""
-    retrieved: npt.NDArray[np.float32]
+    retrieved: F32
     """(U, N) of the TOP items nearest to the fused vector the share in the habits, the target apart; only at the events
     that `Course.looked_at` names."""
 
 
 def follow(
     users: Sequence[Course],
-    vectors: npt.NDArray[np.float32],
+    vectors: F32,
     interest: InterestConfig,
     models: Mapping[str, TransferModel],
 ) -> dict[str, Trace]:
@@ -114,7 +115,7 @@ def follow(
     return traces
 
 
-def _terms(users: Sequence[Course], step: int, vectors: npt.NDArray[np.float32]) -> EventTerms:
+def _terms(users: Sequence[Course], step: int, vectors: F32) -> EventTerms:
     item = np.array([user.item[step] for user in users])
     return EventTerms(
         user=np.arange(len(users), dtype=np.int32),
@@ -129,7 +130,7 @@ def _terms(users: Sequence[Course], step: int, vectors: npt.NDArray[np.float32])
     )
 
 
-def _dense(weights: npt.NDArray[np.float32], states: InterestStates) -> npt.NDArray[np.float32]:
+def _dense(weights: F32, states: InterestStates) -> F32:
     """Weights of the slots as (U, SCENARIOS); 0 for a scenario without a slot."""
     dense = np.zeros((states.users, SCENARIOS), np.float32)
     code = np.array([NAMES.index(name) for name in states.scenario_names])
@@ -137,7 +138,7 @@ def _dense(weights: npt.NDArray[np.float32], states: InterestStates) -> npt.NDAr
     return dense
 
 
-def _scenarios_found(fused: npt.NDArray[np.float32], vectors: npt.NDArray[np.float32]) -> F64:
+def _scenarios_found(fused: F32, vectors: F32) -> F64:
     """(U, SCENARIOS) of the TOP items nearest to each vector, the share that lies in each scenario."""
     top = np.argpartition(-(fused @ vectors.T), TOP, axis=1)[:, :TOP] // ITEMS_PER_SCENARIO
     cells = np.repeat(np.arange(len(fused)), TOP) * SCENARIOS + top.ravel()

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from benchmarks.workloads.drift import CAUSES, DAY_S, F64, KINDS, SCENARIOS, STRAYS, Course
+from benchmarks.workloads.drift import CAUSES, DAY_S, KINDS, SCENARIOS, STRAYS, Course
 from benchmarks.workloads.followed import Trace
+from transfer.arrays import F64, I64, Bool
 
 WARM_UP = 50
 """The first events of a user, in which someone has to take the lead, are not judged."""
@@ -24,7 +24,7 @@ RETURNING = 20
 class Judged:
     """Figures of U users, one row a user; NaN where a user has none."""
 
-    kind: npt.NDArray[np.int64]
+    kind: I64
     """(U,) position in KINDS."""
     delay: F64
     """(U,) events in the drift's scenario until it leads for the first time, that event included; inf: never."""
@@ -104,11 +104,11 @@ def _returned(user: Course, at: int, scenario: int) -> bool:
     return bool(len(gaps)) and int(events[gaps[-1] + 1]) > at - RETURNING
 
 
-def _first(where: npt.NDArray[np.bool_]) -> int:
+def _first(where: Bool) -> int:
     found = np.flatnonzero(where)
     return int(found[0]) if len(found) else len(where)
 
 
-def _counted(own: npt.NDArray[np.bool_], start: int, end: int) -> float:
+def _counted(own: Bool, start: int, end: int) -> float:
     """Events of `own` from `start` to `end` inclusive; inf where the end is never."""
     return float(own[start : end + 1].sum()) if end < len(own) else np.inf

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.events.columns import NONE, U64, EventColumns
-from transfer.arrays import F64, I64, Bool
+from streams.events.columns import NONE, EventColumns
+from transfer.arrays import F64, I64, U64, Bool
 from transfer.counts.config import CountsConfig
 from transfer.counts.steps import Sequences
 from transfer.rows import first_of_each, group_starts, held, owners, sizes_of

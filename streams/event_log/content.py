@@ -13,17 +13,16 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import xxhash
 
-from streams.events.columns import F64, I32, U64
 from streams.events.event import mixed_bits
+from transfer.arrays import F64, I32, U64
 
 SKETCH: Final = 64
 """Smallest row digests kept of a log: enough to tell an overlap of a few percent."""
 _SEEDS: Final = (0, 0x5DEECE66D)
 
-Digests = npt.NDArray[np.uint64]
+Digests = U64
 """(B, 2) one a row"""
 
 

@@ -12,13 +12,14 @@ from streams.errors import LogError
 from streams.event_log.positions import RowPositions
 from streams.event_log.rows import LogRows, read_rows
 from streams.event_log.sources import Segment
-from streams.events.columns import I64, EventColumns, empty
+from streams.events.columns import EventColumns, empty
 from streams.events.event import MAX_FUTURE_S, Reject
 from streams.events.validate import assemble
 from streams.files.fields import find_fields, missing_column
 from streams.files.mapping import EVENT_FIELDS, POSITION_FIELDS, columns_of_fields
 from streams.files.rows import TableFile
 from streams.files.tabular_file import fingerprint, inspect_file, read_file
+from transfer.arrays import I64
 from transfer.config import ACTIONS
 
 BATCH_ROWS: Final = 20_000

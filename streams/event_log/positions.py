@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from streams.events.columns import I32, I64, NONE
+from streams.events.columns import NONE
+from transfer.arrays import I32, I64, Bool
 from transfer.rows import group_starts
 
 Partition = tuple[str, int]
@@ -122,7 +122,7 @@ class Positions:
         return cls(first, reached, bool(about["ascending"]), int(about["without"]))
 
 
-def whole_numbers(texts: Sequence[str], codes: npt.NDArray[np.int32]) -> tuple[I64, npt.NDArray[np.bool_]]:
+def whole_numbers(texts: Sequence[str], codes: I32) -> tuple[I64, Bool]:
     """(B,) int64 of coded decimal texts, and (B,) whether a row has one that is 0 or more."""
     values = np.full(len(texts) + 1, -1, np.int64)
     for row, text in enumerate(texts):

@@ -8,11 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-I32 = npt.NDArray[np.int32]
-I64 = npt.NDArray[np.int64]
-F64 = npt.NDArray[np.float64]
-U8 = npt.NDArray[np.uint8]
-U64 = npt.NDArray[np.uint64]
+from transfer.arrays import F64, I32, I64, U8, U64, Bool
 
 NONE = -1
 """The code of "no item" and "no text"."""
@@ -135,7 +131,7 @@ def factorise_optional(values: Iterable[str | None]) -> tuple[I32, list[str]]:
     return coder.result()
 
 
-def take_events(columns: EventColumns, rows: npt.NDArray[np.bool_] | npt.NDArray[np.integer]) -> EventColumns:
+def take_events(columns: EventColumns, rows: Bool | npt.NDArray[np.integer]) -> EventColumns:
     """The events that a (B,) bool mask or an (R,) integer index selects, in the order of the index."""
     user, users = _used(columns.user[rows], columns.users)
     item, items = _used(columns.item[rows], columns.items)

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from streams.events.columns import F64, I64, Coder, EventColumns
+from streams.events.columns import Coder, EventColumns
 from streams.events.event import (
     MAX_FUTURE_S,
     MAX_ITEM_ID_BYTES,
@@ -24,6 +23,7 @@ from streams.events.event import (
 )
 from streams.events.json_errors import undecodable
 from streams.events.validate import RawEvents, assemble
+from transfer.arrays import F64, I64
 
 # msgspec, not orjson: 2.3 times as many events a second into the same columns (benchmarks/decode.py), since it
 # checks the types itself and builds no dictionary of fields that nobody asked for.
@@ -44,7 +44,7 @@ class Decoded:
 def decode_events(
     values: Sequence[bytes | None],
     *,
-    offsets: Sequence[int] | npt.NDArray[np.int64],
+    offsets: Sequence[int] | I64,
     action: int,
     source: str,
     now: float | F64,

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import xxhash
 
-from streams.events.columns import F64, I32, U8, U64
+from transfer.arrays import F64, I32, U8, U64
 
 MAX_USER_ID_BYTES: Final = 256
 MAX_ITEM_ID_BYTES: Final = 512

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from streams.events.columns import F64
+from transfer.arrays import F64
 
 LATEST: Final = 100
 PERCENTILE: Final = 95.0

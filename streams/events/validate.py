@@ -7,19 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from streams.events.columns import (
-    F64,
-    I32,
-    I64,
-    NONE,
-    U8,
-    EventColumns,
-    factorise_optional,
-    recode,
-    take_events,
-)
+from streams.events.columns import NONE, EventColumns, factorise_optional, recode, take_events
 from streams.events.event import (
     MAX_EVENT_ID_BYTES,
     MAX_ITEM_ID_BYTES,
@@ -34,6 +23,7 @@ from streams.events.event import (
     is_blank,
     reject_reason,
 )
+from transfer.arrays import F64, I32, I64, U8, Bool
 from transfer.config import ACTIONS
 
 UNKNOWN_ACTION: Final = 255
@@ -119,9 +109,9 @@ def assemble(
     return replace(columns, key=key), rejects
 
 
-def _suspicious(raw: RawEvents, now: F64, max_future_s: float) -> npt.NDArray[np.bool_]:
+def _suspicious(raw: RawEvents, now: F64, max_future_s: float) -> Bool:
     """(B,) whatever `_judge` could reject: strings looked at once per distinct value, times as an array."""
-    suspicious: npt.NDArray[np.bool_] = ~((raw.time >= 0) & (raw.time <= now + max_future_s))
+    suspicious: Bool = ~((raw.time >= 0) & (raw.time <= now + max_future_s))
     suspicious[list(raw.faults)] = True
     suspicious |= raw.action == UNKNOWN_ACTION
     suspicious |= _judged(raw.users, MAX_USER_ID_BYTES, blank_is_bad=True, absent_is_bad=True)[raw.user]
@@ -178,9 +168,7 @@ def _with_normal_texts(columns: EventColumns) -> EventColumns:
     return replace(columns, text=recode(columns.text, mapping), texts=texts)
 
 
-def _judged(
-    table: Sequence[str], limit: int, *, blank_is_bad: bool, absent_is_bad: bool
-) -> npt.NDArray[np.bool_]:
+def _judged(table: Sequence[str], limit: int, *, blank_is_bad: bool, absent_is_bad: bool) -> Bool:
     """(T + 1,) whether a table's strings are too long, or blank where that is bad; the last is code -1."""
     bad = np.zeros(len(table) + 1, bool)
     bad[-1] = absent_is_bad

@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from streams.events.columns import EventColumns
+from transfer.arrays import I64, Bool
 
 Watermark = dict[str, int]
 SourceKeys = tuple[str, ...]
@@ -34,7 +34,7 @@ def redelivered(
     watermarks: Sequence[Watermark],
     keys: Sequence[SourceKeys],
     finished: Mapping[str, int],
-) -> npt.NDArray[np.bool_]:
+) -> Bool:
     """Which events are in the store: (B,) bool.
 
     Args:
@@ -54,7 +54,7 @@ def redelivered(
             marks[rows] = np.maximum(marks[rows], found)
     floor = np.array([finished.get(number, 0) - 1 for number, *_ in keys], np.int64)
     marks = np.maximum(marks, floor[pair % max(1, count)])
-    mask: npt.NDArray[np.bool_] = columns.offset <= marks[of_event]
+    mask: Bool = columns.offset <= marks[of_event]
     return mask
 
 
@@ -81,7 +81,7 @@ def advanced(
     return result
 
 
-def _pairs(columns: EventColumns) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _pairs(columns: EventColumns) -> tuple[I64, I64]:
     """Distinct (user, source) codes, and the row of each event's."""
     code = columns.user.astype(np.int64) * max(1, len(columns.sources)) + columns.source
     pair, inverse = np.unique(code, return_inverse=True)

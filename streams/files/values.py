@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from streams.events.columns import F64, I32, NONE, recode
+from streams.events.columns import NONE, recode
 from streams.events.event import Reason
 from streams.files.rows import Column, is_text
+from transfer.arrays import F64, I32, U8
 
 Faults = dict[int, tuple[Reason, str]]
 _PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -88,9 +89,7 @@ def seconds(column: Column, name: str, faults: Faults) -> F64:
     return _numpy(column.cast(pa.float64(), safe=False).fill_null(np.nan)).astype(np.float64)
 
 
-def coded(
-    codes: I32, table: Iterable[str], code_of: Callable[[str], int], absent: int
-) -> npt.NDArray[np.uint8]:
+def coded(codes: I32, table: Iterable[str], code_of: Callable[[str], int], absent: int) -> U8:
     """(B,) uint8 of a small vocabulary: `code_of` each string, `absent` for null."""
     return np.array([code_of(value) for value in table] + [absent], np.uint8)[codes]
 

@@ -18,13 +18,12 @@ from sinks.points import WITHOUT_TEXT, ItemPoints, ItemRecord, item_key
 from sinks.protocols import Store
 from streams.events.event import ItemRow
 from streams.metrics import Metrics
+from transfer.arrays import F32, U64
 
 ROWS_AT_A_TIME = 2000
 FIT_TEXTS = 50_000
 """Distinct texts that a whitening is fitted on, at most: enough for 128 directions, and bounded in time."""
 
-F32 = npt.NDArray[np.float32]
-U64 = npt.NDArray[np.uint64]
 Progress = Callable[[int], None]
 
 

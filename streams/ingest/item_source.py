@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from encoders.vector_cache import ItemVectorCache
 from encoders.vectorizer import ItemVectorizer
 from sinks.points import PLACEHOLDER, ItemPoints, item_key
 from sinks.protocols import Store
 from streams.metrics import Metrics
-
-F32 = npt.NDArray[np.float32]
-U64 = npt.NDArray[np.uint64]
+from transfer.arrays import F32, U64
 
 
 class ItemSource:

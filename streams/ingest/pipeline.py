@@ -11,14 +11,13 @@ import numpy.typing as npt
 from sinks.points import UserPoints
 from streams.events.columns import NONE, EventColumns
 from streams.events.watermarks import Watermark
+from transfer.arrays import F32
 from transfer.config import InterestConfig
 from transfer.protocols import Fusion, TransferModel
 from transfer.state.packing import pack_states
 from transfer.state.states import InterestStates
 from transfer.state.terms import EventTerms
 from transfer.state.update import apply_events
-
-F32 = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from encoders.behaviour import PRODUCTS, behaviour_vectors
 from encoders.config import EncoderConfig, FitConfig
@@ -15,12 +14,11 @@ from encoders.item_encoder import ItemEncoder, fit_item_encoder
 from encoders.unseen import unseen_vectors
 from encoders.whitening import Whitening
 from streams.errors import LogError
-from streams.events.columns import I64, NONE
+from streams.events.columns import NONE
 from streams.learning.history import History
+from transfer.arrays import F32, I64, Bool
 from transfer.rows import group_starts
 
-F32 = npt.NDArray[np.float32]
-Bool = npt.NDArray[np.bool_]
 Progress = Callable[[int], None]
 
 BASKETS = 0.5

@@ -11,10 +11,10 @@ from encoders.prepare import item_text
 from sinks.points import item_key
 from streams.errors import LogError
 from streams.event_log.log import Log
-from streams.events.columns import F64, I32, I64, NONE, U8, U64, concatenate
+from streams.events.columns import NONE, concatenate
 from streams.events.event import ItemRow
 from streams.files.catalogue_file import Catalogue
-from transfer.arrays import Bool
+from transfer.arrays import F64, I32, I64, U8, U64, Bool
 from transfer.item_homes import homes
 from transfer.rows import first_of_each, group_starts
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from streams.events.columns import NONE
 from streams.learning.history import History
@@ -51,14 +50,14 @@ class Queries:
         """(T,) the query of each target."""
         return owners(self.target_offsets)
 
-    def take(self, chosen: npt.NDArray[np.int64] | slice) -> Queries:
+    def take(self, chosen: I64 | slice) -> Queries:
         """Some of the queries, in the order given; a slice shares memory."""
         if isinstance(chosen, slice):
             first, last, step = chosen.indices(len(self))
             if step == 1:
                 last = max(first, last)
                 begin, end = self.target_offsets[first], self.target_offsets[last]
-                rows: npt.NDArray[np.int64] | slice = slice(begin, end)
+                rows: I64 | slice = slice(begin, end)
                 offsets = self.target_offsets[first : last + 1] - begin
             else:
                 return self.take(np.arange(first, last, step))

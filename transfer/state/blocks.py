@@ -8,11 +8,8 @@ rounded once is not rounded again.
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-from transfer.arrays import F64, I32
-
-I16 = npt.NDArray[np.int16]
+from transfer.arrays import F64, I16, I32
 
 BITS = 31
 LARGEST = 2**BITS - 1

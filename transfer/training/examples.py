@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from transfer.arrays import F32, F64, I32, I64
+from transfer.arrays import F16, F32, F64, I32, I64
 from transfer.config import InterestConfig
 from transfer.learned.slot_features import horizon_masses, horizon_sums, slot_features, unit_slots
 from transfer.rows import offsets_of, owners, rows_of, sizes_of
 from transfer.training.walk import EventLog, baskets, walk
-
-F16 = npt.NDArray[np.float16]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.events.columns import F64, I64
 from streams.learning.history import History
 from streams.learning.profile.questions import Questions, gain, mean_by_question
-from transfer.arrays import F32
+from transfer.arrays import F32, F64, I64
 from transfer.rows import group_starts, owners, segment_shares
 from transfer.state.decay import decay
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.events.columns import F64, I32, I64
 from streams.learning.history import History
-from transfer.arrays import Bool
+from transfer.arrays import F64, I32, I64, Bool
 
 VISIT_GAP_S = 1800.0
 """A pause of more than half an hour begins a new visit, as web analytics has it."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streams.events.columns import I64
+from transfer.arrays import I64
 
 OWN_ITEMS = (64, 96, 128, 192, 256, 384, 512)
 RING = (64, 96, 128)

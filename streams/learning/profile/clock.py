@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from streams.events.columns import F64
 from streams.learning.profile.baskets import Baskets, weighted_quantile
+from transfer.arrays import F64
 
 Kind = Literal["seconds", "days", "positions", "pages"]
 

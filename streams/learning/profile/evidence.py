@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 
-from streams.events.columns import F64
 from streams.learning.history import History
 from streams.learning.profile.again_evidence import AgainEvidence, AgainQuestions
 from streams.learning.profile.baskets import Baskets
@@ -17,6 +16,7 @@ from streams.learning.profile.half_lives import ERRORS, Curve
 from streams.learning.profile.new_evidence import NewEvidence, NewQuestions
 from streams.learning.profile.questions import questions_of
 from streams.learning.profile.quick_vectors import QuickVectors, quick_vectors
+from transfer.arrays import F64
 
 AGAIN_QUESTIONS = 2000
 NEW_QUESTIONS = 1000

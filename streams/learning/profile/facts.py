@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from streams.events.columns import F64, I64
 from streams.learning.history import History
 from streams.learning.profile.baskets import Baskets
 from streams.learning.profile.clock import Clock
 from streams.learning.profile.scenarios import ScenarioUse
+from transfer.arrays import F64, I64
 from transfer.config import ACTIONS
 from transfer.rows import group_starts
 

@@ -9,10 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from streams.events.columns import F64
 from streams.learning.profile.baskets import Baskets, weighted_quantile
 from streams.learning.profile.clock import Clock
-from transfer.arrays import Bool
+from transfer.arrays import F64, Bool
 
 MOST = 5
 STEP = 6.0

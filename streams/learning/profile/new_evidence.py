@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from streams.events.columns import F64, I64
 from streams.learning.history import History
 from streams.learning.profile.questions import Questions, gain, mean_by_question
 from streams.learning.profile.quick_vectors import QuickVectors
-from transfer.arrays import F32, Bool
+from transfer.arrays import F32, F64, I64, Bool
 from transfer.rows import owners
 from transfer.state.decay import decay
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.events.columns import F64, I32, I64
 from streams.learning.history import History
 from streams.learning.profile.baskets import Baskets
 from streams.learning.profile.clock import Clock
-from transfer.arrays import Bool
+from transfer.arrays import F64, I32, I64, Bool
 from transfer.rows import offsets_of, sizes_of
 
 VALIDATION, TEST = 0.8, 0.9

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from streams.events.columns import I32, I64
 from streams.learning.history import History
-from transfer.arrays import F32, Bool
+from transfer.arrays import F32, I32, I64, Bool
 
 DIM = 64
 WINDOW = 5

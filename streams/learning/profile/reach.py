@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.events.columns import F64
 from streams.learning.history import History
 from streams.learning.profile.baskets import Baskets
 from streams.learning.profile.clock import Clock
 from streams.learning.profile.questions import TEST, VALIDATION
 from streams.learning.profile.quick_vectors import QuickVectors
+from transfer.arrays import F64
 
 FURTHEST = 20
 LONGEST_WINDOW = 10

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.events.columns import F64, I64
 from streams.learning.history import History
+from transfer.arrays import F64, I64
 from transfer.rows import group_starts
 
 EARLY_EVENTS = 5
