@@ -18,7 +18,7 @@ from streams.event_log.log import open_logs
 from streams.events.columns import take_events
 from streams.events.encode import Record, event_record, events_of
 from streams.events.event import Event
-from streams.files.mapping import parse_mapping
+from streams.files.fields import parse_mapping
 from streams.settings import TopicsConfig
 from transfer.config import ACTIONS
 

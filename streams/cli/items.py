@@ -37,7 +37,7 @@ def items(
     Example: driftline items items.parquet --store ./store
     """
     from streams.files.catalogue_file import open_catalogue
-    from streams.files.mapping import CATALOGUE_FIELDS, parse_mapping
+    from streams.files.fields import CATALOGUE_FIELDS, parse_mapping
     from streams.workspace.workspace import open_workspace
 
     with reported():

@@ -35,7 +35,7 @@ def read_history(
     """
     from streams.event_log.log import open_logs
     from streams.files.catalogue_file import open_catalogue
-    from streams.files.mapping import CATALOGUE_FIELDS, parse_mapping
+    from streams.files.fields import CATALOGUE_FIELDS, parse_mapping
     from streams.learning.history import load_history
 
     catalogue = open_catalogue([items], parse_mapping(items_map, CATALOGUE_FIELDS)) if items else None

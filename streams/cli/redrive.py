@@ -33,7 +33,7 @@ def redrive(
     """
     from streams.broker.topics import ensure_topics
     from streams.event_log.log import open_logs
-    from streams.files.mapping import parse_mapping
+    from streams.files.fields import parse_mapping
     from streams.replay.redrive import redrive as run_redrive
 
     with reported():

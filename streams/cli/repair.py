@@ -53,7 +53,7 @@ def repair(
     from streams.broker.topics import cluster_id
     from streams.cli.dead_letters import kinds_of
     from streams.event_log.log import open_logs
-    from streams.files.mapping import parse_mapping
+    from streams.files.fields import parse_mapping
     from streams.repair.repair import Letters, Repair
     from streams.workspace.workspace import open_workspace
 

@@ -70,7 +70,7 @@ def replay(
     from streams.cli.items import load_catalogue
     from streams.event_log.log import open_logs
     from streams.files.catalogue_file import open_catalogue
-    from streams.files.mapping import CATALOGUE_FIELDS, parse_mapping
+    from streams.files.fields import CATALOGUE_FIELDS, parse_mapping
     from streams.replay.manifest import manifest_of, outlook, write_manifest
     from streams.replay.replay import replay as run_replay
     from streams.worker.garbage import collect_seldom

@@ -15,8 +15,7 @@ from streams.event_log.sources import Segment
 from streams.events.columns import EventColumns, empty
 from streams.events.event import MAX_FUTURE_S, Reject
 from streams.events.validate import assemble
-from streams.files.fields import find_fields, missing_column
-from streams.files.mapping import EVENT_FIELDS, POSITION_FIELDS, columns_of_fields
+from streams.files.fields import EVENT_FIELDS, POSITION_FIELDS, columns_of_fields, find_fields, missing_column
 from streams.files.rows import TableFile
 from streams.files.tabular_file import fingerprint, inspect_file, read_file
 from transfer.arrays import I64
@@ -194,7 +193,7 @@ def open_logs(
     """Check all files, structure and columns, and return the log; nothing was read into events yet.
 
     Args:
-        mapping: field -> column of the files, for columns of another name (`streams.files.mapping`).
+        mapping: field -> column of the files, for columns of another name (`streams.files.fields`).
         now: unix seconds, against which "far in the future" is judged.
         default_action: the action of rows without one.
         default_scenario: the scenario of rows without one.

@@ -10,8 +10,7 @@ from typing import Final
 from streams.errors import LogError
 from streams.events.decode import item_reject_reason
 from streams.events.event import MAX_TEXT_CHARS, ItemRow, Reject
-from streams.files.fields import find_fields
-from streams.files.mapping import CATALOGUE_FIELDS, columns_of_fields
+from streams.files.fields import CATALOGUE_FIELDS, columns_of_fields, find_fields
 from streams.files.rows import Rows, TableFile
 from streams.files.tabular_file import inspect_file, read_file
 from streams.files.values import Faults, optional_strings
@@ -54,7 +53,7 @@ def open_catalogue(
     """Check all files, structure and columns. `item_id` is needed; a missing or null other field is "".
 
     Args:
-        mapping: field -> column of the files, for columns of another name (`streams.files.mapping`).
+        mapping: field -> column of the files, for columns of another name (`streams.files.fields`).
 
     Raises:
         LogError: names the file, and the column, row or line.

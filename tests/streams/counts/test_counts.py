@@ -22,7 +22,7 @@ from streams.counts.counts import CONFIG_BLOB, SLOTS, CountsBuffer, read_counts
 from streams.counts.sequences import batch_sequences
 from streams.counts.slot import HEADS, CountsSlot
 from streams.event_log.log import open_logs
-from streams.files.mapping import parse_mapping
+from streams.files.fields import parse_mapping
 from streams.ingest.ingest import APPLIED
 from streams.ingest.pipeline import event_terms
 from streams.metrics import Metrics
