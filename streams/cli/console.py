@@ -102,3 +102,26 @@ def progress_bar(what: str, total: int | None, quiet: bool = False) -> Iterator[
     with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.advance(task, done)
+
+
+def from_totals(advance: Callable[[int], None]) -> Callable[[int], None]:
+    """A bar's function for those who report all that is done so far, instead of what is new.
+
+    >>> steps = []
+    >>> report = from_totals(steps.append)
+    >>> report(3); report(5); steps
+    [3, 2]
+    """
+    before = 0
+
+    def report(total: int) -> None:
+        nonlocal before
+        advance(total - before)
+        before = total
+
+    return report
+
+
+def progress_lines(quiet: bool) -> Callable[[str], None] | None:
+    """Prints a line of progress; None where the output is for machines."""
+    return None if quiet else lambda line: console.print(line, soft_wrap=True)

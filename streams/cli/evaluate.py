@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from streams.cli import options
-from streams.cli.console import console, load, print_json, progress_bar, reported, show
-from streams.cli.log_input import encode_texts, read_history
+from streams.cli.console import load, print_json, progress_bar, progress_lines, reported, show
+from streams.cli.log_input import LogInput, encode_texts, read_history
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -47,9 +47,7 @@ class SplitName(StrEnum):
 
 
 def evaluate(
-    log: Annotated[
-        list[Path], typer.Argument(metavar="LOG...", help="Parquet, CSV or JSON lines (also .gz).")
-    ],
+    log: options.Log,
     items: Annotated[
         Path | None, typer.Option("--items", metavar="CATALOGUE", help="The catalogue, for texts and homes.")
     ] = None,
@@ -141,16 +139,8 @@ def evaluate(
     with reported():
         chosen = names(methods)
         settings = load(config)
-        history = read_history(
-            log,
-            items,
-            settings,
-            map_=map_,
-            items_map=items_map,
-            action=action,
-            scenario=scenario,
-            quiet=json_,
-        )
+        given = LogInput(log, map_, action, scenario, items, items_map)
+        history = read_history(given, settings, json_)
         if split is SplitName.LAST:
             cut = last_split(history)
         else:
@@ -170,7 +160,7 @@ def evaluate(
                 item_content=content,
                 content=None if content is None else lambda: _vectors(content),
                 max_seconds=max_seconds,
-                progress=None if json_ else lambda line: console.print(line, soft_wrap=True),
+                progress=progress_lines(json_),
             ),
         )
         tasks = tasks_of(history, cut, plan)

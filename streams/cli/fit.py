@@ -11,26 +11,17 @@ import typer
 
 from streams.cli import options
 from streams.cli.console import console, load, print_json, progress_bar, reported, show
-from streams.cli.log_input import encode_texts, read_history
+from streams.cli.log_input import LogInput, encode_texts, read_history
 from streams.errors import SettingsError
 
 
 def fit(
-    log: Annotated[
-        list[Path], typer.Argument(metavar="LOG...", help="Parquet, CSV or JSON lines (also .gz).")
-    ],
+    log: options.Log,
     out: Annotated[
         Path,
         typer.Option("--out", metavar="ENCODER", help="Folder to write; an older encoder there is replaced."),
     ],
-    items: Annotated[
-        Path | None,
-        typer.Option(
-            "--items",
-            metavar="CATALOGUE",
-            help="Texts of items, for those that have little behaviour or none.",
-        ),
-    ] = None,
+    items: options.ItemTexts = None,
     map_: options.Map = "",
     items_map: options.ItemsMap = "",
     action: options.Action = None,
@@ -71,16 +62,8 @@ def fit(
         settings = load(config)
         before = None if until is None else _unix_seconds(until)
         began = time.monotonic()
-        history = read_history(
-            log,
-            items,
-            settings,
-            map_=map_,
-            items_map=items_map,
-            action=action,
-            scenario=scenario,
-            quiet=json_,
-        )
+        given = LogInput(log, map_, action, scenario, items, items_map)
+        history = read_history(given, settings, json_)
         rows = rows_before(history, before, holdout_share)
         content = encode_texts(history, settings, None, json_)
         with progress_bar("fitting", fit_passes(), json_) as advance:

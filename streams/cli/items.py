@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streams.cli import options
-from streams.cli.console import console, load, print_json, progress_bar, reported, show, store_location
+from streams.cli.console import (
+    console,
+    from_totals,
+    load,
+    print_json,
+    progress_bar,
+    reported,
+    show,
+    store_location,
+)
 
 if TYPE_CHECKING:
     from streams.files.catalogue_file import Catalogue
@@ -62,14 +71,7 @@ def load_catalogue(workspace: Workspace, opened: Catalogue, quiet: bool) -> dict
     for reject in rejects[:5]:
         console.print(f"row {reject.position}: {reject.reason}: {reject.detail}")
     with progress_bar("encoding texts", None, quiet) as advance:
-        seen = 0
-
-        def encoded(done: int) -> None:
-            nonlocal seen
-            advance(done - seen)
-            seen = done
-
-        workspace.catalogue.fit(rows, encoded)
+        workspace.catalogue.fit(rows, from_totals(advance))
     with progress_bar("writing items", len(rows), quiet) as advance:
         counts = workspace.catalogue.upsert(rows, advance)
     workspace.store.optimize()

@@ -1,53 +1,74 @@
-"""Reading a whole log, and texts of its items, for the commands that learn from one or judge by one."""
+"""Opening a log, and texts of its items, for the commands that apply one, learn from one or judge by one."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streams.cli.console import progress_bar
+from streams.cli.console import from_totals, progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from encoders.whitening import Whitening
+    from streams.event_log.log import Log
+    from streams.files.catalogue_file import Catalogue
     from streams.learning.fit import ItemContent
     from streams.learning.history import History
     from streams.settings import Settings
 
 
-def read_history(
-    log: Sequence[Path],
-    items: Path | None,
-    settings: Settings,
-    *,
-    map_: str,
-    items_map: str,
-    action: str | None,
-    scenario: str | None,
-    quiet: bool,
-) -> History:
-    """The log's files and the catalogue, as the options of a command name them, with a bar.
+@dataclass(frozen=True, slots=True)
+class LogInput:
+    """A log, and the catalogue beside it, as the options of a command name them."""
+
+    files: Sequence[Path]
+    map_: str
+    action: str | None
+    scenario: str | None
+    items: Path | None = None
+    items_map: str = ""
+
+    def open_log(self, settings: Settings) -> Log:
+        """Checks the files' structure; reads nothing yet.
+
+        Raises:
+            LogError, MappingError: the files are no log.
+        """
+        from streams.event_log.log import open_logs
+        from streams.files.fields import parse_mapping
+
+        return open_logs(
+            self.files,
+            parse_mapping(self.map_),
+            now=time.time(),
+            default_action=self.action,
+            default_scenario=self.scenario,
+            max_future_s=settings.max_future_s,
+            batch_rows=settings.replay.batch_events,
+        )
+
+    def open_catalogue(self) -> Catalogue | None:
+        """The same for the catalogue; None where none is named."""
+        from streams.files.catalogue_file import open_catalogue
+        from streams.files.fields import CATALOGUE_FIELDS, parse_mapping
+
+        if self.items is None:
+            return None
+        return open_catalogue([self.items], parse_mapping(self.items_map, CATALOGUE_FIELDS))
+
+
+def read_history(given: LogInput, settings: Settings, quiet: bool) -> History:
+    """The whole log and its catalogue in memory, with a bar.
 
     Raises:
         LogError, MappingError: before anything is read, where the files' structure shows it.
     """
-    from streams.event_log.log import open_logs
-    from streams.files.catalogue_file import open_catalogue
-    from streams.files.fields import CATALOGUE_FIELDS, parse_mapping
     from streams.learning.history import load_history
 
-    catalogue = open_catalogue([items], parse_mapping(items_map, CATALOGUE_FIELDS)) if items else None
-    events = open_logs(
-        log,
-        parse_mapping(map_),
-        now=time.time(),
-        default_action=action,
-        default_scenario=scenario,
-        max_future_s=settings.max_future_s,
-        batch_rows=settings.replay.batch_events,
-    )
+    catalogue = given.open_catalogue()
+    events = given.open_log(settings)
     with progress_bar("reading", events.total_rows, quiet) as advance:
         return load_history(events, catalogue, advance)
 
@@ -59,11 +80,4 @@ def encode_texts(
     from streams.learning.fit import item_content
 
     with progress_bar("encoding texts", len(set(history.item_texts) - {""}), quiet) as advance:
-        done = 0
-
-        def told(total: int) -> None:  # the encoder tells of all that is done, the bar wants what is new
-            nonlocal done
-            advance(total - done)
-            done = total
-
-        return item_content(history, settings.encoder, whitening, progress=told)
+        return item_content(history, settings.encoder, whitening, progress=from_totals(advance))

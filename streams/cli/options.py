@@ -7,6 +7,12 @@ from typing import Annotated, Literal
 
 import typer
 
+Log = Annotated[list[Path], typer.Argument(metavar="LOG...", help="Parquet, CSV or JSON lines (also .gz).")]
+ItemTexts = Annotated[
+    Path | None,
+    typer.Option("--items", metavar="CATALOGUE", help="Texts of items, for those of little behaviour."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")]
 Store = Annotated[
     str | None,
     typer.Option(

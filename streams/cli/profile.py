@@ -10,13 +10,11 @@ import typer
 
 from streams.cli import options
 from streams.cli.console import console, load, print_json, reported, show
-from streams.cli.log_input import read_history
+from streams.cli.log_input import LogInput, read_history
 
 
 def profile(
-    log: Annotated[
-        list[Path], typer.Argument(metavar="LOG...", help="Parquet, CSV or JSON lines (also .gz).")
-    ],
+    log: options.Log,
     items: Annotated[
         Path | None, typer.Option("--items", metavar="CATALOGUE", help="The catalogue that belongs to it.")
     ] = None,
@@ -28,7 +26,7 @@ def profile(
         Path | None,
         typer.Option("--out", metavar="FILE", help="Write the settings that fit the log to this TOML file."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    force: options.Force = False,
     plots: Annotated[
         Path | None, typer.Option("--plots", metavar="FOLDER", help="Draw gaps, evidence and sizes as PNG.")
     ] = None,
@@ -55,16 +53,8 @@ def profile(
             from streams.learning.profile.plots import check_plots
 
             check_plots()
-        history = read_history(
-            log,
-            items,
-            settings,
-            map_=map_,
-            items_map=items_map,
-            action=action,
-            scenario=scenario,
-            quiet=json_,
-        )
+        given = LogInput(log, map_, action, scenario, items, items_map)
+        history = read_history(given, settings, json_)
         with console.status("looking at gaps, asking questions") if not json_ else nullcontext():
             found = run_profile(history, settings.interest, seed)
         if out is not None:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from streams.cli import options
 from streams.cli.console import load, print_json, progress_bar, reported, show
+from streams.cli.log_input import LogInput
 
 
 def redrive(
-    log: Annotated[
-        list[Path], typer.Argument(metavar="LOG...", help="Parquet, CSV or JSON lines (also .gz).")
-    ],
+    log: options.Log,
     broker: options.Broker = None,
     map_: options.Map = "",
     action: options.Action = None,
@@ -32,21 +27,11 @@ def redrive(
     Example: driftline redrive events.parquet --broker 127.0.0.1:9092 --map scenario=department
     """
     from streams.broker.topics import ensure_topics
-    from streams.event_log.log import open_logs
-    from streams.files.fields import parse_mapping
     from streams.replay.redrive import redrive as run_redrive
 
     with reported():
         settings = load(config, {"broker": {"url": broker}, "topics": {"prefix": prefix}})
-        events = open_logs(
-            log,
-            parse_mapping(map_),
-            now=time.time(),
-            default_action=action,
-            default_scenario=scenario,
-            max_future_s=settings.max_future_s,
-            batch_rows=settings.replay.batch_events,
-        )
+        events = LogInput(log, map_, action, scenario).open_log(settings)
         topics = settings.topics
         ensure_topics(
             settings.broker, dict.fromkeys(topics.all_names(), topics.partitions), topics.replication

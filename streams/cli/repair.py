@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 
 from streams.cli import options
 from streams.cli.console import console, fail, load, print_json, reported, show, store_location
+from streams.cli.log_input import LogInput
 
 if TYPE_CHECKING:
     from streams.workspace.workspace import Workspace
@@ -52,8 +52,6 @@ def repair(
     """
     from streams.broker.topics import cluster_id
     from streams.cli.dead_letters import kinds_of
-    from streams.event_log.log import open_logs
-    from streams.files.fields import parse_mapping
     from streams.repair.repair import Letters, Repair
     from streams.workspace.workspace import open_workspace
 
@@ -62,15 +60,7 @@ def repair(
         location = store_location(store, settings)
         logs = None
         if from_ and not drop:
-            logs = open_logs(
-                from_,
-                parse_mapping(map_),
-                now=time.time(),
-                default_action=action,
-                default_scenario=scenario,
-                max_future_s=settings.max_future_s,
-                batch_rows=settings.replay.batch_events,
-            )
+            logs = LogInput(from_, map_, action, scenario).open_log(settings)
         with open_workspace(location, settings, create=False) as workspace:
             points = _points(workspace, user, all_)
             if points is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 
 from streams.cli import options
 from streams.cli.console import console, fail, load, print_json, progress_bar, reported, show, store_location
+from streams.cli.log_input import LogInput
 from streams.errors import LogError
 from streams.events.reject_summary import RejectSummary
 
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 
 def replay(
-    log: Annotated[
-        list[Path], typer.Argument(metavar="LOG...", help="Parquet, CSV or JSON lines (also .gz).")
-    ],
+    log: options.Log,
     store: options.Store = None,
     items: Annotated[
         Path | None, typer.Option("--items", metavar="CATALOGUE", help="Load this catalogue first.")
@@ -68,9 +66,6 @@ def replay(
     Example: driftline replay events.parquet --items items.parquet --store ./store --map scenario=department
     """
     from streams.cli.items import load_catalogue
-    from streams.event_log.log import open_logs
-    from streams.files.catalogue_file import open_catalogue
-    from streams.files.fields import CATALOGUE_FIELDS, parse_mapping
     from streams.replay.manifest import manifest_of, outlook, write_manifest
     from streams.replay.replay import replay as run_replay
     from streams.worker.garbage import collect_seldom
@@ -79,16 +74,8 @@ def replay(
     with reported():
         settings = load(config, {"broker": {"url": broker}})
         location = store_location(store, settings)
-        catalogue = open_catalogue([items], parse_mapping(items_map, CATALOGUE_FIELDS)) if items else None
-        events = open_logs(
-            log,
-            parse_mapping(map_),
-            now=time.time(),
-            default_action=action,
-            default_scenario=scenario,
-            max_future_s=settings.max_future_s,
-            batch_rows=settings.replay.batch_events,
-        )
+        given = LogInput(log, map_, action, scenario, items, items_map)
+        catalogue, events = given.open_catalogue(), given.open_log(settings)
         with RejectFile(rejects) as sink, open_workspace(location, settings, create=True) as workspace:
             if catalogue is not None:
                 counts = load_catalogue(workspace, catalogue, quiet=json_)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from streams.cli import options
-from streams.cli.console import load, print_json, progress_bar, reported, show
+from streams.cli.console import from_totals, load, print_json, progress_bar, reported, show
 
 
 def simulate(
@@ -43,13 +43,6 @@ def simulate(
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stop.set())
         with progress_bar("sending", round(rate * seconds), json_) as advance:
-            shown = 0
-
-            def progress(done: int) -> None:
-                nonlocal shown
-                advance(done - shown)
-                shown = done
-
             done = run_simulation(
                 settings.broker,
                 topics.by_action(),
@@ -60,7 +53,7 @@ def simulate(
                 start=time.time(),
                 users=users,
                 stop=stop.is_set,
-                progress=progress,
+                progress=from_totals(advance),
             )
         if json_:
             print_json(asdict(done))

@@ -9,14 +9,12 @@ from typing import Annotated
 import typer
 
 from streams.cli import options
-from streams.cli.console import console, load, print_json, reported, show
-from streams.cli.log_input import encode_texts, read_history
+from streams.cli.console import console, load, print_json, progress_lines, reported, show
+from streams.cli.log_input import LogInput, encode_texts, read_history
 
 
 def train(
-    log: Annotated[
-        list[Path], typer.Argument(metavar="LOG...", help="Parquet, CSV or JSON lines (also .gz).")
-    ],
+    log: options.Log,
     out: Annotated[
         Path, typer.Option("--out", metavar="MODEL", help="Folder to write; an older model is replaced.")
     ],
@@ -28,10 +26,7 @@ def train(
             help="What `driftline fit` wrote. Default: fitted on the same events.",
         ),
     ] = None,
-    items: Annotated[
-        Path | None,
-        typer.Option("--items", metavar="CATALOGUE", help="Texts of items, for those of little behaviour."),
-    ] = None,
+    items: options.ItemTexts = None,
     map_: options.Map = "",
     items_map: options.ItemsMap = "",
     action: options.Action = None,
@@ -80,16 +75,8 @@ def train(
         settings = load(config, {"train": {"seed": seed, "epochs": epochs}})
         began = time.monotonic()
         fitted = ItemEncoder.load(encoder) if encoder else None
-        history = read_history(
-            log,
-            items,
-            settings,
-            map_=map_,
-            items_map=items_map,
-            action=action,
-            scenario=scenario,
-            quiet=json_,
-        )
+        given = LogInput(log, map_, action, scenario, items, items_map)
+        history = read_history(given, settings, json_)
         rows, validation = split_rows(history, validation_share, holdout_share)
         content = encode_texts(history, settings, fitted.whitening if fitted else None, json_)
         names = names_for_training(settings.encoder, settings.train.name_words, history.scenarios)
@@ -103,7 +90,7 @@ def train(
             settings.train,
             logs=logs,
             bar=not json_ and console.is_terminal,
-            tell=None if json_ else lambda line: console.print(line, soft_wrap=True),
+            tell=progress_lines(json_),
         )
         done.report["seconds"] = round(time.monotonic() - began, 1)
         beside = None if encoder else lambda folder: data.encoder.save(folder / "encoder")

@@ -8,14 +8,12 @@ from typing import Annotated
 import typer
 
 from streams.cli import options
-from streams.cli.console import console, load, print_json, reported, show
-from streams.cli.log_input import encode_texts, read_history
+from streams.cli.console import load, print_json, progress_lines, reported, show
+from streams.cli.log_input import LogInput, encode_texts, read_history
 
 
 def tune(
-    log: Annotated[
-        list[Path], typer.Argument(metavar="LOG...", help="Parquet, CSV or JSON lines (also .gz).")
-    ],
+    log: options.Log,
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE", help="Write the best [train] section to this TOML file.")
     ],
@@ -26,10 +24,7 @@ def tune(
     encoder: Annotated[
         Path | None, typer.Option("--encoder", metavar="ENCODER", help="What `driftline fit` wrote.")
     ] = None,
-    items: Annotated[
-        Path | None,
-        typer.Option("--items", metavar="CATALOGUE", help="Texts of items, for those of little behaviour."),
-    ] = None,
+    items: options.ItemTexts = None,
     map_: options.Map = "",
     items_map: options.ItemsMap = "",
     action: options.Action = None,
@@ -43,7 +38,7 @@ def tune(
     holdout_share: Annotated[
         float, typer.Option("--holdout-share", min=0.0, max=0.9, help="Leave out the time after that.")
     ] = 0.0,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    force: options.Force = False,
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
@@ -66,16 +61,8 @@ def tune(
         check_free(out, force)
         settings = load(config)
         fitted = ItemEncoder.load(encoder) if encoder else None
-        history = read_history(
-            log,
-            items,
-            settings,
-            map_=map_,
-            items_map=items_map,
-            action=action,
-            scenario=scenario,
-            quiet=json_,
-        )
+        given = LogInput(log, map_, action, scenario, items, items_map)
+        history = read_history(given, settings, json_)
         rows, validation = split_rows(history, validation_share, holdout_share)
         content = encode_texts(history, settings, fitted.whitening if fitted else None, json_)
         names = names_for_training(settings.encoder, settings.train.name_words, history.scenarios)
@@ -88,7 +75,7 @@ def tune(
             settings.train,
             seconds=60 * minutes,
             trials=trials,
-            tell=None if json_ else lambda line: console.print(line, soft_wrap=True),
+            tell=progress_lines(json_),
         )
         lines = [f"{name} = {getattr(found.config, name)!r}" for name in SEARCHED]
         text = "\n".join(["# written by driftline tune", "[train]", *lines]) + "\n"
