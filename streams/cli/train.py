@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from streams.cli import options
 from streams.cli.console import console, load, print_json, progress_lines, reported, show
-from streams.cli.log_input import LogInput, encode_texts, read_history
+from streams.cli.log_input import LogInput
+from streams.cli.training_input import read_training
 
 
 def train(
@@ -63,44 +64,37 @@ def train(
 
     Example: driftline train events.parquet --items items.parquet --map scenario=department --out ./model
     """
-    from encoders.item_encoder import ItemEncoder
-    from streams.learning.training.material import material, split_rows
     from streams.learning.training.train import require_training
     from streams.learning.training.train import train as run_training
-    from streams.workspace.scenario_names import names_for_training
     from transfer.learned.folder import save_model
 
     with reported():
         require_training()
         settings = load(config, {"train": {"seed": seed, "epochs": epochs}})
         began = time.monotonic()
-        fitted = ItemEncoder.load(encoder) if encoder else None
-        given = LogInput(log, map_, action, scenario, items, items_map)
-        history = read_history(given, settings, json_)
-        rows, validation = split_rows(history, validation_share, holdout_share)
-        content = encode_texts(history, settings, fitted.whitening if fitted else None, json_)
-        names = names_for_training(settings.encoder, settings.train.name_words, history.scenarios)
-        data = material(history, rows, fitted, content, names, fit=settings.fit, dim=settings.interest.dim)
+        run = read_training(
+            LogInput(log, map_, action, scenario, items, items_map),
+            settings,
+            encoder,
+            validation_share=validation_share,
+            holdout_share=holdout_share,
+            quiet=json_,
+        )
         done = run_training(
-            data,
-            rows,
-            validation,
-            settings.interest,
-            settings.counts,
-            settings.train,
+            run,
             logs=logs,
             bar=not json_ and console.is_terminal,
             tell=progress_lines(json_),
         )
         done.report["seconds"] = round(time.monotonic() - began, 1)
-        beside = None if encoder else lambda folder: data.encoder.save(folder / "encoder")
+        beside = None if encoder else lambda folder: run.data.encoder.save(folder / "encoder")
         fingerprint = save_model(out, done.model, done.counts, done.report, done.encoder, beside)
         summary = {
             "model": str(out),
             "fingerprint": fingerprint,
             "encoder": str(encoder or out / "encoder"),
-            "events": len(rows),
-            "validation_events": len(validation),
+            "events": len(run.rows),
+            "validation_events": len(run.validation),
             "positions": done.report["positions"],
             "validation_new_ndcg10": round(done.report["best_new"], 5),
             "best_epoch": done.report["best_epoch"],
@@ -109,13 +103,18 @@ def train(
         }
         if json_:
             print_json(summary)
-            return
-        show(
-            f"{summary['positions']} positions, best epoch {summary['best_epoch']}, NDCG@10 of new items on validation "
-            f"{summary['validation_new_ndcg10']}; {summary['seconds']} s"
-        )
-        show(f"written to {out}, fingerprint {fingerprint}")
-        show(
-            f'for a new store: encoder.fitted = "{summary["encoder"]}", transfer.model = "{out}"; for one made with that '
-            f"encoder: driftline refuse {out} --store STORE"
-        )
+        else:
+            _show(summary)
+
+
+def _show(summary: dict[str, Any]) -> None:
+    model, encoder = summary["model"], summary["encoder"]
+    show(
+        f"{summary['positions']} positions, best epoch {summary['best_epoch']}, NDCG@10 of new items on validation "
+        f"{summary['validation_new_ndcg10']}; {summary['seconds']} s"
+    )
+    show(f"written to {model}, fingerprint {summary['fingerprint']}")
+    show(
+        f'for a new store: encoder.fitted = "{encoder}", transfer.model = "{model}"; for one made with that '
+        f"encoder: driftline refuse {model} --store STORE"
+    )

@@ -9,7 +9,8 @@ import typer
 
 from streams.cli import options
 from streams.cli.console import load, print_json, progress_lines, reported, show
-from streams.cli.log_input import LogInput, encode_texts, read_history
+from streams.cli.log_input import LogInput
+from streams.cli.training_input import read_training
 
 
 def tune(
@@ -48,31 +49,25 @@ def tune(
 
     Example: driftline tune events.parquet --minutes 60 --out tuned.toml
     """
-    from encoders.item_encoder import ItemEncoder
     from streams.learning.profile.settings_file import check_free, write_settings
-    from streams.learning.training.material import material, split_rows
     from streams.learning.training.train import require_training
     from streams.learning.training.tune import SEARCHED
     from streams.learning.training.tune import tune as search
-    from streams.workspace.scenario_names import names_for_training
 
     with reported():
         require_training()
         check_free(out, force)
         settings = load(config)
-        fitted = ItemEncoder.load(encoder) if encoder else None
-        given = LogInput(log, map_, action, scenario, items, items_map)
-        history = read_history(given, settings, json_)
-        rows, validation = split_rows(history, validation_share, holdout_share)
-        content = encode_texts(history, settings, fitted.whitening if fitted else None, json_)
-        names = names_for_training(settings.encoder, settings.train.name_words, history.scenarios)
-        data = material(history, rows, fitted, content, names, fit=settings.fit, dim=settings.interest.dim)
+        run = read_training(
+            LogInput(log, map_, action, scenario, items, items_map),
+            settings,
+            encoder,
+            validation_share=validation_share,
+            holdout_share=holdout_share,
+            quiet=json_,
+        )
         found = search(
-            data,
-            rows,
-            validation,
-            settings.interest,
-            settings.train,
+            run,
             seconds=60 * minutes,
             trials=trials,
             tell=progress_lines(json_),

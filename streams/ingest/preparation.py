@@ -14,11 +14,12 @@ from encoders.content import ContentEncoder
 from encoders.vectorizer import ItemVectorizer
 from sinks.points import UserPoints
 from streams.counts.sequences import batch_sequences
-from streams.events.columns import U64, EventColumns, take_events
+from streams.events.columns import EventColumns, take_events
 from streams.events.watermarks import Watermark
 from streams.ingest.item_source import ItemSource
 from streams.ingest.pipeline import advance, user_points
 from streams.metrics import Metrics
+from transfer.arrays import U64
 from transfer.config import InterestConfig
 from transfer.counts.config import CountsConfig
 from transfer.counts.steps import Steps, steps_of

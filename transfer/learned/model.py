@@ -74,13 +74,9 @@ class LearnedModel:
         items: TrainedItems,
         names: dict[str, F32],
         fingerprint: str,
-        transfer: TransferConfig | None = None,
-        lookup: ItemLookup | None = None,
-        encode_names: NameLookup | None = None,
         name_source: NameSource | None = None,
     ) -> None:
-        """lookup: base vectors of items that training has not seen; encode_names: vectors of scenarios it has not seen,
-        made as name_source says."""
+        """names: vectors of the scenarios that it was trained with, made as name_source says."""
         if network.config.width >= interest.dim:
             raise ValueError(f"width {network.config.width} must be below dim {interest.dim}")
         self.network = network.eval()
@@ -89,9 +85,9 @@ class LearnedModel:
         self.items = items
         self.fingerprint = fingerprint
         self.name_source = name_source or NameSource()
-        self._transfer = transfer or TransferConfig()
-        self._lookup = lookup
-        self._encode_names = encode_names
+        self._transfer = TransferConfig()
+        self._lookup: ItemLookup | None = None
+        self._encode_names: NameLookup | None = None
         self._trained_names, self._names = dict(names), dict(names)
         with torch.no_grad():
             towers = self.towers(items.keys, items.vectors)

@@ -184,32 +184,41 @@ class NetworkModule(lightning.LightningModule):
         return self._total(replace(batch, context=replace(batch.context, horizons=against)), candidates)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingSet:
+    """What a network is trained on, and what it is judged by."""
+
+    batches: TrainingBatches
+    catalogue: ItemTensors
+    train: I64
+    """positions to train on"""
+    validation: I64 | None = None
+    """positions that tell when to stop; None: nothing does"""
+
+
 def train_network(
     network: TransferNetwork,
-    batches: TrainingBatches,
-    catalogue: ItemTensors,
-    train: I64,
-    validation: I64 | None,
+    data: TrainingSet,
     config: TrainConfig,
     *,
     logs: Path | None = None,
     progress: bool = False,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
 ) -> TrainedNetwork:
-    """Train on positions `train`, stop by positions `validation`; the network of the best epoch comes back. Without
-    `validation` it is that of the last epoch.
+    """Train a network; that of the best epoch comes back, or of the last one, where there are no validation positions.
 
     logs: folder for TensorBoard. On CUDA where there is a device, else on the CPU.
     """
     _quiet()
     lightning.seed_everything(config.seed, workers=True, verbose=False)
+    batches, validation = data.batches, data.validation
     if validation is not None and len(validation) > VALIDATION_POSITIONS:
         chosen = np.random.default_rng(config.seed).choice(
             len(validation), VALIDATION_POSITIONS, replace=False
         )
         validation = validation[np.sort(chosen)]
-    epoch = _Epoch(batches, train, config.batch, config.seed, shuffle=True)
-    module = NetworkModule(network, catalogue, config, len(epoch) * config.epochs)
+    epoch = _Epoch(batches, data.train, config.batch, config.seed, shuffle=True)
+    module = NetworkModule(network, data.catalogue, config, len(epoch) * config.epochs)
     with tempfile.TemporaryDirectory() as folder:
         best = ModelCheckpoint(
             folder, "network", monitor="validation/new", mode="max", save_weights_only=True

@@ -13,7 +13,7 @@ from streams.events.columns import NONE
 from streams.learning.fit import ItemContent, fit_encoder, item_vectors
 from streams.learning.history import History
 from streams.workspace.scenario_names import NameMaker
-from transfer.arrays import I64
+from transfer.arrays import I64, Bool
 from transfer.names import NameLookup, NameSource, hashed_names
 from transfer.rows import offsets_of
 from transfer.training.walk import EventLog
@@ -32,6 +32,11 @@ class Material:
     encoder: ItemEncoder
     names: NameLookup
     name_source: NameSource
+
+    @property
+    def has_events(self) -> Bool:
+        """(N,) whether an item has any event."""
+        return np.bincount(self.log.item, minlength=len(self.history.items)) > 0
 
 
 def split_rows(history: History, validation_share: float, holdout_share: float) -> tuple[I64, I64]:

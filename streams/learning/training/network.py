@@ -10,17 +10,21 @@ import numpy as np
 
 from streams.errors import TrainingError
 from streams.learning.training.material import Material
-from transfer.arrays import I64
+from streams.learning.training.training_run import TrainingRun
+from transfer.arrays import F32, I64, Bool
 from transfer.config import InterestConfig
 from transfer.learned.gaps import gap_edges
 from transfer.learned.model import LearnedModel
-from transfer.training.config import TrainConfig
 from transfer.training.examples import Examples, examples, gaps_of
 
 if TYPE_CHECKING:
+    from transfer.learned.config import NetworkConfig
     from transfer.learned.network import TransferNetwork
+    from transfer.training.objective import ItemTensors
 
 Tell = Callable[[str], None]
+OnEpoch = Callable[[dict[str, float]], None]
+"""Gets the measures of each epoch; may raise to stop."""
 
 
 def positions(data: Material, interest: InterestConfig, tell: Tell | None = None) -> Examples:
@@ -32,100 +36,42 @@ def positions(data: Material, interest: InterestConfig, tell: Tell | None = None
 
 
 def network_of(
-    data: Material,
+    run: TrainingRun,
     found: Examples,
-    rows: I64,
-    validation: I64 | None,
-    interest: InterestConfig,
-    config: TrainConfig,
     *,
+    judged: bool = True,
     logs: Path | None = None,
     bar: bool = False,
-    tell: Tell | None = None,
-    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    on_epoch: OnEpoch | None = None,
 ) -> tuple[TransferNetwork, dict[str, Any]]:
-    """The trained network and its report; without `validation` that of the last epoch. `on_epoch` may raise to stop.
+    """The network trained on `run.rows`, and its report.
+
+    judged: the validation rows tell when to stop, and which epoch was best; else the network is that of the last epoch.
 
     Raises:
         TrainingError: too little to train on.
     """
     import torch
 
-    from transfer.learned.config import NetworkConfig
     from transfer.learned.network import TransferNetwork
     from transfer.training.batches import TrainingBatches
-    from transfer.training.network_stage import train_network
-    from transfer.training.objective import ItemTensors
+    from transfer.training.network_stage import TrainingSet, train_network
 
-    log, history = data.log, data.history
-    part = np.zeros(len(history), np.int8)
-    part[rows] = 1
-    if validation is not None:
-        part[validation] = 2
-    of = part[data.row[found.row]]
-    asked = np.diff(found.target_offsets) > 0
-    train_at, judge_at = np.flatnonzero((of == 1) & asked), np.flatnonzero((of == 2) & asked)
-    if not len(train_at) or (validation is not None and not len(judge_at)):
-        raise TrainingError(
-            "the log is too short: no user comes back in the training and the validation part"
-        )
-    count = np.bincount(history.item[rows][history.item[rows] >= 0], minlength=len(history.items))
-    ids = _id_rows(count, config.rare)
-    shape = NetworkConfig(
-        dim=interest.dim,
-        horizons=len(interest.half_lives_s),
-        actions=len(interest.action_weights),
-        width=config.width,
-        heads=config.heads,
-        layers=config.layers,
-        feed_forward=config.feed_forward,
-        ring=min(config.ring, interest.ring),
-        gap_edges_s=gap_edges(gaps_of(log)[part[data.row] == 1]),
-        use_ring=config.use_ring,
-        use_slots=config.use_slots and len(history.scenarios) > 1,
-        use_emergence=config.use_emergence,
-        transfer=config.transfer,
-        dropout=config.dropout,
-        id_dropout=config.id_dropout,
-        event_dropout=config.event_dropout,
-        scenario_dropout=config.scenario_dropout,
-    )
+    data, config = run.data, run.config
+    train_at, judge_at = _positions_of(run, found, judged)
+    shape, ids = _shape(run), _id_rows(run)
     torch.manual_seed(config.seed)
     if config.threads:
         torch.set_num_threads(config.threads)
     network = TransferNetwork(shape, int(ids.max()))
-    compete = np.flatnonzero(np.bincount(log.item, minlength=len(history.items)) > 0)
-    frequent = np.argsort(-count[compete], kind="stable")[: config.samples // 2]
-    catalogue = ItemTensors(
-        torch.from_numpy(log.vectors),
-        torch.from_numpy(ids),
-        torch.from_numpy(history.item_scenario.astype(np.int64)),
-        torch.from_numpy(compete),
-        torch.from_numpy(np.sort(compete[frequent])),
-    )
-    names = np.asarray(data.names(history.scenarios), np.float32)
-    batches = TrainingBatches(log, found, shape, ids, names)
-
-    def told(row: dict[str, float]) -> None:
-        if on_epoch is not None:
-            on_epoch(row)
-        if tell is None:
-            return
-        text = ", ".join(
-            f"{name.replace('_', ' ')} {value:.4f}" for name, value in row.items() if name != "epoch"
-        )
-        tell(f"epoch {int(row['epoch'])}: {text}")
-
+    batches = TrainingBatches(data.log, found, shape, ids, _name_vectors(data))
     done = train_network(
         network,
-        batches,
-        catalogue,
-        train_at,
-        None if validation is None else judge_at,
+        TrainingSet(batches, _catalogue(run, ids), train_at, judge_at),
         config,
         logs=logs,
         progress=bar,
-        on_epoch=told,
+        on_epoch=on_epoch,
     )
     report = {
         "positions": len(train_at),
@@ -136,29 +82,114 @@ def network_of(
     return done.network, report
 
 
-def _id_rows(count: I64, rare: int) -> I64:
-    """(N,) row of each item in the id table: 0 for items of fewer than `rare` events or none."""
-    known = count >= max(rare, 1)
+def model_of(run: TrainingRun, network: TransferNetwork) -> LearnedModel:
+    """The network with the items that it was trained with."""
+    from transfer.learned.model import TrainedItems
+
+    data, history = run.data, run.data.history
+    order = np.argsort(history.item_keys)
+    there = order[data.has_events[order]]
+    table = TrainedItems(
+        history.item_keys[there],
+        data.log.vectors[there].astype(np.float16).astype(np.float32),
+        _id_rows(run)[there],
+    )
+    names = dict(zip(history.scenarios, _name_vectors(data), strict=True))
+    model = LearnedModel(network, None, run.interest, table, names, "untold", data.name_source)
+    model.bind(None, data.names)
+    return model
+
+
+def epoch_text(row: dict[str, float]) -> str:
+    """The measures of an epoch for people.
+
+    >>> epoch_text({"epoch": 1.0, "loss": 0.5, "validation_new": 0.25})
+    'epoch 1: loss 0.5000, validation new 0.2500'
+    """
+    text = ", ".join(
+        f"{name.replace('_', ' ')} {value:.4f}" for name, value in row.items() if name != "epoch"
+    )
+    return f"epoch {int(row['epoch'])}: {text}"
+
+
+def _positions_of(run: TrainingRun, found: Examples, judged: bool) -> tuple[I64, I64 | None]:
+    """Positions with targets, among the training and the validation rows."""
+    row = run.data.row[found.row]
+    asked = np.diff(found.target_offsets) > 0
+    train_at = np.flatnonzero(_mask(run, run.rows)[row] & asked)
+    judge_at = np.flatnonzero(_mask(run, run.validation)[row] & asked) if judged else None
+    if not len(train_at) or (judge_at is not None and not len(judge_at)):
+        raise TrainingError(
+            "the log is too short: no user comes back in the training and the validation part"
+        )
+    return train_at, judge_at
+
+
+def _shape(run: TrainingRun) -> NetworkConfig:
+    from transfer.learned.config import NetworkConfig
+
+    data, config, interest = run.data, run.config, run.interest
+    return NetworkConfig(
+        dim=interest.dim,
+        horizons=len(interest.half_lives_s),
+        actions=len(interest.action_weights),
+        width=config.width,
+        heads=config.heads,
+        layers=config.layers,
+        feed_forward=config.feed_forward,
+        ring=min(config.ring, interest.ring),
+        gap_edges_s=gap_edges(gaps_of(data.log)[_mask(run, run.rows)[data.row]]),
+        use_ring=config.use_ring,
+        use_slots=config.use_slots and len(data.history.scenarios) > 1,
+        use_emergence=config.use_emergence,
+        transfer=config.transfer,
+        dropout=config.dropout,
+        id_dropout=config.id_dropout,
+        event_dropout=config.event_dropout,
+        scenario_dropout=config.scenario_dropout,
+    )
+
+
+def _catalogue(run: TrainingRun, ids: I64) -> ItemTensors:
+    """The items that compete: those with events; the most frequent of the training rows are always sampled."""
+    import torch
+
+    from transfer.training.objective import ItemTensors
+
+    data = run.data
+    compete = np.flatnonzero(data.has_events)
+    frequent = np.argsort(-_event_counts(run)[compete], kind="stable")[: run.config.samples // 2]
+    return ItemTensors(
+        torch.from_numpy(data.log.vectors),
+        torch.from_numpy(ids),
+        torch.from_numpy(data.history.item_scenario.astype(np.int64)),
+        torch.from_numpy(compete),
+        torch.from_numpy(np.sort(compete[frequent])),
+    )
+
+
+def _id_rows(run: TrainingRun) -> I64:
+    """(N,) row of each item in the id table: 0 for items of fewer than `rare` training events or none."""
+    count = _event_counts(run)
+    known = count >= max(run.config.rare, 1)
     ids = np.zeros(len(count), np.int64)
     ids[known] = np.arange(1, int(known.sum()) + 1)
     return ids
 
 
-def model_of(
-    data: Material, network: TransferNetwork, interest: InterestConfig, rows: I64, rare: int
-) -> LearnedModel:
-    """The network with the items that it was trained with."""
-    from transfer.learned.model import TrainedItems
+def _event_counts(run: TrainingRun) -> I64:
+    """(N,) training events of each item."""
+    item = run.data.history.item[run.rows]
+    return np.bincount(item[item >= 0], minlength=len(run.data.history.items))
 
-    history = data.history
-    count = np.bincount(history.item[rows][history.item[rows] >= 0], minlength=len(history.items))
-    ids = _id_rows(count, rare)
-    order = np.argsort(history.item_keys)
-    there = order[np.bincount(data.log.item, minlength=len(history.items))[order] > 0]
-    table = TrainedItems(
-        history.item_keys[there], data.log.vectors[there].astype(np.float16).astype(np.float32), ids[there]
-    )
-    names = dict(zip(history.scenarios, np.asarray(data.names(history.scenarios), np.float32), strict=True))
-    return LearnedModel(
-        network, None, interest, table, names, "untold", encode_names=data.names, name_source=data.name_source
-    )
+
+def _mask(run: TrainingRun, rows: I64) -> Bool:
+    """(E,) whether a row of the history is among `rows`."""
+    mask = np.zeros(len(run.data.history), np.bool_)
+    mask[rows] = True
+    return mask
+
+
+def _name_vectors(data: Material) -> F32:
+    """(S, D) of the history's scenario names."""
+    return np.asarray(data.names(data.history.scenarios), np.float32)

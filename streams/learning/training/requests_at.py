@@ -10,6 +10,7 @@ import numpy as np
 from streams.learning.history import History
 from streams.learning.queries import Queries, given_queries, open_queries
 from streams.learning.training.material import Material
+from streams.learning.training.training_run import TrainingRun
 from transfer.arrays import I64
 from transfer.config import InterestConfig
 from transfer.counts.config import CountsConfig
@@ -19,7 +20,6 @@ from transfer.learned.item_index import ItemIndex
 from transfer.learned.model import LearnedModel
 from transfer.learned.requests import Requests, requests_of
 from transfer.state.packing import unpack_states
-from transfer.training.config import TrainConfig
 from transfer.training.states_at import moments
 
 REQUESTS_AT_A_TIME = 256
@@ -49,7 +49,7 @@ def item_space(model: LearnedModel, data: Material, counts: ItemCounts) -> ItemI
     """All items of the history, those with events as candidates."""
     history = data.history
     towers = model.towers(history.item_keys, data.log.vectors)
-    candidates = np.flatnonzero(np.bincount(data.log.item, minlength=len(history.items)) > 0)
+    candidates = np.flatnonzero(data.has_events)
     return ItemIndex(
         history.item_keys, towers, candidates, history.item_scenario, tuple(history.scenarios), counts
     )
@@ -102,42 +102,37 @@ class Later:
     asked: set[int] = field(default_factory=set, repr=False)
     """rows whose states were looked for"""
 
-    def remember(
-        self, data: Material, interest: InterestConfig, config: TrainConfig, counts: Sequence[int]
-    ) -> None:
+    def remember(self, run: TrainingRun, counts: Sequence[int]) -> None:
         """Find the states of the queries that `request_blocks` will draw with these counts, in one walk over the log."""
         wanted = {
             row
             for count in counts
-            for part in _drawn(data, self, config, count)
-            for row in data.to_log[part.seen].tolist()
+            for part in _drawn(run, self, count)
+            for row in run.data.to_log[part.seen].tolist()
         }
         missing = np.array(sorted(wanted - self.asked), np.int64)
         if len(missing):
             self.asked.update(wanted)
-            self.states.update(moments(data.log, interest, missing))
+            self.states.update(moments(run.data.log, run.interest, missing))
 
 
-def last_part_of(
-    data: Material, rows: I64, space: ItemIndex, counts: CountsConfig, share: float
-) -> Later | None:
-    """The last `share` of the time of training rows (in order of time); None where there is none."""
-    time = data.history.time[rows]
+def last_part_of(run: TrainingRun, space: ItemIndex) -> Later | None:
+    """The last `mixture_earlier_share` of the time of the training rows; None where there is none."""
+    rows, history, share = run.rows, run.data.history, run.config.mixture_earlier_share
+    time = history.time[rows]
     first, last = float(time[0]), float(time[-1])
     begin = int(np.searchsorted(time, last - share * (last - first)))
     part = np.sort(rows[begin:])
     if not share or not begin or not len(part):
         return None
-    return Later(part, space.at(count_rows(data.history, rows[:begin], counts)), True)
+    return Later(part, space.at(count_rows(history, rows[:begin], run.counts)), True)
 
 
-def request_blocks(
-    data: Material, later: Later, model: LearnedModel, counts: CountsConfig, config: TrainConfig, count: int
-) -> Iterator[RequestBlock]:
+def request_blocks(run: TrainingRun, later: Later, model: LearnedModel, count: int) -> Iterator[RequestBlock]:
     """About `count` queries, open ones and (where there are scenarios) ones that name one, in order of time."""
-    history = data.history
-    later.remember(data, model.interest, config, [count])
-    sampled = _drawn(data, later, config, count)
+    data, history, config = run.data, run.data.history, run.config
+    later.remember(run, [count])
+    sampled = _drawn(run, later, count)
     times = history.time[later.rows]
     begin, end = float(times.min()), float(times.max())
     edges = np.linspace(begin, end, config.count_blocks + 1)[1:-1] if later.progressive else np.zeros(0)
@@ -148,7 +143,7 @@ def request_blocks(
     for first, last in zip([begin, *edges.tolist()], [*edges.tolist(), np.inf], strict=True):
         if later.progressive:
             upto = int(np.searchsorted(ordered, first))
-            space = space.at(count_rows(history, order[done:upto], counts, space.counts))
+            space = space.at(count_rows(history, order[done:upto], run.counts, space.counts))
             done = max(done, upto)
         for part in sampled:
             inside = np.flatnonzero((part.time >= first) & (part.time < last))
@@ -159,9 +154,9 @@ def request_blocks(
                     yield RequestBlock(block.take(known), requests, space)
 
 
-def _drawn(data: Material, later: Later, config: TrainConfig, count: int) -> list[Queries]:
+def _drawn(run: TrainingRun, later: Later, count: int) -> list[Queries]:
     """About `count` queries: open ones, and as many that name a scenario where there are scenarios."""
-    history = data.history
+    history, config = run.data.history, run.config
     queries = [open_queries(history, later.rows)]
     if config.use_slots and len(history.scenarios) > 1:
         queries.append(given_queries(history, later.rows))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from streams.errors import MissingExtra, TrainingError
-from streams.learning.training.material import Material
-from streams.learning.training.network import Tell, model_of, network_of, positions
+from streams.learning.training.network import Tell, epoch_text, model_of, network_of, positions
 from streams.learning.training.requests_at import (
     Later,
     count_rows,
@@ -18,8 +17,7 @@ from streams.learning.training.requests_at import (
     last_part_of,
     request_blocks,
 )
-from transfer.arrays import I64
-from transfer.config import InterestConfig
+from streams.learning.training.training_run import TrainingRun
 from transfer.counts.config import CountsConfig
 from transfer.learned.item_index import ItemIndex
 from transfer.learned.model import LearnedModel
@@ -57,6 +55,7 @@ def require_training() -> None:
 class MixtureData:
     """A trained network, and what its mixture is fitted on."""
 
+    run: TrainingRun
     model: LearnedModel
     served: LearnedModel
     """the same or, refitted, one whose network has learned the validation part too"""
@@ -72,19 +71,14 @@ class MixtureData:
 
 
 def train(
-    data: Material,
-    rows: I64,
-    validation: I64,
-    interest: InterestConfig,
-    counts: CountsConfig,
-    config: TrainConfig,
+    run: TrainingRun,
     *,
     progressive: bool = True,
     logs: Path | None = None,
     bar: bool = False,
     tell: Tell | None = None,
 ) -> TrainedModel:
-    """Train on history rows `rows`, stop and weigh components by rows `validation`, all of them later than a user's `rows`.
+    """Train on the rows of the run, stop and weigh components by its validation rows.
 
     progressive: counts go on through the validation part, as the daemon's do; else they stay as after `rows`. Only then is
     the network refitted in the end (`TrainConfig.refit`): weights of the mixture are those found with the network that had not
@@ -93,28 +87,12 @@ def train(
     Raises:
         TrainingError: too little to train on.
     """
-    ready = prepare_mixture(
-        data,
-        rows,
-        validation,
-        interest,
-        counts,
-        config,
-        progressive=progressive,
-        logs=logs,
-        bar=bar,
-        tell=tell,
-    )
-    return weigh(ready, data, counts, config, tell)
+    ready = prepare_mixture(run, progressive=progressive, logs=logs, bar=bar, tell=tell)
+    return weigh(ready, run.config, tell)
 
 
 def prepare_mixture(
-    data: Material,
-    rows: I64,
-    validation: I64,
-    interest: InterestConfig,
-    counts: CountsConfig,
-    config: TrainConfig,
+    run: TrainingRun,
     *,
     progressive: bool = True,
     logs: Path | None = None,
@@ -123,56 +101,34 @@ def prepare_mixture(
 ) -> MixtureData:
     """The network, counted components, and evidence for the pool; see `train`."""
     from transfer.training.mixture_stage import fit_counted
-    from transfer.training.pool_stage import cases, evidence
 
     tell = tell or (lambda line: None)
-    found = positions(data, interest, tell)
-    network, report = network_of(
-        data, found, rows, validation, interest, config, logs=logs, bar=bar, tell=tell
-    )
-    model = served = model_of(data, network, interest, rows, config.rare)
-    if config.refit and progressive:
-        tell("network: anew, with the validation part")
-        again = config.model_copy(update={"epochs": report["best_epoch"] + 1})
-        every = np.union1d(rows, validation)
-        network, refit = network_of(data, found, every, None, interest, again, bar=bar, tell=tell)
-        served = model_of(data, network, interest, every, config.rare)
-        report["refit"] = refit["network"]
-    del found
-    history = data.history
-    counted = count_rows(history, rows, counts)
+    model, served, report = _networks(run, progressive, logs, bar, tell)
+    history, config = run.data.history, run.config
+    counted = count_rows(history, run.rows, run.counts)
     tell(f"counts: {counted.pairs} transitions")
-    space = item_space(model, data, counted)
-    later = Later(validation, space, progressive)
-    before = (
-        last_part_of(data, rows, space, counts, config.mixture_earlier_share) if progressive else None
-    ) or later
-    judged = _judged(data, before, model, counts, config, None)
-    mixture, curve = fit_counted(_mixture_config(model, counts, config), judged, config)
+    space = item_space(model, run.data, counted)
+    later = Later(run.validation, space, progressive)
+    before = (last_part_of(run, space) if progressive else None) or later
+    judged = _judged(run, before, model, None)
+    mixture, curve = fit_counted(_mixture_config(model, run.counts, config), judged, config)
     del judged
-    later.remember(data, interest, config, [config.pool_queries, config.mixture_queries])
-    found_cases = (
-        case
-        for part in request_blocks(data, later, model, counts, config, config.pool_queries)
-        for case in cases(part.requests, part.queries.target_offsets, part.target, part.space, mixture)
-    )
-    foreseen = evidence(found_cases, config, len(space.candidates))
-    report |= {"events": len(rows), "until": float(history.time[validation].max()), "data": history.identity}
-    report |= {"counted": curve}
-    return MixtureData(model, served, space, later, mixture, foreseen, report)
+    later.remember(run, [config.pool_queries, config.mixture_queries])
+    foreseen = _foreseen(run, later, model, mixture)
+    until = float(history.time[run.validation].max())
+    report |= {"events": len(run.rows), "until": until, "data": history.identity, "counted": curve}
+    return MixtureData(run, model, served, space, later, mixture, foreseen, report)
 
 
-def weigh(
-    ready: MixtureData, data: Material, counts: CountsConfig, config: TrainConfig, tell: Tell | None = None
-) -> TrainedModel:
-    """The mixture on top of a trained network."""
+def weigh(ready: MixtureData, config: TrainConfig, tell: Tell | None = None) -> TrainedModel:
+    """The mixture on top of a trained network; `config` may leave out components that the network knows nothing of."""
     from transfer.learned.mixture import Mixture
     from transfer.training.mixture_stage import fit_mixture
     from transfer.training.pool_stage import fit_pool
 
     tell = tell or (lambda line: None)
-    model = ready.model
-    mixture = Mixture(_mixture_config(model, counts, config))
+    run, model = replace(ready.run, config=config), ready.model
+    mixture = Mixture(_mixture_config(model, run.counts, config))
     mixture.load_state_dict(ready.counted.state_dict())
     report = ready.report | {"train": config.model_dump(mode="json")}
     if ready.foreseen.cases:
@@ -182,38 +138,55 @@ def weigh(
                 f"pool{' in a named scenario' if row['given'] else ''}: NDCG@20 {row['ndcg']:.4f} "
                 f"(likeliest {row['ndcg_of_likeliest']:.4f}), loss {row['loss']:.4f} ({row['loss_of_likeliest']:.4f})"
             )
-    report["mixture"] = fit_mixture(
-        mixture, _judged(data, ready.later, model, counts, config, mixture), config
-    )
+    report["mixture"] = fit_mixture(mixture, _judged(run, ready.later, model, mixture), config)
     best = min(row["validation_loss"] for row in report["mixture"])
     tell(f"mixture: validation loss {best:.4f} after {len(report['mixture'])} epochs")
     served = ready.served
     trained = LearnedModel(
-        served.network,
-        mixture,
-        served.interest,
-        served.items,
-        served.names,
-        "untold",
-        encode_names=data.names,
-        name_source=data.name_source,
+        served.network, mixture, served.interest, served.items, served.names, "untold", run.data.name_source
     )
-    return TrainedModel(trained, counts, data.encoder.fingerprint, report)
+    trained.bind(None, run.data.names)
+    return TrainedModel(trained, run.counts, run.data.encoder.fingerprint, report)
 
 
-def _judged(
-    data: Material,
-    later: Later,
-    model: LearnedModel,
-    counts: CountsConfig,
-    config: TrainConfig,
-    mixture: Mixture | None,
-) -> Judged:
+def _networks(
+    run: TrainingRun, progressive: bool, logs: Path | None, bar: bool, tell: Tell
+) -> tuple[LearnedModel, LearnedModel, dict[str, Any]]:
+    """The model to weigh components by, the one that serves, and the report of both trainings."""
+
+    def told(row: dict[str, float]) -> None:
+        tell(epoch_text(row))
+
+    found = positions(run.data, run.interest, tell)
+    network, report = network_of(run, found, logs=logs, bar=bar, on_epoch=told)
+    model = model_of(run, network)
+    if not (run.config.refit and progressive):
+        return model, model, report
+    tell("network: anew, with the validation part")
+    again = run.config.model_copy(update={"epochs": report["best_epoch"] + 1})
+    every = replace(run, rows=np.union1d(run.rows, run.validation), config=again)
+    network, refit = network_of(every, found, judged=False, bar=bar, on_epoch=told)
+    report["refit"] = refit["network"]
+    return model, model_of(every, network), report
+
+
+def _foreseen(run: TrainingRun, later: Later, model: LearnedModel, mixture: Mixture) -> PoolCases:
+    from transfer.training.pool_stage import cases, evidence
+
+    found = (
+        case
+        for part in request_blocks(run, later, model, run.config.pool_queries)
+        for case in cases(part.requests, part.queries.target_offsets, part.target, part.space, mixture)
+    )
+    return evidence(found, run.config, len(later.space.candidates))
+
+
+def _judged(run: TrainingRun, later: Later, model: LearnedModel, mixture: Mixture | None) -> Judged:
     from transfer.training.mixture_stage import join_judged, judged
 
     found = [
         judged(part.requests, part.queries.target_offsets, part.target, part.space, mixture)
-        for part in request_blocks(data, later, model, counts, config, config.mixture_queries)
+        for part in request_blocks(run, later, model, run.config.mixture_queries)
     ]
     if not found:
         raise TrainingError("the validation part holds no event of a known user; give a longer log")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from streams.errors import MissingExtra, TrainingError
-from streams.learning.training.material import Material
 from streams.learning.training.network import network_of, positions
-from transfer.arrays import I64
-from transfer.config import InterestConfig
+from streams.learning.training.training_run import TrainingRun
 from transfer.training.config import TrainConfig
 
 PATIENT_TRIALS = 3
@@ -28,20 +26,16 @@ class Tuned:
 
 
 def tune(
-    data: Material,
-    rows: I64,
-    validation: I64,
-    interest: InterestConfig,
-    config: TrainConfig,
+    run: TrainingRun,
     *,
     seconds: float,
     trials: int | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> Tuned:
-    """Search until `seconds` or `trials` are spent; the first trial has the settings `config` themselves.
+    """Search until `seconds` or `trials` are spent; the first trial has the settings of the run themselves.
 
-    The measure is NDCG@10 of items new to the user on `validation`, as in training. A trial that has begun when the time is
-    up is finished, or cut off by the median of the others at the same epoch.
+    The measure is NDCG@10 of items new to the user on the validation rows, as in training. A trial that has begun when the
+    time is up is finished, or cut off by the median of the others at the same epoch.
 
     Raises:
         MissingExtra: optuna is not installed.
@@ -52,11 +46,12 @@ def tune(
     except ModuleNotFoundError:
         raise MissingExtra("tuning needs optuna: pip install 'driftline[train]'") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    found = positions(data, interest, tell)
+    config = run.config
+    found = positions(run.data, run.interest, tell)
     deadline = time.monotonic() + seconds
 
     def objective(trial: Any) -> float:
-        chosen = config.model_copy(update=suggest(trial))
+        chosen = replace(run, config=config.model_copy(update=suggest(trial)))
         best = 0.0
 
         def on_epoch(row: dict[str, float]) -> None:
@@ -66,7 +61,7 @@ def tune(
             if trial.should_prune() or (time.monotonic() > deadline and trial.number > 0):
                 raise optuna.TrialPruned
 
-        network_of(data, found, rows, validation, interest, chosen, on_epoch=on_epoch)
+        network_of(chosen, found, on_epoch=on_epoch)
         return best
 
     def told(study: Any, trial: Any) -> None:

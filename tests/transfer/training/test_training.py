@@ -13,7 +13,7 @@ from transfer.state.packing import unpack_states
 from transfer.training.batches import TrainingBatches, stretches
 from transfer.training.config import TrainConfig
 from transfer.training.examples import Examples, examples
-from transfer.training.network_stage import train_network
+from transfer.training.network_stage import TrainingSet, train_network
 from transfer.training.objective import ItemTensors, StepCandidates, draw_candidates, loss
 from transfer.training.states_at import moments
 from transfer.training.walk import EventLog
@@ -100,7 +100,9 @@ def test_the_network_learns_what_comes_next(no: str) -> None:
         epochs=14, batch=64, learning_rate=1e-2, patience=14, id_dropout=0.0, event_dropout=0.0, threads=1
     )
     seen = np.arange(len(found))
-    done = train_network(network, batches, catalogue, seen[seen % 5 != 0], seen[seen % 5 == 0], config)
+    done = train_network(
+        network, TrainingSet(batches, catalogue, seen[seen % 5 != 0], seen[seen % 5 == 0]), config
+    )
     losses = [row["loss_new"] for row in done.curve]
     assert losses[-1] < 0.85 * losses[0]
     best = max(row["validation_new"] for row in done.curve)
@@ -112,7 +114,7 @@ def test_without_a_validation_part_the_last_epoch_stays() -> None:
     _, found, batches, catalogue, network = world(dropout=0.0)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     config = TrainConfig(epochs=3, batch=64, patience=1, threads=1)
-    done = train_network(network, batches, catalogue, np.arange(len(found)), None, config)
+    done = train_network(network, TrainingSet(batches, catalogue, np.arange(len(found))), config)
     assert done.epoch == 2 and [row["epoch"] for row in done.curve] == [0.0, 1.0, 2.0]
     assert all(row["loss_new"] > 0 and "validation_new" not in row for row in done.curve)
     assert any(not torch.equal(value, before[name]) for name, value in done.network.state_dict().items())
@@ -152,6 +154,6 @@ def test_a_seed_gives_the_same_network_again() -> None:
         _, found, batches, catalogue, network = world()
         seen = np.arange(len(found))
         config = TrainConfig(epochs=2, batch=128, threads=1)
-        done = train_network(network, batches, catalogue, seen[::2], seen[1::2], config)
+        done = train_network(network, TrainingSet(batches, catalogue, seen[::2], seen[1::2]), config)
         curves.append([row["loss_new"] for row in done.curve])
     assert curves[0] == curves[1]

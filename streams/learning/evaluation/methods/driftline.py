@@ -16,6 +16,7 @@ from streams.learning.queries import Queries
 from streams.learning.training.material import Material, material
 from streams.learning.training.requests_at import count_rows, item_space, requests_at, states_before
 from streams.learning.training.train import MixtureData, prepare_mixture, weigh
+from streams.learning.training.training_run import TrainingRun
 from streams.serving.recommend import NEW_TEMPERATURE
 from streams.workspace.scenario_names import name_lookup, names_for_training
 from transfer.analytic.again import again_scores, repeat_share
@@ -175,19 +176,13 @@ class LearnedMethod:
         key = ("network", whole.model_dump_json())
         ready: MixtureData | None = shared.get(key)
         if ready is None:
-            ready = prepare_mixture(
-                data,
-                rows,
-                _rows_of(history, validation),
-                settings.interest,
-                settings.counts,
-                whole,
-                progressive=float(validation.time.min()) >= float(history.time[rows].max()),
-                tell=setup.progress,
-            )
+            judging = _rows_of(history, validation)
+            run = TrainingRun(data, rows, judging, settings.interest, settings.counts, whole)
+            later = float(validation.time.min()) >= float(history.time[rows].max())
+            ready = prepare_mixture(run, progressive=later, tell=setup.progress)
             if set(self.without) <= set(MIXTURE_ALONE):  # another method may want it; gigabytes on a long log
                 shared[key] = ready
-        done = weigh(ready, data, settings.counts, config, setup.progress)
+        done = weigh(ready, config, setup.progress)
         self._model, self._places, self._counts = done.model, config.places, settings.counts
         self._space: ItemIndex = item_space(done.model, data, ready.space.counts)
         self.curve = [(row["epoch"], row["validation_new"]) for row in done.report["network"]]

@@ -1,0 +1,25 @@
+"""TrainingRun: what every stage of a training works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streams.learning.training.material import Material
+from transfer.arrays import I64
+from transfer.config import InterestConfig
+from transfer.counts.config import TablesConfig
+from transfer.training.config import TrainConfig
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingRun:
+    """A history, which of its rows are for what, and the settings."""
+
+    data: Material
+    rows: I64
+    """to train on, in order of time"""
+    validation: I64
+    """that tell when to stop and how far to trust each component; all of them later than a user's `rows`"""
+    interest: InterestConfig
+    tables: TablesConfig
+    config: TrainConfig
