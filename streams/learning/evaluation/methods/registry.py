@@ -83,8 +83,6 @@ def build(name: str, setup: Setup) -> Method:
     try:
         module = import_module(f"{_HERE}.{entry.module}")
     except ModuleNotFoundError as error:
-        if error.name and error.name.startswith(_HERE):
-            raise EvaluationError(f"method {name} is not part of this release") from None
         extra = "train" if error.name in ("lightning", "optuna") else "evaluate"
         raise MissingExtra(f"method {name} needs {error.name}: pip install 'driftline[{extra}]'") from None
     make = getattr(module, entry.class_)
