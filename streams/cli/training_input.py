@@ -40,4 +40,4 @@ def read_training(
     content = encode_texts(history, settings, fitted.whitening if fitted else None, quiet)
     names = names_for_training(settings.encoder, settings.train.name_words, history.scenarios)
     data = material(history, rows, fitted, content, names, fit=settings.fit, dim=settings.interest.dim)
-    return TrainingRun(data, rows, validation, settings.interest, settings.tables, settings.train)
+    return TrainingRun(data, rows, validation, settings.interest, settings.counts, settings.train)

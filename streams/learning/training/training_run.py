@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from streams.learning.training.material import Material
 from transfer.arrays import I64
 from transfer.config import InterestConfig
-from transfer.counts.config import TablesConfig
+from transfer.counts.config import CountsConfig
 from transfer.training.config import TrainConfig
 
 
@@ -21,5 +21,5 @@ class TrainingRun:
     validation: I64
     """that tell when to stop and how far to trust each component; all of them later than a user's `rows`"""
     interest: InterestConfig
-    tables: TablesConfig
+    counts: CountsConfig
     config: TrainConfig
