@@ -7,7 +7,7 @@ progress. The phases, in users a second, and as ratios to `warm`, the baseline, 
 
 - `new`: the store does not know them: claimed, found absent, inserted, read back;
 - `cold`: a process that has just started: claimed from the one before, read, written;
-- `switched`: a process that has just started on a store that `refuse` has switched to another model;
+- `switched`: a process that has just started on a store that `rebuild` has switched to another model;
 - `in turn`: two processes that write the same users in turn, the worst placement there is: each write is refused first.
 
 Where DRIFTLINE_TEST_QDRANT names a Qdrant (and DRIFTLINE_TEST_QDRANT_API_KEY its key) it is used; else the small server of the
@@ -33,7 +33,7 @@ from sinks.open import open_store
 from streams.events.columns import EventColumns
 from streams.events.validate import RawEvents, assemble
 from streams.settings import Settings
-from streams.workspace.rebuild import refuse
+from streams.workspace.rebuild import rebuild
 from streams.workspace.transfer_model import version_of
 from streams.workspace.workspace import Workspace, open_workspace
 from transfer.analytic.model import AnalyticTransfer
@@ -86,7 +86,7 @@ def measured(
             ]
     with open_store(location, settings.store, settings.interest.dim, create=False) as store:
         model = AnalyticTransfer(other.interest, other.transfer)
-        refuse(store, other.interest, model, version_of(model, other.transfer))
+        rebuild(store, other.interest, model, version_of(model, other.transfer))
     with open_workspace(location, other, create=False) as workspace:
         rates["switched"] = [clock.rate(workspace)]
     medians = {phase: statistics.median(values) for phase, values in rates.items()}

@@ -253,7 +253,7 @@ class Freeze:
         now = self._record.set(self._held, wanted)
         if now is None:
             raise FreezeLost(
-                "a writer went on before the switch to the new version was made; run `driftline refuse` again"
+                "a writer went on before the switch to the new version was made; run `driftline rebuild` again"
             )
         self._held = now
 
@@ -279,7 +279,7 @@ def freeze(record: VersionRecord, *, alone: bool, clock: Callable[[], float] = t
                 return Freeze(record, held)
         else:
             time.sleep(0.2)
-    raise StoreUnavailable("another `driftline refuse` is switching the store; try again when it is done")
+    raise StoreUnavailable("another `driftline rebuild` is switching the store; try again when it is done")
 
 
 def _version(entry: dict[str, Any]) -> Version:

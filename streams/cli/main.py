@@ -17,9 +17,9 @@ from streams.cli import (
     manifest,
     profile,
     quickstart,
+    rebuild,
     recommend,
     redrive,
-    refuse,
     repair,
     replay,
     run,
@@ -63,7 +63,8 @@ app.command("fit", rich_help_panel=LEARN)(fit.fit)
 app.command("train", rich_help_panel=LEARN)(train.train)
 app.command("tune", rich_help_panel=LEARN)(tune.tune)
 app.command("evaluate", rich_help_panel=LEARN)(evaluate.evaluate)
-app.command("refuse", rich_help_panel=LEARN)(refuse.refuse)
+app.command("rebuild", rich_help_panel=LEARN)(rebuild.rebuild)
+app.command("refuse", hidden=True)(rebuild.refuse)
 
 app.command("recommend", rich_help_panel=READ)(recommend.recommend)
 app.command("explain", rich_help_panel=READ)(explain.explain)

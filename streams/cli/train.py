@@ -60,7 +60,7 @@ def train(
     """Train a transfer model on a log: what users did next, at every position of their history.
 
     States are those that replay and the daemon keep, by the same code. Without a GPU it takes minutes for some hundred
-    thousand events. Use the model with transfer.model = "MODEL", or on a store that is there with `driftline refuse`.
+    thousand events. Use the model with transfer.model = "MODEL", or on a store that is there with `driftline rebuild`.
 
     Example: driftline train events.parquet --items items.parquet --map scenario=department --out ./model
     """
@@ -116,5 +116,5 @@ def _show(summary: dict[str, Any]) -> None:
     show(f"written to {model}, fingerprint {summary['fingerprint']}")
     show(
         f'for a new store: encoder.fitted = "{encoder}", transfer.model = "{model}"; for one made with that '
-        f"encoder: driftline refuse {model} --store STORE"
+        f"encoder: driftline rebuild {model} --store STORE"
     )

@@ -50,7 +50,7 @@ GIVE_UP_S = 300.0
 
 
 @dataclass(slots=True)
-class RefuseSummary:
+class RebuildSummary:
     """What was done. changed: users and items that were computed and written; the others were there already."""
 
     version: str
@@ -69,7 +69,7 @@ class RefuseSummary:
         return asdict(self)
 
 
-def refuse(
+def rebuild(
     store: Store,
     interest: InterestConfig,
     model: TransferModel,
@@ -78,7 +78,7 @@ def refuse(
     drop_old: bool = False,
     progress: Progress | None = None,
     clock: Callable[[], float] = time.monotonic,
-) -> RefuseSummary:
+) -> RebuildSummary:
     """Make `version` by `model` and switch to it; where it is live already, only what was cut off is mended.
 
     `progress` is told the users and items of the first round. `drop_old` drops all versions but the live one.
@@ -88,7 +88,7 @@ def refuse(
         FillerReplaced: another run fills the same version.
     """
     start = clock()
-    summary = RefuseSummary(version.name, version.model)
+    summary = RebuildSummary(version.name, version.model)
     live = store.versions().all[store.versions().live]
     if live.model == version.model:
         summary.version = live.name
@@ -136,7 +136,7 @@ class _Copy:
         draft: VersionDraft,
         interest: InterestConfig,
         model: TransferModel,
-        summary: RefuseSummary,
+        summary: RebuildSummary,
     ) -> None:
         self._store = store
         self.draft = draft

@@ -103,7 +103,7 @@ def require_model(store: Store, wanted: Version, location: str) -> None:
     made_by = f"the model {there.model}" if there.model else "the analytic model"
     raise StoreMismatch(
         f"the vectors in the store {location} were made by {made_by}, the settings name {wanted.model}; set [transfer] as "
-        "it was, or run `driftline refuse MODEL` (a folder, or `analytic`) to make them anew"
+        "it was, or run `driftline rebuild MODEL` (a folder, or `analytic`) to make them anew"
     )
 
 

@@ -22,7 +22,7 @@ from support.servers.daemon_process import driftline, program
 
 COMMANDS = [
     "quickstart", "items", "replay", "redrive", "run", "recommend", "explain", "export", "simulate", "broker", "doctor",
-    "profile", "fit", "train", "tune", "refuse", "evaluate", "manifest",
+    "profile", "fit", "train", "tune", "rebuild", "evaluate", "manifest",
 ]  # fmt: skip
 ITEMS = [
     {"sku": "g", "title": "Red grapes", "scenario": "fruit"},

@@ -1,4 +1,4 @@
-"""A trained model in service: made anew by refuse, kept current by events, recommending by its mixture with reasons."""
+"""A trained model in service: made anew by rebuild, kept current by events, recommending by its mixture with reasons."""
 
 from __future__ import annotations
 
@@ -83,9 +83,9 @@ def filled(workspace: Workspace, start: int = 0) -> None:
         workspace.counts.write()
 
 
-def refuse(location: str, model: str | Path, config: Path) -> dict[str, object]:
+def rebuild(location: str, model: str | Path, config: Path) -> dict[str, object]:
     config.write_text(f"[interest]\ndim = {DIM}\n[encoder]\ndim = {DIM}\n")
-    command = [sys.executable, "-c", "from streams.cli.main import main; main()", "refuse", str(model)]
+    command = [sys.executable, "-c", "from streams.cli.main import main; main()", "rebuild", str(model)]
     command += ["--store", location, "--config", str(config), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -97,7 +97,7 @@ def test_refuse_gives_what_events_give(location: str, learned: Settings, model: 
     """A store that was made analytic and refused has the vectors of one that had the model from the beginning."""
     with open_workspace(location, PLAIN, create=True) as workspace:
         filled(workspace)
-    assert refuse(location, model, tmp_path / "c.toml")["users"] == len(USERS)
+    assert rebuild(location, model, tmp_path / "c.toml")["users"] == len(USERS)
     with open_workspace(str(tmp_path / "other"), learned, create=True) as fresh:
         filled(fresh)
         filled(fresh, 60)
@@ -254,5 +254,5 @@ def test_int8_is_a_model_of_its_own(tmp_path: Path, learned: Settings, model: Pa
         np.testing.assert_allclose(
             exact.item_vectors(keys, base), quantised.item_vectors(keys, base), atol=1e-6
         )
-    with pytest.raises(StoreMismatch, match="refuse"):
+    with pytest.raises(StoreMismatch, match="rebuild"):
         open_workspace(str(tmp_path / "s"), small, create=True)

@@ -16,7 +16,7 @@ from sinks.protocols import Store
 from streams.events.event import ItemRow
 from streams.serving.recommend import recommend
 from streams.settings import Settings
-from streams.workspace.rebuild import RefuseSummary, refuse
+from streams.workspace.rebuild import RebuildSummary, rebuild
 from streams.workspace.transfer_model import version_of
 from streams.workspace.workspace import Workspace, open_for_reading, open_workspace
 from support.checks.states import states_of
@@ -66,14 +66,14 @@ def fill(location: str, settings: Settings = SETTINGS) -> None:
         workspace.ingest.apply(events(0))
 
 
-def run(store: Store, settings: Settings, model: TransferModel | None = None, **more: Any) -> RefuseSummary:
+def run(store: Store, settings: Settings, model: TransferModel | None = None, **more: Any) -> RebuildSummary:
     model = model or AnalyticTransfer(settings.interest, settings.transfer)
-    return refuse(store, settings.interest, model, version_of(model, settings.transfer), **more)
+    return rebuild(store, settings.interest, model, version_of(model, settings.transfer), **more)
 
 
 def refuse_at(
     location: str, settings: Settings, model: TransferModel | None = None, **more: Any
-) -> RefuseSummary:
+) -> RebuildSummary:
     with open_store(location, settings.store, settings.interest.dim, create=False) as store:
         return run(store, settings, model, **more)
 
@@ -102,7 +102,7 @@ def test_all_users_and_items_are_made_anew(location: str) -> None:
         assert item is not None and item.title == "thing number 3"
         after.ingest.apply(events(40))
     assert_of_model(location, OTHER)
-    with pytest.raises(StoreMismatch, match="driftline refuse"):
+    with pytest.raises(StoreMismatch, match="driftline rebuild"):
         open_workspace(location, SETTINGS, create=True)
 
 
@@ -183,12 +183,12 @@ def test_a_tower_ranks_as_its_queries_do(location: str) -> None:
         states = states_of(store, SETTINGS.interest)[1]
         found = states_of(store, SETTINGS.interest)[2]
         np.testing.assert_allclose(found, model(states).fused, atol=1e-5)
-    with pytest.raises(StoreMismatch, match="refuse"):
+    with pytest.raises(StoreMismatch, match="rebuild"):
         open_for_reading(location, OTHER)
 
 
 def test_settings_say_which_model(location: str) -> None:
-    """Readers go on with the weights that the store was made with; writers with others are told of refuse."""
+    """Readers go on with the weights that the store was made with; writers with others are told of rebuild."""
     fill(location, OTHER)
     with open_for_reading(location, SETTINGS) as workspace:
         assert workspace.settings.transfer.short_term_share == 0.9

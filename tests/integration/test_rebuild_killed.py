@@ -1,4 +1,4 @@
-"""`driftline refuse` killed half-way: the old version is live as it was, and the next run completes."""
+"""`driftline rebuild` killed half-way: the old version is live as it was, and the next run completes."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def fill(location: str) -> None:
         workspace.ingest.apply(columns_of(events))
 
 
-def refuse(folder: Path, location: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", "from streams.cli.main import main; main()", "refuse", "analytic"]
+def rebuild(folder: Path, location: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", "from streams.cli.main import main; main()", "rebuild", "analytic"]
     command += ["--config", str(folder / "new.toml"), "--store", location, "--json"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(os.environ))
 
@@ -81,7 +81,7 @@ def assert_served_by(location: str, settings: Settings) -> None:
 
 
 def completes(folder: Path, location: str) -> None:
-    process = refuse(folder, location)
+    process = rebuild(folder, location)
     output, _ = process.communicate(timeout=240)
     assert process.returncode == 0, output.decode()
 
@@ -93,7 +93,7 @@ def test_killed_on_a_folder(folder: Path) -> None:
     lock, within = store / ".driftline.lock", 0
     for number in range(3):
         lock.write_text("")
-        process = refuse(folder, str(store))
+        process = rebuild(folder, str(store))
         # The first run makes the version's folders; the later ones go on as soon as they have the lock.
         begun = (lambda: any(store.glob("users@*/*"))) if not number else (lambda: "pid" in lock.read_text())
         kill_when(process, begun, rng.uniform(0, 0.3) if number else 0.0)
@@ -117,7 +117,7 @@ def test_killed_on_a_server(folder: Path) -> None:
         for writes in (4, 3):
             before = server.faults()["calls"].get("Upsert", 0)
             kill_when(
-                refuse(folder, server.url),
+                rebuild(folder, server.url),
                 lambda before=before, writes=writes: server.faults()["calls"]["Upsert"] >= before + writes,  # type: ignore[misc]
             )
             with opened(server.url) as store:
@@ -137,7 +137,7 @@ def test_killed_in_the_switch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
         fill(server.url)
         server.faults(delay_s=0.01)
         with opened(server.url) as watcher:
-            kill_when(refuse(folder, server.url), lambda: watcher.versions().frozen != "")
+            kill_when(rebuild(folder, server.url), lambda: watcher.versions().frozen != "")
             assert watcher.versions().frozen and watcher.versions().live == ""
         server.faults(delay_s=0)
         assert_served_by(server.url, OLD)

@@ -1,9 +1,10 @@
-"""driftline refuse"""
+"""driftline rebuild"""
 
 from __future__ import annotations
 
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,7 +14,7 @@ from streams.cli.console import load, print_json, progress_bar, reported, show, 
 ANALYTIC = "analytic"
 
 
-def refuse(
+def rebuild(
     model: Annotated[
         str,
         typer.Argument(
@@ -35,11 +36,11 @@ def refuse(
     transfer.model in their settings first, and let whatever supervises them start them again. A folder belongs to one
     process: stop its daemon first.
 
-    Example: driftline refuse ./model --store http://127.0.0.1:6333
+    Example: driftline rebuild ./model --store http://127.0.0.1:6333
     """
     from sinks.open import open_store
     from streams.workspace.item_encoder import load_fitted
-    from streams.workspace.rebuild import refuse as run_refuse
+    from streams.workspace.rebuild import rebuild as run_rebuild
     from streams.workspace.scenario_names import name_lookup, wants_words
     from streams.workspace.transfer_model import bind_items, load_transfer_model, require_encoder, version_of
     from streams.workspace.workspace import kept_interest
@@ -57,7 +58,7 @@ def refuse(
             bind_items(loaded, opened, names=name_lookup(loaded, settings.encoder, fitted))
             total = opened.users.count() + opened.items.count()
             with progress_bar("making vectors", total, json_) as advance:
-                summary = run_refuse(
+                summary = run_rebuild(
                     opened,
                     interest,
                     loaded,
@@ -77,3 +78,10 @@ def refuse(
             show(f"the store is of {summary.model} already")
         if summary.dropped:
             show(f"dropped: {', '.join(name or 'the first version' for name in summary.dropped)}")
+
+
+@wraps(rebuild)
+def refuse(*args: Any, **kwargs: Any) -> None:
+    """The command's name before it was called `rebuild`; hidden, and kept for one release."""
+    typer.echo("driftline refuse is called driftline rebuild now; the old name will go", err=True)
+    rebuild(*args, **kwargs)
