@@ -1,1 +1,1 @@
-"""Logs into the store, or back into the topics."""
+"""Logs into the store (`replay`), or back into the topics (`redrive`); and what a store holds of them (`manifest`)."""
