@@ -32,10 +32,10 @@ from benchmarks.workloads.warm import warm_items
 from sinks.open import open_store
 from streams.events.columns import EventColumns
 from streams.events.validate import RawEvents, assemble
+from streams.ingest.intake import Intake, open_intake
 from streams.settings import Settings
 from streams.workspace.rebuild import rebuild
 from streams.workspace.transfer_model import version_of
-from streams.workspace.workspace import Workspace, open_workspace
 from transfer.analytic.model import AnalyticTransfer
 
 ITEMS = [f"item-{number}" for number in range(200)]
@@ -67,18 +67,18 @@ def measured(
     )
     rates: dict[str, list[float]] = {}
     clock = Clock(options.users, options.batch)
-    with open_workspace(location, settings, create=True) as workspace:
-        warm_items(workspace, ITEMS)
-        rates["new"] = [clock.rate(workspace)]
-        rates["warm"] = [clock.rate(workspace) for _ in range(options.rounds)]
+    with open_intake(location, settings, create=True) as intake:
+        warm_items(intake, ITEMS)
+        rates["new"] = [clock.rate(intake)]
+        rates["warm"] = [clock.rate(intake) for _ in range(options.rounds)]
     rates["cold"] = []
     for _ in range(options.rounds):
-        with open_workspace(location, settings, create=False) as workspace:
-            rates["cold"].append(clock.rate(workspace))
+        with open_intake(location, settings, create=False) as intake:
+            rates["cold"].append(clock.rate(intake))
     if together:
         with (
-            open_workspace(location, settings, create=False) as one,
-            open_workspace(location, settings, create=False) as two,
+            open_intake(location, settings, create=False) as one,
+            open_intake(location, settings, create=False) as two,
         ):
             clock.rate(one)
             rates["in turn"] = [clock.rate((two, one)[number % 2]) for number in range(2 * options.rounds)][
@@ -87,8 +87,8 @@ def measured(
     with open_store(location, settings.store, settings.interest.dim, create=False) as store:
         model = AnalyticTransfer(other.interest, other.transfer)
         rebuild(store, other.interest, model, version_of(model, other.transfer))
-    with open_workspace(location, other, create=False) as workspace:
-        rates["switched"] = [clock.rate(workspace)]
+    with open_intake(location, other, create=False) as intake:
+        rates["switched"] = [clock.rate(intake)]
     medians = {phase: statistics.median(values) for phase, values in rates.items()}
     return {
         phase: {"users_per_s": round(rate), "ratio": round(rate / medians["warm"], 3)}
@@ -103,14 +103,14 @@ class Clock:
         self._users, self._batch = users, batch
         self._offset = 0
 
-    def rate(self, workspace: Workspace) -> float:
+    def rate(self, intake: Intake) -> float:
         """Users a second over all users."""
         began = time.perf_counter()
         for start in range(0, self._users, self._batch):
             columns = _events(range(start, min(start + self._batch, self._users)), self._offset)
             self._offset += len(columns)
-            workspace.ingest.apply(columns)
-            workspace.ingest.advance({columns.sources[0]: self._offset})
+            intake.ingest.apply(columns)
+            intake.ingest.advance({columns.sources[0]: self._offset})
         return self._users / (time.perf_counter() - began)
 
 

@@ -34,8 +34,8 @@ from benchmarks.workloads.warm import warm_items
 from sinks.points import UserPoints
 from sinks.writer import NEW
 from streams.events.columns import EventColumns
+from streams.ingest.intake import open_intake
 from streams.settings import Settings
-from streams.workspace.workspace import open_workspace
 from transfer.config import ACTIONS
 
 BATCH = 4000
@@ -94,13 +94,13 @@ def worker_series(flags: dict[str, Any], folder: Path, milestones: list[int]) ->
     """Memory at each number of users, and the mean bytes of a packed state."""
     settings = Settings.load(None, flags)
     series: Series = []
-    with open_workspace(str(folder), settings, create=True) as workspace:
-        warm_items(workspace, item_ids())
+    with open_intake(str(folder), settings, create=True) as intake:
+        warm_items(intake, item_ids())
         for users, columns in event_batches(milestones):
-            workspace.ingest.apply(columns)
+            intake.ingest.apply(columns)
             if users in milestones:
-                series.append(_row(users) | {"cached_users": len(workspace.ingest.cache)})
-        found = workspace.store.users.read([_user(number) for number in range(1000)])
+                series.append(_row(users) | {"cached_users": len(intake.ingest.cache)})
+        found = intake.store.users.read([_user(number) for number in range(1000)])
     return series, round(sum(len(user.state) for user in found if user is not None) / len(found))
 
 
@@ -108,15 +108,15 @@ def store_series(flags: dict[str, Any], folder: Path, milestones: list[int]) -> 
     """The same of a process that only writes points: those of one batch, under ever new names."""
     settings = Settings.load(None, flags)
     series: Series = []
-    with open_workspace(str(folder / "template"), settings, create=True) as workspace:
+    with open_intake(str(folder / "template"), settings, create=True) as intake:
         for _, columns in event_batches([BATCH]):
-            workspace.ingest.apply(columns)
-        found = workspace.store.users.read([_user(number) for number in range(BATCH)], with_vectors=True)
+            intake.ingest.apply(columns)
+        found = intake.store.users.read([_user(number) for number in range(BATCH)], with_vectors=True)
     template = points_of([user for user in found if user is not None])
-    del workspace, found
-    with open_workspace(str(folder / "store"), settings, create=True) as workspace:
+    del intake, found
+    with open_intake(str(folder / "store"), settings, create=True) as intake:
         for users, columns in event_batches(milestones):
-            workspace.store.users.write(_renamed(template, columns.users), [NEW] * len(columns.users))
+            intake.store.users.write(_renamed(template, columns.users), [NEW] * len(columns.users))
             if users in milestones:
                 series.append(_row(users))
     return series

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol, runtime_checkable
 
 from transfer.arrays import F32, I64, U64
@@ -26,6 +27,18 @@ class Fusion:
     """(R, D) unit vectors, the weightiest scenario of a user first."""
     interest_offsets: I64
     """(U + 1,) each user's rows of `interests`."""
+
+
+def scenario_weights(states: InterestStates, fusion: Fusion) -> list[dict[str, float]]:
+    """Scenario name -> weight of each user, heaviest first."""
+    names = states.scenario_names
+    codes, weights = states.scenario_code.tolist(), fusion.weights.tolist()
+    result = []
+    bounds = states.scenario_offsets.tolist()
+    for start, end in pairwise(bounds):
+        ranked = sorted(range(start, end), key=lambda row: (-weights[row], codes[row]))
+        result.append({names[codes[row]]: weights[row] for row in ranked})
+    return result
 
 
 class TransferModel(Protocol):

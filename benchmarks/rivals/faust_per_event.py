@@ -23,9 +23,9 @@ from sinks.points import item_key
 from sinks.writer import NEW
 from streams.cli.logging_setup import set_up_logs
 from streams.events.event import Event, event_keys
+from streams.ingest.intake import Intake, open_intake
 from streams.ingest.pipeline import Advance, user_points
 from streams.settings import Settings
-from streams.workspace.workspace import Workspace, open_workspace
 from transfer.config import ACTIONS
 from transfer.state.packing import pack_states, unpack_states
 from transfer.state.states import InterestStates, empty_states
@@ -47,7 +47,7 @@ class PerEvent:
 class PlainWorker:
     """State in memory, points into the store."""
 
-    workspace: Workspace
+    intake: Intake
     vectors: dict[str, tuple[int, np.ndarray]]
     states: dict[str, InterestStates] = field(default_factory=dict)
     offsets: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class PlainWorker:
 
     def apply(self, event: Event, action: int, source: str, offset: int) -> None:
         """One event into its user's state; every hundredth writes."""
-        config = self.workspace.interest
+        config = self.intake.workspace.interest
         key, vector = self.vectors[event.item_id or ""]
         codes = np.zeros(1, np.int32)
         terms = EventTerms(
@@ -97,12 +97,12 @@ class PlainWorker:
     def write(self) -> None:
         """One upsert of the users that were touched."""
         users, self.touched, self.pending = list(self.touched), {}, 0
-        config = self.workspace.interest
+        config = self.intake.workspace.interest
         packed = [pack_states(self.states[user], config)[0] for user in users]
         states = unpack_states(packed, config)
-        result = Advance(states, self.workspace.model(states), np.ones(len(users), np.bool_))
+        result = Advance(states, self.intake.workspace.model(states), np.ones(len(users), np.bool_))
         marks = [self.offsets[user] for user in users]
-        self.workspace.store.users.write(user_points(users, result, marks, config), [NEW] * len(users))
+        self.intake.store.users.write(user_points(users, result, marks, config), [NEW] * len(users))
         self.at.append(time.perf_counter())
         self.cpu.append(time.process_time())
 
@@ -111,13 +111,13 @@ def per_event(flags: dict[str, Any], folder: Path, item_ids: list[str], events: 
     """Work off `events` of the backlog; call it in a fresh process."""
     settings = Settings.load(None, flags)
     set_up_logs(settings.log)
-    with open_workspace(str(folder / "faust"), settings, create=True) as workspace:
-        warm_items(workspace, item_ids)
+    with open_intake(str(folder / "faust"), settings, create=True) as intake:
+        warm_items(intake, item_ids)
         vectors: dict[str, tuple[int, np.ndarray]] = {}
         for item_id in item_ids:
             key = item_key(item_id)
-            vectors[item_id] = (key, workspace.memory.get([key], time.time())[0])
-        worker = PlainWorker(workspace, vectors)
+            vectors[item_id] = (key, intake.workspace.space.cached(np.array([key], np.uint64))[0])
+        worker = PlainWorker(intake, vectors)
         asyncio.run(_work(settings, worker, events))
     writes = len(worker.at) - 1
     return PerEvent(

@@ -15,10 +15,10 @@ from benchmarks.workloads.warm import warm_items
 from sinks.points import UserPoints, UserRecord
 from sinks.writer import NEW
 from streams.cli.logging_setup import set_up_logs
+from streams.ingest.intake import Intake, open_intake
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.worker.daemon import Daemon
-from streams.workspace.workspace import Workspace, open_workspace
 
 
 @dataclass(slots=True)
@@ -29,9 +29,9 @@ class Writes:
     cpu: list[float] = field(default_factory=list)
     users: list[list[str]] = field(default_factory=list)
 
-    def watch(self, workspace: Workspace) -> None:
-        """Note the writes of this workspace from now on; one append a write, nothing a point."""
-        write = workspace.store.users.write
+    def watch(self, intake: Intake) -> None:
+        """Note the writes of this intake from now on; one append a write, nothing a point."""
+        write = intake.store.users.write
 
         def watched(points: UserPoints, *arguments: Any, **options: Any) -> Any:
             taken = write(points, *arguments, **options)
@@ -40,7 +40,7 @@ class Writes:
             self.users.append(points.user_ids)
             return taken
 
-        workspace.store.users.write = watched  # type: ignore[method-assign]
+        intake.store.users.write = watched  # type: ignore[method-assign]
 
     @property
     def points(self) -> int:
@@ -96,12 +96,12 @@ def drain_and_compare(flags: dict[str, Any], folder: Path, item_ids: list[str], 
 async def _drain(settings: Settings, folder: Path, item_ids: list[str], events: int, writes: Writes) -> int:
     """Run the daemon to the end of the backlog; the number of events that were through when the clock began, or more."""
 
-    def opened(metrics: Metrics) -> Workspace:
-        workspace = open_workspace(str(folder), settings, create=True, metrics=metrics)
-        writes.watch(workspace)
-        return workspace
+    def opened(metrics: Metrics) -> Intake:
+        intake = open_intake(str(folder), settings, create=True, metrics=metrics)
+        writes.watch(intake)
+        return intake
 
-    daemon = Daemon(settings, opened, drain=True, prepare=lambda workspace: warm_items(workspace, item_ids))
+    daemon = Daemon(settings, opened, drain=True, prepare=lambda intake: warm_items(intake, item_ids))
     running = asyncio.create_task(daemon.run())
     while not daemon.summary().events and not running.done():  # noqa: ASYNC110  # counters, not an event
         await asyncio.sleep(0.005)
@@ -114,16 +114,16 @@ async def _drain(settings: Settings, folder: Path, item_ids: list[str], events: 
 
 def _store_alone(settings: Settings, folder: Path, batches: list[list[str]]) -> tuple[float, float]:
     """Points a second and CPU us a point of the store alone: what the daemon left, in the batches that it wrote."""
-    with open_workspace(str(folder / "daemon"), settings, create=False) as workspace:
+    with open_intake(str(folder / "daemon"), settings, create=False) as intake:
         users = sorted({user for batch in batches for user in batch})
-        found = workspace.store.users.read(users, with_vectors=True)
+        found = intake.store.users.read(users, with_vectors=True)
         there = {record.user_id: record for record in found if record is not None}
     points = [points_of([there[user] for user in batch]) for batch in batches]
     del found, there
     gc.collect()
     gc.freeze()  # what is held here for the comparison must not slow it down
-    with open_workspace(str(folder / "alone"), settings, create=True) as workspace:
-        users = workspace.store.users
+    with open_intake(str(folder / "alone"), settings, create=True) as intake:
+        users = intake.store.users
         users.write(points[0], [NEW] * len(points[0].user_ids))
         began, cpu = time.perf_counter(), time.process_time()
         for batch in points[1:]:

@@ -19,10 +19,10 @@ from streams.broker.publisher import Publisher
 from streams.cli.logging_setup import set_up_logs
 from streams.events.encode import Record, event_record
 from streams.events.event import Event
+from streams.ingest.intake import Intake, open_intake
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.worker.daemon import Daemon
-from streams.workspace.workspace import Workspace, open_workspace
 from transfer.config import ACTIONS
 
 PROBE = "probe-"
@@ -37,9 +37,9 @@ class Probes:
     seen: dict[str, float] = field(default_factory=dict)
     absent: int = 0
 
-    def watch(self, workspace: Workspace) -> None:
+    def watch(self, intake: Intake) -> None:
         """Look at the user ids of every write from now on."""
-        users = workspace.store.users
+        users = intake.store.users
         write = users.write
 
         def watched(points: UserPoints, *arguments: Any, **options: Any) -> Any:
@@ -67,12 +67,12 @@ def serve(flags: dict[str, Any], folder: Path, item_ids: list[str], control: Con
 async def _serve(
     settings: Settings, folder: Path, item_ids: list[str], probes: Probes, control: Connection
 ) -> float:
-    def opened(metrics: Metrics) -> Workspace:
-        workspace = open_workspace(str(folder), settings, create=True, metrics=metrics)
-        probes.watch(workspace)
-        return workspace
+    def opened(metrics: Metrics) -> Intake:
+        intake = open_intake(str(folder), settings, create=True, metrics=metrics)
+        probes.watch(intake)
+        return intake
 
-    daemon = Daemon(settings, opened, prepare=lambda workspace: warm_items(workspace, item_ids))
+    daemon = Daemon(settings, opened, prepare=lambda intake: warm_items(intake, item_ids))
     running = asyncio.create_task(daemon.run())
     ready = asyncio.create_task(daemon.ready.wait())
     await asyncio.wait({running, ready}, return_when=asyncio.FIRST_COMPLETED)

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
 from sinks.points import ItemPoints, item_key
-from streams.workspace.workspace import Workspace
+from streams.ingest.intake import Intake
 
 AT_A_TIME = 2000
 
 
-def warm_items(workspace: Workspace, item_ids: list[str]) -> None:
+def warm_items(intake: Intake, item_ids: list[str]) -> None:
     """Give each item a random unit vector, as content that a catalogue has told of."""
     rng = np.random.default_rng(0)
     for start in range(0, len(item_ids), AT_A_TIME):
         part = item_ids[start : start + AT_A_TIME]
-        vectors = rng.standard_normal((len(part), workspace.interest.dim)).astype(np.float32)
+        vectors = rng.standard_normal((len(part), intake.workspace.interest.dim)).astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        workspace.store.items.write(
+        intake.store.items.write(
             ItemPoints(
                 item_ids=part,
                 vectors=vectors,
@@ -28,4 +26,5 @@ def warm_items(workspace: Workspace, item_ids: list[str]) -> None:
                 contents=["benchmark"] * len(part),
             )
         )
-        workspace.memory.put([item_key(item_id) for item_id in part], vectors, time.time())
+        keys = np.array([item_key(item_id) for item_id in part], np.uint64)
+        intake.workspace.space.cache(keys, vectors)

@@ -11,10 +11,10 @@ from typing import Any, Self
 from benchmarks.workloads.drain import Writes
 from benchmarks.workloads.warm import warm_items
 from streams.cli.logging_setup import set_up_logs
+from streams.ingest.intake import Intake, open_intake
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.worker.daemon import Daemon
-from streams.workspace.workspace import Workspace, open_workspace
 
 COUNTERS = ("takeovers", "refused_writes", "users_on_several_partitions", "store_retries")
 
@@ -81,11 +81,11 @@ def _serve(flags: dict[str, Any], location: str, item_ids: list[str], control: C
 async def _run(settings: Settings, location: str, item_ids: list[str], control: Connection) -> Work:
     writes = Writes()
 
-    def opened(metrics: Metrics) -> Workspace:
-        workspace = open_workspace(location, settings, create=True, metrics=metrics)
-        warm_items(workspace, item_ids)
-        writes.watch(workspace)
-        return workspace
+    def opened(metrics: Metrics) -> Intake:
+        intake = open_intake(location, settings, create=True, metrics=metrics)
+        warm_items(intake, item_ids)
+        writes.watch(intake)
+        return intake
 
     daemon = Daemon(settings, opened)
     running = asyncio.create_task(daemon.run())

@@ -14,10 +14,10 @@ from streams.cli.console import console, fail, load, print_json, reported, show,
 from streams.errors import SettingsError
 
 if TYPE_CHECKING:
+    from streams.ingest.intake import Intake
     from streams.letters.letter import StoredLetter
     from streams.letters.search import LetterFilter
     from streams.settings import Settings
-    from streams.workspace.workspace import Workspace
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -157,9 +157,9 @@ def redrive_(
     Example: driftline dead-letters redrive --reason timestamp_in_future --store http://127.0.0.1:6333
     """
     from streams.broker.topics import cluster_id
+    from streams.ingest.intake import open_intake
     from streams.letters.search import find_letters
     from streams.repair.letter_redrive import LetterRedrive
-    from streams.workspace.workspace import open_workspace
 
     with reported():
         settings = _settings(config, broker, prefix)
@@ -169,19 +169,19 @@ def redrive_(
         found: list[StoredLetter] = []
         cluster = cluster_id(settings.broker)
         find_letters(settings.broker, settings.topics.name("dead_letters"), wanted, found.append)
-        with open_workspace(location, settings, create=False) as workspace:
+        with open_intake(location, settings, create=False) as intake:
             driver = LetterRedrive(
-                workspace.store,
-                workspace.ingest,
-                workspace.catalogue,
+                intake.store,
+                intake.ingest,
+                intake.catalogue,
                 cluster=cluster,
                 kinds=kinds_of(settings),
                 now=time.time(),
                 max_future_s=settings.max_future_s,
-                quarantined=workspace.quarantine.rows,
+                quarantined=intake.quarantine.rows,
             )
             done = driver.redrive(found)
-            write_counts(workspace)
+            write_counts(intake)
         kept = [{**_told(one.letter), "still": one.reason, "why": one.detail} for one in done.kept]
         if json_:
             print_json(
@@ -213,10 +213,10 @@ def kinds_of(settings: Settings) -> dict[str, str]:
     return {**actions, settings.topics.name("items"): ""}
 
 
-def write_counts(workspace: Workspace) -> None:
+def write_counts(intake: Intake) -> None:
     """Write the counts of items and transitions, before the process ends."""
-    if workspace.counts is not None:
-        workspace.counts.finish()
+    if intake.counts is not None:
+        intake.counts.finish()
 
 
 def _settings(config: Any, broker: str | None, prefix: str | None) -> Settings:

@@ -96,7 +96,7 @@ def check_store(location: str | None, settings: Settings) -> list[Check]:
         return [Check("store", None, "none given", "use --store FOLDER or --store http://HOST:6333")]
     try:
         with open_existing(location, settings) as workspace:
-            fitted = "whitening fitted" if workspace.is_fitted else "no whitening yet"
+            fitted = "whitening fitted" if workspace.space.is_fitted else "no whitening yet"
             found = f"{location}: {workspace.store.items.count()} items, {fitted}"
         nodes = [Check("nodes", *told) for told in tell_of_cluster(location, settings.store)]
         return [Check("store", True, found), *nodes]

@@ -22,7 +22,7 @@ from streams.cli.console import (
 
 if TYPE_CHECKING:
     from streams.files.catalogue_file import Catalogue
-    from streams.workspace.workspace import Workspace
+    from streams.ingest.intake import Intake
 
 
 def items(
@@ -47,13 +47,13 @@ def items(
     """
     from streams.files.catalogue_file import open_catalogue
     from streams.files.fields import CATALOGUE_FIELDS, parse_mapping
-    from streams.workspace.workspace import open_workspace
+    from streams.ingest.intake import open_intake
 
     with reported():
         settings = load(config)
         opened = open_catalogue(catalogue, parse_mapping(map_, CATALOGUE_FIELDS))
-        with open_workspace(store_location(store, settings), settings, create=True) as workspace:
-            counts = load_catalogue(workspace, opened, quiet=json_)
+        with open_intake(store_location(store, settings), settings, create=True) as intake:
+            counts = load_catalogue(intake, opened, quiet=json_)
         if json_:
             print_json(counts)
         else:
@@ -63,7 +63,7 @@ def items(
             )
 
 
-def load_catalogue(workspace: Workspace, opened: Catalogue, quiet: bool) -> dict[str, Any]:
+def load_catalogue(intake: Intake, opened: Catalogue, quiet: bool) -> dict[str, Any]:
     """Fit if the store is new, write all rows, tidy up; counts for the summary."""
     batches = list(opened)
     rows = [row for batch in batches for row in batch.rows]
@@ -71,8 +71,8 @@ def load_catalogue(workspace: Workspace, opened: Catalogue, quiet: bool) -> dict
     for reject in rejects[:5]:
         console.print(f"row {reject.position}: {reject.reason}: {reject.detail}")
     with progress_bar("encoding texts", None, quiet) as advance:
-        workspace.catalogue.fit(rows, from_totals(advance))
+        intake.catalogue.fit(rows, from_totals(advance))
     with progress_bar("writing items", len(rows), quiet) as advance:
-        counts = workspace.catalogue.upsert(rows, advance)
-    workspace.store.optimize()
+        counts = intake.catalogue.upsert(rows, advance)
+    intake.store.optimize()
     return {**asdict(counts), "rejected": len(rejects)}

@@ -14,7 +14,7 @@ from streams.cli.console import console, fail, load, print_json, reported, show,
 from streams.cli.log_input import LogInput
 
 if TYPE_CHECKING:
-    from streams.workspace.workspace import Workspace
+    from streams.ingest.intake import Intake
 
 
 def repair(
@@ -52,8 +52,8 @@ def repair(
     """
     from streams.broker.topics import cluster_id
     from streams.cli.dead_letters import kinds_of
+    from streams.ingest.intake import open_intake
     from streams.repair.repair import Letters, Repair
-    from streams.workspace.workspace import open_workspace
 
     with reported():
         settings = load(config, {"broker": {"url": broker}, "topics": {"prefix": prefix}})
@@ -61,10 +61,10 @@ def repair(
         logs = None
         if from_ and not drop:
             logs = LogInput(from_, map_, action, scenario).open_log(settings)
-        with open_workspace(location, settings, create=False) as workspace:
-            points = _points(workspace, user, all_)
+        with open_intake(location, settings, create=False) as intake:
+            points = _points(intake, user, all_)
             if points is None:
-                _list(workspace, json_)
+                _list(intake, json_)
                 return
             letters = Letters(
                 settings.broker,
@@ -73,7 +73,7 @@ def repair(
                 kinds_of(settings),
             )
             names = [] if user is None else [user]
-            done = Repair(workspace, letters).run(points, names, logs, drop=drop)
+            done = Repair(intake, letters).run(points, names, logs, drop=drop)
         if done.cut_topics and not json_:
             console.print(
                 f"older events are gone from {', '.join(done.cut_topics)}: give logs of that time with --from",
@@ -99,13 +99,13 @@ def repair(
             )
 
 
-def _points(workspace: Workspace, user: str | None, all_: bool) -> list[str] | None:
+def _points(intake: Intake, user: str | None, all_: bool) -> list[str] | None:
     """Ids of the points to mend; None where nobody was named."""
     from sinks.points import user_point_id
     from streams.worker.unreadable_users import is_unreadable, refuse_other_release
     from transfer.state.packing import unpack_states
 
-    quarantined = [entry.point for entry in workspace.quarantine.all()]
+    quarantined = [entry.point for entry in intake.quarantine.all()]
     if all_:
         return quarantined
     if user is None:
@@ -113,20 +113,20 @@ def _points(workspace: Workspace, user: str | None, all_: bool) -> list[str] | N
     point = user_point_id(user)
     if point not in quarantined:
         try:
-            (record,) = workspace.store.users.read([user])
-            unpack_states([b"" if record is None else record.state], workspace.interest)
+            (record,) = intake.store.users.read([user])
+            unpack_states([b"" if record is None else record.state], intake.workspace.interest)
         except Exception as error:
             if not is_unreadable(error):
                 raise
             refuse_other_release(error)
-            workspace.quarantine.put(user, type(error).__name__)
+            intake.quarantine.put(user, type(error).__name__)
         else:
             fail("the user's state can be read, and it is not in quarantine: there is nothing to repair")
     return [point]
 
 
-def _list(workspace: Workspace, json_: bool) -> None:
-    entries = workspace.quarantine.all()
+def _list(intake: Intake, json_: bool) -> None:
+    entries = intake.quarantine.all()
     if json_:
         print_json({"quarantined": [asdict(entry) for entry in entries]})
         return

@@ -66,30 +66,30 @@ def replay(
     Example: driftline replay events.parquet --items items.parquet --store ./store --map scenario=department
     """
     from streams.cli.items import load_catalogue
+    from streams.ingest.intake import open_intake
     from streams.replay.manifest import manifest_of, outlook, write_manifest
     from streams.replay.replay import replay as run_replay
     from streams.worker.garbage import collect_seldom
-    from streams.workspace.workspace import open_workspace
 
     with reported():
         settings = load(config, {"broker": {"url": broker}})
         location = store_location(store, settings)
         given = LogInput(log, map_, action, scenario, items, items_map)
         catalogue, events = given.open_catalogue(), given.open_log(settings)
-        with RejectFile(rejects) as sink, open_workspace(location, settings, create=True) as workspace:
+        with RejectFile(rejects) as sink, open_intake(location, settings, create=True) as intake:
             if catalogue is not None:
-                counts = load_catalogue(workspace, catalogue, quiet=json_)
+                counts = load_catalogue(intake, catalogue, quiet=json_)
                 console.print(f"catalogue: {counts['items']} items, {counts['encoded']} texts encoded")
             collect_seldom()
             with progress_bar("replaying", events.total_rows, json_) as advance:
                 summary = run_replay(
-                    workspace,
+                    intake,
                     events,
                     broker=None if broker is None else settings.broker,
                     progress=advance,
                     on_rejects=sink.write,
                 )
-            made = manifest_of(workspace.store, summary.sources)
+            made = manifest_of(intake.store, summary.sources)
         if manifest is not None:
             write_manifest(manifest, made)
         if json_:

@@ -16,9 +16,9 @@ from streams.cli import options
 from streams.cli.console import load, print_json, reported, show, store_location
 
 if TYPE_CHECKING:
+    from streams.ingest.intake import Intake
     from streams.metrics import Metrics
     from streams.worker.daemon import Daemon, Summary
-    from streams.workspace.workspace import Workspace
 
 
 def run(
@@ -78,10 +78,10 @@ def run(
     from streams.cli.items import load_catalogue
     from streams.errors import LogError, ShutdownDeadline
     from streams.files.catalogue_file import open_catalogue
+    from streams.ingest.intake import open_intake
     from streams.replay.manifest import positions_from_manifest, read_manifest
     from streams.worker.daemon import Daemon
     from streams.worker.start_positions import Beginning
-    from streams.workspace.workspace import open_workspace
 
     with reported():
         settings = load(
@@ -97,22 +97,22 @@ def run(
         manifest = None if from_manifest is None else read_manifest(from_manifest)
         ends = {} if manifest is None else positions_from_manifest(manifest)
 
-        def opened(metrics: Metrics) -> Workspace:
-            workspace = open_workspace(location, settings, create=True, metrics=metrics)
+        def opened(metrics: Metrics) -> Intake:
+            intake = open_intake(location, settings, create=True, metrics=metrics)
             if manifest is not None:
                 try:
-                    positions_from_manifest(manifest, workspace.store.id)
+                    positions_from_manifest(manifest, intake.store.id)
                 except LogError:
-                    workspace.close()
+                    intake.close()
                     raise
-            return workspace
+            return intake
 
         async def serve() -> Summary:
             daemon = Daemon(
                 settings,
                 opened,
                 drain=drain,
-                prepare=(lambda workspace: _load(workspace, catalogue)) if catalogue else None,
+                prepare=(lambda intake: _load(intake, catalogue)) if catalogue else None,
                 beginning=Beginning(
                     StartRule.parse(settings.daemon.start_from),
                     at=ends,
@@ -129,8 +129,8 @@ def run(
                 sys.stderr.flush()
                 os._exit(1)
 
-        def _load(workspace, catalogue) -> None:  # type: ignore[no-untyped-def]
-            load_catalogue(workspace, catalogue, quiet=True)
+        def _load(intake, catalogue) -> None:  # type: ignore[no-untyped-def]
+            load_catalogue(intake, catalogue, quiet=True)
 
         summary = asyncio.run(serve())
         if json_:

@@ -14,10 +14,11 @@ from streams.broker.topics import ensure_topics
 from streams.demo.simulate import Simulated, publish_events, simulated_events, simulated_users
 from streams.demo.simulated_catalogue import simulated_catalogue
 from streams.errors import DaemonError
+from streams.ingest.intake import Intake, open_intake
 from streams.serving.recommend import Recommendation, recommend
 from streams.settings import Settings
 from streams.worker.daemon import Daemon
-from streams.workspace.workspace import Workspace, open_workspace
+from streams.workspace.workspace import Workspace
 
 USERS = 24
 EVENTS = 3000
@@ -79,14 +80,14 @@ async def follow(
     )
     opened: list[Workspace] = []
 
-    def prepare(workspace: Workspace) -> None:
-        opened.append(workspace)
-        workspace.catalogue.fit(catalogue)
-        workspace.catalogue.upsert(catalogue)
+    def prepare(intake: Intake) -> None:
+        opened.append(intake.workspace)
+        intake.catalogue.fit(catalogue)
+        intake.catalogue.upsert(catalogue)
 
     daemon = Daemon(
         settings,
-        lambda metrics: open_workspace(location, settings, create=True, metrics=metrics),
+        lambda metrics: open_intake(location, settings, create=True, metrics=metrics),
         prepare=prepare,
     )
     running = asyncio.create_task(daemon.run())

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from encoders.content import ContentEncoder
 from encoders.prepare import item_text
-from encoders.vector_cache import ItemVectorCache
-from encoders.vectorizer import ItemVectorizer
 from sinks.points import WITHOUT_TEXT, ItemPoints, ItemRecord, item_key
-from sinks.protocols import Store
+from sinks.protocols import ItemStore
 from streams.events.event import ItemRow
 from streams.metrics import Metrics
-from transfer.arrays import F32, U64
+from streams.workspace.vector_space import VectorSpace
 
 ROWS_AT_A_TIME = 2000
 FIT_TEXTS = 50_000
@@ -39,37 +35,16 @@ class CatalogueCounts:
 
 
 class CatalogueWriter:
-    """Writes items; knows the whitening's life: fitted once on the first catalogue, kept in the store, then frozen."""
+    """Writes items; the first catalogue decides the whitening."""
 
-    def __init__(
-        self,
-        *,
-        store: Store,
-        content: ContentEncoder,
-        space: ItemVectorizer,
-        memory: ItemVectorCache,
-        metrics: Metrics,
-        now: Callable[[], float],
-        save_whitening: Callable[[], None],
-        is_fitted: Callable[[], bool],
-        lock: AbstractContextManager[object],
-        searched: Callable[[U64, F32], F32 | None],
-    ) -> None:
-        """searched: keys and base vectors to what items are searched by; see `streams.workspace.transfer_model`."""
-        self._searched = searched
-        self._store = store
-        self._content = content
+    def __init__(self, items: ItemStore, space: VectorSpace, metrics: Metrics) -> None:
+        self._items = items
         self._space = space
-        self._memory = memory
         self._metrics = metrics
-        self._now = now
-        self._save_whitening = save_whitening
-        self._is_fitted = is_fitted
-        self._lock = lock
 
     def fit(self, rows: Sequence[ItemRow], progress: Progress | None = None) -> bool:
         """Fit the whitening on a whole catalogue, unless the store has one. False where there was nothing to do."""
-        if self._is_fitted():
+        if self._space.is_fitted:
             return False
         texts = dict.fromkeys(item_text(row.title, row.description) for row in rows)
         distinct = [text for text in texts if text]
@@ -78,8 +53,7 @@ class CatalogueWriter:
         if len(distinct) > FIT_TEXTS:
             step = len(distinct) / FIT_TEXTS  # evenly over the catalogue, which may be sorted
             distinct = [distinct[int(position * step)] for position in range(FIT_TEXTS)]
-        self._content.fit(distinct, progress)
-        self._save_whitening()
+        self._space.fit(distinct, progress)
         return True
 
     def upsert(self, rows: Sequence[ItemRow], progress: Progress | None = None) -> CatalogueCounts:
@@ -87,7 +61,7 @@ class CatalogueWriter:
         counts = CatalogueCounts()
         for start in range(0, len(rows), ROWS_AT_A_TIME):
             part = rows[start : start + ROWS_AT_A_TIME]
-            with self._lock:
+            with self._space.lock:
                 self._upsert_part(part, counts)
             if progress is not None:
                 progress(len(part))
@@ -97,18 +71,16 @@ class CatalogueWriter:
         """Take items out of the catalogue; users' states keep what they learned from them."""
         if item_ids:
             keys = [item_key(item_id) for item_id in item_ids]
-            with self._lock:
-                self._store.items.delete(keys)
-                self._memory.discard(keys)
+            with self._space.lock:
+                self._items.delete(keys)
+                self._space.forget(keys)
             self._metrics.items.labels("deleted").inc(len(keys))
 
     def _upsert_part(self, rows: Sequence[ItemRow], counts: CatalogueCounts) -> None:
         texts = [item_text(row.title, row.description) for row in rows]
-        if any(texts):
-            self._save_whitening()  # what the fingerprints below depend on
         keys = np.array([item_key(row.item_id) for row in rows], np.uint64)
         contents = self._space.fingerprints(keys, texts)
-        stored = self._store.items.read(keys.tolist())
+        stored = self._items.read(keys.tolist())
         changed = [
             position
             for position, (row, content, record) in enumerate(zip(rows, contents, stored, strict=True))
@@ -122,17 +94,17 @@ class CatalogueWriter:
         rows, texts, contents = (list(_pick(values, changed)) for values in (rows, texts, contents))
         keys = keys[changed]
         vectors, encoded = self._vectors(rows, keys, texts, contents)
-        self._store.items.write(
+        self._items.write(
             ItemPoints(
                 item_ids=[row.item_id for row in rows],
                 vectors=vectors,
                 titles=[row.title for row in rows],
                 scenarios=[row.scenario for row in rows],
                 contents=contents,
-                searched=self._searched(keys, vectors),
+                searched=self._space.searched(keys, vectors),
             )
         )
-        self._memory.put(keys, vectors, self._now())
+        self._space.cache(keys, vectors)
         counts.encoded += encoded
         counts.reused += len(rows) - encoded
         self._metrics.items.labels("encoded").inc(encoded)
@@ -147,8 +119,8 @@ class CatalogueWriter:
     ) -> tuple[npt.NDArray[np.float32], int]:
         """(N, D) vectors, and the number of distinct texts that went through the model for them."""
         vectors = np.empty((len(rows), self._space.dim), np.float32)
-        known = self._store.items.contents(sorted(set(contents) - {WITHOUT_TEXT}))
-        before = self._content.encoded
+        known = self._items.contents(sorted(set(contents) - {WITHOUT_TEXT}))
+        before = self._space.content.encoded
         fresh = [position for position, content in enumerate(contents) if content not in known]
         if fresh:
             vectors[fresh] = self._space.items(
@@ -159,7 +131,7 @@ class CatalogueWriter:
         for position, content in enumerate(contents):
             if content in known:
                 vectors[position] = known[content]
-        return vectors, self._content.encoded - before
+        return vectors, self._space.content.encoded - before
 
 
 def _same(row: ItemRow, content: str, record: ItemRecord | None) -> bool:

@@ -33,7 +33,6 @@ from time import perf_counter
 import numpy as np
 import numpy.typing as npt
 
-from sinks.protocols import Store
 from sinks.writer import LOST, NEW
 from streams.counts.counts import CountsBuffer
 from streams.events.columns import EventColumns, take_events
@@ -44,6 +43,7 @@ from streams.ingest.source_numbers import SourceNumbers
 from streams.ingest.user_cache import NO_PARTITION, SEVERAL_PARTITIONS, HeldUser, UserCache
 from streams.ingest.user_locks import UserLocks
 from streams.metrics import Metrics
+from streams.workspace.workspace import Workspace
 
 APPLIED, DUPLICATE, REDELIVERED = 0, 1, 2
 OUTCOMES = ("applied", "duplicate", "redelivered")
@@ -72,24 +72,23 @@ class Ingest:
 
     def __init__(
         self,
-        *,
-        store: Store,
-        preparation: Preparation,
-        cache: UserCache,
+        workspace: Workspace,
         metrics: Metrics,
-        failpoints: Failpoints,
+        *,
         counts: CountsBuffer | None = None,
+        failpoints: Failpoints | None = None,
         rng: random.Random | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.cache = cache
-        self.sources = SourceNumbers(store)
+        """counts: where applied events are counted; None: nowhere."""
+        self.store = workspace.store
+        self.cache = UserCache(workspace.settings.daemon.user_cache)
+        self.sources = SourceNumbers(workspace.store.sources)
         self.locks = UserLocks()
-        self.store = store
-        self.preparation = preparation
+        self.preparation = Preparation(workspace, metrics)
         self.metrics = metrics
-        self.failpoints = failpoints
         self.counts = counts
+        self.failpoints = failpoints or Failpoints()
         self.rng = rng or random.Random()
         self.sleep = sleep
 

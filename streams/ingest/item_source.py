@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from encoders.vector_cache import ItemVectorCache
-from encoders.vectorizer import ItemVectorizer
 from sinks.points import PLACEHOLDER, ItemPoints, item_key
-from sinks.protocols import Store
+from sinks.protocols import ItemStore
 from streams.metrics import Metrics
+from streams.workspace.vector_space import VectorSpace
 from transfer.arrays import F32, U64
 
 
@@ -22,47 +21,34 @@ class ItemSource:
     brings it, later events use its content.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        space: ItemVectorizer,
-        memory: ItemVectorCache,
-        metrics: Metrics,
-        now: Callable[[], float],
-        searched: Callable[[U64, F32], F32 | None],
-    ) -> None:
-        """searched: keys and base vectors to what items are searched by; see `streams.workspace.transfer_model`."""
-        self._searched = searched
-        self._store = store
+    def __init__(self, items: ItemStore, space: VectorSpace, metrics: Metrics) -> None:
+        self._items = items
         self._space = space
-        self._memory = memory
         self._metrics = metrics
-        self._now = now
 
     def vectors(self, item_ids: Sequence[str]) -> tuple[U64, F32]:
         """Keys (I,) uint64 and vectors (I, D) float32 of the items."""
-        now = self._now()
         keys = np.array([item_key(item_id) for item_id in item_ids], np.uint64)
-        vectors, known = self._memory.get(keys, now)
+        vectors, known = self._space.cached(keys)
         missing = np.flatnonzero(~known)
         self._metrics.cache.labels("items", "hit").inc(len(keys) - len(missing))
         self._metrics.cache.labels("items", "miss").inc(len(missing))
         if not len(missing):
             return keys, vectors
-        records = self._store.items.read(keys[missing].tolist(), with_vectors=True)
+        records = self._items.read(keys[missing].tolist(), with_vectors=True)
         unseen: list[int] = []
         for row, record in zip(missing.tolist(), records, strict=True):
             if record is None or record.vector is None:
                 unseen.append(row)
                 continue
             vectors[row] = record.vector
-            self._memory.put(
-                keys[row : row + 1], vectors[row : row + 1], now, provisional=record.content == PLACEHOLDER
+            self._space.cache(
+                keys[row : row + 1], vectors[row : row + 1], provisional=record.content == PLACEHOLDER
             )
         if unseen:
             ids = [item_ids[row] for row in unseen]
             vectors[unseen], met = self._space.unseen(ids, keys[unseen])
-            self._store.items.add(
+            self._items.add(
                 ItemPoints(
                     item_ids=ids,
                     vectors=vectors[unseen],
@@ -70,9 +56,9 @@ class ItemSource:
                     # Not where it was met: that may be a page, to which no item belongs.
                     scenarios=[""] * len(ids),
                     contents=[PLACEHOLDER] * len(ids),
-                    searched=self._searched(keys[unseen], vectors[unseen]),
+                    searched=self._space.searched(keys[unseen], vectors[unseen]),
                 )
             )
-            self._memory.put(keys[unseen], vectors[unseen], now, provisional=True)
+            self._space.cache(keys[unseen], vectors[unseen], provisional=True)
             self._metrics.unseen_items.inc(int((~met).sum()))
         return keys, vectors

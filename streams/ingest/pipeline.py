@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,7 @@ from streams.events.columns import NONE, EventColumns
 from streams.events.watermarks import Watermark
 from transfer.arrays import F32
 from transfer.config import InterestConfig
-from transfer.protocols import Fusion, TransferModel
+from transfer.protocols import Fusion, TransferModel, scenario_weights
 from transfer.state.packing import pack_states
 from transfer.state.states import InterestStates
 from transfer.state.terms import EventTerms
@@ -96,15 +95,3 @@ def user_points(
         weights=scenario_weights(states, fusion),
         updated_at=states.t_ref,
     )
-
-
-def scenario_weights(states: InterestStates, fusion: Fusion) -> list[dict[str, float]]:
-    """Scenario name -> weight of each user, heaviest first."""
-    names = states.scenario_names
-    codes, weights = states.scenario_code.tolist(), fusion.weights.tolist()
-    result = []
-    bounds = states.scenario_offsets.tolist()
-    for start, end in pairwise(bounds):
-        ranked = sorted(range(start, end), key=lambda row: (-weights[row], codes[row]))
-        result.append({names[codes[row]]: weights[row] for row in ranked})
-    return result

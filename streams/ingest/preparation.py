@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
 import numpy.typing as npt
 
-from encoders.content import ContentEncoder
-from encoders.vectorizer import ItemVectorizer
 from sinks.points import UserPoints
 from streams.counts.sequences import batch_sequences
 from streams.events.columns import EventColumns, take_events
@@ -19,11 +17,10 @@ from streams.events.watermarks import Watermark
 from streams.ingest.item_source import ItemSource
 from streams.ingest.pipeline import advance, user_points
 from streams.metrics import Metrics
+from streams.workspace.workspace import Workspace
 from transfer.arrays import U64
-from transfer.config import InterestConfig
 from transfer.counts.config import CountsConfig
 from transfer.counts.steps import Steps, steps_of
-from transfer.protocols import TransferModel
 from transfer.state.packing import unpack_states
 from transfer.state.states import InterestStates
 from transfer.state.states import take_users as take_states
@@ -44,28 +41,14 @@ class PreparedEvents:
 
 
 class Preparation:
-    """Makes points of events. Thread-safe; `lock` guards the encoder and the item vectors, which all threads share."""
+    """Makes points of events. Thread-safe."""
 
-    def __init__(
-        self,
-        *,
-        content: ContentEncoder,
-        space: ItemVectorizer,
-        items: ItemSource,
-        lock: AbstractContextManager[object],
-        config: InterestConfig,
-        model: TransferModel,
-        metrics: Metrics,
-        on_text: Callable[[], None],
-    ) -> None:
-        self._content = content
-        self._space = space
-        self._items = items
-        self._lock = lock
-        self._config = config
-        self._model = model
+    def __init__(self, workspace: Workspace, metrics: Metrics) -> None:
+        self._space = workspace.space
+        self._items = ItemSource(workspace.store.items, workspace.space, metrics)
+        self._config = workspace.interest
+        self._model = workspace.model
         self._metrics = metrics
-        self._on_text = on_text
 
     def prepare(
         self, columns: EventColumns, states: Sequence[bytes], watermarks: Sequence[Watermark]
@@ -79,7 +62,7 @@ class Preparation:
         Raises:
             StoreUnavailable: items could not be read; call again.
         """
-        with self._stage("encode"), self._lock:
+        with self._stage("encode"), self._space.lock:
             keys, item_vectors = self._items.vectors(columns.items)
             text_vectors = self._encode(columns.texts)
         with self._stage("update"):
@@ -112,10 +95,9 @@ class Preparation:
     def _encode(self, texts: list[str]) -> npt.NDArray[np.float32]:
         if not texts:
             return np.empty((0, self._config.dim), np.float32)
-        self._on_text()
-        cached = self._content.cached
+        cached = self._space.content.cached
         vectors = self._space.texts(texts)
-        hits = self._content.cached - cached
+        hits = self._space.content.cached - cached
         self._metrics.cache.labels("texts", "hit").inc(hits)
         self._metrics.cache.labels("texts", "miss").inc(len(texts) - hits)
         return vectors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 
-from sinks.protocols import Store
+from sinks.protocols import Sources
 from streams.events.watermarks import SourceKeys
 
 
@@ -16,8 +16,8 @@ class SourceNumbers:
     below it is in the store, of whatever user.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
         self._lock = threading.Lock()
         self._numbers: dict[str, int] = {}
         self._keys: dict[int, SourceKeys] = {}
@@ -45,7 +45,7 @@ class SourceNumbers:
         """
         numbers = {self._numbers[identity] for identity in identities}
         numbers.update(int(key) for key in marked if key.isdecimal())
-        self._note(self._store.sources.progress(sorted(numbers)))
+        self._note(self._sources.progress(sorted(numbers)))
 
     def advance(self, ends: Mapping[str, int]) -> None:
         """Say that everything below these offsets is in the store: of each source the next one.
@@ -60,21 +60,21 @@ class SourceNumbers:
             number: offset for number, offset in wanted.items() if offset > self._finished.get(str(number), 0)
         }
         if higher:
-            self._store.sources.advance(higher)
+            self._sources.advance(higher)
             self._note(higher)
 
     def _learn(self, identities: Sequence[str]) -> None:
         if not identities:
             return
-        numbers = self._store.sources.numbers(identities)
-        known = self._store.sources.find(identities)
+        numbers = self._sources.numbers(identities)
+        known = self._sources.find(identities)
         with self._lock:
             for identity, number in numbers.items():
                 # Releases before there were numbers had the name itself there.
                 names = dict.fromkeys((str(number), identity, *known[identity].aliases))
                 self._keys[number] = tuple(names)
         # Before anything is judged: what was done with long ago need not even be claimed.
-        self._note(self._store.sources.progress(sorted(numbers.values())))
+        self._note(self._sources.progress(sorted(numbers.values())))
         with self._lock:
             self._numbers.update(numbers)
 

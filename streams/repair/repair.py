@@ -33,13 +33,12 @@ from streams.events.columns import EventColumns
 from streams.events.event import Event
 from streams.events.record_clock import RecordClock
 from streams.ingest.ingest import Ingest
-from streams.ingest.user_cache import UserCache
+from streams.ingest.intake import Intake
 from streams.letters.letter import PARKED, StoredLetter
 from streams.letters.search import LetterFilter, find_letters
 from streams.metrics import Metrics
 from streams.repair.letter_redrive import DONE, LetterRedrive
 from streams.repair.user_history import UserHistory
-from streams.workspace.workspace import Workspace
 
 PASS_S: Final = 30.0
 """How long the daemon may take to pass the events that it has parked."""
@@ -85,13 +84,13 @@ class Repair:
 
     def __init__(
         self,
-        workspace: Workspace,
+        intake: Intake,
         letters: Letters,
         *,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._workspace = workspace
+        self._intake = intake
         self._letters = letters
         self._now = now
         self._sleep = sleep
@@ -115,7 +114,7 @@ class Repair:
             DaemonError: parked events that the daemon has not passed; nothing was changed.
             BrokerUnavailable, BrokerError, StoreUnavailable: run it again.
         """
-        workspace, result = self._workspace, Repaired()
+        intake, result = self._intake, Repaired()
         wanted = frozenset(points)
         parked, ends = self._parked(wanted, {})
         if waiting := self._not_passed_in_time(parked):
@@ -123,11 +122,11 @@ class Repair:
                 f"{waiting} parked events were not passed by the daemon yet, which will read them again. Let it run until its "
                 "lag is 0, then repair again (a folder: stop it then). Nothing was changed"
             )
-        history = UserHistory(wanted, RecordClock(self._now), workspace.settings.max_future_s)
+        history = UserHistory(wanted, RecordClock(self._now), intake.settings.max_future_s)
         if not drop:
             actions = {topic: action for topic, action in self._letters.kinds.items() if action}
             result.from_topics = history.add_topics(
-                self._letters.broker, actions, workspace.store.sources, self._letters.cluster
+                self._letters.broker, actions, intake.store.sources, self._letters.cluster
             )
             result.from_logs = history.add_logs(logs or ())
             result.cut_topics = history.cut
@@ -140,7 +139,7 @@ class Repair:
         result.without_events = [point for point in points if point not in found]
         self._ingest().advance({letter.identity(self._letters.cluster): DONE for letter in parked})
         for point in found:
-            workspace.quarantine.lift(point)
+            intake.quarantine.lift(point)
             log.info("out of quarantine", point=point)
         if found:
             result.late, result.waiting = self._late(wanted, ends)
@@ -156,33 +155,26 @@ class Repair:
         )
         if not users:
             return
-        self._workspace.store.users.delete(users)
+        self._intake.store.users.delete(users)
         if len(columns):
             ingest = self._ingest()
             ingest.apply(columns)
             ingest.advance({source: len(columns)})
 
     def _ingest(self) -> Ingest:
-        """Without the counts of items and transitions: they hold these events already."""
-        workspace = self._workspace
-        return Ingest(
-            store=workspace.store,
-            preparation=workspace.ingest.preparation,
-            cache=UserCache(1000),
-            metrics=Metrics(),
-            failpoints=workspace.failpoints,
-        )
+        """Without the counts: they hold these events already."""
+        return Ingest(self._intake.workspace, Metrics(), failpoints=self._intake.failpoints)
 
     def _driver(self) -> LetterRedrive:
-        workspace = self._workspace
+        intake = self._intake
         return LetterRedrive(
-            workspace.store,
-            workspace.ingest,
-            workspace.catalogue,
+            intake.store,
+            intake.ingest,
+            intake.catalogue,
             cluster=self._letters.cluster,
             kinds=self._letters.kinds,
             now=self._now(),
-            max_future_s=workspace.settings.max_future_s,
+            max_future_s=intake.settings.max_future_s,
         )
 
     def _parked(self, points: frozenset[str], starts: Mapping[int, int]) -> tuple[list[StoredLetter], Ends]:
@@ -198,7 +190,7 @@ class Repair:
 
     def _not_passed_in_time(self, letters: Sequence[StoredLetter]) -> int:
         """How many of them the daemon has not passed, after some time to do so."""
-        until = time.monotonic() + (0.0 if self._workspace.store.exclusive else PASS_S)
+        until = time.monotonic() + (0.0 if self._intake.store.exclusive else PASS_S)
         driver = self._driver()
         while (waiting := len(driver.not_passed(letters))) and time.monotonic() < until:
             self._sleep(_POLL_S)
@@ -206,7 +198,7 @@ class Repair:
 
     def _late(self, points: frozenset[str], starts: Ends) -> tuple[int, int]:
         """Apply what workers parked before they saw that the users are live again: how many were, and how many wait."""
-        if self._workspace.store.exclusive:
+        if self._intake.store.exclusive:
             return 0, 0  # nobody else is there
         late, _ = self._parked(points, starts)
         self._not_passed_in_time(late)

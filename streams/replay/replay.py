@@ -16,10 +16,10 @@ from streams.broker.config import BrokerConfig
 from streams.event_log.log import Log, LogBatch
 from streams.events.event import Reject
 from streams.ingest.ingest import APPLIED
+from streams.ingest.intake import Intake
 from streams.replay.kafka_standings import KafkaStandings
 from streams.replay.registered_log import place_log
 from streams.replay.sources import ReplaySources
-from streams.workspace.workspace import Workspace
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
@@ -52,7 +52,7 @@ class ReplaySummary:
 
 
 def replay(
-    workspace: Workspace,
+    intake: Intake,
     events: Log,
     *,
     broker: BrokerConfig | None = None,
@@ -78,9 +78,9 @@ def replay(
     users: set[str] = set()
     items: set[str] = set()
     written_at = start
-    store = workspace.store
+    store = intake.store
     kafka = None if broker is None else KafkaStandings(broker, store.sources)
-    placed = _retrying(workspace, lambda: place_log(events, store.sources))
+    placed = _retrying(intake, lambda: place_log(events, store.sources))
     for overlap in placed.overlaps:
         log.warning(
             "a file seems to have rows in common with a log that was replayed, and does not begin with all of it: rows of "
@@ -92,7 +92,7 @@ def replay(
     sources = ReplaySources(placed, store.sources, kafka)
 
     def reached(identity: str) -> int:
-        return _retrying(workspace, lambda: sources.reached(identity))
+        return _retrying(intake, lambda: sources.reached(identity))
 
     try:
         for batch in placed.log.batches(reached):
@@ -101,8 +101,8 @@ def replay(
             if batch.known:
                 _tell_known(batch, sources.known_rejected(batch.source))
             columns, ends = sources.columns(batch)
-            outcome = _retrying(workspace, workspace.ingest.begin(columns).run)
-            _retrying(workspace, partial(workspace.ingest.advance, ends))
+            outcome = _retrying(intake, intake.ingest.begin(columns).run)
+            _retrying(intake, partial(intake.ingest.advance, ends))
             sources.note(batch)
             applied = outcome.count(APPLIED)
             summary.events += batch.rows
@@ -111,19 +111,19 @@ def replay(
             summary.rejected += len(batch.rejects)
             users.update(batch.columns.users)
             items.update(batch.columns.items)
-            if clock() - written_at > workspace.settings.daemon.counts_s:
-                _retrying(workspace, lambda: _write_counts(workspace))
+            if clock() - written_at > intake.settings.daemon.counts_s:
+                _retrying(intake, lambda: _write_counts(intake))
                 written_at = clock()
             if progress is not None:
                 progress(batch.rows)
     except BaseException:
         try:
-            _finish_counts(workspace)
+            _finish_counts(intake)
         except StoreError as error:
             log.warning("the latest counts are lost", error=str(error))
         raise
-    _retrying(workspace, sources.finish)
-    _retrying(workspace, lambda: _finish_counts(workspace))
+    _retrying(intake, sources.finish)
+    _retrying(intake, lambda: _finish_counts(intake))
     summary.sources = sorted(placed.facts)
     summary.users, summary.items = len(users), len(items)
     summary.seconds = round(clock() - start, 3)
@@ -142,24 +142,24 @@ def _tell_known(batch: LogBatch, rejected: int) -> None:
         )
 
 
-def _write_counts(workspace: Workspace) -> None:
-    if workspace.counts is not None:
-        workspace.counts.write()
+def _write_counts(intake: Intake) -> None:
+    if intake.counts is not None:
+        intake.counts.write()
 
 
-def _finish_counts(workspace: Workspace) -> None:
-    if workspace.counts is not None:
-        workspace.counts.finish()
+def _finish_counts(intake: Intake) -> None:
+    if intake.counts is not None:
+        intake.counts.finish()
 
 
-def _retrying(workspace: Workspace, call: Callable[[], Result]) -> Result:
+def _retrying(intake: Intake, call: Callable[[], Result]) -> Result:
     """Call, again while the store is unavailable, up to `GIVE_UP_S`."""
     for attempt in stamina.retry_context(
         on=StoreUnavailable, attempts=None, timeout=GIVE_UP_S, wait_initial=0.2, wait_max=5.0
     ):
         with attempt:
             if attempt.num > 1:
-                workspace.metrics.store_retries.inc()
+                intake.metrics.store_retries.inc()
                 log.warning("store unavailable, trying again", attempt=attempt.num)
             result = call()
     return result

@@ -19,6 +19,7 @@ from streams.broker.sources import PartitionSources
 from streams.broker.start_rule import StartRule
 from streams.broker.topics import cluster_id, describe_topics, missing_topics
 from streams.errors import BrokerUnavailable, DaemonError, ShutdownDeadline
+from streams.ingest.intake import Intake
 from streams.letters.sender import DeadLetters
 from streams.letters.topic import LetterTopic
 from streams.metrics import Metrics
@@ -33,7 +34,6 @@ from streams.worker.lost_records import LostRecords
 from streams.worker.monitor import Monitor
 from streams.worker.placement import Placement
 from streams.worker.start_positions import Beginning, Pairing, StartPositions
-from streams.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
@@ -66,8 +66,8 @@ class Daemon:
     """Runs until `stop` is set, `drain` finds nothing left, or something is wrong enough to end the process.
 
     Args:
-        open_workspace: opens the store; called again while the store is unavailable.
-        prepare: called with the workspace before the first event (to load a catalogue, say).
+        open_intake: opens the store; called again while the store is unavailable.
+        prepare: called with the intake before the first event (to load a catalogue, say).
         beginning: where sources begin of which the store knows nothing; default: as `daemon.start_from` says.
         take_group: the consumer group is taken over, should it be another store's.
     """
@@ -75,16 +75,16 @@ class Daemon:
     def __init__(
         self,
         settings: Settings,
-        open_workspace: Callable[[Metrics], Workspace],
+        open_intake: Callable[[Metrics], Intake],
         *,
         drain: bool = False,
-        prepare: Callable[[Workspace], None] | None = None,
+        prepare: Callable[[Intake], None] | None = None,
         beginning: Beginning | None = None,
         take_group: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
-        self._open_workspace = open_workspace
+        self._open_intake = open_intake
         self._drain = drain
         self._prepare = prepare
         self._beginning = beginning or Beginning(StartRule.parse(settings.daemon.start_from))
@@ -147,41 +147,41 @@ class Daemon:
                 "choose another daemon.port (--metrics-port), 0 for a free one"
             ) from None
         log.info("listening", host=self.http.host, port=self.http.port)
-        workspace: Workspace | None = None
+        intake: Intake | None = None
         try:
-            workspace = await self._until_there(
-                lambda: self._open_workspace(self.metrics), StoreUnavailable, "store unavailable"
+            intake = await self._until_there(
+                lambda: self._open_intake(self.metrics), StoreUnavailable, "store unavailable"
             )
-            if workspace is not None:
-                self.metrics.info.labels(version("driftline"), workspace.model.fingerprint).set(1)
+            if intake is not None:
+                self.metrics.info.labels(version("driftline"), intake.workspace.model.fingerprint).set(1)
                 if self._settings.encoder.device.startswith("cuda"):
                     # Fails now, not at the first text, where the GPU that was asked for is missing.
-                    await self._in_thread(workspace.content.warm_up)
-            if workspace is not None and self._prepare is not None:
-                await self._until_there(partial(self._load, workspace), StoreUnavailable, "store unavailable")
+                    await self._in_thread(intake.workspace.content.warm_up)
+            if intake is not None and self._prepare is not None:
+                await self._until_there(partial(self._load, intake), StoreUnavailable, "store unavailable")
             cluster: str | None = await self._until_there(
                 lambda: cluster_id(self._settings.broker), BrokerUnavailable, "broker unavailable"
             )
-            if workspace is not None and cluster is not None and not self.stop.is_set():
+            if intake is not None and cluster is not None and not self.stop.is_set():
                 await self._check_topics()
-                await self._consume(workspace, cluster)
+                await self._consume(intake, cluster)
         except ShutdownDeadline:
             raise  # the lane's thread may still be in a write: the process has to end, the store is not closed
         except BaseException:
-            await self._close(workspace)
+            await self._close(intake)
             raise
-        await self._close(workspace)
+        await self._close(intake)
         return self.summary()
 
-    def _load(self, workspace: Workspace) -> None:
+    def _load(self, intake: Intake) -> None:
         self._waiting_for = "loading the catalogue"
         assert self._prepare is not None
-        self._prepare(workspace)
+        self._prepare(intake)
 
-    async def _close(self, workspace: Workspace | None) -> None:
+    async def _close(self, intake: Intake | None) -> None:
         self._waiting_for = "stopping"
-        if workspace is not None:
-            workspace.close()
+        if intake is not None:
+            intake.close()
         await self.http.stop()
 
     async def _until_there(
@@ -240,14 +240,14 @@ class Daemon:
             self._waiting_for = problem
             await asyncio.sleep(POLL_S)
 
-    async def _consume(self, workspace: Workspace, cluster: str) -> None:
+    async def _consume(self, intake: Intake, cluster: str) -> None:
         settings = self._settings
         sources = PartitionSources(cluster)
-        self._lost = LostRecords(workspace.store.sources, self.metrics)
-        stamp = GroupStamp(workspace.store.id, 0 if self._take_group else int(self._now() * 1000))
+        self._lost = LostRecords(intake.store.sources, self.metrics)
+        stamp = GroupStamp(intake.store.id, 0 if self._take_group else int(self._now() * 1000))
         start = StartPositions(
             settings.broker,
-            workspace.store,
+            intake.store,
             sources,
             [*settings.topics.by_action().values(), settings.topics.name("items")],
             Pairing(settings.daemon.group, stamp, self._take_group),
@@ -272,7 +272,7 @@ class Daemon:
             settings.daemon.on_dead_letter_failure,
         )
         self._lanes = lanes = Lanes(
-            workspace,
+            intake,
             letters,
             GroupMembership(app, progress),
             config=settings.daemon,
@@ -289,7 +289,7 @@ class Daemon:
         self._waiting_for = "joining the group"
         collect_seldom()
         starting = asyncio.create_task(app.start())
-        counts = CountsWriter(workspace.counts, settings.daemon.counts_s)
+        counts = CountsWriter(intake.counts, settings.daemon.counts_s)
         writing_counts = asyncio.create_task(counts.run())
         watching = asyncio.create_task(placement.watch())
         failure: BaseException | None = None

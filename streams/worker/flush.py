@@ -19,11 +19,11 @@ from streams.events.event import Reason, Reject
 from streams.events.record_clock import RecordClock
 from streams.events.watermarks import kafka_source
 from streams.ingest.ingest import OUTCOMES, Applying, Outcome
+from streams.ingest.intake import Intake
 from streams.letters.letter import PARKED, letter_identity
 from streams.worker.batch import ITEMS, LaneBatch, join_batches
 from streams.worker.bisect import TooManyCulprits, culprits
 from streams.worker.unreadable_users import unreadable_users
-from streams.workspace.workspace import Workspace
 from transfer.config import ACTIONS
 from transfer.state.packing import unpack_states
 
@@ -45,7 +45,7 @@ class Flush:
     def __init__(
         self,
         batches: Sequence[LaneBatch],
-        workspace: Workspace,
+        intake: Intake,
         cluster: str,
         max_future_s: float,
         now: Callable[[], float],
@@ -53,8 +53,8 @@ class Flush:
     ) -> None:
         self._batches = join_batches(batches)
         self._last = batches[-1]
-        self._workspace = workspace
-        self._metrics = workspace.metrics
+        self._intake = intake
+        self._metrics = intake.metrics
         self._cluster = cluster
         self._max_future_s = max_future_s
         self._now = now
@@ -118,8 +118,8 @@ class Flush:
         """Item rows and deletions into the store; a second call has nothing to do."""
         for batch in self._batches:
             if batch.items is not None:
-                self._workspace.catalogue.upsert(batch.items.rows)
-                self._workspace.catalogue.delete(batch.items.deletes)
+                self._intake.catalogue.upsert(batch.items.rows)
+                self._intake.catalogue.delete(batch.items.deletes)
                 batch.items = None
 
     def park(self) -> int:
@@ -127,7 +127,7 @@ class Flush:
         if not len(self.events):
             return 0
         waiting = self._begun().waiting()
-        quarantined = self._workspace.quarantine.rows(self.events.users)
+        quarantined = self._intake.quarantine.rows(self.events.users)
         if not quarantined:
             return 0
         rows = waiting[np.isin(self.events.user[waiting], quarantined)].tolist()
@@ -145,10 +145,10 @@ class Flush:
         parked = concatenate(self._parked)
         if not len(parked):
             return
-        quarantined = self._workspace.quarantine.rows(parked.users, max_age_s=0.0)
+        quarantined = self._intake.quarantine.rows(parked.users, max_age_s=0.0)
         freed = take_events(parked, ~np.isin(parked.user, quarantined))
         if len(freed):
-            ingest = self._workspace.ingest
+            ingest = self._intake.ingest
             letters = as_letters(freed)
             ingest.apply(letters)
             ingest.advance(dict.fromkeys(letters.sources, 1))
@@ -161,14 +161,14 @@ class Flush:
             DaemonError: too many are, or their states are another release's.
         """
         users = take_events(self.events, self._begun().waiting()).users
-        store, interest = self._workspace.store.users, self._workspace.interest
+        store, interest = self._intake.store.users, self._intake.workspace.interest
 
         def attempt(part: Sequence[str]) -> None:
             unpack_states([b"" if user is None else user.state for user in store.read(part)], interest)
 
         found = unreadable_users(users, attempt)
-        quarantine = self._workspace.quarantine
-        most = self._workspace.settings.daemon.max_quarantined_users
+        quarantine = self._intake.quarantine
+        most = self._intake.settings.daemon.max_quarantined_users
         if len(quarantine) + len(found) > most:
             raise DaemonError(
                 f"{len(quarantine) + len(found):,} users' states can't be read, more than daemon.max_quarantined_users "
@@ -187,7 +187,7 @@ class Flush:
     def _begun(self) -> Applying:
         if self._applying is None:
             partitions = {self._source(batch): batch.partition for batch in self._batches}
-            self._applying = self._workspace.ingest.begin(self.events, partitions)
+            self._applying = self._intake.ingest.begin(self.events, partitions)
         return self._applying
 
     def raise_progress(self) -> None:
@@ -197,8 +197,8 @@ class Flush:
         are put on the disk before progress says that they are there, users lie in one collection with it.
         """
         if any(batch.kind == ITEMS for batch in self._batches):
-            self._workspace.store.sync()
-        self._workspace.ingest.advance(
+            self._intake.store.sync()
+        self._intake.ingest.advance(
             {self._source(batch): batch.records[-1].offset + 1 for batch in self._batches}
         )
 
@@ -231,7 +231,7 @@ class Flush:
 
             def attempt(start: int, stop: int, items: DecodedItems = items) -> None:
                 # Stays written: the good rows are to be written anyway.
-                self._workspace.catalogue.upsert(items.rows[start:stop])
+                self._intake.catalogue.upsert(items.rows[start:stop])
 
             found = culprits(len(items.rows), attempt, most=most - total, is_culpable=is_poison)
             if found:
@@ -255,7 +255,7 @@ class Flush:
         rows = self._applying.waiting()
 
         def attempt(start: int, stop: int) -> None:
-            self._workspace.ingest.check(take_events(self.events, rows[start:stop]))
+            self._intake.ingest.check(take_events(self.events, rows[start:stop]))
 
         found = culprits(len(rows), attempt, most=most, is_culpable=is_poison)
         self._leave_out([(int(rows[at]), _reason(error)) for at, error in found])

@@ -57,7 +57,7 @@ class Lane:
     def __init__(self, number: int, work: LaneWork) -> None:
         self.number = number
         self._work = work
-        self._metrics = work.workspace.metrics
+        self._metrics = work.intake.metrics
         self._waiting: list[LaneBatch] = []
         self._waits_since = 0.0
         self._arrived = asyncio.Event()
@@ -143,7 +143,7 @@ class Lane:
     async def _finish(self, batches: list[LaneBatch]) -> None:
         began, events = perf_counter(), sum(len(batch.records) for batch in batches)
         work = self._work
-        flush = Flush(batches, work.workspace, work.cluster, work.max_future_s, work.now, work.clock)
+        flush = Flush(batches, work.intake, work.cluster, work.max_future_s, work.now, work.clock)
         try:
             await self._apply(flush)
             for batch in batches:
@@ -239,7 +239,7 @@ class Lane:
             raise LaneLost
 
     def _reached(self, step: str) -> None:
-        self._work.workspace.failpoints.reached(step)
+        self._work.intake.failpoints.reached(step)
 
     async def _retrying(self, flush: Flush, call: Callable[[], Result]) -> Result:
         """Call in a thread, again while the store is unavailable, with jittered backoff or after what the store asks for."""

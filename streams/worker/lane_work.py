@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streams.events.record_clock import RecordClock
+from streams.ingest.intake import Intake
 from streams.letters.sender import DeadLetters
 from streams.worker.batch import LaneBatch
 from streams.worker.in_flight import Room
 from streams.worker.reject_budget import Tolerance
 from streams.worker.reject_share import RejectShare
-from streams.workspace.workspace import Workspace
 
 
 class Membership(Protocol):
@@ -49,7 +49,7 @@ class LaneLimits:
 class LaneWork:
     """What the lanes of a worker share."""
 
-    workspace: Workspace
+    intake: Intake
     dead_letters: DeadLetters
     membership: Membership
     limits: LaneLimits

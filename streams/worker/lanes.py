@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from streams.events.record_clock import RecordClock
+from streams.ingest.intake import Intake
 from streams.letters.sender import DeadLetters
 from streams.settings import DaemonConfig
 from streams.worker.batch import LaneBatch
@@ -21,7 +22,6 @@ from streams.worker.lane import Lane
 from streams.worker.lane_work import LaneLimits, LaneWork, Membership
 from streams.worker.reject_budget import Tolerance
 from streams.worker.reject_share import RejectShare
-from streams.workspace.workspace import Workspace
 
 
 class Lanes:
@@ -32,7 +32,7 @@ class Lanes:
 
     def __init__(
         self,
-        workspace: Workspace,
+        intake: Intake,
         dead_letters: DeadLetters,
         membership: Membership,
         *,
@@ -41,18 +41,18 @@ class Lanes:
         now: Callable[[], float],
     ) -> None:
         # A server has two requests in flight; the embedded engine gets slower with a second thread.
-        threads = config.lane_threads or (1 if workspace.store.exclusive else 2)
+        threads = config.lane_threads or (1 if intake.store.exclusive else 2)
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="lane")
         self._membership = membership
-        self._workspace = workspace
-        self._metrics = workspace.metrics
+        self._intake = intake
+        self._metrics = intake.metrics
         self._room = Room(config.in_flight_events, config.in_flight_bytes)
         self._metrics.in_flight_events.set_function(lambda: self._room.events)
         self._metrics.in_flight_bytes.set_function(lambda: self._room.n_bytes)
-        self._one_lane = workspace.store.exclusive
+        self._one_lane = intake.store.exclusive
         self._settle_s = config.rebalance_timeout_s / 2
         self._work = LaneWork(
-            workspace,
+            intake,
             dead_letters,
             membership,
             LaneLimits(
@@ -65,7 +65,7 @@ class Lanes:
             self._room,
             Tolerance(),
             cluster,
-            workspace.settings.max_future_s,
+            intake.settings.max_future_s,
             now,
             RecordClock(now),
             RejectShare(config.max_reject_share, config.reject_window),
@@ -117,9 +117,9 @@ class Lanes:
 
     async def sync(self) -> None:
         """Put on the disk all that was acknowledged, where the store is a folder: before offsets are committed."""
-        if self._workspace.store.exclusive:
-            await asyncio.to_thread(self._workspace.store.sync)
-            self._workspace.failpoints.reached("synced")
+        if self._intake.store.exclusive:
+            await asyncio.to_thread(self._intake.store.sync)
+            self._intake.failpoints.reached("synced")
 
     def shutdown(self) -> None:
         """Let go of the threads; a call that still waits for the store is left to the end of the process."""
@@ -133,7 +133,7 @@ class Lanes:
     @property
     def quarantined(self) -> str | None:
         """What to say on /ready of users in quarantine."""
-        count = len(self._work.workspace.quarantine)
+        count = len(self._work.intake.quarantine)
         if not count:
             return None
         return f"{count} users are in quarantine, since their states can't be read: driftline repair"

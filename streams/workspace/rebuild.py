@@ -27,10 +27,9 @@ from sinks.points import ItemPoints, ItemRecord, UserPoints, UserRecord
 from sinks.protocols import ItemStore, Store, VersionDraft
 from sinks.versions import Version
 from sinks.writer import LOST
-from streams.ingest.pipeline import scenario_weights
 from streams.workspace.transfer_model import searched_vectors
 from transfer.config import InterestConfig
-from transfer.protocols import TransferModel
+from transfer.protocols import TransferModel, scenario_weights
 from transfer.state.packing import unpack_states
 
 log = structlog.get_logger(__name__)

@@ -1,13 +1,12 @@
-"""Everything that reads or writes a store, put together: store, encoder, caches, model; and their agreement checked."""
+"""A store and the models that made it, opened together, and their agreement checked."""
 
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cached_property
 from types import TracebackType
 from typing import Self
 
@@ -15,113 +14,81 @@ from encoders.content import ContentEncoder
 from encoders.item_encoder import ItemEncoder
 from encoders.vector_cache import ItemVectorCache
 from encoders.vectorizer import ItemVectorizer
-from encoders.whitening import Whitening
 from sinks.errors import StoreMismatch
 from sinks.open import open_store
 from sinks.protocols import Store
 from sinks.versions import FIRST
-from streams.counts.counts import CountsBuffer, agree_on_config
-from streams.failpoints import Failpoints
-from streams.ingest.catalogue import CatalogueWriter
-from streams.ingest.ingest import Ingest
-from streams.ingest.item_source import ItemSource
-from streams.ingest.preparation import Preparation
-from streams.ingest.quarantine import Quarantine
-from streams.ingest.user_cache import UserCache
-from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.workspace.item_encoder import fitted_if_same, keep_fitted, load_fitted, require_fitted
-from streams.workspace.scenario_names import name_lookup
+from streams.workspace.scenario_names import name_lookup, wants_words
 from streams.workspace.transfer_model import (
     bind_items,
     load_transfer_model,
     require_encoder,
     require_model,
-    searched_vectors,
     settings_for_reading,
     version_of,
 )
+from streams.workspace.vector_space import VectorSpace
 from transfer.config import InterestConfig
+from transfer.names import NameLookup
 from transfer.protocols import TransferModel
 
 INTEREST_BLOB = "interest"
-WHITENING_BLOB = "whitening"
 
 
 class Workspace:
-    """A store opened for use. What the states in it were made with is kept in it and must be the settings' again."""
+    """A store opened together with the models that made it: what reads it and what writes it is built on this.
+
+    What the states in the store were made with is kept in it, and must be the settings' again. Encoders are loaded when they
+    are first asked for: to read users takes none.
+    """
 
     def __init__(
         self,
         store: Store,
         settings: Settings,
         interest: InterestConfig,
-        metrics: Metrics | None = None,
-        now: Callable[[], float] = time.time,
+        model: TransferModel,
         fitted: ItemEncoder | None = None,
-        model: TransferModel | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
+        """fitted: the store's fitted item encoder, where it was loaded already."""
         self.store = store
         self.settings = settings
         self.interest = interest
-        self.metrics = metrics or Metrics()
-        # Lanes work in several threads; the encoder and the item vectors are used by one at a time.
-        self._lock = threading.RLock()
-        whitening = store.get_blob(WHITENING_BLOB)
-        self._kept = whitening is not None
-        self.content = ContentEncoder(settings.encoder)
-        self.space = ItemVectorizer(self.content, fitted)
-        if whitening is not None:
-            self.content.use(Whitening.from_bytes(whitening))
-        self.memory = ItemVectorCache(interest.dim, settings.encoder.cache_rows)
-        self.model = model or load_transfer_model(interest, settings.transfer)
-        names = name_lookup(self.model, settings.encoder, fitted, self.content.encoder)
-        bind_items(self.model, store, self.memory, now, names)
-        searched = partial(searched_vectors, self.model)
-        self.catalogue = CatalogueWriter(
-            store=store,
-            content=self.content,
-            space=self.space,
-            memory=self.memory,
-            metrics=self.metrics,
-            now=now,
-            save_whitening=self.save_whitening,
-            is_fitted=lambda: self.is_fitted,
-            lock=self._lock,
-            searched=searched,
-        )
-        self.counts = CountsBuffer(store, settings.counts, self.metrics) if settings.counts.keep else None
-        self.failpoints = Failpoints()
-        self.quarantine = Quarantine(store, self.metrics, now)
-        self.ingest = Ingest(
-            store=store,
-            preparation=Preparation(
-                content=self.content,
-                space=self.space,
-                items=ItemSource(store, self.space, self.memory, self.metrics, now, searched),
-                lock=self._lock,
-                config=interest,
-                model=self.model,
-                metrics=self.metrics,
-                on_text=self.save_whitening,
-            ),
-            cache=UserCache(settings.daemon.user_cache),
-            metrics=self.metrics,
-            failpoints=self.failpoints,
-            counts=self.counts,
-        )
+        self.model = model
+        self.now = now
+        self._fitted = fitted
+        self._cache = ItemVectorCache(interest.dim, settings.encoder.cache_rows)
+        bind_items(model, store, self._cache, now, self._names() if wants_words(model) else None)
 
-    @property
-    def is_fitted(self) -> bool:
-        """Whether the store's whitening is decided: a fitted item encoder brings one, the store has one."""
-        brought = self.space.fitted is not None and self.space.fitted.whitening is not None
-        return self._kept or brought
+    @cached_property
+    def fitted(self) -> ItemEncoder | None:
+        """The fitted item encoder that the store was made with; None: it has none, or the settings name another one."""
+        return self._fitted or fitted_if_same(self.store, self.settings)
 
-    def save_whitening(self) -> None:
-        """Keep the whitening in use in the store, once: every vector there is made with it, so it never changes."""
-        if not self._kept:
-            self.store.put_blob(WHITENING_BLOB, self.content.whitening.to_bytes())
-            self._kept = True
+    @cached_property
+    def content(self) -> ContentEncoder:
+        """The encoder of texts.
+
+        Raises:
+            EncoderConfigError: there is no such model.
+        """
+        return ContentEncoder(self.settings.encoder)
+
+    @cached_property
+    def space(self) -> VectorSpace:
+        """Where vectors of new items and texts come from. First asked for by one thread.
+
+        Raises:
+            EncoderConfigError, WhiteningMismatch: the encoder is not there, or not the one that made the store's vectors.
+        """
+        vectorizer = ItemVectorizer(self.content, self.fitted)
+        return VectorSpace(self.store, vectorizer, self.content, self._cache, self.model, self.now)
+
+    def _names(self) -> NameLookup | None:
+        return name_lookup(self.model, self.settings.encoder, self.fitted, self.content.encoder)
 
     def close(self) -> None:
         """Flush and let go of the store."""
@@ -141,10 +108,9 @@ def open_workspace(
     settings: Settings,
     *,
     create: bool,
-    metrics: Metrics | None = None,
     now: Callable[[], float] = time.time,
 ) -> Workspace:
-    """Open the store to write to it.
+    """Open the store so that it may be written to.
 
     Raises:
         StoreMismatch: it was made with other half-lives, weights or dimensions, or another model; says which.
@@ -166,13 +132,11 @@ def open_workspace(
         else:
             _require_same(InterestConfig.model_validate_json(kept), settings.interest, location)
             require_fitted(store, fitted, location)
-        if settings.counts.keep:
-            agree_on_config(store, settings.counts, location)
         require_encoder(store, settings.transfer, location)
         require_model(store, version, location)
         if not store.version.model:
             store.describe(version.model, version.settings)
-        return Workspace(store, settings, settings.interest, metrics, now, fitted, model)
+        return Workspace(store, settings, settings.interest, model, fitted, now)
     except BaseException:
         store.close()
         raise
@@ -193,7 +157,7 @@ def open_existing(location: str, settings: Settings) -> Workspace:
             require_fitted(store, fitted, location)
         model = load_transfer_model(settings.interest, settings.transfer)
         require_model(store, version_of(model, settings.transfer), location)
-        return Workspace(store, settings, settings.interest, fitted=fitted, model=model)
+        return Workspace(store, settings, settings.interest, model, fitted)
     except BaseException:
         store.close()
         raise
@@ -211,13 +175,7 @@ def open_for_reading(location: str, settings: Settings) -> Workspace:
         transfer = settings_for_reading(store, settings.transfer, location)
         model = load_transfer_model(interest, transfer)
         require_model(store, version_of(model, transfer), location)
-        return Workspace(
-            store,
-            settings.model_copy(update={"transfer": transfer}),
-            interest,
-            fitted=fitted_if_same(store, settings),
-            model=model,
-        )
+        return Workspace(store, settings.model_copy(update={"transfer": transfer}), interest, model)
     except BaseException:
         store.close()
         raise

@@ -11,9 +11,10 @@ import numpy as np
 
 from sinks.protocols import Store
 from streams.event_log.log import open_logs
+from streams.ingest.intake import open_intake
 from streams.replay.replay import replay
 from streams.settings import Settings
-from streams.workspace.workspace import open_for_reading, open_workspace
+from streams.workspace.workspace import open_for_reading
 from support.checks.reference_state import max_relative_error
 from support.checks.states import states_of
 from support.data.event_log import EventLog
@@ -50,7 +51,7 @@ def compare_with_replay(folder: Path, live: str, log: EventLog) -> Comparison:
     events = open_logs([log.write(folder / "log.parquet")], now=time.time())
     settings = Settings.load()
     with (
-        open_workspace(str(folder / "replayed"), settings, create=True) as truth,
+        open_intake(str(folder / "replayed"), settings, create=True) as truth,
         open_for_reading(live, settings) as found,
     ):
         replay(truth, events)

@@ -18,8 +18,9 @@ from sinks.errors import StoreUnavailable
 from sinks.open import open_store
 from sinks.protocols import Store
 from streams.events.event import ItemRow
+from streams.ingest.intake import open_intake
 from streams.settings import Settings
-from streams.workspace.workspace import open_for_reading, open_workspace
+from streams.workspace.workspace import open_for_reading
 from support.checks.states import states_of
 from support.data.event_columns import columns_of, event
 from support.qdrant_process import QdrantProcess
@@ -44,9 +45,9 @@ def fill(location: str) -> None:
         event(f"u{n % USERS}", f"i{n % 50}", at=3.0 * n, scenario=("toys", "garden")[n % 3 == 0])
         for n in range(3 * USERS)
     ]
-    with open_workspace(location, OLD, create=True) as workspace:
-        workspace.catalogue.upsert([ItemRow(f"i{n}", "", "", "toys") for n in range(60)])
-        workspace.ingest.apply(columns_of(events))
+    with open_intake(location, OLD, create=True) as intake:
+        intake.catalogue.upsert([ItemRow(f"i{n}", "", "", "toys") for n in range(60)])
+        intake.ingest.apply(columns_of(events))
 
 
 def rebuild(folder: Path, location: str) -> subprocess.Popen[bytes]:
@@ -141,7 +142,7 @@ def test_killed_in_the_switch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
             assert watcher.versions().frozen and watcher.versions().live == ""
         server.faults(delay_s=0)
         assert_served_by(server.url, OLD)
-        with open_workspace(server.url, OLD, create=True) as writer:
+        with open_intake(server.url, OLD, create=True) as writer:
             end = time.monotonic() + 30
             while True:
                 try:

@@ -10,8 +10,8 @@ import pytest
 
 from sinks.points import user_point_id
 from streams.broker.config import BrokerConfig
+from streams.ingest.intake import open_intake
 from streams.settings import Settings
-from streams.workspace.workspace import open_workspace
 from support.data.damaged import damage
 from support.data.streamed_logs import assert_equal_stores, make_topics, replayed, rows, send, write_lines
 from support.qdrant_process import QdrantProcess
@@ -32,8 +32,8 @@ def told(*arguments: str) -> dict[str, Any]:
 
 
 def damaged(location: str) -> None:
-    with open_workspace(location, Settings.load(), create=False) as workspace:
-        damage(workspace, *DAMAGED)
+    with open_intake(location, Settings.load(), create=False) as intake:
+        damage(intake, *DAMAGED)
 
 
 def where(broker: BrokerConfig, prefix: str, store: object) -> list[str]:

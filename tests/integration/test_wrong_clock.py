@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from streams.broker.config import BrokerConfig
+from streams.ingest.intake import open_intake
 from streams.settings import Settings
 from streams.worker.daemon import Daemon, Summary
-from streams.workspace.workspace import open_workspace
 from support.data.streamed_logs import make_topics, send
 
 pytestmark = pytest.mark.broker
@@ -46,7 +46,7 @@ def test_a_daemon_two_days_behind_applies_every_good_event(
     async def drained() -> tuple[Summary, list[str]]:
         daemon = Daemon(
             settings,
-            lambda metrics: open_workspace(str(tmp_path / "store"), settings, create=True, metrics=metrics),
+            lambda metrics: open_intake(str(tmp_path / "store"), settings, create=True, metrics=metrics),
             drain=True,
             now=lambda: time.time() - 2 * 86400,
         )

@@ -169,7 +169,7 @@ LANES: list[Mutant] = [
     Mutant(
         "a folder is not on the disk when its offsets are committed",
         "streams/worker/lanes.py",
-        "            await asyncio.to_thread(self._workspace.store.sync)\n",
+        "            await asyncio.to_thread(self._intake.store.sync)\n",
         "",
         (
             "tests/streams/worker/test_lanes.py::test_a_folder_is_put_on_the_disk_before_offsets_are_committed",
@@ -200,11 +200,11 @@ LANES: list[Mutant] = [
     Mutant(
         "a replay raises progress before the users are written",
         "streams/replay/replay.py",
-        """            outcome = _retrying(workspace, workspace.ingest.begin(columns).run)
-            _retrying(workspace, partial(workspace.ingest.advance, ends))
+        """            outcome = _retrying(intake, intake.ingest.begin(columns).run)
+            _retrying(intake, partial(intake.ingest.advance, ends))
 """,
-        """            _retrying(workspace, partial(workspace.ingest.advance, ends))
-            outcome = _retrying(workspace, workspace.ingest.begin(columns).run)
+        """            _retrying(intake, partial(intake.ingest.advance, ends))
+            outcome = _retrying(intake, intake.ingest.begin(columns).run)
 """,
         (
             "tests/streams/replay/test_replay_order.py::test_a_replay_that_ends_after_any_step_is_gone_on_with",

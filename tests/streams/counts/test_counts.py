@@ -24,12 +24,12 @@ from streams.counts.slot import HEADS, CountsSlot
 from streams.event_log.log import open_logs
 from streams.files.fields import parse_mapping
 from streams.ingest.ingest import APPLIED
+from streams.ingest.intake import Intake, open_intake
 from streams.ingest.pipeline import event_terms
 from streams.metrics import Metrics
 from streams.replay.replay import replay
 from streams.settings import Settings
 from streams.worker.counts_writer import CountsWriter
-from streams.workspace.workspace import Workspace, open_workspace
 from support.data.counted_events import NAMES, SMALL, Step, assert_counts, assert_same, sequences
 from support.data.event_columns import NOW, columns_of, event
 from support.fakes.lane_story import Worker, batch, in_lanes
@@ -48,8 +48,8 @@ SETTINGS = Settings(counts=SMALL)
 START = NOW - 86400
 
 
-def opened(folder: Path | str, settings: Settings = SETTINGS) -> Workspace:
-    return open_workspace(str(folder), settings, create=True)
+def opened(folder: Path | str, settings: Settings = SETTINGS) -> Intake:
+    return open_intake(str(folder), settings, create=True)
 
 
 def some_steps(count: int, seed: int = 0) -> list[Step]:
@@ -92,9 +92,9 @@ def write_log(path: Path, steps: Sequence[Step]) -> Path:
     return path
 
 
-def replayed(workspace: Workspace, path: Path, batch_rows: int = 64) -> ItemCounts:
-    replay(workspace, open_logs([path], parse_mapping(""), now=NOW, batch_rows=batch_rows))
-    return read_counts(workspace.store)
+def replayed(intake: Intake, path: Path, batch_rows: int = 64) -> ItemCounts:
+    replay(intake, open_logs([path], parse_mapping(""), now=NOW, batch_rows=batch_rows))
+    return read_counts(intake.store)
 
 
 @pytest.mark.parametrize("size", [1, 7, 400])
@@ -103,14 +103,14 @@ def test_rings_give_what_the_whole_history_gives(tmp_path: Path, size: int) -> N
     steps = list(some_steps(150, size))
     shuffled = random.Random(size).sample(steps, len(steps)) if size < 100 else steps
     number = {id(step): n for n, step in enumerate(steps)}
-    with opened(tmp_path / "s") as workspace:
+    with opened(tmp_path / "s") as intake:
         for begin in range(0, len(shuffled), size):
             rows = [as_event(step, number[id(step)]) for step in shuffled[begin : begin + size]]
-            workspace.ingest.apply(columns_of(rows, offsets=range(begin, begin + len(rows))))
-        assert workspace.counts is not None
-        workspace.counts.write()
+            intake.ingest.apply(columns_of(rows, offsets=range(begin, begin + len(rows))))
+        assert intake.counts is not None
+        intake.counts.write()
         batches = [as_counted(shuffled[begin : begin + size]) for begin in range(0, len(shuffled), size)]
-        assert_counts(read_counts(workspace.store), batches, SMALL)
+        assert_counts(read_counts(intake.store), batches, SMALL)
 
 
 def test_text_alone_is_no_step() -> None:
@@ -139,14 +139,14 @@ def test_text_alone_is_no_step() -> None:
 def test_an_event_older_than_a_full_ring_counts_for_the_shares_alone(tmp_path: Path) -> None:
     """It has no place in the user's order any more, so nothing is said to follow it or to come before it."""
     settings = SETTINGS.model_copy(update={"interest": SETTINGS.interest.model_copy(update={"ring": 4})})
-    with opened(tmp_path / "s", settings) as workspace:
+    with opened(tmp_path / "s", settings) as intake:
         on_time = [event("u", f"i{n}", at=10.0 * n) for n in range(1, 6)]
-        workspace.ingest.apply(columns_of(on_time))
-        workspace.ingest.apply(columns_of([event("u", "late", at=0.0)], offsets=[9]))
-        assert workspace.counts is not None
-        workspace.counts.write()
+        intake.ingest.apply(columns_of(on_time))
+        intake.ingest.apply(columns_of([event("u", "late", at=0.0)], offsets=[9]))
+        assert intake.counts is not None
+        intake.counts.write()
         late = np.array([item_key("late")], np.uint64)
-        counts = read_counts(workspace.store)
+        counts = read_counts(intake.store)
         assert item_shares(counts, late)[0, [2, 5]] == pytest.approx([1 / 6, 1 / 6])
         assert not len(neighbours(counts, late).items)
 
@@ -154,15 +154,15 @@ def test_an_event_older_than_a_full_ring_counts_for_the_shares_alone(tmp_path: P
 def test_the_daemon_and_a_replay_of_its_log_give_the_same_counts(tmp_path: Path) -> None:
     """The lanes count what a replay of the same events counts, up to rounding; a second replay adds nothing."""
     steps = some_steps(240)
-    with opened(tmp_path / "replayed") as workspace:
+    with opened(tmp_path / "replayed") as intake:
         path = write_log(tmp_path / "log.jsonl", steps)
-        expected = replayed(workspace, path)
+        expected = replayed(intake, path)
         assert_counts(expected, [as_counted(steps)], SMALL)
-        assert_same(replayed(workspace, path), expected)
-    with opened(tmp_path / "live") as workspace:
+        assert_same(replayed(intake, path), expected)
+    with opened(tmp_path / "live") as intake:
 
         async def story(worker: Worker) -> None:
-            writes = CountsWriter(workspace.counts, every_s=0.02)
+            writes = CountsWriter(intake.counts, every_s=0.02)
             running = asyncio.create_task(writes.run())
             for begin in range(0, len(steps), 30):
                 rows = [as_event(step, begin + n) for n, step in enumerate(steps[begin : begin + 30])]
@@ -171,9 +171,9 @@ def test_the_daemon_and_a_replay_of_its_log_give_the_same_counts(tmp_path: Path)
             await worker.lanes.close()
             await writes.finish(10.0)
 
-        in_lanes(workspace, story)
-        assert_same(read_counts(workspace.store), expected)
-        assert workspace.metrics.registry.get_sample_value(
+        in_lanes(intake, story)
+        assert_same(read_counts(intake.store), expected)
+        assert intake.metrics.registry.get_sample_value(
             "driftline_table_writes_total", {"outcome": "written"}
         )
 
@@ -181,21 +181,21 @@ def test_the_daemon_and_a_replay_of_its_log_give_the_same_counts(tmp_path: Path)
 def test_a_restart_goes_on(tmp_path: Path) -> None:
     """Each run adds to what the runs before it wrote, whether it replays or consumes."""
     steps = some_steps(200)
-    with opened(tmp_path / "whole") as workspace:
-        expected = replayed(workspace, write_log(tmp_path / "log.jsonl", steps))
-    with opened(tmp_path / "parts") as workspace:
-        replayed(workspace, write_log(tmp_path / "first.jsonl", steps[:80]))
+    with opened(tmp_path / "whole") as intake:
+        expected = replayed(intake, write_log(tmp_path / "log.jsonl", steps))
+    with opened(tmp_path / "parts") as intake:
+        replayed(intake, write_log(tmp_path / "first.jsonl", steps[:80]))
     for begin, end in ((80, 120), (120, 160), (160, 200)):
-        with opened(tmp_path / "parts") as workspace:
+        with opened(tmp_path / "parts") as intake:
 
             async def story(worker: Worker, begin: int = begin, end: int = end) -> None:
                 rows = [as_event(step, begin + n) for n, step in enumerate(steps[begin:end])]
                 await worker.through(batch(*rows, first=begin))
-                counts = worker.lanes._work.workspace.counts
+                counts = worker.lanes._work.intake.counts
                 await CountsWriter(counts, 60.0).finish(10.0)
 
-            in_lanes(workspace, story)
-            found = read_counts(workspace.store)
+            in_lanes(intake, story)
+            found = read_counts(intake.store)
     assert_same(found, expected)
 
 
@@ -211,11 +211,11 @@ def test_processes_never_overwrite_each_other(tmp_path: Path) -> None:
     ):
         rows = [event(f"u{u}", f"i{n}", at=10.0 * n, event_id=f"{n}") for n in range(6) for u in range(3)]
         for n in range(6):
-            for at, workspace in enumerate((one, two, three)):
+            for at, intake in enumerate((one, two, three)):
                 columns = columns_of([rows[3 * n + at]], offsets=[n], source=f"log/{at}")
-                workspace.ingest.apply(columns)
-                assert workspace.counts is not None
-                workspace.counts.write()
+                intake.ingest.apply(columns)
+                assert intake.counts is not None
+                intake.counts.write()
         truth.ingest.apply(columns_of(rows))
         assert truth.counts is not None
         truth.counts.finish()
@@ -237,9 +237,9 @@ def test_events_that_several_writers_prepare_are_counted_once(tmp_path: Path) ->
             (one, two)[n // 3 % 2].ingest.apply(columns_of([row], offsets=[n], source=f"log/{n // 3 % 2}"))
         assert one.metrics.refused_writes._value.get() + two.metrics.refused_writes._value.get() > 0
         truth.ingest.apply(columns_of(rows))
-        for workspace in (one, two, truth):
-            assert workspace.counts is not None
-            workspace.counts.finish()
+        for intake in (one, two, truth):
+            assert intake.counts is not None
+            intake.counts.finish()
         assert_same(read_counts(one.store), read_counts(truth.store))
 
 
@@ -249,22 +249,22 @@ def test_a_write_without_an_answer_is_counted_once(tmp_path: Path, applied: bool
     """Whether it was carried out or not, its events count as applied, and the counts have them once."""
     with (
         QdrantServer(tmp_path / "q") as server,
-        opened(server.url) as workspace,
+        opened(server.url) as intake,
         opened(tmp_path / "truth") as truth,
     ):
         rows = [event(f"u{n % 3}", f"i{n % 5}", at=10.0 * n, event_id=f"{n}") for n in range(24)]
         for begin in range(0, 24, 6):
             columns = columns_of(rows[begin : begin + 6], offsets=range(begin, begin + 6))
-            applying = workspace.ingest.begin(columns)
+            applying = intake.ingest.begin(columns)
             server.fail_next(1, applied=applied, method="Upsert")
             with pytest.raises(StoreUnavailable):
                 applying.run()
             assert applying.run().code.tolist() == [APPLIED] * 6
         truth.ingest.apply(columns_of(rows))
-        for opened_one in (workspace, truth):
+        for opened_one in (intake, truth):
             assert opened_one.counts is not None
             opened_one.counts.finish()
-        assert_same(read_counts(workspace.store), read_counts(truth.store))
+        assert_same(read_counts(intake.store), read_counts(truth.store))
 
 
 @pytest.mark.server
@@ -292,8 +292,8 @@ def test_a_growing_slot_is_joined_and_split_in_blobs(tmp_path: Path, monkeypatch
     monkeypatch.setattr(streams.counts.slot, "PART_BYTES", 300)
     monkeypatch.setattr(streams.counts.slot, "SMALL_BYTES", 400)
     rng = random.Random(5)
-    with opened(tmp_path / "s") as workspace:
-        counts = CountsBuffer(workspace.store, SMALL, Metrics())
+    with opened(tmp_path / "s") as intake:
+        counts = CountsBuffer(intake.store, SMALL, Metrics())
         expected = empty_counts(SMALL)
         generations = set()
         for number in range(25):
@@ -301,8 +301,8 @@ def test_a_growing_slot_is_joined_and_split_in_blobs(tmp_path: Path, monkeypatch
             expected = merge_counts(expected, sum_steps([added], SMALL), SMALL)
             counts.count(added)
             counts.write()
-            assert_same(read_counts(workspace.store), expected)
-            (head,) = map(json.loads, workspace.store.get_blobs(HEADS).values())
+            assert_same(read_counts(intake.store), expected)
+            (head,) = map(json.loads, intake.store.get_blobs(HEADS).values())
             generations.add(head["generation"])
         assert len(generations) > 2 and head["parts"] > 2
 
@@ -331,8 +331,8 @@ def test_a_write_that_fails_anywhere_is_made_good_by_the_next(
 ) -> None:
     """Whichever request is not answered, whether it was applied or not: nothing is lost or counted twice."""
     monkeypatch.setattr(streams.counts.slot, "SMALL_BYTES", 300)
-    with opened(tmp_path / "s") as workspace:
-        counts = CountsBuffer(Failing(workspace.store, at, applied), SMALL, Metrics())  # type: ignore[arg-type]
+    with opened(tmp_path / "s") as intake:
+        counts = CountsBuffer(Failing(intake.store, at, applied), SMALL, Metrics())  # type: ignore[arg-type]
         expected = empty_counts(SMALL)
         for number in range(5):
             added = steps_for_slot(number + 1, number + 2, number + 20, time=10.0 * number)
@@ -342,41 +342,41 @@ def test_a_write_that_fails_anywhere_is_made_good_by_the_next(
                 counts.write()
             except StoreUnavailable:
                 counts.write()
-            assert_same(read_counts(workspace.store), expected)
+            assert_same(read_counts(intake.store), expected)
 
 
 def test_a_crash_loses_no_more_than_was_not_written(tmp_path: Path) -> None:
     """After a process that never got to its last write, the next one goes on with what was written, in the same slot."""
-    with opened(tmp_path / "s") as workspace:
-        workspace.ingest.apply(columns_of([("u", "a"), ("u", "b")]))
-        assert workspace.counts is not None
-        workspace.counts.write()
-        workspace.ingest.apply(columns_of([event("u", "c", at=5.0)], offsets=[2]))
-    with opened(tmp_path / "s") as workspace:
-        workspace.ingest.apply(columns_of([event("u", "d", at=9.0)], offsets=[3]))
-        assert workspace.counts is not None
-        workspace.counts.write()
+    with opened(tmp_path / "s") as intake:
+        intake.ingest.apply(columns_of([("u", "a"), ("u", "b")]))
+        assert intake.counts is not None
+        intake.counts.write()
+        intake.ingest.apply(columns_of([event("u", "c", at=5.0)], offsets=[2]))
+    with opened(tmp_path / "s") as intake:
+        intake.ingest.apply(columns_of([event("u", "d", at=9.0)], offsets=[3]))
+        assert intake.counts is not None
+        intake.counts.write()
         keys = np.array([item_key(name) for name in "abcd"], np.uint64)
         np.testing.assert_allclose(
-            item_shares(read_counts(workspace.store), keys)[:, -1], [1 / 3, 1 / 3, 0, 1 / 3]
+            item_shares(read_counts(intake.store), keys)[:, -1], [1 / 3, 1 / 3, 0, 1 / 3]
         )
-        assert len(workspace.store.get_blobs(HEADS)) == 1
+        assert len(intake.store.get_blobs(HEADS)) == 1
 
 
 def test_damaged_counts_are_refused_by_name(tmp_path: Path) -> None:
     """A damaged blob is an error that says what to do, for readers and for whoever would add to it."""
-    with opened(tmp_path / "s") as workspace:
-        assert workspace.counts is not None
-        workspace.counts.count(steps_for_slot(1, 2))
-        workspace.counts.finish()
-        (slot,) = workspace.store.get_blobs(HEADS)
+    with opened(tmp_path / "s") as intake:
+        assert intake.counts is not None
+        intake.counts.count(steps_for_slot(1, 2))
+        intake.counts.finish()
+        (slot,) = intake.store.get_blobs(HEADS)
         recent = f"tables/{slot.rpartition('/')[2]}/recent"
-        blob = workspace.store.get_blob(recent)
+        blob = intake.store.get_blob(recent)
         assert blob is not None
-        workspace.store.put_blob(recent, blob[:-3] + b"abc")
+        intake.store.put_blob(recent, blob[:-3] + b"abc")
         with pytest.raises(CountsFormatError, match="damaged"):
-            read_counts(workspace.store)
-        again = CountsBuffer(workspace.store, SMALL, Metrics())
+            read_counts(intake.store)
+        again = CountsBuffer(intake.store, SMALL, Metrics())
         again.count(steps_for_slot(1, 2))
         with pytest.raises(CountsFormatError, match="damaged"):
             again.write()
@@ -384,10 +384,10 @@ def test_damaged_counts_are_refused_by_name(tmp_path: Path) -> None:
 
 def test_counts_of_another_release_are_refused_before_anything_is_counted(tmp_path: Path) -> None:
     """Those of version 1 did not say so; without counts the store opens."""
-    with opened(tmp_path / "s") as workspace:
-        kept = json.loads(workspace.store.get_blob(CONFIG_BLOB) or b"")
+    with opened(tmp_path / "s") as intake:
+        kept = json.loads(intake.store.get_blob(CONFIG_BLOB) or b"")
         del kept["version"]
-        workspace.store.put_blob(CONFIG_BLOB, json.dumps(kept).encode())
+        intake.store.put_blob(CONFIG_BLOB, json.dumps(kept).encode())
     with pytest.raises(StoreMismatch, match=r"have version 1, this release counts 2.*counts\.keep = false"):
         opened(tmp_path / "s")
     opened(tmp_path / "s", Settings(counts=CountsConfig(keep=False))).close()
@@ -395,15 +395,15 @@ def test_counts_of_another_release_are_refused_before_anything_is_counted(tmp_pa
 
 def test_other_settings_are_refused_before_anything_is_counted(tmp_path: Path) -> None:
     """Tables of other half-lives can't be added to: opening says which, and how to do without."""
-    with opened(tmp_path / "s") as workspace:
-        assert workspace.store.get_blob(CONFIG_BLOB) is not None
+    with opened(tmp_path / "s") as intake:
+        assert intake.store.get_blob(CONFIG_BLOB) is not None
     with pytest.raises(
         StoreMismatch, match=r"counts\.pair_window is 2 there and 5 here.*counts\.keep = false"
     ):
         opened(tmp_path / "s", Settings(counts=SMALL.model_copy(update={"pair_window": 5})))
     opened(tmp_path / "s", Settings(counts=SMALL.model_copy(update={"max_pairs": 7}))).close()
     without = Settings(counts=CountsConfig(keep=False))
-    with opened(tmp_path / "s", without) as workspace:
-        assert workspace.counts is None
-        replayed(workspace, write_log(tmp_path / "log.jsonl", some_steps(20)))
-        assert not len(read_counts(workspace.store).items)
+    with opened(tmp_path / "s", without) as intake:
+        assert intake.counts is None
+        replayed(intake, write_log(tmp_path / "log.jsonl", some_steps(20)))
+        assert not len(read_counts(intake.store).items)

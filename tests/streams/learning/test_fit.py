@@ -24,6 +24,7 @@ from streams.event_log.log import open_logs
 from streams.events.event import ItemRow
 from streams.files.catalogue_file import open_catalogue
 from streams.ingest.ingest import APPLIED
+from streams.ingest.intake import open_intake
 from streams.learning.fit import fit_encoder, item_content, item_vectors, rows_before
 from streams.learning.history import History, load_history
 from streams.settings import Settings
@@ -143,19 +144,19 @@ def test_a_store_has_the_vectors_of_the_fit(
             strict=True)
     )  # fmt: skip
     rows = [row for batch in open_catalogue([folder / "items.parquet"]) for row in batch.rows]
-    with open_workspace(str(tmp_path / "s"), _settings(folder, folder / "encoder"), create=True) as workspace:
-        assert not workspace.catalogue.fit(rows)  # the encoder brings its whitening
-        workspace.catalogue.upsert(rows[10:])
-        keys, vectors = workspace.ingest.preparation._items.vectors([rows[0].item_id, "never-heard-of"])
+    with open_intake(str(tmp_path / "s"), _settings(folder, folder / "encoder"), create=True) as intake:
+        assert not intake.catalogue.fit(rows)  # the encoder brings its whitening
+        intake.catalogue.upsert(rows[10:])
+        keys, vectors = intake.ingest.preparation._items.vectors([rows[0].item_id, "never-heard-of"])
         assert np.allclose(vectors[0], encoder.behaviour[encoder.keys == keys[0]], atol=1e-6)
         assert np.array_equal(vectors[1:], unseen_vectors(["never-heard-of"], DIM))
-        stored = workspace.store.items.read([item_key(row.item_id) for row in rows[10:]], with_vectors=True)
+        stored = intake.store.items.read([item_key(row.item_id) for row in rows[10:]], with_vectors=True)
         for row, record in zip(rows[10:], stored, strict=True):
             assert record is not None and record.vector is not None
             assert np.allclose(record.vector, expected[row.item_id], atol=1e-4)
         log = open_logs([folder / "log.parquet"], now=time.time())
         columns = next(iter(log)).columns
-        assert workspace.ingest.apply(columns).count(APPLIED) == len(columns)
+        assert intake.ingest.apply(columns).count(APPLIED) == len(columns)
 
 
 def test_a_catalogue_that_is_loaded_again_costs_nothing(
@@ -164,14 +165,14 @@ def test_a_catalogue_that_is_loaded_again_costs_nothing(
     """Items of one text have vectors of their own, near each other; the text is encoded once, and not after a restart."""
     settings = _settings(folder, folder / "encoder")
     rows = [ItemRow(item, "red grapes", "", "") for item in ("red-1", "red-2", "new-1", "new-2")]
-    with open_workspace(str(tmp_path / "s"), settings, create=True) as workspace:
-        assert workspace.catalogue.upsert(rows).encoded == 1
-        records = workspace.store.items.read([item_key(row.item_id) for row in rows], with_vectors=True)
+    with open_intake(str(tmp_path / "s"), settings, create=True) as intake:
+        assert intake.catalogue.upsert(rows).encoded == 1
+        records = intake.store.items.read([item_key(row.item_id) for row in rows], with_vectors=True)
         assert len({record.content for record in records if record is not None}) == 4
-    with open_workspace(str(tmp_path / "s"), settings, create=True) as workspace:
-        assert workspace.catalogue.upsert(rows).unchanged == 4
-        moved = workspace.catalogue.upsert([ItemRow("new-1", "red grapes", "", "elsewhere")])
-        assert (moved.reused, workspace.content.encoded) == (1, 0)
+    with open_intake(str(tmp_path / "s"), settings, create=True) as intake:
+        assert intake.catalogue.upsert(rows).unchanged == 4
+        moved = intake.catalogue.upsert([ItemRow("new-1", "red grapes", "", "elsewhere")])
+        assert (moved.reused, intake.workspace.content.encoded) == (1, 0)
 
 
 def test_a_store_keeps_to_its_encoder(
@@ -189,9 +190,9 @@ def test_a_store_keeps_to_its_encoder(
             open_again(_settings(folder, tmp_path / "other"))
         open_again(with_one).close()
     with open_for_reading(store, without) as workspace:
-        assert workspace.space.fitted is None
+        assert workspace.fitted is None
     with open_for_reading(store, with_one) as workspace:
-        assert workspace.space.fitted is not None
+        assert workspace.fitted is not None
     open_workspace(str(tmp_path / "plain"), without, create=True).close()
     with pytest.raises(StoreMismatch, match=r"leave encoder\.fitted out"):
         open_workspace(str(tmp_path / "plain"), with_one, create=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from streams.ingest.intake import open_intake
 from streams.settings import Settings
-from streams.workspace.workspace import open_workspace
 from support.data.event_columns import event
 from support.fakes.lane_story import Worker, batch, in_lanes
 from support.qdrant_server import QdrantServer
@@ -36,10 +36,10 @@ def test_partitions_whose_letters_wait_hold_up_neither_the_others_nor_the_end(tm
 
     with (
         QdrantServer(tmp_path / "q") as server,
-        open_workspace(server.url, Settings(), create=True) as workspace,
+        open_intake(server.url, Settings(), create=True) as intake,
     ):
-        in_lanes(workspace, story, open_gate=False)
-        assert [user for user in workspace.store.users.read(["u0", "u1", "u2"]) if user is not None] == []
+        in_lanes(intake, story, open_gate=False)
+        assert [user for user in intake.store.users.read(["u0", "u1", "u2"]) if user is not None] == []
 
 
 def test_letters_of_a_flush_are_sent_once_whatever_the_store_does(tmp_path: Path) -> None:
@@ -52,12 +52,12 @@ def test_letters_of_a_flush_are_sent_once_whatever_the_store_does(tmp_path: Path
 
     with (
         QdrantServer(tmp_path / "q") as server,
-        open_workspace(server.url, Settings(), create=True) as workspace,
+        open_intake(server.url, Settings(), create=True) as intake,
     ):
-        in_lanes(workspace, story)
-        assert _retries(workspace) >= 1
+        in_lanes(intake, story)
+        assert _retries(intake) >= 1
 
 
-def _retries(workspace: Any) -> float:
-    found: float = workspace.metrics.store_retries._value.get()
+def _retries(intake: Any) -> float:
+    found: float = intake.metrics.store_retries._value.get()
     return found

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from streams.ingest.intake import Intake, open_intake
 from streams.letters.letter import StoredLetter
 from streams.repair.letter_redrive import LetterRedrive
 from streams.settings import Settings
-from streams.workspace.workspace import Workspace, open_workspace
 from support.checks.states import states_of
 from support.data.event_columns import NOW, event
 
@@ -40,18 +40,18 @@ def letter(offset: int) -> StoredLetter:
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Iterator[Workspace]:
-    with open_workspace(str(tmp_path / "s"), Settings(), create=True) as opened:
+def intake(tmp_path: Path) -> Iterator[Intake]:
+    with open_intake(str(tmp_path / "s"), Settings(), create=True) as opened:
         opened.ingest.advance({SOURCE: 100})  # the daemon has passed them all
         yield opened
 
 
 @pytest.fixture
-def letters(workspace: Workspace) -> LetterRedrive:
+def letters(intake: Intake) -> LetterRedrive:
     return LetterRedrive(
-        workspace.store,
-        workspace.ingest,
-        workspace.catalogue,
+        intake.store,
+        intake.ingest,
+        intake.catalogue,
         cluster="cluster",
         kinds={"clicks": "click"},
         now=NOW,
@@ -59,13 +59,13 @@ def letters(workspace: Workspace) -> LetterRedrive:
     )
 
 
-def events_of(workspace: Workspace) -> int:
-    _, states, _ = states_of(workspace.store, workspace.interest)
+def events_of(intake: Intake) -> int:
+    _, states, _ = states_of(intake.store, intake.workspace.interest)
     return int(states.n_events.sum())
 
 
 def test_a_letter_between_two_that_were_redriven_is_applied_and_none_twice(
-    workspace: Workspace, letters: LetterRedrive
+    intake: Intake, letters: LetterRedrive
 ) -> None:
     """5 and 9, then 7, then all three: each is one event."""
     first = letters.redrive([letter(5), letter(9)])
@@ -73,11 +73,11 @@ def test_a_letter_between_two_that_were_redriven_is_applied_and_none_twice(
     assert letters.redrive([letter(7)]).applied == 1
     again = letters.redrive([letter(5), letter(7), letter(9)])
     assert (again.applied, again.duplicates, again.done) == (0, 0, 3)
-    assert events_of(workspace) == 3
+    assert events_of(intake) == 3
 
 
 def test_letters_whose_progress_was_not_raised_are_recognised_by_their_marks(
-    workspace: Workspace, letters: LetterRedrive
+    intake: Intake, letters: LetterRedrive
 ) -> None:
     """Killed between the users' write and the letters' progress: run again, they are found inside."""
 
@@ -88,10 +88,10 @@ def test_letters_whose_progress_was_not_raised_are_recognised_by_their_marks(
         if step == "users written":
             raise Killed
 
-    workspace.failpoints.on_step = on_step
+    intake.failpoints.on_step = on_step
     with pytest.raises(Killed):
         letters.redrive([letter(5), letter(9)])
-    workspace.failpoints.on_step = None
+    intake.failpoints.on_step = None
     again = letters.redrive([letter(5), letter(7), letter(9)])
     assert (again.applied, again.duplicates) == (1, 2)
-    assert events_of(workspace) == 3
+    assert events_of(intake) == 3

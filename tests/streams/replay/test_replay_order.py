@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from streams.event_log.log import open_logs
+from streams.ingest.intake import open_intake
 from streams.replay.replay import replay
 from streams.settings import Settings
-from streams.workspace.workspace import open_workspace
 from support.data.event_columns import NOW
 from support.data.log_files import write
 from support.data.replayed import busy_rows, counts_expected, counts_in, replayed
@@ -31,7 +31,7 @@ def test_a_replay_that_ends_after_any_step_is_gone_on_with(step: str, tmp_path: 
     path = write(tmp_path / "log.parquet", rows)
     for number in (1, 3):
         seen = 0
-        with open_workspace(place, Settings(), create=True) as workspace:
+        with open_intake(place, Settings(), create=True) as intake:
 
             def on_step(reached: str, number: int = number) -> None:
                 nonlocal seen
@@ -39,9 +39,9 @@ def test_a_replay_that_ends_after_any_step_is_gone_on_with(step: str, tmp_path: 
                 if seen == number:
                     raise Ended
 
-            workspace.failpoints.on_step = on_step
+            intake.failpoints.on_step = on_step
             try:
-                replay(workspace, open_logs([path], now=NOW, batch_rows=50))
+                replay(intake, open_logs([path], now=NOW, batch_rows=50))
             except Ended:
                 pass
             else:

@@ -17,6 +17,7 @@ import pytest
 from streams.errors import LogError
 from streams.event_log.log import open_logs
 from streams.files.tabular_file import fingerprint
+from streams.ingest.intake import open_intake
 from streams.replay.manifest import (
     manifest_of,
     positions_from_manifest,
@@ -26,7 +27,6 @@ from streams.replay.manifest import (
 )
 from streams.replay.replay import replay
 from streams.settings import Settings
-from streams.workspace.workspace import open_workspace
 from support.data.event_columns import NOW
 from support.data.log_files import write
 from support.data.replayed import busy_rows, counts_expected, counts_in, counts_of, replayed
@@ -69,12 +69,12 @@ def test_days_that_overlap_whole_are_applied_once(place: str, tmp_path: Path) ->
 def test_more_daily_logs_than_sources_were_once_remembered_are_all_known(place: str, tmp_path: Path) -> None:
     """However many logs a user has events of, none is applied again."""
     days = [write(tmp_path / f"{n}.jsonl", busy_rows(30 * n, 30 * n + 30)) for n in range(18)]
-    with open_workspace(place, Settings(), create=True) as workspace:
+    with open_intake(place, Settings(), create=True) as intake:
         for day in days:
-            assert replay(workspace, open_logs([day], now=NOW)).applied == 30
-        again = replay(workspace, open_logs(days, now=NOW))
+            assert replay(intake, open_logs([day], now=NOW)).applied == 30
+        again = replay(intake, open_logs(days, now=NOW))
         assert (again.applied, again.duplicates) == (0, 540)
-        assert counts_of(workspace) == counts_expected(busy_rows(0, 540))
+        assert counts_of(intake) == counts_expected(busy_rows(0, 540))
 
 
 def test_a_log_and_its_own_beginning_given_together_are_one(place: str, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_two_replays_of_one_log_at_once_count_it_once(tmp_path: Path) -> None:
     """Two writers of a server store recognise each other's rows."""
     with QdrantServer(tmp_path / "q") as server:
         path = write(tmp_path / "log.parquet", busy_rows(0, 900))
-        open_workspace(server.url, Settings(), create=True).__exit__(None, None, None)
+        open_intake(server.url, Settings(), create=True).__exit__(None, None, None)
         runs = [threading.Thread(target=replayed, args=(server.url, path)) for _ in range(2)]
         for run in runs:
             run.start()
@@ -148,8 +148,8 @@ def test_a_log_that_was_rejected_whole_is_applied_when_that_is_mended(place: str
     assert replayed(place, path).applied == 0
     seconds = [{**row, "seconds": row["timestamp"] / 1000} for row in milliseconds]
     path = write(tmp_path / "later.jsonl", seconds)
-    with open_workspace(place, Settings(), create=True) as workspace:
-        done = replay(workspace, open_logs([path], {"timestamp": "seconds"}, now=NOW))
+    with open_intake(place, Settings(), create=True) as intake:
+        done = replay(intake, open_logs([path], {"timestamp": "seconds"}, now=NOW))
     assert done.applied == 300
 
 
@@ -158,9 +158,9 @@ def test_a_log_that_an_older_release_replayed_is_recognised(tmp_path: Path) -> N
     path = write(tmp_path / "log.csv", busy_rows(0, 200))
     place = str(tmp_path / "store")
     replayed(place, path)
-    with open_workspace(place, Settings(), create=True) as workspace:
+    with open_intake(place, Settings(), create=True) as intake:
         (info,) = [
-            info for identity, info in workspace.store.sources.known().items() if identity.startswith("log/")
+            info for identity, info in intake.store.sources.known().items() if identity.startswith("log/")
         ]
     assert info.aliases == (fingerprint([path]),)
 
@@ -182,10 +182,10 @@ def test_the_manifest_tells_where_a_daemon_goes_on(place: str, tmp_path: Path) -
     """Of logs with topic, partition and offset: the offsets after the last ones, kept in the store too."""
     rows = log_with_positions(busy_rows(0, 700))
     done = replayed(place, write(tmp_path / "log.parquet", rows))
-    with open_workspace(place, Settings(), create=True) as workspace:
-        manifest = manifest_of(workspace.store, done.sources)
-        assert manifest == manifest_of(workspace.store)
-        store_id = workspace.store.id
+    with open_intake(place, Settings(), create=True) as intake:
+        manifest = manifest_of(intake.store, done.sources)
+        assert manifest == manifest_of(intake.store)
+        store_id = intake.store.id
     write_manifest(tmp_path / "manifest.json", manifest)
     read = read_manifest(tmp_path / "manifest.json")
     expected: dict[tuple[str, int], int] = {}
@@ -204,8 +204,8 @@ def test_a_manifest_without_positions_says_what_may_be_counted_twice(tmp_path: P
     """The way on is a time, and what is not exact then is told."""
     place = str(tmp_path / "store")
     done = replayed(place, write(tmp_path / "log.parquet", busy_rows(0, 100)))
-    with open_workspace(place, Settings(), create=True) as workspace:
-        manifest = manifest_of(workspace.store, done.sources)
+    with open_intake(place, Settings(), create=True) as intake:
+        manifest = manifest_of(intake.store, done.sources)
     with pytest.raises(LogError, match=r"columns topic, partition and offset.*--from .*ounted twice"):
         positions_from_manifest(manifest)
     assert f"--from {busy_rows(99, 100)[0]['timestamp']:.3f}" in resume_advice(manifest)
@@ -224,8 +224,8 @@ def test_a_replay_that_was_not_finished_gives_no_positions(tmp_path: Path) -> No
 
     with pytest.raises(Stop):
         replayed(place, path, batch_rows=100, progress=stop)
-    with open_workspace(place, Settings(), create=True) as workspace:
-        manifest = manifest_of(workspace.store)
+    with open_intake(place, Settings(), create=True) as intake:
+        manifest = manifest_of(intake.store)
     assert manifest["logs"][0]["done"] == 100
     with pytest.raises(LogError, match="not finished"):
         positions_from_manifest(manifest)

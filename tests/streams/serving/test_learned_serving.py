@@ -19,11 +19,12 @@ from streams.event_log.log import open_logs
 from streams.events.columns import EventColumns
 from streams.events.event import ItemRow
 from streams.files.catalogue_file import open_catalogue
+from streams.ingest.intake import Intake, open_intake
 from streams.learning.history import load_history
 from streams.serving.recommend import Recommendation, has_items, read_state, recommend
 from streams.serving.served_items import ServedItems
 from streams.settings import Settings
-from streams.workspace.workspace import Workspace, open_for_reading, open_workspace
+from streams.workspace.workspace import Workspace, open_for_reading
 from support.checks.states import states_of
 from support.data.event_columns import NOW, columns_of, event
 from support.fakes.small_model import save_small_model
@@ -75,12 +76,12 @@ def location(request: pytest.FixtureRequest) -> Iterator[str]:
                 yield server.url
 
 
-def filled(workspace: Workspace, start: int = 0) -> None:
+def filled(intake: Intake, start: int = 0) -> None:
     if not start:
-        workspace.catalogue.upsert(ROWS)
-    workspace.ingest.apply(events(start))
-    if workspace.counts is not None:
-        workspace.counts.write()
+        intake.catalogue.upsert(ROWS)
+    intake.ingest.apply(events(start))
+    if intake.counts is not None:
+        intake.counts.write()
 
 
 def rebuild(location: str, model: str | Path, config: Path) -> dict[str, object]:
@@ -95,13 +96,13 @@ def rebuild(location: str, model: str | Path, config: Path) -> dict[str, object]
 
 def test_refuse_gives_what_events_give(location: str, learned: Settings, model: Path, tmp_path: Path) -> None:
     """A store that was made analytic and refused has the vectors of one that had the model from the beginning."""
-    with open_workspace(location, PLAIN, create=True) as workspace:
-        filled(workspace)
+    with open_intake(location, PLAIN, create=True) as intake:
+        filled(intake)
     assert rebuild(location, model, tmp_path / "c.toml")["users"] == len(USERS)
-    with open_workspace(str(tmp_path / "other"), learned, create=True) as fresh:
+    with open_intake(str(tmp_path / "other"), learned, create=True) as fresh:
         filled(fresh)
         filled(fresh, 60)
-        with open_workspace(location, learned, create=True) as refused:
+        with open_intake(location, learned, create=True) as refused:
             filled(refused, 60)
             assert refused.store.version.tower and fresh.store.version.tower
             for one, other in zip(
@@ -125,8 +126,9 @@ def test_refuse_gives_what_events_give(location: str, learned: Settings, model: 
 
 def test_recommendations_are_the_mixtures(location: str, learned: Settings) -> None:
     """Scores are those that an evaluation ranks by; each has a source, and an event of the user's or a scenario."""
-    with open_workspace(location, learned, create=True) as workspace:
-        filled(workspace)
+    with open_intake(location, learned, create=True) as intake:
+        workspace = intake.workspace
+        filled(intake)
         model = workspace.model
         assert isinstance(model, LearnedModel) and model.mixture is not None
         kept = ServedItems.of(workspace)
@@ -177,11 +179,12 @@ def test_a_department_is_what_its_events_say(words: str | None, learned: Setting
         item: history.scenarios[home] if home >= 0 else ""
         for item, home in zip(history.items, history.item_scenario.tolist(), strict=True)
     }
-    with open_workspace(str(tmp_path / "s"), learned, create=True) as workspace:
-        workspace.catalogue.upsert(rows)
-        workspace.ingest.apply(columns_of(log))
-        assert workspace.counts is not None
-        workspace.counts.write()
+    with open_intake(str(tmp_path / "s"), learned, create=True) as intake:
+        workspace = intake.workspace
+        intake.catalogue.upsert(rows)
+        intake.ingest.apply(columns_of(log))
+        assert intake.counts is not None
+        intake.counts.write()
         for name in DEPARTMENTS:
             found = recommend(workspace, "u1", k=40, scenario=name)
             assert {item.item_id for item in found} == {item for item, home in judged.items() if home == name}
@@ -209,8 +212,9 @@ def check_reasons(workspace: Workspace, user: str, found: list[Recommendation]) 
 
 def test_modes(location: str, learned: Settings) -> None:
     """`again` recommends own items only, `new` and `exclude_seen` none that was met."""
-    with open_workspace(location, learned, create=True) as workspace:
-        filled(workspace)
+    with open_intake(location, learned, create=True) as intake:
+        workspace = intake.workspace
+        filled(intake)
         states, _ = read_state(workspace, "u3")
         own = {
             item.item_id for item in workspace.store.items.read(states.own_item.tolist()) if item is not None
@@ -226,9 +230,9 @@ def test_a_model_of_other_states_is_refused(tmp_path: Path, learned: Settings) -
         update={"interest": InterestConfig(dim=DIM, half_lives_s=(60.0, 600.0, 6000.0))}
     )
     with pytest.raises(ModelError, match="6000"):
-        open_workspace(str(tmp_path / "s"), other, create=True)
+        open_intake(str(tmp_path / "s"), other, create=True)
     with pytest.raises(ModelError, match="driftline train"):
-        open_workspace(
+        open_intake(
             str(tmp_path / "s"),
             PLAIN.model_copy(update={"transfer": TransferConfig(model=tmp_path / "absent")}),
             create=True,
@@ -239,13 +243,13 @@ def test_int8_is_a_model_of_its_own(tmp_path: Path, learned: Settings, model: Pa
     """In 8 bits a model answers nearly the same, says that it is another, and searches the same items."""
     small = learned.model_copy(update={"transfer": TransferConfig(model=model, int8=True)})
     with (
-        open_workspace(str(tmp_path / "s"), learned, create=True) as workspace,
-        open_workspace(str(tmp_path / "t"), small, create=True) as other,
+        open_intake(str(tmp_path / "s"), learned, create=True) as intake,
+        open_intake(str(tmp_path / "t"), small, create=True) as other,
     ):
-        filled(workspace)
+        filled(intake)
         filled(other)
-        exact, quantised = workspace.model, other.model
-        states = states_of(workspace.store, PLAIN.interest)[1]
+        exact, quantised = intake.workspace.model, other.workspace.model
+        states = states_of(intake.store, PLAIN.interest)[1]
         assert quantised.fingerprint != exact.fingerprint
         cosine = (exact(states).fused * quantised(states).fused).sum(axis=1)
         assert cosine.min() > 0.98
@@ -255,4 +259,4 @@ def test_int8_is_a_model_of_its_own(tmp_path: Path, learned: Settings, model: Pa
             exact.item_vectors(keys, base), quantised.item_vectors(keys, base), atol=1e-6
         )
     with pytest.raises(StoreMismatch, match="rebuild"):
-        open_workspace(str(tmp_path / "s"), small, create=True)
+        open_intake(str(tmp_path / "s"), small, create=True)

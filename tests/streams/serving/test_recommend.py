@@ -9,10 +9,11 @@ import pytest
 
 from streams.errors import UserNotFound
 from streams.events.event import ItemRow
+from streams.ingest.intake import Intake, open_intake
 from streams.serving.explain import explain
 from streams.serving.recommend import recommend
 from streams.settings import Settings
-from streams.workspace.workspace import Workspace, open_for_reading, open_workspace
+from streams.workspace.workspace import Workspace, open_for_reading
 from support.data.event_columns import columns_of, event
 from support.qdrant_server import QdrantServer
 
@@ -47,7 +48,7 @@ def workspace(
     events += [event("cleo", f"f{n % 5}", at=-day * (30 - n), scenario="fruit") for n in range(28)]
     events += [event("cleo", f"c{n}", at=-300.0 + 60 * n, scenario="car") for n in range(5)]
     events += [event("dan", f"c{n}", at=n, scenario="entry page") for n in range(3)]
-    with open_workspace(location, Settings(), create=True) as writing:
+    with open_intake(location, Settings(), create=True) as writing:
         writing.catalogue.fit(rows)
         writing.catalogue.upsert(rows)
         writing.ingest.apply(columns_of(events))
@@ -125,7 +126,7 @@ def test_explain_shows_what_emergence_moved(workspace: Workspace) -> None:
 
 def test_items_of_one_content_are_one_choice(workspace: Workspace) -> None:
     """A catalogue with the same article many times doesn't fill the list with it."""
-    workspace.catalogue.upsert([ItemRow(f"same{n}", "Ripe plums", "", "fruit") for n in range(5)])
+    Intake(workspace).catalogue.upsert([ItemRow(f"same{n}", "Ripe plums", "", "fruit") for n in range(5)])
     titles = [item.title for item in recommend(workspace, "ben", k=10, mode="new")]
     assert len(titles) == len(set(titles))
-    workspace.catalogue.delete([f"same{n}" for n in range(5)])
+    Intake(workspace).catalogue.delete([f"same{n}" for n in range(5)])

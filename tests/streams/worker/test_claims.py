@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from streams.ingest.ingest import APPLIED, REDELIVERED
+from streams.ingest.intake import Intake, open_intake
 from streams.settings import Settings
-from streams.workspace.workspace import Workspace, open_workspace
 from support.checks.states import states_of
 from support.data.event_columns import columns_of, event
 from support.qdrant_server import QdrantServer
@@ -41,17 +41,17 @@ def server(tmp_path: Path) -> Iterator[Interposing]:
 
 
 @pytest.fixture
-def both(server: Interposing) -> Iterator[tuple[Workspace, Workspace]]:
+def both(server: Interposing) -> Iterator[tuple[Intake, Intake]]:
     with (
-        open_workspace(server.url, Settings(), create=True) as one,
-        open_workspace(server.url, Settings(), create=True) as two,
+        open_intake(server.url, Settings(), create=True) as one,
+        open_intake(server.url, Settings(), create=True) as two,
     ):
         yield one, two
 
 
-def events_of(workspace: Workspace) -> dict[str, int]:
+def events_of(intake: Intake) -> dict[str, int]:
     """How many events each user's state has."""
-    users, states, _ = states_of(workspace.store, workspace.interest)
+    users, states, _ = states_of(intake.store, intake.workspace.interest)
     return dict(zip(users, states.n_events.tolist(), strict=True))
 
 
@@ -61,9 +61,7 @@ def one_event(number: int, source: str, offset: int, user: str = "ada") -> Any:
     )
 
 
-def test_progress_is_looked_at_after_the_claim(
-    server: Interposing, both: tuple[Workspace, Workspace]
-) -> None:
+def test_progress_is_looked_at_after_the_claim(server: Interposing, both: tuple[Intake, Intake]) -> None:
     """Whoever had the user until the claim may have applied the event, raised its source, and dropped the mark."""
     one, two = both
     two.ingest.apply(one_event(0, "other", 0))
@@ -84,7 +82,7 @@ def test_progress_is_looked_at_after_the_claim(
 
 
 def test_a_user_that_is_claimed_away_before_it_is_read_is_claimed_again(
-    server: Interposing, both: tuple[Workspace, Workspace]
+    server: Interposing, both: tuple[Intake, Intake]
 ) -> None:
     """Between claim and read another process may take the user: nothing is written on what was not ours."""
     one, two = both
@@ -102,7 +100,7 @@ def test_a_user_that_is_claimed_away_before_it_is_read_is_claimed_again(
 
 
 def test_a_user_that_is_claimed_away_before_the_write_is_prepared_again(
-    server: Interposing, both: tuple[Workspace, Workspace]
+    server: Interposing, both: tuple[Intake, Intake]
 ) -> None:
     """A refused write is no loss, neither of its events nor of the other's."""
     one, two = both
@@ -117,7 +115,7 @@ def test_a_user_that_is_claimed_away_before_the_write_is_prepared_again(
 
 
 def test_a_new_user_that_another_process_brings_first_is_not_overwritten(
-    server: Interposing, both: tuple[Workspace, Workspace]
+    server: Interposing, both: tuple[Intake, Intake]
 ) -> None:
     """Absent after a claim is perhaps new: it is inserted only if it still is."""
     one, two = both
@@ -128,7 +126,7 @@ def test_a_new_user_that_another_process_brings_first_is_not_overwritten(
     assert events_of(one) == {"ada": 2, "ben": 1}
 
 
-def test_a_user_that_was_deleted_begins_anew(both: tuple[Workspace, Workspace]) -> None:
+def test_a_user_that_was_deleted_begins_anew(both: tuple[Intake, Intake]) -> None:
     """What is in memory of a user that somebody has deleted does not come back."""
     one, two = both
     one.ingest.apply(one_event(0, "mine", 0))
@@ -137,7 +135,7 @@ def test_a_user_that_was_deleted_begins_anew(both: tuple[Workspace, Workspace]) 
     assert events_of(one) == {"ada": 1}
 
 
-def test_two_threads_of_a_process_never_have_the_same_user_at_once(both: tuple[Workspace, Workspace]) -> None:
+def test_two_threads_of_a_process_never_have_the_same_user_at_once(both: tuple[Intake, Intake]) -> None:
     """All lanes write under one token, which the store can't tell apart: a flush locks its users."""
     one, _ = both
     one.ingest.apply(one_event(0, "mine", 0))
@@ -166,9 +164,7 @@ def test_two_threads_of_a_process_never_have_the_same_user_at_once(both: tuple[W
     assert events_of(one) == {"ada": 3}
 
 
-def test_readers_never_see_a_user_without_a_state(
-    server: Interposing, both: tuple[Workspace, Workspace]
-) -> None:
+def test_readers_never_see_a_user_without_a_state(server: Interposing, both: tuple[Intake, Intake]) -> None:
     """A claim of a user that is not there makes nothing that a reader could find."""
     one, two = both
     seen: list[Any] = []
@@ -184,9 +180,7 @@ def test_readers_never_see_a_user_without_a_state(
     assert server.happens is None and [record and record.user_id for record in seen] == [None, "ben"]
 
 
-def test_counts_have_what_was_taken_of_a_write(
-    server: Interposing, both: tuple[Workspace, Workspace]
-) -> None:
+def test_counts_have_what_was_taken_of_a_write(server: Interposing, both: tuple[Intake, Intake]) -> None:
     """Of a flush in which another process has claimed one user, the others count at once and that one when it was taken."""
     one, two = both
     users = [f"u{number}" for number in range(6)]

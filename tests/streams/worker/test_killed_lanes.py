@@ -15,8 +15,8 @@ import pytest
 from sinks.open import open_store
 from sinks.protocols import Store
 from streams.failpoints import STEPS
+from streams.ingest.intake import open_intake
 from streams.settings import Settings
-from streams.workspace.workspace import open_workspace
 from support.checks.states import assert_same_states
 from support.fakes.killed_lanes import Children, Run, all_fetches
 from support.fakes.lane_story import Worker, in_lanes
@@ -35,7 +35,7 @@ def children() -> Iterator[Children]:
 @pytest.fixture(scope="module")
 def truth() -> Iterator[Store]:
     """What an undisturbed run gives."""
-    with quick_folder() as folder, open_workspace(str(folder / "truth"), SETTINGS, create=True) as opened:
+    with quick_folder() as folder, open_intake(str(folder / "truth"), SETTINGS, create=True) as opened:
 
         async def once(worker: Worker) -> None:
             await worker.through(*all_fetches(Run("", "")))
@@ -121,7 +121,7 @@ def test_a_worker_killed_between_any_two_requests_loses_and_doubles_nothing(
     rng = random.Random(seed)
     with quick_folder() as folder, KillingServer(folder / "q") as server:
         marked, killed_at = folder / "marked", set()
-        open_workspace(server.url, SETTINGS, create=True).close()
+        open_intake(server.url, SETTINGS, create=True).close()
         for method in (
             "Upsert",
             "Get",

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from streams.ingest.intake import Intake, open_intake
 from streams.settings import Settings
 from streams.worker.app import PartitionProgress, connect, faust_app
-from streams.workspace.workspace import Workspace, open_workspace
 from support.checks.states import done_of, states_of
 from support.data.event_columns import event
 from support.fakes.lane_story import Worker, batch, in_lanes
@@ -18,8 +18,8 @@ from support.qdrant_server import QdrantServer
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Any:
-    with open_workspace(str(tmp_path / "s"), Settings(), create=True) as opened:
+def intake(tmp_path: Path) -> Any:
+    with open_intake(str(tmp_path / "s"), Settings(), create=True) as opened:
         yield opened
 
 
@@ -27,20 +27,20 @@ def test_a_partition_number_of_all_topics_is_one_lane(tmp_path: Path) -> None:
     """A user's clicks, purchases and browses meet in one flush; other partition numbers have lanes of their own."""
     with (
         QdrantServer(tmp_path / "q") as server,
-        open_workspace(server.url, Settings(), create=True) as workspace,
+        open_intake(server.url, Settings(), create=True) as intake,
     ):
 
         async def story(worker: Worker) -> None:
             kinds = ("browse", "click", "purchase")
             await worker.through(*[batch(event("ada", "a", at=n), kind=kind) for n, kind in enumerate(kinds)])
-            assert workspace.metrics.users_written._value.get() == 1
+            assert intake.metrics.users_written._value.get() == 1
             await worker.through(batch(event("ben", "a"), partition=3))
-            assert workspace.metrics.lanes._value.get() == 2
+            assert intake.metrics.lanes._value.get() == 2
 
-        in_lanes(workspace, story, linger_s=0.3)
+        in_lanes(intake, story, linger_s=0.3)
 
 
-def test_all_partitions_of_an_embedded_store_are_one_lane(workspace: Workspace) -> None:
+def test_all_partitions_of_an_embedded_store_are_one_lane(intake: Intake) -> None:
     """What waits in any of them is one write; each partition's batches are marked in order all the same."""
 
     async def story(worker: Worker) -> None:
@@ -48,12 +48,12 @@ def test_all_partitions_of_an_embedded_store_are_one_lane(workspace: Workspace) 
         await worker.through(*batches)
         assert worker.group.marked == batches
 
-    in_lanes(workspace, story, linger_s=0.3)
-    assert workspace.metrics.lanes._value.get() == 1
-    assert workspace.metrics.registry.get_sample_value("driftline_batch_events_count") == 1
+    in_lanes(intake, story, linger_s=0.3)
+    assert intake.metrics.lanes._value.get() == 1
+    assert intake.metrics.registry.get_sample_value("driftline_batch_events_count") == 1
 
 
-def test_the_bounds_of_what_is_in_flight_hold(workspace: Workspace) -> None:
+def test_the_bounds_of_what_is_in_flight_hold(intake: Intake) -> None:
     """No more events or bytes than allowed are taken before the store has them, over all lanes."""
 
     async def story(worker: Worker) -> None:
@@ -61,7 +61,7 @@ def test_the_bounds_of_what_is_in_flight_hold(workspace: Workspace) -> None:
         submitted = [asyncio.create_task(worker.lanes.submit(each)) for each in batches]
         await worker.until(lambda: worker.producer.sent)
         await asyncio.sleep(0.1)
-        gauge = workspace.metrics.registry.get_sample_value
+        gauge = intake.metrics.registry.get_sample_value
         assert gauge("driftline_in_flight_events") == 14
         assert 0 < (gauge("driftline_in_flight_bytes") or 0) <= 1500
         worker.producer.gate.set()
@@ -69,10 +69,10 @@ def test_the_bounds_of_what_is_in_flight_hold(workspace: Workspace) -> None:
         await worker.until(lambda: len(worker.group.marked) == 9)
         assert gauge("driftline_in_flight_events") == 0 and worker.lanes.idle
 
-    in_lanes(workspace, story, open_gate=False, in_flight_events=20)
+    in_lanes(intake, story, open_gate=False, in_flight_events=20)
 
 
-def test_large_records_are_bounded_by_bytes(workspace: Workspace) -> None:
+def test_large_records_are_bounded_by_bytes(intake: Intake) -> None:
     """A few large records fill the room as many small ones do; one larger than the room still gets through."""
 
     async def story(worker: Worker) -> None:
@@ -83,15 +83,15 @@ def test_large_records_are_bounded_by_bytes(workspace: Workspace) -> None:
         ]
         await worker.until(lambda: worker.producer.sent)
         await asyncio.sleep(0.1)
-        assert workspace.metrics.registry.get_sample_value("driftline_in_flight_events") == 2
+        assert intake.metrics.registry.get_sample_value("driftline_in_flight_events") == 2
         worker.producer.gate.set()
         assert all(await asyncio.gather(*submitted))
         await worker.through(batch(event("ada", "a", at=9, note="x" * 300_000), first=8))
 
-    in_lanes(workspace, story, open_gate=False, in_flight_bytes=90_000)
+    in_lanes(intake, story, open_gate=False, in_flight_bytes=90_000)
 
 
-def test_close_finishes_what_was_taken_and_takes_nothing_more(workspace: Workspace) -> None:
+def test_close_finishes_what_was_taken_and_takes_nothing_more(intake: Intake) -> None:
     """After close the taken batches are durable; later ones are refused, so that nobody marks them."""
 
     async def story(worker: Worker) -> None:
@@ -100,12 +100,12 @@ def test_close_finishes_what_was_taken_and_takes_nothing_more(workspace: Workspa
         await worker.lanes.close()
         assert worker.group.marked == [taken]
         assert not await worker.lanes.submit(batch(event("ben", "a"), first=1))
-        assert workspace.store.users.read(["ben"]) == [None]
+        assert intake.store.users.read(["ben"]) == [None]
 
-    in_lanes(workspace, story, linger_s=30.0)
+    in_lanes(intake, story, linger_s=30.0)
 
 
-def test_a_revoked_partition_finishes_its_flush_and_drops_the_rest(workspace: Workspace) -> None:
+def test_a_revoked_partition_finishes_its_flush_and_drops_the_rest(intake: Intake) -> None:
     """What is being written is finished and marked, so that it isn't read twice; what waits is left to the next holder."""
 
     async def story(worker: Worker) -> None:
@@ -119,13 +119,13 @@ def test_a_revoked_partition_finishes_its_flush_and_drops_the_rest(workspace: Wo
         worker.producer.gate.set()
         await revoking
         assert worker.group.marked == [first] and worker.lanes.idle
-        assert workspace.store.users.read(["ben"]) == [None]
-        assert workspace.metrics.stale_events._value.get() == 1
+        assert intake.store.users.read(["ben"]) == [None]
+        assert intake.metrics.stale_events._value.get() == 1
 
-    in_lanes(workspace, story, open_gate=False, linger_s=0.0)
+    in_lanes(intake, story, open_gate=False, linger_s=0.0)
 
 
-def test_a_worker_that_waits_for_room_is_turned_away_by_a_rebalance(workspace: Workspace) -> None:
+def test_a_worker_that_waits_for_room_is_turned_away_by_a_rebalance(intake: Intake) -> None:
     """A batch that had no room yet is refused, not taken into the next assignment."""
 
     async def story(worker: Worker) -> None:
@@ -137,10 +137,10 @@ def test_a_worker_that_waits_for_room_is_turned_away_by_a_rebalance(workspace: W
         worker.producer.gate.set()
         await revoking
 
-    in_lanes(workspace, story, open_gate=False, in_flight_events=2)
+    in_lanes(intake, story, open_gate=False, in_flight_events=2)
 
 
-def test_a_worker_out_of_the_group_writes_nothing(workspace: Workspace) -> None:
+def test_a_worker_out_of_the_group_writes_nothing(intake: Intake) -> None:
     """What was taken before the group named another worker is dropped unwritten and unmarked."""
 
     async def story(worker: Worker) -> None:
@@ -149,19 +149,19 @@ def test_a_worker_out_of_the_group_writes_nothing(workspace: Workspace) -> None:
         worker.group.owner = False
         worker.producer.gate.set()
         await worker.until(lambda: worker.lanes.idle)
-        assert not worker.group.marked and workspace.store.users.read(["ada"]) == [None]
-        assert workspace.metrics.stale_events._value.get() == 2
+        assert not worker.group.marked and intake.store.users.read(["ada"]) == [None]
+        assert intake.metrics.stale_events._value.get() == 2
         assert not await worker.lanes.submit(batch(event("ada", "a"), first=2))
 
-    in_lanes(workspace, story, open_gate=False)
+    in_lanes(intake, story, open_gate=False)
 
 
 def test_what_another_worker_wrote_meanwhile_is_kept(tmp_path: Path) -> None:
     """Another worker may have written the user meanwhile: its events are kept."""
     with (
         QdrantServer(tmp_path / "q") as server,
-        open_workspace(server.url, Settings(), create=True) as mine,
-        open_workspace(server.url, Settings(), create=True) as others,
+        open_intake(server.url, Settings(), create=True) as mine,
+        open_intake(server.url, Settings(), create=True) as others,
     ):
 
         async def elsewhere(worker: Worker) -> None:
@@ -177,11 +177,11 @@ def test_what_another_worker_wrote_meanwhile_is_kept(tmp_path: Path) -> None:
 
         in_lanes(mine, story)
         assert done_of(mine.store, "ada") == {"test/clicks/0": 2}
-        _, states, _ = states_of(mine.store, mine.interest)
+        _, states, _ = states_of(mine.store, mine.workspace.interest)
         assert states.n_events.tolist() == [3]
 
 
-def test_a_folder_is_put_on_the_disk_before_offsets_are_committed(workspace: Workspace) -> None:
+def test_a_folder_is_put_on_the_disk_before_offsets_are_committed(intake: Intake) -> None:
     """What a loss of power could take is not there any more when the client is told to commit."""
 
     async def story(worker: Worker) -> None:
@@ -189,9 +189,9 @@ def test_a_folder_is_put_on_the_disk_before_offsets_are_committed(workspace: Wor
         connect(app, Settings(), worker.lanes, PartitionProgress(), {}, on_problem=pytest.fail)
         assert app.before_commit is not None
         await worker.through(batch(event("ada", "a")))
-        collections = workspace.store._engine._open  # type: ignore[attr-defined]
+        collections = intake.store._engine._open  # type: ignore[attr-defined]
         assert collections["users"]._unsynced
         await app.before_commit()
         assert not any(collection._unsynced for collection in collections.values())
 
-    in_lanes(workspace, story)
+    in_lanes(intake, story)

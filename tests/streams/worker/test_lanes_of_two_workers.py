@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from streams.ingest.intake import Intake, open_intake
 from streams.settings import Settings
-from streams.workspace.workspace import Workspace, open_workspace
 from support.checks.states import assert_same_states
 from support.data.event_columns import event
 from support.fakes.lane_story import Worker, batch, in_lanes, one_worker
@@ -43,25 +43,25 @@ def server(tmp_path: Path) -> Iterator[QdrantServer]:
 
 
 @pytest.fixture
-def stores(server: QdrantServer, tmp_path: Path) -> Iterator[tuple[Workspace, Workspace, Workspace]]:
+def stores(server: QdrantServer, tmp_path: Path) -> Iterator[tuple[Intake, Intake, Intake]]:
     """Two workspaces on one server, and one apart for the truth."""
     with (
-        open_workspace(server.url, Settings(), create=True) as one,
-        open_workspace(server.url, Settings(), create=True) as two,
-        open_workspace(str(tmp_path / "truth"), Settings(), create=True) as truth,
+        open_intake(server.url, Settings(), create=True) as one,
+        open_intake(server.url, Settings(), create=True) as two,
+        open_intake(str(tmp_path / "truth"), Settings(), create=True) as truth,
     ):
         yield one, two, truth
 
 
-def compare(workspace: Workspace, truth: Workspace, fetches: int, partitions: int = 1) -> None:
+def compare(intake: Intake, truth: Intake, fetches: int, partitions: int = 1) -> None:
     async def once(worker: Worker) -> None:
-        if any(source.endswith("/9") for source in workspace.store.sources.known()):
+        if any(source.endswith("/9") for source in intake.store.sources.known()):
             await worker.through(warming())
         for partition in range(partitions):
             await worker.through(*[fetch(number, partition) for number in range(fetches)])
 
     in_lanes(truth, once)
-    assert assert_same_states(workspace.store, truth.store, truth.interest) == len(USERS)
+    assert assert_same_states(intake.store, truth.store, truth.workspace.interest) == len(USERS)
 
 
 def run(story: Any) -> None:
@@ -72,7 +72,7 @@ def run(story: Any) -> None:
     asyncio.run(main())
 
 
-def test_a_zombie_cannot_overwrite_its_successor(stores: tuple[Workspace, Workspace, Workspace]) -> None:
+def test_a_zombie_cannot_overwrite_its_successor(stores: tuple[Intake, Intake, Intake]) -> None:
     """A worker that was frozen past its session goes on with what it remembers: its write is refused, and what it claims and
     writes then is judged by the marks that its successor left."""
     one, two, truth = stores
@@ -93,7 +93,7 @@ def test_a_zombie_cannot_overwrite_its_successor(stores: tuple[Workspace, Worksp
 
 
 def test_a_worker_that_learns_of_its_loss_stops_before_it_claims(
-    stores: tuple[Workspace, Workspace, Workspace],
+    stores: tuple[Intake, Intake, Intake],
 ) -> None:
     """Two workers don't take users from each other for long: once the group names the other one, nothing is claimed."""
     one, two, truth = stores
@@ -117,7 +117,7 @@ def test_a_worker_that_learns_of_its_loss_stops_before_it_claims(
 
 
 def test_two_workers_that_never_learn_of_each_other_still_give_exact_states(
-    stores: tuple[Workspace, Workspace, Workspace],
+    stores: tuple[Intake, Intake, Intake],
 ) -> None:
     """Even if the group never settled who holds a partition, taking its users from each other costs time, not events."""
     one, two, truth = stores
@@ -134,7 +134,7 @@ def test_two_workers_that_never_learn_of_each_other_still_give_exact_states(
             worker.lanes.shutdown()
 
     run(story)
-    takeovers = sum(workspace.metrics.takeovers._value.get() for workspace in (one, two))
+    takeovers = sum(intake.metrics.takeovers._value.get() for intake in (one, two))
     assert takeovers > 2 * len(USERS), "the workers did not meet"
     compare(one, truth, 12, partitions=2)
 
@@ -142,7 +142,7 @@ def test_two_workers_that_never_learn_of_each_other_still_give_exact_states(
 @pytest.mark.parametrize("method", ["SetPayload", "Upsert"])
 @pytest.mark.parametrize("seen", [0, 1], ids=["new users", "known users"])
 def test_a_claim_or_write_that_lands_late_does_no_harm(
-    server: QdrantServer, stores: tuple[Workspace, Workspace, Workspace], method: str, seen: int
+    server: QdrantServer, stores: tuple[Intake, Intake, Intake], method: str, seen: int
 ) -> None:
     """A request that was given up is carried out after another worker, and its sender itself, have written the users."""
     one, two, truth = stores
@@ -170,7 +170,7 @@ def test_a_claim_or_write_that_lands_late_does_no_harm(
 
 @pytest.mark.parametrize("method", ["SetPayload", "Upsert"])
 def test_a_late_request_of_its_own_takes_nothing_back(
-    server: QdrantServer, stores: tuple[Workspace, Workspace, Workspace], method: str
+    server: QdrantServer, stores: tuple[Intake, Intake, Intake], method: str
 ) -> None:
     """One worker, no other: what it gave up and then did anew is refused when it comes after all."""
     one, _, truth = stores
@@ -192,7 +192,7 @@ def test_a_late_request_of_its_own_takes_nothing_back(
 
 
 def test_requests_that_are_late_at_random_lose_and_double_nothing(
-    server: QdrantServer, stores: tuple[Workspace, Workspace, Workspace]
+    server: QdrantServer, stores: tuple[Intake, Intake, Intake]
 ) -> None:
     """One update in eight is answered as failed and carried out up to half a second later, with two workers on the users."""
     one, two, truth = stores
@@ -213,12 +213,12 @@ def test_requests_that_are_late_at_random_lose_and_double_nothing(
 
     run(story)
     time.sleep(0.6)  # what is still late lands
-    assert sum(workspace.metrics.store_retries._value.get() for workspace in (one, two)) > 0
+    assert sum(intake.metrics.store_retries._value.get() for intake in (one, two)) > 0
     compare(one, truth, 12, partitions=2)
 
 
 def test_a_write_whose_answer_was_lost_is_done_again_and_counted_once(
-    server: QdrantServer, stores: tuple[Workspace, Workspace, Workspace]
+    server: QdrantServer, stores: tuple[Intake, Intake, Intake]
 ) -> None:
     """The store applied it, the answer never came: the retry changes nothing."""
     one, _, truth = stores

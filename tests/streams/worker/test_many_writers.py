@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from streams.ingest.ingest import APPLIED
+from streams.ingest.intake import Intake, open_intake
 from streams.settings import Settings
 from streams.worker.batch import LaneBatch
-from streams.workspace.workspace import Workspace, open_workspace
 from support.checks.states import assert_same_states
 from support.data.event_columns import columns_of, event
 from support.data.placements import PLACEMENTS, as_one_log, fetches, some_events
@@ -34,33 +34,33 @@ def server(tmp_path: Path) -> Iterator[QdrantServer]:
 
 
 @pytest.fixture
-def opened(server: QdrantServer) -> Iterator[Callable[..., Workspace]]:
+def opened(server: QdrantServer) -> Iterator[Callable[..., Intake]]:
     """Opens the server's store once more, as another process would."""
     with ExitStack() as stack:
 
-        def opening(settings: Settings | None = None) -> Workspace:
-            return stack.enter_context(open_workspace(server.url, settings or Settings(), create=True))
+        def opening(settings: Settings | None = None) -> Intake:
+            return stack.enter_context(open_intake(server.url, settings or Settings(), create=True))
 
         yield opening
 
 
-def assert_exact(workspace: Workspace, events: Events, folder: Path) -> None:
+def assert_exact(intake: Intake, events: Events, folder: Path) -> None:
     """The store has what one writer makes of the same events."""
 
     async def once(worker: Worker) -> None:
         await worker.through(*as_one_log(events))
 
-    with open_workspace(str(folder / "truth"), Settings(), create=True) as truth:
+    with open_intake(str(folder / "truth"), Settings(), create=True) as truth:
         in_lanes(truth, once)
-        users = assert_same_states(workspace.store, truth.store, truth.interest)
+        users = assert_same_states(intake.store, truth.store, truth.workspace.interest)
     assert users == len({row["user_id"] for _, row in events})
 
 
-def total(workspaces: Sequence[Workspace], outcome: str) -> int:
+def total(workspaces: Sequence[Intake], outcome: str) -> int:
     """Events with that outcome, over all topics and workers."""
     return sum(
-        int(workspace.metrics.events.labels(topic, outcome)._value.get())
-        for workspace in workspaces
+        int(intake.metrics.events.labels(topic, outcome)._value.get())
+        for intake in workspaces
         for topic in ("browses", "clicks", "purchases")
     )
 
@@ -76,43 +76,41 @@ def run(story: Any) -> None:
 @pytest.mark.parametrize("how", PLACEMENTS)
 @pytest.mark.parametrize("kept", [Settings(), FEW_IN_MEMORY], ids=["all in memory", "few in memory"])
 def test_a_user_s_events_may_come_by_any_partition(
-    opened: Callable[..., Workspace], tmp_path: Path, how: str, kept: Settings
+    opened: Callable[..., Intake], tmp_path: Path, how: str, kept: Settings
 ) -> None:
     """One daemon, however the producers place its records: nothing lost, nothing twice, and a metric says that it is so."""
-    workspace, events = opened(kept), some_events(600, users=30, seed=1)
+    intake, events = opened(kept), some_events(600, users=30, seed=1)
 
     async def story(worker: Worker) -> None:
         await worker.through(*fetches(events, PLACEMENTS[how], seed=2))
 
-    in_lanes(workspace, story, linger_s=0.0)
-    assert total([workspace], "applied") == 600
-    assert workspace.metrics.users_on_several_partitions._value.get() >= (
-        20 if kept is not FEW_IN_MEMORY else 1
-    )
-    assert_exact(workspace, events, tmp_path)
+    in_lanes(intake, story, linger_s=0.0)
+    assert total([intake], "applied") == 600
+    assert intake.metrics.users_on_several_partitions._value.get() >= (20 if kept is not FEW_IN_MEMORY else 1)
+    assert_exact(intake, events, tmp_path)
 
 
-def test_well_placed_users_are_seen_on_one_partition(opened: Callable[..., Workspace]) -> None:
+def test_well_placed_users_are_seen_on_one_partition(opened: Callable[..., Intake]) -> None:
     """The metric of badly placed users stays at zero where keys are right."""
-    workspace, events = opened(), some_events(200, users=30, seed=1)
+    intake, events = opened(), some_events(200, users=30, seed=1)
 
     async def story(worker: Worker) -> None:
         await worker.through(*fetches(events, lambda number, user, rng: int(user[1:]) % 4, seed=2))
 
-    in_lanes(workspace, story, linger_s=0.0)
-    assert workspace.metrics.users_on_several_partitions._value.get() == 0
+    in_lanes(intake, story, linger_s=0.0)
+    assert intake.metrics.users_on_several_partitions._value.get() == 0
 
 
 @pytest.mark.parametrize("workers", [2, 3])
 def test_workers_share_users_that_are_placed_at_random(
-    opened: Callable[..., Workspace], tmp_path: Path, workers: int
+    opened: Callable[..., Intake], tmp_path: Path, workers: int
 ) -> None:
     """Each worker has partitions of its own and all the users: they take them from each other, and every state is exact."""
     workspaces = [opened() for _ in range(workers)]
     events = some_events(900, users=25, seed=3)
 
     async def story() -> None:
-        crew = [one_worker(workspace, linger_s=0.0) for workspace in workspaces]
+        crew = [one_worker(intake, linger_s=0.0) for intake in workspaces]
         parts: list[list[LaneBatch]] = [[] for _ in crew]
         for each in fetches(events, PLACEMENTS["null keys"], seed=4, size=8):
             parts[each.partition % len(crew)].append(each)
@@ -127,20 +125,20 @@ def test_workers_share_users_that_are_placed_at_random(
 
     run(story)
     assert total(workspaces, "applied") == 900
-    assert sum(workspace.metrics.refused_writes._value.get() for workspace in workspaces), "they did not meet"
-    assert all(workspace.metrics.takeovers._value.get() for workspace in workspaces)
+    assert sum(intake.metrics.refused_writes._value.get() for intake in workspaces), "they did not meet"
+    assert all(intake.metrics.takeovers._value.get() for intake in workspaces)
     assert_exact(workspaces[0], events, tmp_path)
 
 
-def test_two_pipelines_share_one_store(opened: Callable[..., Workspace], tmp_path: Path) -> None:
+def test_two_pipelines_share_one_store(opened: Callable[..., Intake], tmp_path: Path) -> None:
     """Two clusters with groups of their own write the same users: the store has the events of both."""
     workspaces = [opened(), opened()]
     halves = [some_events(400, users=20, seed=seed, prefix="p") for seed in (5, 6)]
 
     async def story() -> None:
         crew = [
-            one_worker(workspace, cluster=f"cluster{number}", linger_s=0.0)
-            for number, workspace in enumerate(workspaces)
+            one_worker(intake, cluster=f"cluster{number}", linger_s=0.0)
+            for number, intake in enumerate(workspaces)
         ]
         await asyncio.gather(
             *(
@@ -157,7 +155,7 @@ def test_two_pipelines_share_one_store(opened: Callable[..., Workspace], tmp_pat
 
 
 def test_a_replay_beside_a_daemon_loses_nothing_of_either(
-    opened: Callable[..., Workspace], tmp_path: Path
+    opened: Callable[..., Intake], tmp_path: Path
 ) -> None:
     """History may be loaded while the daemon runs, into the same users."""
     live, history = opened(), opened()
@@ -186,11 +184,11 @@ def test_a_replay_beside_a_daemon_loses_nothing_of_either(
 
 
 def test_no_mark_is_lost_too_early_however_many_sources_a_user_has(
-    opened: Callable[..., Workspace], tmp_path: Path
+    opened: Callable[..., Intake], tmp_path: Path
 ) -> None:
     """Three topics of six partitions with null keys, then twenty daily logs, then all of it once more: nothing twice, and the
     points don't keep what progress covers."""
-    workspace = opened()
+    intake = opened()
     events = some_events(500, users=8, seed=11)
     days = [[event(f"u{n}", f"day{day}", at=1e4 + 60.0 * day) for n in range(8)] for day in range(20)]
 
@@ -200,20 +198,20 @@ def test_no_mark_is_lost_too_early_however_many_sources_a_user_has(
     async def story(worker: Worker) -> None:
         await worker.through(*fetches(events, place, seed=12, size=4))
 
-    def load(workspace: Workspace) -> int:
+    def load(intake: Intake) -> int:
         applied = 0
         for day, rows in enumerate(days):
             columns = columns_of(rows, source=f"log/day-{day}")
-            applied += workspace.ingest.apply(columns).count(APPLIED)
-            workspace.ingest.advance({f"log/day-{day}": len(rows)})
+            applied += intake.ingest.apply(columns).count(APPLIED)
+            intake.ingest.advance({f"log/day-{day}": len(rows)})
         return applied
 
-    in_lanes(workspace, story, linger_s=0.0)
-    assert load(workspace) == 160
-    for memory in (workspace, opened()):  # by what is in memory, and by the store alone
+    in_lanes(intake, story, linger_s=0.0)
+    assert load(intake) == 160
+    for memory in (intake, opened()):  # by what is in memory, and by the store alone
         in_lanes(memory, story, linger_s=0.0)
         assert load(memory) == 0
-    assert total([workspace], "applied") == 500
-    (record,) = workspace.store.users.read(["u3"])
+    assert total([intake], "applied") == 500
+    (record,) = intake.store.users.read(["u3"])
     assert record is not None and len(record.watermarks) <= 2
-    assert_exact(workspace, events + [("click", row) for day in days for row in day], tmp_path)
+    assert_exact(intake, events + [("click", row) for day in days for row in day], tmp_path)

@@ -10,8 +10,8 @@ import pytest
 
 from sinks.points import user_point_id
 from streams.errors import DaemonError
+from streams.ingest.intake import Intake, open_intake
 from streams.settings import Settings
-from streams.workspace.workspace import Workspace, open_workspace
 from support.data.damaged import damage
 from support.data.event_columns import event
 from support.fakes.lane_story import Worker, batch, in_lanes
@@ -30,8 +30,8 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield server.url
 
 
-def opened(location: str, **flags: object) -> Workspace:
-    return open_workspace(location, Settings.load(flags={"daemon": flags}), create=True)
+def opened(location: str, **flags: object) -> Intake:
+    return open_intake(location, Settings.load(flags={"daemon": flags}), create=True)
 
 
 def begun(location: str) -> None:
@@ -40,16 +40,16 @@ def begun(location: str) -> None:
     async def story(worker: Worker) -> None:
         await worker.through(batch(*[event(user, "i1", event_id=user) for user in USERS]))
 
-    with opened(location) as workspace:
-        in_lanes(workspace, story)
+    with opened(location) as intake:
+        in_lanes(intake, story)
 
 
 def test_a_hundred_damaged_users_in_a_flush_are_parked_and_the_others_applied(location: str) -> None:
     """The lane goes on; each event of a damaged user is a letter of its own, sent once; the rest is in the store, marked."""
     begun(location)
     damaged = USERS[50:170]
-    with opened(location) as workspace:
-        damage(workspace, *damaged)
+    with opened(location) as intake:
+        damage(intake, *damaged)
 
     async def story(worker: Worker) -> None:
         for number in (1, 2):
@@ -65,38 +65,38 @@ def test_a_hundred_damaged_users_in_a_flush_are_parked_and_the_others_applied(lo
         offsets = [int(headers["source-offset"]) for headers in sent]
         assert sorted(offsets) == [number * 200 + n for number in (1, 2) for n in range(50, 170)]
 
-    with opened(location) as workspace:
-        in_lanes(workspace, story)
-        value = workspace.metrics.registry.get_sample_value
+    with opened(location) as intake:
+        in_lanes(intake, story)
+        value = intake.metrics.registry.get_sample_value
         assert value("driftline_events_total", {"topic": "clicks", "outcome": "applied"}) == 160
         assert value("driftline_events_total", {"topic": "clicks", "outcome": "parked"}) == 240
         assert value("driftline_quarantined_users") == 120
-        assert {entry.point for entry in workspace.quarantine.all()} == set(map(user_point_id, damaged))
-    with opened(location) as workspace:
-        assert len(workspace.quarantine.all()) == 120, "a restart knows them"
+        assert {entry.point for entry in intake.quarantine.all()} == set(map(user_point_id, damaged))
+    with opened(location) as intake:
+        assert len(intake.quarantine.all()) == 120, "a restart knows them"
 
 
 def test_too_many_damaged_users_end_the_lane(location: str) -> None:
     """Above max_quarantined_users the store is at fault: nothing is rejected or parked."""
     begun(location)
-    with opened(location) as workspace:
-        damage(workspace, *USERS[:20])
+    with opened(location) as intake:
+        damage(intake, *USERS[:20])
 
     async def story(worker: Worker) -> None:
         with pytest.raises(DaemonError, match="20 users"):
             await worker.through(batch(*[event(user, "i2", at=1) for user in USERS], first=200))
         assert worker.producer.sent == []
 
-    with opened(location, max_quarantined_users=19) as workspace:
-        in_lanes(workspace, story, max_quarantined_users=19)
+    with opened(location, max_quarantined_users=19) as intake:
+        in_lanes(intake, story, max_quarantined_users=19)
 
 
 def test_states_of_a_newer_release_end_the_lane_and_cost_no_event(tmp_path: Path) -> None:
     """Nothing is rejected, parked or put in quarantine: the text says to start the newer release."""
     location = str(tmp_path / "s")
     begun(location)
-    with opened(location) as workspace:
-        damage(workspace, *USERS[:80], change=newer)
+    with opened(location) as intake:
+        damage(intake, *USERS[:80], change=newer)
 
     async def story(worker: Worker) -> None:
         with pytest.raises(DaemonError, match="newer release") as caught:
@@ -104,9 +104,9 @@ def test_states_of_a_newer_release_end_the_lane_and_cost_no_event(tmp_path: Path
         assert "Start that release" in str(caught.value)
         assert worker.producer.sent == [] and worker.group.marked == []
 
-    with opened(location) as workspace:
-        in_lanes(workspace, story)
-        assert workspace.quarantine.all() == []
+    with opened(location) as intake:
+        in_lanes(intake, story)
+        assert intake.quarantine.all() == []
 
 
 def newer(state: bytes) -> bytes:
@@ -120,16 +120,16 @@ def test_logs_and_letters_of_parked_events_name_no_user(
 ) -> None:
     """The log tells the id of the point, never the user's."""
     begun(location)
-    with opened(location) as workspace:
-        damage(workspace, "u7")
+    with opened(location) as intake:
+        damage(intake, "u7")
 
     async def story(worker: Worker) -> None:
         await worker.through(batch(event("u7", "i2", at=1), first=200))
         (letter,) = worker.producer.sent
         assert all(b"u7" not in content for _, content in letter["headers"])
 
-    with opened(location) as workspace:
-        in_lanes(workspace, story)
+    with opened(location) as intake:
+        in_lanes(intake, story)
     told = capsys.readouterr()
     assert user_point_id("u7") in told.out + told.err
     assert "u7 " not in told.out + told.err and '"u7"' not in told.out + told.err

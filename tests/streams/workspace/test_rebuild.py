@@ -14,11 +14,12 @@ from sinks.open import open_store
 from sinks.points import item_key
 from sinks.protocols import Store
 from streams.events.event import ItemRow
+from streams.ingest.intake import Intake, open_intake
 from streams.serving.recommend import recommend
 from streams.settings import Settings
 from streams.workspace.rebuild import RebuildSummary, rebuild
 from streams.workspace.transfer_model import version_of
-from streams.workspace.workspace import Workspace, open_for_reading, open_workspace
+from streams.workspace.workspace import Workspace, open_for_reading
 from support.checks.states import states_of
 from support.data.event_columns import columns_of, event
 from support.fakes.lane_story import Worker, batch, in_lanes
@@ -61,9 +62,9 @@ def events(start: int, count: int = 40) -> Any:
 
 
 def fill(location: str, settings: Settings = SETTINGS) -> None:
-    with open_workspace(location, settings, create=True) as workspace:
-        workspace.catalogue.upsert(ROWS)
-        workspace.ingest.apply(events(0))
+    with open_intake(location, settings, create=True) as intake:
+        intake.catalogue.upsert(ROWS)
+        intake.ingest.apply(events(0))
 
 
 def run(store: Store, settings: Settings, model: TransferModel | None = None, **more: Any) -> RebuildSummary:
@@ -93,17 +94,17 @@ def test_all_users_and_items_are_made_anew(location: str) -> None:
         names, states, old = states_of(before.store, before.interest)
     done = refuse_at(location, OTHER)
     assert (done.users, done.items, done.changed) == (len(USERS), 25, len(USERS) + 25)
-    with open_workspace(location, OTHER, create=False) as after:
-        again, states_after, new = states_of(after.store, after.interest)
+    with open_intake(location, OTHER, create=False) as after:
+        again, states_after, new = states_of(after.store, after.workspace.interest)
         assert again == names and states_after.n_events.tolist() == states.n_events.tolist()
         assert np.abs(new - old).max() > 0.001
-        np.testing.assert_allclose(new, after.model(states).fused, atol=1e-5)
+        np.testing.assert_allclose(new, after.workspace.model(states).fused, atol=1e-5)
         (item,) = after.store.items.read([item_key("i3")])
         assert item is not None and item.title == "thing number 3"
         after.ingest.apply(events(40))
     assert_of_model(location, OTHER)
     with pytest.raises(StoreMismatch, match="driftline rebuild"):
-        open_workspace(location, SETTINGS, create=True)
+        open_intake(location, SETTINGS, create=True)
 
 
 def test_a_second_run_has_nothing_to_do(location: str) -> None:
@@ -124,11 +125,11 @@ def test_there_and_back_again(location: str) -> None:
     refuse_at(location, OTHER)
     refuse_at(location, SETTINGS)
     refuse_at(location, OTHER)
-    with open_workspace(location, OTHER, create=True) as workspace:
-        workspace.ingest.apply(events(40, 30))
-        workspace.catalogue.delete(["i3", "i4"])
-        workspace.store.users.delete(["u5"])
-        workspace.catalogue.upsert([ItemRow("i6", "renamed", "", "toys")])
+    with open_intake(location, OTHER, create=True) as intake:
+        intake.ingest.apply(events(40, 30))
+        intake.catalogue.delete(["i3", "i4"])
+        intake.store.users.delete(["u5"])
+        intake.catalogue.upsert([ItemRow("i6", "renamed", "", "toys")])
     done = refuse_at(location, SETTINGS)
     assert done.changed > 0
     assert_of_model(location, SETTINGS, len(USERS) - 1)
@@ -168,7 +169,7 @@ def test_a_tower_ranks_as_its_queries_do(location: str) -> None:
     refuse_at(location, SETTINGS, model)
     with open_store(location, SETTINGS.store, SETTINGS.interest.dim, create=True) as store:
         assert store.version.tower
-        workspace = Workspace(store, SETTINGS, SETTINGS.interest, model=model)
+        workspace = Workspace(store, SETTINGS, SETTINGS.interest, model)
         for user in USERS:
             assert [item.item_id for item in recommend(workspace, user, mode="new")] == wanted[user]
         for old, new in zip(
@@ -178,8 +179,9 @@ def test_a_tower_ranks_as_its_queries_do(location: str) -> None:
             assert old.vector is not None and new.vector is not None and new.searched is not None
             np.testing.assert_allclose(new.vector, old.vector, atol=1e-6)
             assert np.abs(new.searched - new.vector).max() > 0.1
-        workspace.ingest.apply(events(40))
-        workspace.catalogue.upsert([ItemRow("fresh", "a fresh thing", "", "toys")])
+        intake = Intake(workspace)
+        intake.ingest.apply(events(40))
+        intake.catalogue.upsert([ItemRow("fresh", "a fresh thing", "", "toys")])
         states = states_of(store, SETTINGS.interest)[1]
         found = states_of(store, SETTINGS.interest)[2]
         np.testing.assert_allclose(found, model(states).fused, atol=1e-5)
@@ -193,7 +195,7 @@ def test_settings_say_which_model(location: str) -> None:
     with open_for_reading(location, SETTINGS) as workspace:
         assert workspace.settings.transfer.short_term_share == 0.9
     with pytest.raises(StoreMismatch, match="set \\[transfer\\] as it was"):
-        open_workspace(location, SETTINGS, create=True)
+        open_intake(location, SETTINGS, create=True)
 
 
 @pytest.mark.server
@@ -218,17 +220,17 @@ def test_nothing_is_lost_that_lanes_write_meanwhile(server: QdrantServer) -> Non
         marked.extend(worker.group.marked)
         store.close()
 
-    with open_workspace(server.url, SETTINGS, create=True) as workspace:
-        in_lanes(workspace, story)
+    with open_intake(server.url, SETTINGS, create=True) as intake:
+        in_lanes(intake, story)
     assert isinstance(marked, list)
     unmarked = [each for each in truth if each not in marked]
 
     async def rest(worker: Worker) -> None:
         await worker.through(*unmarked)
 
-    with open_workspace(server.url, OTHER, create=True) as workspace:
-        in_lanes(workspace, rest)
-        names, states, _ = states_of(workspace.store, workspace.interest)
+    with open_intake(server.url, OTHER, create=True) as intake:
+        in_lanes(intake, rest)
+        names, states, _ = states_of(intake.store, intake.workspace.interest)
         before = dict.fromkeys(USERS, 0)
         for n in range(40):
             before[USERS[n % len(USERS)]] += 1
@@ -242,7 +244,7 @@ def test_nothing_is_lost_that_lanes_write_meanwhile(server: QdrantServer) -> Non
 def test_items_that_come_meanwhile_are_not_lost(server: QdrantServer) -> None:
     """A catalogue change that was acknowledged is in the version that is live afterwards; one after the switch is refused."""
     fill(server.url)
-    with open_workspace(server.url, SETTINGS, create=True) as writer:
+    with open_intake(server.url, SETTINGS, create=True) as writer:
         late = ItemRow("late", "a late thing", "", "toys")
 
         class Writing(AnalyticTransfer):

@@ -7,18 +7,18 @@ from collections.abc import Callable
 import numpy as np
 
 from sinks.points import UserPoints
-from streams.workspace.workspace import Workspace
+from streams.ingest.intake import Intake
 
 
 def damage(
-    workspace: Workspace, *users: str, change: Callable[[bytes], bytes] = lambda state: b"\x01damaged"
+    intake: Intake, *users: str, change: Callable[[bytes], bytes] = lambda state: b"\x01damaged"
 ) -> None:
     """Make the stored states of these users unreadable, as a disk or a bad restore might, and let nobody remember them."""
-    workspace.ingest.cache.forget(users)
-    for record in workspace.store.users.read(list(users), with_vectors=True):
+    intake.ingest.cache.forget(users)
+    for record in intake.store.users.read(list(users), with_vectors=True):
         assert record is not None and record.fused is not None and record.interests is not None
-        claim = workspace.store.users.claim([record.user_id])
-        workspace.store.users.write(
+        claim = intake.store.users.claim([record.user_id])
+        intake.store.users.write(
             UserPoints(
                 user_ids=[record.user_id],
                 fused=record.fused[None],

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from streams.event_log.log import open_logs
+from streams.ingest.intake import Intake, open_intake
 from streams.replay.replay import ReplaySummary, replay
 from streams.settings import Settings
-from streams.workspace.workspace import Workspace, open_workspace
 from support.checks.states import states_of
 from support.data.event_columns import NOW
 
@@ -34,20 +34,20 @@ def busy_rows(start: int, end: int) -> list[Row]:
 
 def replayed(place: str, *paths: Path, batch_rows: int = 250, **options: Any) -> ReplaySummary:
     """Replay files into the store at `place`, as one run of the command does."""
-    with open_workspace(place, Settings(), create=True) as workspace:
-        return replay(workspace, open_logs(paths, now=NOW, batch_rows=batch_rows), **options)
+    with open_intake(place, Settings(), create=True) as intake:
+        return replay(intake, open_logs(paths, now=NOW, batch_rows=batch_rows), **options)
 
 
-def counts_of(workspace: Workspace) -> dict[str, int]:
+def counts_of(intake: Intake) -> dict[str, int]:
     """Events that each user's state has."""
-    users, states, _ = states_of(workspace.store, workspace.interest)
+    users, states, _ = states_of(intake.store, intake.workspace.interest)
     return dict(zip(users, states.n_events.tolist(), strict=True))
 
 
 def counts_in(place: str) -> dict[str, int]:
     """The same of the store at `place`."""
-    with open_workspace(place, Settings(), create=True) as workspace:
-        return counts_of(workspace)
+    with open_intake(place, Settings(), create=True) as intake:
+        return counts_of(intake)
 
 
 def counts_expected(rows: Sequence[Row]) -> dict[str, int]:

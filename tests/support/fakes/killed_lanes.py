@@ -21,9 +21,9 @@ from typing import Any, Self
 if not __package__:  # run as a program, not imported by a test
     sys.path[:0] = [str(folder) for folder in Path(__file__).resolve().parents[2:4]]
 
+from streams.ingest.intake import open_intake
 from streams.settings import Settings
 from streams.worker.batch import LaneBatch
-from streams.workspace.workspace import open_workspace
 from support.data.placements import PLACEMENTS, fetches, some_events
 from support.fakes.lane_story import Worker, one_worker
 
@@ -114,15 +114,15 @@ def child(run: Run) -> None:
             await worker.lanes.sync()
 
     async def main(marked: int) -> None:
-        with open_workspace(run.location, settings, create=True) as workspace:
-            workspace.failpoints.on_step = on_step
+        with open_intake(run.location, settings, create=True) as intake:
+            intake.failpoints.on_step = on_step
             everything = all_fetches(run)
-            numbers = workspace.store.sources.numbers(sorted({source_of(each) for each in everything}))
-            progress = workspace.store.sources.progress(numbers.values())
+            numbers = intake.store.sources.numbers(sorted({source_of(each) for each in everything}))
+            progress = intake.store.sources.progress(numbers.values())
             todo = [
                 each for each in everything if each.records[-1].offset >= progress[numbers[source_of(each)]]
             ]
-            worker = one_worker(workspace, cluster=CLUSTER, linger_s=0.0)
+            worker = one_worker(intake, cluster=CLUSTER, linger_s=0.0)
             try:
                 await story(worker, todo, marked)
             finally:

@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from streams.ingest.intake import Intake
 from streams.letters.sender import DeadLetters
 from streams.settings import DaemonConfig
 from streams.worker.batch import LaneBatch
 from streams.worker.lanes import Lanes
-from streams.workspace.workspace import Workspace
 from support.data.event_columns import NOW
 from support.data.fetched import Fetched
 
@@ -85,12 +85,12 @@ class Worker:
 
 
 def in_lanes(
-    workspace: Workspace, story: Callable[[Worker], Awaitable[None]], *, open_gate: bool = True, **config: Any
+    intake: Intake, story: Callable[[Worker], Awaitable[None]], *, open_gate: bool = True, **config: Any
 ) -> None:
     """Tell a story with the lanes of one worker; `config` are settings of the daemon."""
 
     async def main() -> None:
-        worker = one_worker(workspace, open_gate=open_gate, **config)
+        worker = one_worker(intake, open_gate=open_gate, **config)
         try:
             async with asyncio.timeout(120):
                 await story(worker)
@@ -100,16 +100,14 @@ def in_lanes(
     asyncio.run(main())
 
 
-def one_worker(
-    workspace: Workspace, *, open_gate: bool = True, cluster: str = "test", **config: Any
-) -> Worker:
-    """A worker on this workspace, within a running loop."""
+def one_worker(intake: Intake, *, open_gate: bool = True, cluster: str = "test", **config: Any) -> Worker:
+    """A worker on this intake, within a running loop."""
     producer, group = Producer(), Group()
     if open_gate:
         producer.gate.set()
     lanes = Lanes(
-        workspace,
-        DeadLetters(producer, "dead-letters", workspace.metrics),
+        intake,
+        DeadLetters(producer, "dead-letters", intake.metrics),
         group,
         config=DaemonConfig(**{"heartbeat_s": 0.1, **config}),
         cluster=cluster,

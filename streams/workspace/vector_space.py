@@ -1,0 +1,114 @@
+"""The space that a store's vectors lie in: all that decides which vector a text or an item gets there."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from encoders.content import ContentEncoder, Progress
+from encoders.vector_cache import ItemVectorCache
+from encoders.vectorizer import ItemVectorizer
+from encoders.whitening import Whitening
+from sinks.protocols import Store
+from streams.workspace.transfer_model import searched_vectors
+from transfer.arrays import F32, U64, Bool
+from transfer.protocols import TransferModel
+
+WHITENING_BLOB = "whitening"
+
+
+class VectorSpace:
+    """Encoders and whitening of one store, with the vectors of recent items in memory.
+
+    The whitening is decided once: fitted on the first catalogue, brought by a fitted item encoder, or, when the first text
+    has to be encoded before either, a fixed projection. From then on it is kept in the store and never changes, since every
+    vector there is made with it.
+
+    Threads share a space. A thread holds `lock` while it encodes, and from a look at the store's items until what it made of
+    them is written.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        vectorizer: ItemVectorizer,
+        content: ContentEncoder,
+        cache: ItemVectorCache,
+        model: TransferModel,
+        now: Callable[[], float],
+    ) -> None:
+        """Take the store's whitening into use.
+
+        Args:
+            vectorizer: over `content`.
+
+        Raises:
+            WhiteningMismatch: it belongs to another text model, or other dimensions.
+        """
+        self.lock = threading.RLock()
+        self.content = content
+        self._store = store
+        self._vectorizer = vectorizer
+        self._cache = cache
+        self._model = model
+        self._now = now
+        kept = store.get_blob(WHITENING_BLOB)
+        self._kept = kept is not None
+        if kept is not None:
+            content.use(Whitening.from_bytes(kept))
+
+    @property
+    def dim(self) -> int:
+        """Columns of the vectors."""
+        return self._vectorizer.dim
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the whitening is decided."""
+        fitted = self._vectorizer.fitted
+        return self._kept or (fitted is not None and fitted.whitening is not None)
+
+    def fit(self, texts: Sequence[str], progress: Progress | None = None) -> None:
+        """Fit the whitening on these distinct texts, and keep it. `progress` is called with the number of texts done."""
+        self.content.fit(texts, progress)
+        self._keep_whitening()
+
+    def fingerprints(self, keys: U64, texts: Sequence[str]) -> list[str]:
+        """What the items' vectors are made of; see `encoders.vectorizer.ItemVectorizer.fingerprints`."""
+        if any(texts):
+            self._keep_whitening()
+        return self._vectorizer.fingerprints(keys, texts)
+
+    def items(self, item_ids: Sequence[str], keys: U64, texts: Sequence[str]) -> F32:
+        """(N, D) vectors of items; keys (N,) of the same items, texts "" where there is none."""
+        return self._vectorizer.items(item_ids, keys, texts)
+
+    def unseen(self, item_ids: Sequence[str], keys: U64) -> tuple[F32, Bool]:
+        """(N, D) vectors of items that no catalogue has brought, and (N,) whether their behaviour is known."""
+        return self._vectorizer.unseen(item_ids, keys)
+
+    def texts(self, texts: Sequence[str]) -> F32:
+        """(N, D) vectors of texts."""
+        self._keep_whitening()
+        return self._vectorizer.texts(texts)
+
+    def searched(self, keys: U64, base: F32) -> F32 | None:
+        """What items are searched by; see `streams.workspace.transfer_model.searched_vectors`."""
+        return searched_vectors(self._model, keys, base)
+
+    def cached(self, keys: U64) -> tuple[F32, Bool]:
+        """(N, D) vectors of the items that are in memory, zeros for the others, and (N,) which are."""
+        return self._cache.get(keys, self._now())
+
+    def cache(self, keys: U64, vectors: F32, *, provisional: bool = False) -> None:
+        """Hold item vectors (N, D) in memory. provisional: no catalogue has brought the items yet."""
+        self._cache.put(keys, vectors, self._now(), provisional)
+
+    def forget(self, keys: Sequence[int]) -> None:
+        """Drop items from memory."""
+        self._cache.discard(keys)
+
+    def _keep_whitening(self) -> None:
+        if not self._kept:
+            self._store.put_blob(WHITENING_BLOB, self.content.whitening.to_bytes())
+            self._kept = True
