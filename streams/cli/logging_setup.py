@@ -80,7 +80,7 @@ def set_up_logs(config: LogConfig) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     # Faust's services log under the module of their class.
-    for name in (*NOISY, "streams.transport.consumer"):
+    for name in (*NOISY, "streams.transport"):
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
     # It warns of each of its own tasks that ran for a tenth of a second, as many do on a busy machine.
     logging.getLogger("kafka.net.selector").setLevel(max(level, logging.ERROR))

@@ -13,7 +13,8 @@ from streams.broker.config import BrokerConfig
 from streams.broker.sources import PartitionSources
 from streams.events.event import Reject
 from streams.settings import Settings
-from streams.transport.consumer import BatchApp, BatchConsumer
+from streams.transport.app import BatchApp
+from streams.transport.consumer import BatchConsumer
 from streams.transport.fetching import FetchBounds
 from streams.worker.batch import ITEMS, LaneBatch
 from streams.worker.group_pairing import GroupStamp

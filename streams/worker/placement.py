@@ -15,7 +15,8 @@ from faust.types import TP
 
 from sinks.errors import StoreError, StoreUnavailable
 from streams.errors import BrokerUnavailable, StreamsError
-from streams.transport.consumer import BatchApp, BatchConsumer
+from streams.transport.app import BatchApp
+from streams.transport.consumer import BatchConsumer
 from streams.worker.start_positions import StartPositions, TopicChanged, backwards
 
 log = structlog.get_logger(__name__)

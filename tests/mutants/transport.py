@@ -5,6 +5,7 @@ from __future__ import annotations
 from mutants.mutant import Mutant
 
 FILE = "streams/transport/consumer.py"
+MARKS = "streams/transport/offset_marks.py"
 SCHEDULES = "tests/streams/transport/test_transport_schedules.py::"
 AT_ANY_STEP = SCHEDULES + "test_nothing_is_lost_and_nothing_committed_unapplied_at_any_step"
 
@@ -12,8 +13,8 @@ TRANSPORT = [
     Mutant(
         "read offsets are committed instead of finished ones",
         FILE,
-        "return self._reached(tp) if tp in self._passed else None",
-        "return self._passed.get(tp)",
+        "return self._marks.reached(tp) if tp in self._marks else None",
+        "return self._marks._passed.get(tp)",
         (SCHEDULES + "test_only_finished_offsets_are_committed",),
     ),
     Mutant(
@@ -70,22 +71,22 @@ TRANSPORT = [
     Mutant(
         "one batch in 200 is dropped",
         FILE,
-        "            self._before[tp] = self._reached(tp)\n",
-        "            if last.offset % 800 < 4:\n                continue\n            self._before[tp] = self._reached(tp)\n",
+        "            self._marks.hand_over(tp, last.offset + 1)\n",
+        "            if last.offset % 800 < 4: continue\n            self._marks.hand_over(tp, last.offset + 1)\n",
         (SCHEDULES + "test_every_fetch_is_handed_over_in_order",),
     ),
     Mutant(
         "what was taken from the client counts as processed",
-        FILE,
+        MARKS,
         "        if handed is None or done >= handed:\n            return max(passed, done)",
         "        if True:\n            return max(passed, done)",
         (AT_ANY_STEP,),
     ),
     Mutant(
         "what was marked outlives the assignment",
-        FILE,
-        "                marks.pop(tp, None)\n",
-        "                pass\n",
+        MARKS,
+        "            marks.pop(tp, None)\n",
+        "            pass\n",
         (AT_ANY_STEP,),
     ),
     Mutant(

@@ -11,7 +11,7 @@ import pytest
 
 from streams.broker.embedded import EmbeddedBroker
 from streams.settings import Settings
-from streams.transport.consumer import PRIVATE_NAMES
+from streams.transport.private_names import PRIVATE_NAMES
 from streams.worker.app import faust_app
 from support.fakes.small_app import app_of, send_numbers, until
 
@@ -28,7 +28,7 @@ def test_the_private_names_still_exist(where: str) -> None:
         for private in PRIVATE_NAMES[where]
         if not hasattr(owner, private) and f"self.{private} = " not in source
     ]
-    assert not gone, f"{where} has no {', '.join(gone)} any more; streams/transport/consumer.py has to follow"
+    assert not gone, f"{where} has no {', '.join(gone)} any more; streams/transport/ has to follow"
 
 
 def consumed(broker: EmbeddedBroker, topic: str, marked: int, wanted: int) -> list[list[int]]:

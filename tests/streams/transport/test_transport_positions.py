@@ -10,7 +10,7 @@ import pytest
 from faust.types import TP
 
 from streams.broker.cluster_view import Commit, view_cluster
-from streams.transport.consumer import BatchApp
+from streams.transport.app import BatchApp
 from support.fakes.small_app import app_of, send_numbers, until
 from support.servers.brokers import RealKafka
 

@@ -12,7 +12,8 @@ from typing import Any
 from faust.types import TP
 from faust.types.tuples import Message
 
-from streams.transport.consumer import BatchApp, BatchConsumer
+from streams.transport.app import BatchApp
+from streams.transport.consumer import BatchConsumer
 from streams.transport.fetching import Taken
 from streams.transport.record import FetchedRecord
 

@@ -11,7 +11,7 @@ from kafka import KafkaProducer
 from benchmarks.servers.real_kafka import RealKafka
 from streams.broker.embedded import EmbeddedBroker
 from streams.broker.topics import ensure_topics
-from streams.transport.consumer import BatchApp
+from streams.transport.app import BatchApp
 
 
 def app_of(broker: EmbeddedBroker | RealKafka, topic: str) -> BatchApp:
