@@ -97,7 +97,7 @@ async def _run(settings: Settings, location: str, item_ids: list[str], control: 
             asked = control.recv()
             if asked == "stop":
                 break
-            answers = {"ready": daemon.not_ready() is None, "events": daemon.summary().events}
+            answers = {"ready": daemon.readiness.not_ready() is None, "events": daemon.summary().events}
             control.send(answers[asked])
         await asyncio.sleep(0.005)
     daemon.stop.set()

@@ -41,6 +41,7 @@ class BatchConsumer(driver.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._marks = OffsetMarks()
+        self._sent_at: dict[TP, float] = {}
         self._errors = PartitionErrors()
         self._epoch = 0  # counts assignments; a generation can come again after the broker lost the group
         self._settling = False
@@ -91,6 +92,7 @@ class BatchConsumer(driver.Consumer):
         for fetched_tp, batch in records.items():
             tp = TP(fetched_tp.topic, fetched_tp.partition)
             self._marks.see(tp, batch[0].offset)
+            self._sent_at.setdefault(tp, batch[0].timestamp / 1000)
         for fetched_tp, batch in records.items():
             tp = TP(fetched_tp.topic, fetched_tp.partition)
             if tp in self._held:
@@ -150,6 +152,7 @@ class BatchConsumer(driver.Consumer):
         settled = self._settling and _epoch(message) == self._epoch - 1
         if self.owns(message) and (settled or _epoch(message) == self._epoch):
             self._marks.finish(message.tp, message.offset + 1)
+            self._sent_at[message.tp] = message.timestamp
 
     def is_current(self, message: Message) -> bool:
         """Whether the batch is of the present assignment. If not, drop it: whoever holds the partition reads it again.
@@ -182,6 +185,10 @@ class BatchConsumer(driver.Consumer):
     def reached(self) -> dict[TP, int]:
         """Next offset that is still to be processed, by partition; see `OffsetMarks.reached`."""
         return {tp: self._marks.reached(tp) for tp in self._marks}
+
+    def sent_at(self, tp: TP) -> float | None:
+        """When the newest record that is done was sent (unix seconds); while none is, the first one that waits."""
+        return self._sent_at.get(tp)
 
     def end(self, tp: TP) -> int | None:
         """Where the partition ends for us, None before the first fetch; see `streams.transport.partition_ends`."""
@@ -298,6 +305,7 @@ class BatchConsumer(driver.Consumer):
         self._held.clear()
         for tp in revoked:
             self._marks.forget(tp)
+            self._sent_at.pop(tp, None)
             self._errors.forget(tp)
 
 

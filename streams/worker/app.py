@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from faust.types import TP
 from mode import CrashingSupervisor
 
 from streams.broker.config import BrokerConfig
@@ -21,21 +20,11 @@ from streams.worker.group_pairing import GroupStamp
 from streams.worker.lanes import Lanes
 
 
-class PartitionProgress:
-    """What the monitor needs to know of each partition: when the newest processed record was sent, or else the first one
-    that waits."""
-
-    def __init__(self) -> None:
-        self.sent_at: dict[TP, float] = {}
-        self.batches = 0
-
-
 class GroupMembership:
     """What the app's consumer says of batches; see `streams.worker.lane_work.Membership`."""
 
-    def __init__(self, app: BatchApp, progress: PartitionProgress) -> None:
+    def __init__(self, app: BatchApp) -> None:
         self._app = app
-        self._progress = progress
 
     @property
     def _consumer(self) -> BatchConsumer:
@@ -53,8 +42,6 @@ class GroupMembership:
     def done(self, batch: LaneBatch) -> None:
         """Let the batch's offset be committed."""
         self._consumer.mark_done(batch.message)
-        self._progress.sent_at[batch.message.tp] = batch.records[-1].timestamp / 1000
-        self._progress.batches += 1
 
 
 def faust_app(settings: Settings, stamp: GroupStamp | None = None) -> BatchApp:
@@ -97,7 +84,6 @@ def connect(
     app: BatchApp,
     settings: Settings,
     lanes: Lanes,
-    progress: PartitionProgress,
     sources: PartitionSources,
     on_problem: Callable[[str], None],
 ) -> None:
@@ -112,7 +98,7 @@ def connect(
 
     for kind, topic in topics.items():
         app.agent(app.batch_topic(topic), name=f"driftline-{kind}")(
-            _agent(kind, lanes, progress, sources, stop_at_refused)
+            _agent(kind, lanes, sources, stop_at_refused)
         )
     app.before_revoke = lanes.revoke
     app.before_commit = lanes.sync
@@ -121,14 +107,12 @@ def connect(
 def _agent(
     kind: str,
     lanes: Lanes,
-    progress: PartitionProgress,
     sources: PartitionSources,
     look: Callable[[LaneBatch], None],
 ) -> Any:
     async def consume(stream: Any) -> None:
         async for records in stream:
             message = stream.current_event.message
-            progress.sent_at.setdefault(message.tp, records[0].timestamp / 1000)
             # The identity of now: should the topic be made again, the batch is none of the new assignment.
             source = sources.identity(message.topic, message.partition)
             batch = LaneBatch(kind, message.topic, message.partition, records, message, source)

@@ -23,6 +23,7 @@ from streams.ingest.intake import Intake
 from streams.letters.letter import PARKED, letter_identity
 from streams.worker.batch import ITEMS, LaneBatch, join_batches
 from streams.worker.bisect import TooManyCulprits, culprits
+from streams.worker.outcome_counts import OutcomeCounts
 from streams.worker.unreadable_users import unreadable_users
 from transfer.config import ACTIONS
 from transfer.state.packing import unpack_states
@@ -210,14 +211,13 @@ class Flush:
         """
         return self._sift_catalogue(most) + self._sift_events(most)
 
-    def count(self, outcome: Outcome) -> None:
+    def count(self, outcome: Outcome, outcomes: OutcomeCounts) -> None:
         """Count outcomes and freshness, by topic."""
         now, kinds = self._now(), len(OUTCOMES)
         counts = np.bincount(self._batch * kinds + outcome.code, minlength=kinds * len(self._batches))
         for batch, row in zip(self._batches, counts.reshape(-1, kinds).tolist(), strict=True):
             for name, count in zip(OUTCOMES, row, strict=True):
-                if count:
-                    self._metrics.events.labels(batch.topic, name).inc(count)
+                outcomes.add(batch.topic, name, count)
             if any(row):
                 sent = np.array([record.timestamp for record in batch.records]) / 1000
                 self._metrics.freshness.observe_all(np.maximum(0.0, now - sent))

@@ -182,7 +182,7 @@ class Lane:
             else:
                 break
         await self._retrying(flush, flush.raise_progress)
-        flush.count(outcome)
+        flush.count(outcome, self._work.outcomes)
 
     async def _quarantine(self, flush: Flush, error: Exception) -> None:
         """Put the users that can't be read in quarantine; raises `error` if there are none."""
@@ -211,9 +211,8 @@ class Lane:
             source = batch.source or kafka_source(self._work.cluster, batch.topic, batch.partition)
             await self._unless_told_to_end(self._work.dead_letters.send(batch.records, rejects, source))
             parked = sum(reject.reason == PARKED for reject in rejects)
-            for outcome, count in (("parked", parked), ("rejected", len(rejects) - parked)):
-                if count:
-                    self._metrics.events.labels(batch.topic, outcome).inc(count)
+            self._work.outcomes.add(batch.topic, "parked", parked)
+            self._work.outcomes.add(batch.topic, "rejected", len(rejects) - parked)
             self._metrics.stage.labels("dead_letter").observe(perf_counter() - start)
 
     async def _unless_told_to_end(self, sending: Coroutine[Any, Any, None]) -> None:

@@ -13,6 +13,7 @@ from streams.ingest.intake import Intake
 from streams.letters.sender import DeadLetters
 from streams.worker.batch import LaneBatch
 from streams.worker.in_flight import Room
+from streams.worker.outcome_counts import OutcomeCounts
 from streams.worker.reject_budget import Tolerance
 from streams.worker.reject_share import RejectShare
 
@@ -63,3 +64,4 @@ class LaneWork:
     now: Callable[[], float]
     clock: RecordClock
     reject_share: RejectShare
+    outcomes: OutcomeCounts

@@ -20,6 +20,7 @@ from streams.worker.batch import LaneBatch
 from streams.worker.in_flight import Room
 from streams.worker.lane import Lane
 from streams.worker.lane_work import LaneLimits, LaneWork, Membership
+from streams.worker.outcome_counts import OutcomeCounts
 from streams.worker.reject_budget import Tolerance
 from streams.worker.reject_share import RejectShare
 
@@ -69,7 +70,9 @@ class Lanes:
             now,
             RecordClock(now),
             RejectShare(config.max_reject_share, config.reject_window),
+            OutcomeCounts(intake.metrics),
         )
+        self.outcomes = self._work.outcomes
         self._lanes: dict[int, Lane] = {}
         self._left: set[Lane] = set()
         self.failure: BaseException | None = None

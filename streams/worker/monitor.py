@@ -11,7 +11,6 @@ from faust.types import TP
 
 from streams.metrics import Metrics
 from streams.transport.unreadable import why_unreadable
-from streams.worker.app import PartitionProgress
 from streams.worker.lanes import Lanes
 
 DRAIN_PATIENCE_S = 10.0
@@ -29,7 +28,6 @@ class Monitor:
         self,
         app: Any,
         lanes: Lanes,
-        progress: PartitionProgress,
         metrics: Metrics,
         watchdog_s: float,
         now: Callable[[], float],
@@ -37,7 +35,6 @@ class Monitor:
     ) -> None:
         self._app = app
         self._lanes = lanes
-        self._progress = progress
         self._metrics = metrics
         self._watchdog_s = watchdog_s
         self._now = now
@@ -63,7 +60,7 @@ class Monitor:
             labels = (tp.topic, str(tp.partition))
             if lag is not None:
                 self._metrics.lag_records.labels(*labels).set(lag)
-                sent_at = self._progress.sent_at.get(tp)
+                sent_at = consumer.sent_at(tp)
                 behind = max(0.0, now - sent_at) if lag and sent_at is not None else 0.0
                 self._metrics.lag_seconds.labels(*labels).set(behind)
                 self._metrics.open_transactions.labels(*labels).set(consumer.held_back(tp))
@@ -82,7 +79,6 @@ class Monitor:
     def _forget(self, gone: set[TP]) -> None:
         """Another worker tells of these partitions now."""
         for tp in gone:
-            self._progress.sent_at.pop(tp, None)
             self._moved_at.pop(tp, None)
             labels = (tp.topic, str(tp.partition))
             for gauge in (

@@ -50,7 +50,7 @@ def test_a_daemon_two_days_behind_applies_every_good_event(
             drain=True,
             now=lambda: time.time() - 2 * 86400,
         )
-        return await daemon.run(), daemon.warnings()
+        return await daemon.run(), daemon.readiness.warnings()
 
     summary, warnings = asyncio.run(drained())
     assert (summary.applied, summary.rejected) == (2000, 0)

@@ -9,7 +9,6 @@ from aiokafka.errors import TopicAuthorizationFailedError
 from faust.types import TP
 
 from streams.metrics import Metrics
-from streams.worker.app import PartitionProgress
 from streams.worker.monitor import Monitor
 
 A, B = TP("clicks", 0), TP("clicks", 1)
@@ -23,6 +22,7 @@ class Consumer:
     ends: dict[TP, int] = field(default_factory=dict)
     unreadable: dict[TP, Exception] = field(default_factory=dict)
     open_transactions: int = 0
+    sent: dict[TP, float] = field(default_factory=dict)
 
     def lag(self) -> dict[TP, int | None]:
         return dict(self.lags)
@@ -32,6 +32,9 @@ class Consumer:
 
     def end(self, tp: TP) -> int:
         return self.ends[tp]
+
+    def sent_at(self, tp: TP) -> float | None:
+        return self.sent.get(tp)
 
     def held_back(self, tp: TP) -> int:
         return self.open_transactions
@@ -59,17 +62,15 @@ class Clock:
         return self.at
 
 
-def monitor(
-    consumer: Consumer, lane: Waiting | None = None
-) -> tuple[Monitor, PartitionProgress, Metrics, Clock]:
-    progress, metrics, clock = PartitionProgress(), Metrics(), Clock()
-    made = Monitor(App(consumer), lane or Waiting(), progress, metrics, 60.0, clock, clock)  # type: ignore[arg-type]
-    return made, progress, metrics, clock
+def monitor(consumer: Consumer, lane: Waiting | None = None) -> tuple[Monitor, Metrics, Clock]:
+    metrics, clock = Metrics(), Clock()
+    made = Monitor(App(consumer), lane or Waiting(), metrics, 60.0, clock, clock)  # type: ignore[arg-type]
+    return made, metrics, clock
 
 
 def test_lag_without_progress_is_a_stall() -> None:
     """A consumer that died silently is noticed after the configured time, and the partition is named."""
-    made, _, _, clock = monitor(Consumer({A: 5, B: 0}))
+    made, _, clock = monitor(Consumer({A: 5, B: 0}))
     made.update()
     clock.at += 59
     made.update()
@@ -151,8 +152,8 @@ def test_a_partition_that_cannot_be_read_is_told_at_once_and_ends_the_daemon_if_
 def test_lag_in_records_and_seconds() -> None:
     """Lag in seconds is the age of the newest processed record, and 0 without lag; lost partitions are gone."""
     consumer = Consumer({A: 5, B: 0}, {A: 15, B: 7})
-    made, progress, metrics, clock = monitor(consumer)
-    progress.sent_at.update({A: clock.at - 30, B: clock.at - 90})
+    made, metrics, clock = monitor(consumer)
+    consumer.sent.update({A: clock.at - 30, B: clock.at - 90})
     made.update()
     value = metrics.registry.get_sample_value
     a, b = {"topic": "clicks", "partition": "0"}, {"topic": "clicks", "partition": "1"}
