@@ -12,6 +12,9 @@ from typing import Any
 
 TopicPartition = tuple[str, int]
 
+START = "start"
+"""Where a source began, among what a store keeps of it."""
+
 
 def kafka_identity(cluster: str, topic: str, topic_id: str | None, partition: int, turn: int = 0) -> str:
     """Identity of a topic-partition.

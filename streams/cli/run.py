@@ -81,7 +81,7 @@ def run(
     from streams.ingest.intake import open_intake
     from streams.replay.manifest import positions_from_manifest, read_manifest
     from streams.worker.daemon import Daemon
-    from streams.worker.start_positions import Beginning
+    from streams.worker.first_starts import Beginning
 
     with reported():
         settings = load(

@@ -8,11 +8,10 @@ from typing import Final
 from sinks.protocols import Sources
 from streams.broker.cluster_view import TopicInfo, view_cluster
 from streams.broker.config import BrokerConfig
-from streams.broker.sources import PartitionSources, old_name, turns_kept
+from streams.broker.sources import START, PartitionSources, old_name, turns_kept
 from streams.broker.topics import cluster_id
 from streams.event_log.positions import Partition, Positions
 from streams.event_log.stream import Standing
-from streams.worker.start_positions import START
 
 BY_LOG: Final = "by_log"
 """Kept with a source: the offset up to which a log has brought it; the daemon was further if progress is."""

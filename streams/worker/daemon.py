@@ -25,6 +25,7 @@ from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.worker.app import GroupMembership, connect, faust_app
 from streams.worker.counts_writer import CountsWriter
+from streams.worker.first_starts import Beginning
 from streams.worker.garbage import collect_seldom
 from streams.worker.group_pairing import GroupStamp
 from streams.worker.http import HttpServer, http_app
@@ -34,7 +35,7 @@ from streams.worker.monitor import Monitor
 from streams.worker.outcome_counts import OutcomeCounts
 from streams.worker.placement import Placement
 from streams.worker.readiness import Consumption, Readiness
-from streams.worker.start_positions import Beginning, Pairing, StartPositions
+from streams.worker.start_positions import Pairing, StartPositions
 from streams.worker.startup import Startup, late
 
 log = structlog.get_logger(__name__)

@@ -5,16 +5,13 @@
 3. give sources of which the store knows nothing a start, all partitions of their topic at once, and note it in the store
    before the first record is read: a crash, or another worker, finds it there;
 4. read the progress of the sources, and go there; where retention has taken what comes next, count it and go to what is left.
-
-A start by rule (`--from`) is given once, to a topic that the store has not met in this cluster. Partitions that are added to a
-topic begin at their beginning, and so does a topic that was made again.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
@@ -22,17 +19,13 @@ from sinks.protocols import Store
 from sinks.sources import SourceInfo
 from streams.broker.cluster_view import ClusterView, TopicInfo, view_cluster
 from streams.broker.config import BrokerConfig
-from streams.broker.embedded import EMBEDDED_CLUSTER
-from streams.broker.sources import PartitionSources, TopicPartition, old_name, turns_kept
-from streams.broker.start_rule import StartRule
+from streams.broker.sources import START, PartitionSources, TopicPartition, turns_kept
 from streams.errors import BrokerUnavailable, DaemonError
+from streams.worker.first_starts import Beginning, FirstStarts
 from streams.worker.group_pairing import GroupStamp, before_joining, while_running
 from streams.worker.lost_records import LostRecords
 
 log = structlog.get_logger(__name__)
-
-START = "start"
-_SAMPLE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,19 +35,6 @@ class Pairing:
     group: str
     stamp: GroupStamp
     take: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Beginning:
-    """How sources begin of which the store knows nothing.
-
-    at: next offsets that are known from elsewhere, say from a replay's manifest; what lies before them is in the store.
-    made_again: topics of which somebody says that they hold other events now, although the broker tells no other id.
-    """
-
-    rule: StartRule = field(default_factory=StartRule)
-    at: Mapping[TopicPartition, int] = field(default_factory=dict)
-    made_again: frozenset[str] = frozenset()
 
 
 class TopicChanged(Exception):
@@ -80,10 +60,8 @@ class StartPositions:
         self._topics = topics
         self._pairing = pairing
         self._lost = lost
-        self._beginning = beginning or Beginning()
+        self._first = FirstStarts(store, sources, beginning or Beginning(), pairing.group)
         self._lock = threading.Lock()
-        # Said once: the next assignment is none of another topic.
-        self._made_again = set(self._beginning.made_again)
 
     def check_group(self) -> None:
         """Before the group is joined.
@@ -131,8 +109,7 @@ class StartPositions:
             identities = self._sources.identities(
                 (name, number) for name, info in topics.items() for number in range(info.partitions)
             )
-            self._place(cluster, topics, identities, known)
-            self._made_again.clear()
+            self._first.give(cluster, topics, identities, known)
             numbers = self._store.sources.numbers([identities[tp] for tp in assigned])
             progress = self._store.sources.progress(numbers.values())
             log_starts = cluster.log_starts(assigned)
@@ -207,102 +184,7 @@ class StartPositions:
     def _turns(self, topics: Mapping[str, TopicInfo], known: Mapping[str, SourceInfo]) -> dict[str, int]:
         topic_ids = {name: info.topic_id for name, info in topics.items()}
         turns = turns_kept(self._sources.cluster, topic_ids, (info.about for info in known.values()))
-        return {name: turn + (name in self._made_again) for name, turn in turns.items()}
-
-    def _place(
-        self,
-        cluster: ClusterView,
-        topics: Mapping[str, TopicInfo],
-        identities: Mapping[TopicPartition, str],
-        known: Mapping[str, SourceInfo],
-    ) -> None:
-        placed = {identity for identity, info in known.items() if START in info.about}
-        for name, info in topics.items():
-            partitions = [(name, number) for number in range(info.partitions)]
-            new = [tp for tp in partitions if identities[tp] not in placed]
-            if not new:
-                continue
-            rule = self._rule(name, met=len(new) < len(partitions), known=known)
-            if (
-                not rule.said
-                and not any(START in each.about for each in known.values())
-                and self._was_followed(name)
-            ):
-                rule = StartRule("group")
-            starts = self._starts(cluster, new, rule)
-            self._note(starts, identities, rule, topic_id=info.topic_id)
-
-    def _rule(self, name: str, *, met: bool, known: Mapping[str, SourceInfo]) -> StartRule:
-        """How a topic's new partitions begin. met: others of its partitions have begun already."""
-        rule, cluster = self._beginning.rule, self._sources.cluster
-        if name in self._made_again:
-            return rule
-        clusters = {
-            about.get("cluster")
-            for about in (each.about for each in known.values())
-            if about.get("topic") == name
-        }
-        if met or cluster in clusters:
-            return StartRule()
-        forgetful = cluster.startswith(EMBEDDED_CLUSTER)  # it began empty, so these are other events
-        if clusters and not forgetful and not rule.said and not self._beginning.at:
-            raise DaemonError(_moved(name, cluster, sorted(map(str, clusters))))
-        return rule
-
-    def _was_followed(self, topic: str) -> bool:
-        """Whether an older release, which left its position to the group, has followed the topic into this store.
-
-        It left its mark with the users. A look at some of them: from the beginning, their marks drop what they have, too.
-        """
-        name = old_name(self._sources.cluster, topic, 0).removesuffix("0")
-        some = next(iter(self._store.users.scan(_SAMPLE)), [])
-        return any(mark.startswith(name) for user in some for mark in user.watermarks)
-
-    def _starts(
-        self,
-        cluster: ClusterView,
-        new: Sequence[TopicPartition],
-        rule: StartRule,
-    ) -> dict[TopicPartition, int]:
-        log_starts = cluster.log_starts(new)
-        starts = dict(log_starts)
-        match rule.kind:
-            case "latest":
-                starts = cluster.log_ends(new)
-            case "time":
-                starts = cluster.at_time(new, rule.time_s)
-            case "group":
-                starts |= self._committed(cluster, new)
-        starts |= {tp: self._beginning.at[tp] for tp in new if tp in self._beginning.at}
-        return {tp: max(offset, log_starts[tp]) for tp, offset in starts.items()}
-
-    def _committed(self, cluster: ClusterView, new: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        commits = cluster.commits(self._pairing.group)
-        return {tp: commits[tp].offset for tp in new if tp in commits}
-
-    def _note(
-        self,
-        starts: Mapping[TopicPartition, int],
-        identities: Mapping[TopicPartition, str],
-        rule: StartRule,
-        topic_id: str | None,
-    ) -> None:
-        sources, cluster = self._store.sources, self._sources.cluster
-        numbers = sources.numbers(
-            [identities[tp] for tp in starts],
-            {identities[tp]: old_name(cluster, *tp) for tp in starts},
-        )
-        sources.advance({numbers[identities[tp]]: start for tp, start in starts.items() if start})
-        where = {"cluster": cluster, "topic_id": topic_id}
-        for tp, start in starts.items():
-            turn = self._sources.turn(tp[0])
-            about = {"topic": tp[0], "partition": tp[1], **where, "turn": turn, START: start}
-            sources.describe(identities[tp], about)
-        log.info(
-            "new sources",
-            rule=rule.kind,
-            starts={f"{topic}/{number}": start for (topic, number), start in sorted(starts.items())},
-        )
+        return {name: turn + (name in self._first.made_again) for name, turn in turns.items()}
 
     def _require_ends(
         self,
@@ -326,13 +208,4 @@ def backwards(partition: TopicPartition, expected: int, end: int) -> str:
         f"broker's log goes on at {end}. Either the broker lost records (a leader was elected that lacked them), or the topic "
         "was made again and the broker tells no topic ids. If what it holds now are other events: "
         f"--made-again {topic}; should only a part of them be new, with --from TIME"
-    )
-
-
-def _moved(topic: str, cluster: str, others: Sequence[str]) -> str:
-    return (
-        f"the store has followed topic {topic} in another cluster ({', '.join(others)}); this one ({cluster}) is new to it. "
-        "If this one is a copy, reading it from its beginning would count its events twice: say --from TIME, the time of "
-        "the last record that was applied from the old one (or --from group, where the group's offsets were translated). "
-        "If it holds other events: --from earliest"
     )
