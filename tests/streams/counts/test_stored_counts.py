@@ -9,7 +9,7 @@ from pathlib import Path
 from streams.counts.counts import CONFIG_BLOB, CountsBuffer, read_counts
 from streams.metrics import Metrics
 from streams.settings import Settings
-from streams.workspace.workspace import open_workspace
+from streams.ingest.intake import open_intake
 from support.data.counted_events import SMALL, Step, assert_counts, sequences
 from transfer.counts.config import CountsConfig
 from transfer.counts.steps import steps_of
@@ -31,19 +31,19 @@ PACKED = bytes.fromhex(
 def test_a_store_that_an_earlier_build_wrote_opens_and_is_added_to(tmp_path: Path) -> None:
     """Its blobs are found under the names that they have, are read, and agree with the same settings of today."""
     settings = Settings(counts=SMALL)
-    with open_workspace(str(tmp_path / "s"), settings, create=True) as workspace:
-        assert workspace.store.get_blob("tables/config") == CONFIG.encode()
-        workspace.store.put_blob("tables/slots/0", b'{"generation":3,"parts":1,"n_bytes":138}')
-        workspace.store.put_blob("tables/0/1/0", struct.pack("<Q", 3) + PACKED)
-        assert_counts(read_counts(workspace.store), [WRITTEN], SMALL)
-    with open_workspace(str(tmp_path / "s"), settings, create=False) as workspace:
-        mine = CountsBuffer(workspace.store, SMALL, Metrics())
+    with open_intake(str(tmp_path / "s"), settings, create=True) as intake:
+        assert intake.store.get_blob("tables/config") == CONFIG.encode()
+        intake.store.put_blob("tables/slots/0", b'{"generation":3,"parts":1,"n_bytes":138}')
+        intake.store.put_blob("tables/0/1/0", struct.pack("<Q", 3) + PACKED)
+        assert_counts(read_counts(intake.store), [WRITTEN], SMALL)
+    with open_intake(str(tmp_path / "s"), settings, create=False) as intake:
+        mine = CountsBuffer(intake.store, SMALL, Metrics())
         steps = steps_of(sequences([], ADDED), SMALL)
         assert steps is not None
         mine.count(steps)
         mine.finish()
-        assert_counts(read_counts(workspace.store), [WRITTEN, ADDED], SMALL)
-        assert workspace.store.get_blob("tables/0/1/0") == struct.pack("<Q", 3) + PACKED
+        assert_counts(read_counts(intake.store), [WRITTEN, ADDED], SMALL)
+        assert intake.store.get_blob("tables/0/1/0") == struct.pack("<Q", 3) + PACKED
 
 
 def test_settings_keep_their_fingerprints() -> None:
