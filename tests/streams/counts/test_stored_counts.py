@@ -7,9 +7,9 @@ import struct
 from pathlib import Path
 
 from streams.counts.counts import CONFIG_BLOB, CountsBuffer, read_counts
+from streams.ingest.intake import open_intake
 from streams.metrics import Metrics
 from streams.settings import Settings
-from streams.ingest.intake import open_intake
 from support.data.counted_events import SMALL, Step, assert_counts, sequences
 from transfer.counts.config import CountsConfig
 from transfer.counts.steps import steps_of
