@@ -213,8 +213,8 @@ LANES: list[Mutant] = [
     Mutant(
         "progress is never raised",
         "streams/worker/lane.py",
-        "        await self._retrying(flush, flush.raise_progress)\n        flush.count(outcome)\n",
-        "        flush.count(outcome)\n",
+        "        await self._retrying(flush, flush.raise_progress)\n        flush.count(outcome, self._work.outcomes)\n",
+        "        flush.count(outcome, self._work.outcomes)\n",
         IN_ORDER,
     ),
 ]
