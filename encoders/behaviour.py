@@ -7,6 +7,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array, dia_array
 
 from encoders.arrays import F32, F64, Bool, Integers
+from encoders.config import FitConfig
 from encoders.unit import unit_rows
 
 _OVERSAMPLING = 32
@@ -16,6 +17,8 @@ of the next new item (validation of jd_appliances) .071 after four passes, .093 
 of the matrix. On ml1m_sequences .088, .087 and .089: dense logs don't mind."""
 PRODUCTS = 2 * PASSES + 2
 """Products of the matrix that `spectral_vectors` needs, and calls of its `progress`."""
+BASKETS = 0.5
+"""Share of events that share their time with another of the user from which on a log is one of baskets."""
 _STEPS_AT_A_TIME = 65_536
 
 
@@ -43,23 +46,30 @@ def behaviour_vectors(
     user: Integers,
     n_items: int,
     dim: int,
-    *,
-    window: int = 5,
-    smoothing: float = 0.75,
-    shift: float = 1.0,
-    seed: int = 0,
+    config: FitConfig,
     progress: Callable[[int], None] | None = None,
 ) -> Behaviour:
     """Vectors (N, D) of items from events (E,) in order of (user, time).
 
     item: (E,) codes below `n_items`. step: (E,) the basket of each event, not decreasing; an event alone is a
-    basket of its own. user: (E,). The rest: see `cooccurrence`, `positive_pmi`, `spectral_vectors`.
-    `progress` is told of each pass over the matrix.
+    basket of its own. user: (E,). `progress` is told of each pass over the matrix.
     """
+    sizes = np.diff(np.flatnonzero(np.diff(step, prepend=-1)), append=len(step))
+    window = config.basket_window if has_baskets(sizes) else config.window
     pairs = cooccurrence(item, step, user, n_items, window)
-    vectors = spectral_vectors(positive_pmi(pairs, smoothing, shift), dim, seed, progress)
+    matrix = positive_pmi(pairs, config.smoothing, config.shift)
+    vectors = spectral_vectors(matrix, dim, config.seed, progress)
     counts = np.bincount(item, minlength=n_items).astype(np.float32)
     return Behaviour(vectors, counts)
+
+
+def has_baskets(sizes: Integers) -> bool:
+    """Whether most events share their time with another one of the user. sizes (B,): events of each basket.
+
+    >>> has_baskets(np.array([1, 1, 1])), has_baskets(np.array([1, 3]))
+    (False, True)
+    """
+    return bool(sizes[sizes > 1].sum() >= BASKETS * sizes.sum())
 
 
 def cooccurrence(item: Integers, step: Integers, user: Integers, n_items: int, window: int) -> csr_array:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 
 class StreamsError(Exception):
     """Base of this package's errors; its text is for the person who ran the command."""
@@ -57,3 +60,18 @@ class TrainingError(StreamsError):
 
 class UnreadableBatch(StreamsError):
     """A batch of Kafka records that can't be unpacked; the text says why, its place is said where it is known."""
+
+
+def settings_that_differ(
+    section: str, there: Mapping[str, Any], here: Mapping[str, Any], keys: Iterable[str]
+) -> str:
+    """How settings in a store differ from those at hand; "" where they are the same.
+
+    >>> settings_that_differ("interest", {"dim": 64, "ring": 8}, {"dim": 128, "ring": 8}, ("dim", "ring"))
+    'interest.dim is 64 there and 128 here'
+    """
+    return "; ".join(
+        f"{section}.{key} is {there[key]} there and {here[key]} here"
+        for key in keys
+        if there[key] != here[key]
+    )

@@ -27,6 +27,12 @@ PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+def require_ascending(half_lives_s: tuple[float, ...]) -> None:
+    """Raise ValueError unless each half-life is longer than the one before."""
+    if any(later <= sooner for sooner, later in pairwise(half_lives_s)):
+        raise ValueError(f"half_lives_s must ascend, each longer than the one before; got {half_lives_s}")
+
+
 class InterestConfig(BaseModel):
     """What an interest state holds. States of other dimensions, half-lives or action weights can't be merged or read.
 
@@ -65,9 +71,7 @@ class InterestConfig(BaseModel):
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:
-        lives = self.half_lives_s
-        if any(later <= sooner for sooner, later in pairwise(lives)):
-            raise ValueError(f"half_lives_s must ascend, each longer than the one before; got {lives}")
+        require_ascending(self.half_lives_s)
         return self
 
     @property

@@ -208,21 +208,15 @@ def _content(history: History, settings: Settings, quiet: bool) -> Content | Non
 def _shifts(evaluation: Evaluation, settings: Settings, shared: dict[Any, Any]) -> list[WeightShift]:
     """Of a few users who enter scenarios in the test window, by the trained model if one was judged, else the analytic one."""
     from streams.learning.evaluation.methods.driftline import TRAINED
-    from streams.learning.evaluation.weights import emerging_users, weight_shifts
+    from streams.learning.evaluation.weights import ShownModel, emerging_users, weight_shifts
     from transfer.analytic.model import AnalyticTransfer
 
     history = evaluation.history
-    trained = TRAINED in shared
-    model, vectors = shared.get(TRAINED, (AnalyticTransfer(settings.interest, settings.transfer), None))
-    return weight_shifts(
-        history,
-        emerging_users(evaluation.tasks[0].facts, USERS),
-        model,
-        settings.interest,
-        float(history.time.min()),
-        vectors=vectors,
-        model_name="driftline" if trained else "analytic",
-    )
+    shown = ShownModel("analytic", AnalyticTransfer(settings.interest, settings.transfer))
+    if TRAINED in shared:
+        shown = ShownModel("driftline", *shared[TRAINED])
+    users = emerging_users(evaluation.tasks[0].facts, USERS)
+    return weight_shifts(history, users, shown, settings.interest, float(history.time.min()))
 
 
 def _table(name: str, task: dict[str, Any]) -> Table:

@@ -26,11 +26,12 @@ import structlog
 from sinks.errors import LeaseLost, StoreMismatch
 from sinks.protocols import Store
 from streams.counts.slot import CountsSlot, read_slots
+from streams.errors import settings_that_differ
 from streams.metrics import Metrics
 from transfer.counts.config import COUNTS_VERSION, CountsConfig
 from transfer.counts.counts import ItemCounts, empty_counts
 from transfer.counts.steps import Steps
-from transfer.counts.sums import merge_counts, sum_steps
+from transfer.counts.sums import MOST_PAIRS, merge_counts, sum_steps
 
 log = structlog.get_logger(__name__)
 
@@ -38,8 +39,6 @@ CONFIG_BLOB = "tables/config"
 SLOTS = "tables"
 """The kind of the leases of slots."""
 _MOST_LEASES = 3
-MOST_PAIRS = 2_000_000
-"""Pairs that wait to be summed: about 80 MB at most while it happens."""
 
 
 class CountsBuffer:
@@ -167,13 +166,10 @@ def agree_on_config(store: Store, wanted: CountsConfig, location: str) -> None:
     if kept.fingerprint() == wanted.fingerprint():
         return
     before, after = (json.loads(config.model_dump_json()) for config in (kept, wanted))
-    differences = [
-        f"counts.{key} is {before[key]} there and {after[key]} here"
-        for key in ("half_lives_s", "pair_window", "pair_events", "pair_half_life_s")
-        if before[key] != after[key]
-    ]
+    decisive = ("half_lives_s", "pair_window", "pair_events", "pair_half_life_s")
+    differences = settings_that_differ("counts", before, after, decisive)
     raise StoreMismatch(
-        f"the counts in the store {location} were counted with other settings: {'; '.join(differences)}. Set them as "
+        f"the counts in the store {location} were counted with other settings: {differences}. Set them as "
         "they are there, set counts.keep = false, or replay the log into a new store"
     )
 

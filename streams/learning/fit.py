@@ -21,9 +21,6 @@ from transfer.rows import group_starts
 
 Progress = Callable[[int], None]
 
-BASKETS = 0.5
-"""Share of events that share their time with another of the user from which on a log is one of baskets."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemContent:
@@ -90,19 +87,8 @@ def fit_encoder(
         raise LogError("no event of the log names an item; item vectors can't be fitted on it")
     user, item = history.user[chosen], history.item[chosen]
     starts = group_starts([user, history.time[chosen]])
-    sizes = np.diff(starts, append=len(chosen))
-    behaviour = behaviour_vectors(
-        item,
-        np.repeat(np.arange(len(starts)), sizes),
-        user,
-        len(history.items),
-        dim,
-        window=config.basket_window if has_baskets(sizes) else config.window,
-        smoothing=config.smoothing,
-        shift=config.shift,
-        seed=config.seed,
-        progress=progress,
-    )
+    basket = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(chosen)))
+    behaviour = behaviour_vectors(item, basket, user, len(history.items), dim, config, progress)
     return fit_item_encoder(
         history.item_keys,
         behaviour,
@@ -134,15 +120,6 @@ def rows_before(history: History, until: float | None = None, holdout_share: flo
 def fit_passes() -> int:
     """How often `fit_encoder` calls its `progress`."""
     return PRODUCTS
-
-
-def has_baskets(sizes: I64) -> bool:
-    """Whether most events share their time with another one of the user. sizes (B,): events of each basket.
-
-    >>> has_baskets(np.array([1, 1, 1])), has_baskets(np.array([1, 3]))
-    (False, True)
-    """
-    return bool(sizes[sizes > 1].sum() >= BASKETS * sizes.sum())
 
 
 def item_vectors(encoder: ItemEncoder, history: History, content: ItemContent | None = None) -> F32:

@@ -36,7 +36,6 @@ class History:
     """(N,) key of each item in states and stores"""
     item_scenario: I32
     """(N,) the scenario to which the item belongs, -1: to none (`transfer.item_homes`)"""
-    item_titles: list[str]
     item_texts: list[str]
     """(N,) title and description as the encoder gets them; "" where there is none"""
     offsets: I64
@@ -107,7 +106,6 @@ def load_history(
         texts=columns.texts,
         item_keys=np.array([item_key(item_id) for item_id in items], np.uint64),
         item_scenario=homes(item[worn], scenario[worn], np.ones(int(worn.sum())), told, columns.scenarios),
-        item_titles=[row.title if row else "" for row in found],
         item_texts=[item_text(row.title, row.description) if row else "" for row in found],
         offsets=np.searchsorted(user, np.arange(len(columns.users) + 1)).astype(np.int64),
         user=user,

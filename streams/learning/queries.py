@@ -9,10 +9,8 @@ import numpy as np
 from streams.events.columns import NONE
 from streams.learning.history import History
 from transfer.arrays import F64, I32, I64, Bool
+from transfer.learned.item_index import OPEN
 from transfer.rows import group_starts, offsets_of, owners, rows_of, sizes_of
-
-OPEN = -1
-"""The scenario of a query that names none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

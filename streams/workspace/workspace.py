@@ -18,6 +18,7 @@ from sinks.errors import StoreMismatch
 from sinks.open import open_store
 from sinks.protocols import Store
 from sinks.versions import FIRST
+from streams.errors import settings_that_differ
 from streams.settings import Settings
 from streams.workspace.item_encoder import fitted_if_same, keep_fitted, load_fitted, require_fitted
 from streams.workspace.scenario_names import name_lookup, wants_words
@@ -191,12 +192,8 @@ def _require_same(kept: InterestConfig, wanted: InterestConfig, location: str) -
     if kept.fingerprint() == wanted.fingerprint():
         return
     before, after = (json.loads(config.model_dump_json()) for config in (kept, wanted))
-    differences = [
-        f"interest.{key} is {before[key]} there and {after[key]} here"
-        for key in before
-        if before[key] != after[key]
-    ]
+    differences = settings_that_differ("interest", before, after, before)
     raise StoreMismatch(
-        f"the store {location} was made with other settings: {'; '.join(differences)}. "
+        f"the store {location} was made with other settings: {differences}. "
         "Set them as they are there, or replay the log into a new store"
     )

@@ -9,9 +9,11 @@ from hypothesis import given
 from scipy.sparse import csr_array
 
 from encoders.behaviour import behaviour_vectors, cooccurrence, positive_pmi, spectral_vectors
+from encoders.config import FitConfig
 
 Ints = npt.NDArray[np.int64]
 ITEMS = 7
+WIDE = FitConfig(window=5)
 
 
 def counted(item: Ints, step: Ints, user: Ints, window: int) -> npt.NDArray[np.float64]:
@@ -86,7 +88,7 @@ def clustered(users: int = 200, length: int = 8) -> tuple[Ints, Ints, Ints]:
 
 def test_what_is_met_together_lies_together() -> None:
     """Every item's nearest neighbours are of its own group."""
-    vectors = behaviour_vectors(*clustered(), 40, 16).vectors
+    vectors = behaviour_vectors(*clustered(), 40, 16, WIDE).vectors
     similarity = vectors @ vectors.T
     np.fill_diagonal(similarity, -np.inf)
     nearest = np.argsort(-similarity, axis=1)[:, :5] // 10
@@ -96,7 +98,7 @@ def test_what_is_met_together_lies_together() -> None:
 
 def test_the_same_log_gives_the_same_vectors() -> None:
     """Nothing is left to chance: equal input and seed, equal bits."""
-    first, second = (behaviour_vectors(*clustered(), 40, 16, seed=5).vectors for _ in range(2))
+    first, second = (behaviour_vectors(*clustered(), 40, 16, FitConfig(seed=5)).vectors for _ in range(2))
     assert np.array_equal(first, second)
 
 
@@ -104,7 +106,7 @@ def test_an_item_met_alone_has_no_vector() -> None:
     """What was never met with another item is not given a place by rounding."""
     item, step, user = clustered()
     item, step = np.append(item, 40), np.append(step, len(step))
-    behaviour = behaviour_vectors(item, step, np.append(user, user.max() + 1), 41, 16)
+    behaviour = behaviour_vectors(item, step, np.append(user, user.max() + 1), 41, 16, WIDE)
     assert behaviour.known.tolist() == [True] * 40 + [False]
     assert not behaviour.vectors[40].any()
     assert behaviour.counts[40] == 1
@@ -112,7 +114,7 @@ def test_an_item_met_alone_has_no_vector() -> None:
 
 def test_fewer_items_than_dimensions() -> None:
     """A tiny catalogue gets vectors of full width."""
-    vectors = behaviour_vectors(np.array([0, 1, 2]), np.arange(3), np.zeros(3, np.int64), 3, 8).vectors
+    vectors = behaviour_vectors(np.array([0, 1, 2]), np.arange(3), np.zeros(3, np.int64), 3, 8, WIDE).vectors
     assert vectors.shape == (3, 8)
     assert np.isfinite(vectors).all()
     assert not spectral_vectors(csr_array((3, 3), dtype=np.float32), 8).any()

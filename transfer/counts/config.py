@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-from itertools import pairwise
 from typing import Annotated, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from transfer.arrays import F64
+from transfer.config import require_ascending
 
 COUNTS_VERSION = 2
 """Version of the packed counts; raised when a release can't read what an older one wrote."""
@@ -50,9 +50,7 @@ class CountsConfig(BaseModel):
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:
-        lives = self.half_lives_s
-        if any(later <= sooner for sooner, later in pairwise(lives)):
-            raise ValueError(f"half_lives_s must ascend, each longer than the one before; got {lives}")
+        require_ascending(self.half_lives_s)
         return self
 
     @property

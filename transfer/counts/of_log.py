@@ -6,7 +6,8 @@ recommenders (`item_shares`, `top`, `neighbours`). Exact, whatever the order and
 their user's first with the item, the one that is applied first counts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,37 +15,37 @@ from transfer.arrays import F64, I32, I64, U64, Bool
 from transfer.counts.config import CountsConfig
 from transfer.counts.counts import ItemCounts, empty_counts
 from transfer.counts.steps import Sequences, Steps, steps_of
-from transfer.counts.sums import merge_counts, sum_steps
+from transfer.counts.sums import MOST_PAIRS, merge_counts, sum_steps
 from transfer.rows import group_starts, owners
 
-MOST_PAIRS = 2_000_000
-"""Pairs that are summed at once: about 80 MB."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LogColumns:
+    """E events of U users in memory, each user's in order of time."""
+
+    offsets: I64
+    """(U + 1,) rows of each user"""
+    time: F64
+    """(E,) seconds"""
+    item: I32
+    """(E,) position in `item_keys`, -1: none"""
+    item_keys: U64
+    """(N,)"""
+    scenario: I32
+    """(E,) position in `scenarios`"""
+    scenarios: Sequence[str]
+    debut: Bool
+    """(E,) whether the event is its user's first with the item"""
 
 
-def sequences_of_rows(
-    offsets: I64,
-    time: F64,
-    item: I32,
-    item_keys: U64,
-    scenario: I32,
-    scenario_names: Sequence[str],
-    debut: Bool,
-    rows: I64,
-    config: CountsConfig,
-) -> Sequences:
-    """Some rows of a log in memory as new events, with what each user did before the first of them.
+def sequences_of_rows(log: LogColumns, rows: I64, config: CountsConfig) -> Sequences:
+    """Some rows of a log as new events, with what each user did before the first of them.
 
     Args:
-        offsets: (U + 1,) the rows of each user, in order of time.
-        time: (E,) seconds.
-        item: (E,) position in item_keys, -1 for none.
-        item_keys: (N,) item keys.
-        scenario: (E,) position in scenario_names.
-        scenario_names: as told.
-        debut: (E,) whether the event is its user's first with the item.
         rows: (B,) distinct rows, in any order; a user's earlier rows are taken for counted.
         config: how far to look back.
     """
+    offsets = log.offsets
     rows = np.sort(rows)
     user = np.searchsorted(offsets, rows, side="right") - 1
     starts = group_starts([user]) if len(rows) else np.zeros(0, np.int64)
@@ -60,49 +61,32 @@ def sequences_of_rows(
     every = every[order]
     return Sequences(
         user=owners(offsets)[every],
-        time=time[every],
-        item=np.append(item_keys, np.uint64(0))[item[every]],
-        scenario=scenario[every],
-        scenario_names=scenario_names,
+        time=log.time[every],
+        item=np.append(log.item_keys, np.uint64(0))[log.item[every]],
+        scenario=log.scenario[every],
+        scenario_names=log.scenarios,
         fresh=fresh,
-        debut=debut[every],
+        debut=log.debut[every],
     )
 
 
 def counts_of_log(
-    offsets: I64,
-    time: F64,
-    item: I32,
-    item_keys: U64,
-    scenario: I32,
-    scenario_names: Sequence[str],
-    debut: Bool,
-    rows: I64,
-    config: CountsConfig,
-    counts: ItemCounts | None = None,
-    progress: Callable[[int], None] | None = None,
-    block: int = 20_000,
+    log: LogColumns, rows: I64, config: CountsConfig, counts: ItemCounts | None = None, block: int = 20_000
 ) -> ItemCounts:
-    """`counts` (nothing, if None) with these rows of a log in memory added, block by block in the order of `rows`.
+    """`counts` (nothing, if None) with these rows of a log added, block by block in the order of `rows`.
 
-    Arguments as `sequences_of_rows`; rows in order of time give what the stream would give. `progress` is told the rows
-    of each block.
+    Rows in order of time give what the stream would give.
     """
     total = empty_counts(config) if counts is None else counts
     waiting: list[Steps] = []
     pairs = 0
     for begin in range(0, len(rows), block):
         chunk = rows[begin : begin + block]
-        steps = steps_of(
-            sequences_of_rows(offsets, time, item, item_keys, scenario, scenario_names, debut, chunk, config),
-            config,
-        )
+        steps = steps_of(sequences_of_rows(log, chunk, config), config)
         if steps is not None:
             waiting.append(steps)
             pairs += steps.pairs
         if pairs >= max(MOST_PAIRS, total.pairs):
             total = merge_counts(total, sum_steps(waiting, config), config)
             waiting, pairs = [], 0
-        if progress is not None:
-            progress(len(chunk))
     return merge_counts(total, sum_steps(waiting, config), config)

@@ -18,6 +18,8 @@ from transfer.state.states import renumbering, sorted_names
 Pairs = npt.NDArray[np.complex128]
 """Both columns of a transition in one number, so that sparse matrices add both at once: WINDOW + i NEXT."""
 
+MOST_PAIRS = 2_000_000
+"""Pairs that are summed at once: about 80 MB."""
 SLACK = 2
 """What is counted is cut to a cap when it has passed this many times of it."""
 TINY = 1e-6
@@ -61,7 +63,7 @@ def sum_steps(batches: Sequence[Steps], config: CountsConfig) -> ItemCounts:
     event_time = np.concatenate([steps.event_time for steps in batches])
     events = decay(t_ref - event_time, config.half_lives)
     debut = np.concatenate([steps.debut for steps in batches])
-    share_scenario, share_item, counts = _summed(
+    shares = _summed(
         scenario,
         code[rows_at("event")],
         np.concatenate([events, events * debut[:, None]], axis=1),
@@ -82,7 +84,7 @@ def sum_steps(batches: Sequence[Steps], config: CountsConfig) -> ItemCounts:
     leading = csr_array((value, code[source], source_ends), shape=shape)
     pairs = leading.T.tocsr() @ csr_array((np.ones(len(target)), code[target], target_ends), shape=shape)
     pairs.sort_indices()
-    return _assembled(t_ref, items, names, share_scenario, share_item, counts, None, pairs, None)
+    return _assembled(t_ref, items, names, shares, pairs)
 
 
 def merge_counts(a: ItemCounts, b: ItemCounts, config: CountsConfig) -> ItemCounts:
@@ -103,7 +105,7 @@ def merge_counts(a: ItemCounts, b: ItemCounts, config: CountsConfig) -> ItemCoun
     pair_life = np.array([config.pair_half_life_s])
     pair_a, pair_b = (float(decay(np.array([t_ref - s.t_ref]), pair_life)[0, 0]) for s in (a, b))
 
-    share_scenario, share_item, counts = _summed(
+    shares = _summed(
         np.concatenate([name_a[a.share_scenario], name_b[b.share_scenario]]),
         np.concatenate([code_a[a.share_item], code_b[b.share_item]]),
         np.concatenate([a.share_counts * share_a, b.share_counts * share_b]),
@@ -116,7 +118,7 @@ def merge_counts(a: ItemCounts, b: ItemCounts, config: CountsConfig) -> ItemCoun
     pair_totals[code_a] += a.pair_totals.astype(np.float64) * pair_a
     pair_totals[code_b] += b.pair_totals.astype(np.float64) * pair_b
     pairs = _matrix(a, code_a, pair_a, len(items)) + _matrix(b, code_b, pair_b, len(items))
-    merged = _assembled(t_ref, items, names, share_scenario, share_item, counts, totals, pairs, pair_totals)
+    merged = _assembled(t_ref, items, names, shares, pairs, (totals, pair_totals))
     return trim(merged, config)
 
 
@@ -212,22 +214,20 @@ def _assembled(
     t_ref: float,
     items: U64,
     names: tuple[str, ...],
-    share_scenario: I32,
-    share_item: I32,
-    counts: F64,
-    totals: F64 | None,
+    shares: tuple[I32, I32, F64],
     pairs: csr_array,
-    pair_totals: F64 | None,
+    totals: tuple[F64, F64] | None = None,
 ) -> ItemCounts:
-    """Sums as counts; without given totals the rows are all there is, and their sums are the totals."""
-    if totals is None:
-        totals = segment_sum(counts, offsets_of(np.bincount(share_scenario, minlength=len(names))))
+    """Sums as counts. shares: as `_summed`; totals: of shares by scenario, and of pairs by item, where the rows are not all."""
+    share_scenario, share_item, counts = shares
     value: Pairs = pairs.data
     both: F64 = np.empty((len(value), 2))
     both[:, NEXT], both[:, WINDOW] = value.imag, value.real
     offsets = pairs.indptr.astype(np.int64)
-    if pair_totals is None:
-        pair_totals = segment_sum(both, offsets)
+    if totals is None:
+        by_scenario = offsets_of(np.bincount(share_scenario, minlength=len(names)))
+        totals = segment_sum(counts, by_scenario), segment_sum(both, offsets)
+    share_totals, pair_totals = totals
     gone = (np.abs(value.real) <= TINY) & (np.abs(value.imag) <= TINY)
     indices: I32 = pairs.indices.astype(np.int32)
     if gone.any():
@@ -241,7 +241,7 @@ def _assembled(
         share_scenario=share_scenario,
         share_item=share_item,
         share_counts=counts.astype(np.float32),
-        share_totals=totals,
+        share_totals=share_totals,
         pair_offsets=offsets,
         pair_item=indices,
         pair_counts=counted,

@@ -152,8 +152,7 @@ def fit_counted(
     torch.manual_seed(train.seed)
     mixture = Mixture(config)
     blind = replace(data, requests=replace(data.requests, own_features=_without_network(data)))
-    rng = np.random.default_rng(train.seed)
-    return mixture, _ascend(mixture, blind, train, rng, holdout, train.mixture_rate, counted=True)
+    return mixture, _ascend(mixture, blind, train, holdout, train.mixture_rate, counted=True)
 
 
 def fit_mixture(
@@ -161,10 +160,9 @@ def fit_mixture(
 ) -> list[dict[str, float]]:
     """All of it, from where `fit_counted` and `fit_pool` have brought it; `data` as judged by its own pool."""
     torch.manual_seed(train.seed)
-    rng = np.random.default_rng(train.seed)
     # The pool stays as it was when it judged the data.
     parameters = [value for name, value in mixture.named_parameters() if not name.startswith("pool.")]
-    return _ascend(mixture, data, train, rng, holdout, train.mixture_rate / 3, False, parameters)
+    return _ascend(mixture, data, train, holdout, train.mixture_rate / 3, False, parameters)
 
 
 def _without_network(data: Judged) -> F32:
@@ -178,13 +176,13 @@ def _ascend(
     mixture: Mixture,
     data: Judged,
     train: TrainConfig,
-    rng: np.random.Generator,
     holdout: float,
     rate: float,
     counted: bool,
     parameters: list[torch.nn.Parameter] | None = None,
 ) -> list[dict[str, float]]:
     """Climb to the greatest likelihood; the best of all epochs stays in `mixture`."""
+    rng = np.random.default_rng(train.seed)
     optimizer = torch.optim.AdamW(parameters or mixture.parameters(), lr=rate, weight_decay=1e-3)
     count = len(data.requests)
     cut = max(1, min(count - 1, round(count * (1 - holdout))))

@@ -21,9 +21,10 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from transfer.arrays import I64
 from transfer.learned.network import Reading, TransferNetwork
+from transfer.learned.ranking import OWN
 from transfer.training.batches import TrainingBatch, TrainingBatches
 from transfer.training.config import TrainConfig
-from transfer.training.objective import OWN, ItemTensors, draw_candidates, loss
+from transfer.training.objective import ItemTensors, draw_candidates, loss
 
 VALIDATION_POSITIONS = 10_000
 WARM_UP_STEPS = 200

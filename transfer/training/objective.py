@@ -17,10 +17,10 @@ from torch.nn import functional as F
 
 from transfer.learned.mixture import segment_logsumexp
 from transfer.learned.network import Reading, TransferNetwork
+from transfer.learned.ranking import OWN
 from transfer.training.batches import TrainingBatch
 from transfer.training.config import TrainConfig
 
-OWN = -1e9
 ASKED_SAMPLES = 2048
 """Items that requests for a scenario are judged against, of more than twice as many."""
 

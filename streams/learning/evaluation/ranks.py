@@ -8,8 +8,9 @@ import numpy as np
 
 from streams.events.columns import NONE
 from streams.learning.history import History
-from streams.learning.queries import OPEN, Queries, new_targets
+from streams.learning.queries import Queries, new_targets
 from transfer.arrays import F32, I32, I64
+from transfer.learned.item_index import OPEN
 
 TOP = 10
 """Length of the lists that coverage and popularity bias look at."""

@@ -22,6 +22,17 @@ SETTLED = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ShownModel:
+    """A transfer model, as the report names it."""
+
+    name: str
+    model: TransferModel
+    vectors: F32 | None = None
+    """(N, D) base vectors of the items; without them items get vectors of their id alone, which is enough for weights that
+    come from what happened when and where, not from content"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class WeightShift:
     """One user's scenarios: events so far (P,), weights (P, S) after so many, rows sum to 1, names of the S scenarios."""
 
@@ -44,18 +55,14 @@ def emerging_users(facts: Facts, count: int) -> list[int]:
 def weight_shifts(
     history: History,
     users: list[int],
-    model: TransferModel,
+    shown: ShownModel,
     config: InterestConfig,
     begin: float,
     points: int = 60,
-    vectors: F32 | None = None,
-    model_name: str = "analytic",
 ) -> list[WeightShift]:
     """Apply the users' events one part after the other and read the weights, from the time `begin` on.
 
-    `points` readings are spread evenly over the user's events since then, each after a whole basket. `vectors`
-    are the items' base vectors (N, D) float32; without them items get vectors of their id alone, which is enough for weights
-    that come from what happened when and where, not from content. `model_name` goes to the report.
+    `points` readings are spread evenly over the user's events since then, each after a whole basket.
     """
     place = {name: code for code, name in enumerate(history.scenarios)}
     shifts = []
@@ -68,13 +75,15 @@ def weight_shifts(
         states = empty_states(1, config)
         weights = np.zeros((len(ends), len(history.scenarios)))
         for point, (start, end) in enumerate(zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)):
-            states, _ = apply_events(states, _terms(history, rows[start:end], config.dim, vectors), config)
-            for name, weight in zip(states.slot_names(0), model(states).weights.tolist(), strict=True):
+            states, _ = apply_events(
+                states, _terms(history, rows[start:end], config.dim, shown.vectors), config
+            )
+            for name, weight in zip(states.slot_names(0), shown.model(states).weights.tolist(), strict=True):
                 if name in place:
                     weights[point, place[name]] = weight
         used = np.argsort(-weights.sum(axis=0), kind="stable")[: int((weights.max(axis=0) > 0).sum())]
         names = [history.scenarios[code] for code in used.tolist()]
-        shifts.append(WeightShift(history.users[user], ends, weights[:, used], names, model_name))
+        shifts.append(WeightShift(history.users[user], ends, weights[:, used], names, shown.name))
     return shifts
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from encoders.behaviour import BASKETS
 from streams.learning.history import History
 from streams.learning.profile import caps
 from streams.learning.profile.baskets import Baskets
@@ -23,8 +24,6 @@ from transfer.config import InterestConfig, TransferConfig
 
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 KINDS: Mapping[Kind, str] = {"again": "the user had", "new": "new to the user"}
-OF_BASKETS = 0.5
-"""Share of events that share their time with another of the user from which on a log is one of baskets."""
 WINDOW, BASKET_WINDOW, PAIR_WINDOW = 5, 1, 5
 """What is usual, where the log doesn't tell."""
 DENSE, MANY = 100, 200_000
@@ -188,7 +187,7 @@ def _counts(clock: Clock, trend: Curve | None, reach: Reach) -> dict[str, Choice
 
 def _fit(reach: Reach, baskets: Baskets) -> dict[str, Choice]:
     shared = int(baskets.size[baskets.size > 1].sum()) / int(baskets.size.sum())
-    key, usual = ("basket_window", BASKET_WINDOW) if shared >= OF_BASKETS else ("window", WINDOW)
+    key, usual = ("basket_window", BASKET_WINDOW) if shared >= BASKETS else ("window", WINDOW)
     told = {d: reach.cosine[d - 1] for d in (1, 2, 5, 10, 20) if np.isfinite(reach.cosine[d - 1])}
     seen = ", ".join(f"{value:.2f} at {distance}" for distance, value in told.items())
     unit = "baskets" if key == "basket_window" else "events"

@@ -15,7 +15,7 @@ from transfer.arrays import I64
 from transfer.config import InterestConfig
 from transfer.counts.config import CountsConfig
 from transfer.counts.counts import ItemCounts, empty_counts
-from transfer.counts.of_log import counts_of_log
+from transfer.counts.of_log import LogColumns, counts_of_log
 from transfer.learned.item_index import ItemIndex
 from transfer.learned.model import LearnedModel
 from transfer.learned.requests import Requests, requests_of
@@ -31,18 +31,16 @@ def count_rows(
     """`counts` with these rows of a history (in order of time) added."""
     if not len(rows):
         return counts or empty_counts(config)
-    return counts_of_log(
+    log = LogColumns(
         history.offsets,
         history.time,
         history.item,
         history.item_keys,
         history.scenario,
-        tuple(history.scenarios),
+        history.scenarios,
         history.debut,
-        rows,
-        config,
-        counts,
     )
+    return counts_of_log(log, rows, config, counts)
 
 
 def item_space(model: LearnedModel, data: Material, counts: ItemCounts) -> ItemIndex:

@@ -22,7 +22,7 @@ from support.data.counted_events import (
 )
 from transfer.counts.config import CountsConfig
 from transfer.counts.counts import NEXT, WINDOW, ItemCounts, empty_counts
-from transfer.counts.of_log import counts_of_log
+from transfer.counts.of_log import LogColumns, counts_of_log
 from transfer.counts.reading import CodedCounts, item_shares, neighbours, top
 from transfer.counts.sums import merge_counts, observe, trim
 
@@ -166,14 +166,15 @@ def test_a_log_block_by_block_is_the_log_at_once() -> None:
     user, time, item, scenario = (np.array(column) for column in zip(*events, strict=True))
     offsets = np.searchsorted(user, np.arange(6))
     keys = np.arange(20, 0, -1).astype(np.uint64)  # in an order of its own
-    log = (offsets, time, (20 - item).astype(np.int32), keys, scenario.astype(np.int32), NAMES)
+    columns = (offsets, time, (20 - item).astype(np.int32), keys, scenario.astype(np.int32), NAMES)
     met: set[tuple[int, int]] = set()
-    log = (*log, np.array([first_of(met, (event.user, event.item)) for event in events]))
+    debut = np.array([first_of(met, (event.user, event.item)) for event in events])
+    log = LogColumns(*columns, debut)
     rows = np.argsort(time, kind="stable")
-    whole = counts_of_log(*log, rows, SMALL)
+    whole = counts_of_log(log, rows, SMALL)
     assert_counts(whole, [events], SMALL)
-    some = counts_of_log(*log, rows[:100], SMALL, block=7)
-    assert_same(counts_of_log(*log, rows[100:], SMALL, counts=some, block=13), whole)
+    some = counts_of_log(log, rows[:100], SMALL, block=7)
+    assert_same(counts_of_log(log, rows[100:], SMALL, counts=some, block=13), whole)
     matrix = CodedCounts(whole, keys, NAMES).transitions(NEXT).toarray()
     found = neighbours(whole, np.array([7], np.uint64))
     np.testing.assert_allclose(

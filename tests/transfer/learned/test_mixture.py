@@ -9,7 +9,7 @@ import torch
 from support.fakes.learned import random_model, small_log
 from transfer.config import InterestConfig
 from transfer.counts.config import CountsConfig
-from transfer.counts.of_log import counts_of_log
+from transfer.counts.of_log import LogColumns, counts_of_log
 from transfer.learned.item_index import TRANSITIONS, ItemIndex, own_count_features
 from transfer.learned.mixture import Mixture, log_likelihood, segment_logsumexp
 from transfer.learned.pool import BACK_OFF, Pool
@@ -33,7 +33,7 @@ def story(homes: bool, **settings: object) -> tuple[Requests, ItemIndex, Mixture
     """Requests at late baskets of a small log, open ones and ones that name a scenario; items that came next."""
     log = small_log()
     rows = np.arange(len(log))
-    counts = counts_of_log(
+    columns = LogColumns(
         log.offsets,
         log.time,
         log.item,
@@ -41,9 +41,8 @@ def story(homes: bool, **settings: object) -> tuple[Requests, ItemIndex, Mixture
         log.scenario,
         log.scenario_names,
         first_of_each([log.user, log.item]),
-        rows,
-        COUNTS,
     )
+    counts = counts_of_log(columns, rows, COUNTS)
     model = random_model(CONFIG)
     torch.manual_seed(1)
     mixture = Mixture(mixture_config(3, 3, 2, places=4, **settings)).eval()
@@ -191,7 +190,8 @@ def test_own_items_tell_how_often_people_come_back_to_them() -> None:
     debut = first_of_each([users, item])
     offsets = np.append(0, np.cumsum(np.bincount(users)))
     scenario = np.zeros(12, np.int32)
-    counts = counts_of_log(offsets, time, item, keys, scenario, ("a",), debut, np.arange(12), COUNTS)
+    log = LogColumns(offsets, time, item, keys, scenario, ("a",), debut)
+    counts = counts_of_log(log, np.arange(12), COUNTS)
     homes = np.full(2, -1, np.int32)
     space = ItemIndex(keys, np.zeros((2, 4), np.float32), np.arange(2), homes, ("a",), counts)
     found = own_count_features(space, np.zeros(2, np.int64), np.arange(2), np.full((1, 3), -1))

@@ -8,8 +8,9 @@ from scipy.sparse import csr_array
 from streams.events.columns import NONE
 from streams.learning.evaluation.methods.base import Setup
 from streams.learning.history import History
-from streams.learning.queries import OPEN, Queries
+from streams.learning.queries import Queries
 from transfer.arrays import F32, I64
+from transfer.learned.item_index import OPEN
 
 WEEK = 7 * 86400.0
 

@@ -12,7 +12,7 @@ from streams.learning.evaluation.report import write_report
 from streams.learning.evaluation.run import Plan, evaluate
 from streams.learning.evaluation.split import time_split
 from streams.learning.evaluation.summary import summarise
-from streams.learning.evaluation.weights import emerging_users, weight_shifts
+from streams.learning.evaluation.weights import ShownModel, emerging_users, weight_shifts
 from support.data.histories import random_history
 from support.fakes.learned import random_model
 from transfer.analytic.model import AnalyticTransfer
@@ -55,7 +55,8 @@ def test_the_report_has_every_plot_it_shows(evaluation, tmp_path):
     config = InterestConfig(dim=8)
     history = evaluation.history
     users = emerging_users(evaluation.tasks[0].facts, 2)
-    shifts = weight_shifts(history, users, AnalyticTransfer(config), config, float(history.time.min()))
+    shown = ShownModel("analytic", AnalyticTransfer(config))
+    shifts = weight_shifts(history, users, shown, config, float(history.time.min()))
     figures = summarise(evaluation, draws=50)
     path = write_report(tmp_path / "report", evaluation, figures, "driftline evaluate log", shifts)
     text = path.read_text()
@@ -73,7 +74,7 @@ def test_the_report_has_every_plot_it_shows(evaluation, tmp_path):
 def test_weights_over_time_are_those_of_the_states(evaluation):
     """Each reading sums to 1; the last is what the model says of all the user's events at once."""
     history, config = evaluation.history, InterestConfig(dim=8)
-    model = AnalyticTransfer(config)
+    model = ShownModel("analytic", AnalyticTransfer(config))
     (many,) = weight_shifts(history, [3], model, config, 0.0, points=9)
     assert many.model == "analytic"
     (once,) = weight_shifts(history, [3], model, config, 0.0, points=1)
@@ -93,9 +94,7 @@ def test_a_trained_model_reads_what_the_items_are(evaluation):
     base /= np.linalg.norm(base, axis=1, keepdims=True)
 
     def course(model: TransferModel, vectors: np.ndarray | None) -> np.ndarray:
-        (found,) = weight_shifts(
-            history, [3], model, config, 0.0, points=9, vectors=vectors, model_name="trained"
-        )
+        (found,) = weight_shifts(history, [3], ShownModel("trained", model, vectors), config, 0.0, points=9)
         assert found.model == "trained"
         np.testing.assert_allclose(found.weights.sum(axis=1), 1.0, atol=1e-5)
         return found.weights[:, np.argsort(found.scenarios)]
