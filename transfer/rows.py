@@ -13,6 +13,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from transfer.arrays import F64, I64, Bool
+from transfer.codes import NONE
 
 Keys = Sequence[npt.NDArray[Any]]
 """Columns to sort by, the most significant first."""
@@ -130,14 +131,14 @@ def rows_at(keys: I64, wanted: I64, bound: int) -> I64:
     """
     if bound <= 8 * (len(keys) + len(wanted)):
         # A table takes a tenth of the time, where it is not mostly empty.
-        position = np.full(bound, -1, np.int64)
+        position = np.full(bound, NONE, np.int64)
         position[keys] = np.arange(len(keys))
         found: I64 = position[wanted]
         return found
     if not len(keys):
-        return np.full(len(wanted), -1, np.int64)
+        return np.full(len(wanted), NONE, np.int64)
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.where(keys[place] == wanted, place, -1)
+    return np.where(keys[place] == wanted, place, NONE)
 
 
 def group_starts(keys: Keys) -> I64:

@@ -49,7 +49,10 @@ class SplitName(StrEnum):
 def evaluate(
     log: options.Log,
     items: Annotated[
-        Path | None, typer.Option("--items", metavar="CATALOGUE", help="The catalogue, for texts and homes.")
+        Path | None,
+        typer.Option(
+            "--items", metavar="CATALOGUE", help="The catalogue, for texts and the items' scenarios."
+        ),
     ] = None,
     model: Annotated[
         Path | None,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.events.columns import NONE, EventColumns
+from streams.events.columns import EventColumns
 from transfer.arrays import F64, I64, U64, Bool
+from transfer.codes import NONE
 from transfer.counts.config import CountsConfig
 from transfer.counts.steps import Sequences
 from transfer.rows import first_of_each, group_starts, held, owners, sizes_of

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from streams.events.columns import NONE
 from transfer.arrays import I32, I64, Bool
+from transfer.codes import NONE
 from transfer.rows import group_starts
 
 Partition = tuple[str, int]

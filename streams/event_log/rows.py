@@ -9,11 +9,12 @@ import numpy as np
 
 from streams.event_log.content import Digests, row_digests
 from streams.event_log.positions import RowPositions, whole_numbers
-from streams.events.columns import NONE, factorise_optional, recode
+from streams.events.columns import factorise_optional, recode
 from streams.events.validate import UNKNOWN_ACTION, RawEvents
 from streams.files.rows import Rows
 from streams.files.values import Faults, coded, seconds, strings
 from transfer.arrays import F64, I32
+from transfer.codes import NONE
 from transfer.config import ACTIONS
 
 Coded = tuple[I32, list[str]]

@@ -9,9 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transfer.arrays import F64, I32, I64, U8, U64, Bool
-
-NONE = -1
-"""The code of "no item" and "no text"."""
+from transfer.codes import NONE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

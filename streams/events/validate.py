@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from streams.events.columns import NONE, EventColumns, factorise_optional, recode, take_events
+from streams.events.columns import EventColumns, factorise_optional, recode, take_events
 from streams.events.event import (
     MAX_EVENT_ID_BYTES,
     MAX_ITEM_ID_BYTES,
@@ -24,6 +24,7 @@ from streams.events.event import (
     reject_reason,
 )
 from transfer.arrays import F64, I32, I64, U8, Bool
+from transfer.codes import NONE
 from transfer.config import ACTIONS
 
 UNKNOWN_ACTION: Final = 255

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sinks.points import UserPoints
-from streams.events.columns import NONE, EventColumns
+from streams.events.columns import EventColumns
 from streams.events.watermarks import Watermark
 from transfer.arrays import F32
+from transfer.codes import NONE
 from transfer.config import InterestConfig
 from transfer.protocols import Fusion, TransferModel, scenario_weights
 from transfer.state.packing import pack_states

@@ -14,9 +14,9 @@ from encoders.item_encoder import ItemEncoder, fit_item_encoder
 from encoders.unseen import unseen_vectors
 from encoders.whitening import Whitening
 from streams.errors import LogError
-from streams.events.columns import NONE
 from streams.learning.history import History
 from transfer.arrays import F32, I64, Bool
+from transfer.codes import NONE
 from transfer.rows import group_starts
 
 Progress = Callable[[int], None]

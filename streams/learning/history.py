@@ -11,11 +11,12 @@ from encoders.prepare import item_text
 from sinks.points import item_key
 from streams.errors import LogError
 from streams.event_log.log import Log
-from streams.events.columns import NONE, concatenate
+from streams.events.columns import concatenate
 from streams.events.event import ItemRow
 from streams.files.catalogue_file import Catalogue
 from transfer.arrays import F64, I32, I64, U8, U64, Bool
-from transfer.item_homes import homes
+from transfer.codes import NONE
+from transfer.item_scenarios import item_scenarios
 from transfer.rows import first_of_each, group_starts
 
 
@@ -35,7 +36,7 @@ class History:
     item_keys: U64
     """(N,) key of each item in states and stores"""
     item_scenario: I32
-    """(N,) the scenario to which the item belongs, -1: to none (`transfer.item_homes`)"""
+    """(N,) the scenario to which the item belongs, -1: to none (`transfer.item_scenarios`)"""
     item_texts: list[str]
     """(N,) title and description as the encoder gets them; "" where there is none"""
     offsets: I64
@@ -98,14 +99,16 @@ def load_history(
     user = columns.user[order]
     item, scenario = columns.item[order], columns.scenario[order]
     worn = item != NONE
-    told = np.array([code[row.scenario] if row and row.scenario else NONE for row in found], np.int32)
+    by_catalogue = np.array([code[row.scenario] if row and row.scenario else NONE for row in found], np.int32)
     return History(
         users=columns.users,
         items=items,
         scenarios=scenarios,
         texts=columns.texts,
         item_keys=np.array([item_key(item_id) for item_id in items], np.uint64),
-        item_scenario=homes(item[worn], scenario[worn], np.ones(int(worn.sum())), told, columns.scenarios),
+        item_scenario=item_scenarios(
+            item[worn], scenario[worn], np.ones(int(worn.sum())), by_catalogue, columns.scenarios
+        ),
         item_texts=[item_text(row.title, row.description) if row else "" for row in found],
         offsets=np.searchsorted(user, np.arange(len(columns.users) + 1)).astype(np.int64),
         user=user,

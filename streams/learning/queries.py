@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.events.columns import NONE
 from streams.learning.history import History
 from transfer.arrays import F64, I32, I64, Bool
-from transfer.learned.item_index import OPEN
+from transfer.codes import NONE, OPEN
 from transfer.rows import group_starts, offsets_of, owners, rows_of, sizes_of
 
 
@@ -94,8 +93,10 @@ def given_queries(history: History, rows: I64) -> Queries:
     item's own is no target: the item is no candidate there.
     """
     scenario = history.scenario[rows]
-    home = history.item_scenario[history.item[rows]]
-    fits = (scenario != NONE) & ((home == scenario) | (not bool((history.item_scenario != NONE).any())))
+    item_scenario = history.item_scenario[history.item[rows]]
+    fits = (scenario != NONE) & (
+        (item_scenario == scenario) | (not bool((history.item_scenario != NONE).any()))
+    )
     return _queries(history, rows[fits], scenario[fits])
 
 

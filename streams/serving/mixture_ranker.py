@@ -16,7 +16,8 @@ import torch
 from streams.serving.because import Because, Reasons
 from streams.serving.served_items import Served
 from transfer.arrays import F32, I64
-from transfer.learned.item_index import OPEN, ItemIndex, picked
+from transfer.codes import NONE, OPEN
+from transfer.learned.item_index import ItemIndex, picked
 from transfer.learned.mixture import Mixture
 from transfer.learned.model import LearnedModel
 from transfer.learned.ranking import rank
@@ -26,7 +27,7 @@ from transfer.state.states import InterestStates
 
 @dataclass(frozen=True, slots=True)
 class MixedItem:
-    """An item of the answer. scenario: where it is at home; score: its probability; parts: how much of it each component
+    """An item of the answer. scenario: the one it belongs to; score: its probability; parts: how much of it each component
     gives."""
 
     code: int
@@ -58,7 +59,7 @@ def recommend_mixed(
     for at in order.tolist():
         item = served.items[int(allowed[at])]
         # Items of one content have one vector: in a list of ten they would be one choice ten times.
-        look = (item.title or item.item_id, served.home_of(int(allowed[at]), space), float(scores[at]))
+        look = (item.title or item.item_id, served.scenario_of(int(allowed[at]), space), float(scores[at]))
         if scores[at] <= 0 or len(chosen) == k:
             break
         if look not in looks:
@@ -72,17 +73,17 @@ def recommend_mixed(
         parts = {name: float(part[0, at]) for name, part in ranking.parts.items()}
         source = max(parts, key=parts.__getitem__)
         lender = scenario if code != OPEN and scenario is not None else lenders[row]
-        home = served.home_of(at, space)
-        because = _because(source, at, served, reasons, int(leads[row]), lender, home)
-        found.append(MixedItem(at, home, float(ranking.scores[0, at]), source, parts, because))
+        own = served.scenario_of(at, space)
+        because = _because(source, at, served, reasons, int(leads[row]), lender, own)
+        found.append(MixedItem(at, own, float(ranking.scores[0, at]), source, parts, because))
     return found
 
 
 def _because(
-    source: str, code: int, served: Served, reasons: Reasons, lead: int, lender: str, home: str
+    source: str, code: int, served: Served, reasons: Reasons, lead: int, lender: str, own: str
 ) -> Because | None:
     """lead: code of the item that leads to it, -1 for none. lender: the scenario whose interest it answers.
-    home: its own."""
+    own: the scenario that it belongs to."""
     item = served.items[code]
     if source == "again":
         return reasons.of_own(item.key)
@@ -91,7 +92,7 @@ def _because(
     if source == "new":
         event = None if item.vector is None else reasons.of_vector(item.vector, lender)
         return event or Because(lender)
-    return Because(home)
+    return Because(own)
 
 
 def _lenders(states: InterestStates, model: LearnedModel, space: ItemIndex, codes: I64) -> list[str]:
@@ -110,7 +111,7 @@ def _leads(requests: Requests, mixture: Mixture, space: ItemIndex, codes: I64) -
         weights = mixture(requests.evidence())
     column, share = weights.column.numpy(), weights.places.numpy()[0]
     mass = requests.place_mass[0] @ column
-    best, most = np.full(len(codes), -1), np.zeros(len(codes), np.float32)
+    best, most = np.full(len(codes), NONE), np.zeros(len(codes), np.float32)
     for place in np.flatnonzero((requests.places[0] >= 0) & (mass > 0)).tolist():
         start = np.full(len(codes), requests.places[0, place])
         next_, window = (picked(matrix, start, codes) for matrix in space.transitions)

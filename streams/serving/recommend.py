@@ -99,7 +99,7 @@ def has_items(workspace: Workspace, scenario: str, served: ServedItems | None = 
     served = served or served_of(workspace)
     if served is not None:
         space, code = served.get().asked(scenario)
-        return code >= 0 and space.has_homes
+        return code >= 0 and space.has_item_scenarios
     anywhere = np.eye(1, workspace.interest.dim, dtype=np.float32)[0]
     return bool(workspace.store.items.search(anywhere, 1, scenario))
 

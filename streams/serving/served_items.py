@@ -15,9 +15,10 @@ from sinks.protocols import Store
 from streams.counts.counts import read_counts
 from streams.workspace.workspace import Workspace
 from transfer.arrays import I32, U64
+from transfer.codes import NONE, OPEN
 from transfer.counts.counts import ItemCounts
-from transfer.item_homes import homes
-from transfer.learned.item_index import OPEN, ItemIndex
+from transfer.item_scenarios import item_scenarios
+from transfer.learned.item_index import ItemIndex
 from transfer.learned.model import LearnedModel
 
 AT_A_TIME = 1000
@@ -30,9 +31,9 @@ class Served:
     """Items and counts of one moment; `items[code]` is the item of a code."""
 
     space: ItemIndex
-    """items are at home where their events are, as in an evaluation (`transfer.item_homes`)"""
+    """items belong where their events are, as in an evaluation (`transfer.item_scenarios`)"""
     by_catalogue: ItemIndex
-    """the same, items where the catalogue says: for requests in a scenario that no event knows"""
+    """the same, items as the catalogue says: for requests in a scenario that no event knows"""
     items: Sequence[ItemRecord]
 
     def asked(self, scenario: str | None) -> tuple[ItemIndex, int]:
@@ -46,10 +47,10 @@ class Served:
         code = space.scenarios.index(scenario)
         return space, code if len(space.members(code)) else OPEN
 
-    def home_of(self, code: int, space: ItemIndex) -> str:
+    def scenario_of(self, code: int, space: ItemIndex) -> str:
         """The item's scenario in a space of `asked`; where that is silent, the one by the catalogue; "" for none."""
-        home = int(space.home[code])
-        return space.scenarios[home] if home >= 0 else self.items[code].scenario
+        scenario = int(space.item_scenario[code])
+        return space.scenarios[scenario] if scenario >= 0 else self.items[code].scenario
 
 
 class ServedItems:
@@ -97,24 +98,26 @@ class ServedItems:
         base = np.array([item.vector for item in items], np.float32).reshape(len(items), dim)
         names = (*counts.scenarios, *sorted({item.scenario for item in items} - {"", *counts.scenarios}))
         code = {name: position for position, name in enumerate(names)}
-        told = np.array([code.get(item.scenario, -1) for item in items], np.int32)
+        by_catalogue = np.array([code.get(item.scenario, NONE) for item in items], np.int32)
         towers = self._model.towers(keys, base)
-        space = ItemIndex(keys, towers, np.arange(len(keys)), _homes(counts, keys, told), names, counts)
-        return Served(space, replace(space, home=told), items)
+        space = ItemIndex(
+            keys, towers, np.arange(len(keys)), _item_scenarios(counts, keys, by_catalogue), names, counts
+        )
+        return Served(space, replace(space, item_scenario=by_catalogue), items)
 
 
-def _homes(counts: ItemCounts, keys: U64, told: I32) -> I32:
+def _item_scenarios(counts: ItemCounts, keys: U64, by_catalogue: I32) -> I32:
     """By the events that were counted; while they know one scenario at most, by the catalogue."""
     if len(counts.scenarios) < 2:
-        return told
+        return by_catalogue
     order = np.argsort(keys)
     place = np.minimum(np.searchsorted(keys[order], counts.items), max(len(order) - 1, 0))
     known = keys[order][place] == counts.items if len(order) else np.zeros(len(counts.items), np.bool_)
     rows = np.flatnonzero(known[counts.share_item])
-    return homes(
+    return item_scenarios(
         order[place][counts.share_item[rows]],
         counts.share_scenario[rows],
         counts.share_counts[rows, counts.horizons - 1],
-        told,
+        by_catalogue,
         counts.scenarios,
     )

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from transfer.arrays import F32, F64, I32, I64, U64, Bool
+from transfer.codes import NONE, OPEN
 from transfer.counts.counts import ItemCounts
 from transfer.rows import offsets_of, owners, rows_of
 
@@ -89,17 +90,17 @@ class CodedCounts:
         """(items of the counts,) code of each, -1: it is none of these."""
         order = np.argsort(self._keys)
         if not len(order):
-            return np.full(len(self._counts.items), -1)
+            return np.full(len(self._counts.items), NONE)
         place = np.minimum(np.searchsorted(self._keys[order], self._counts.items), len(order) - 1)
-        return np.where(self._keys[order[place]] == self._counts.items, order[place], -1)
+        return np.where(self._keys[order[place]] == self._counts.items, order[place], NONE)
 
-    def shares(self, scenario: int = -1) -> F32:
-        """(N, 2 H) share of each item in all events by half-life, then in all debuts: everywhere (-1), or in the scenario of
+    def shares(self, scenario: int = OPEN) -> F32:
+        """(N, 2 H) share of each item in all events by half-life, then in all debuts: everywhere (OPEN), or in the scenario of
         that code. Only items with events there are looked at: scenarios may be hundreds, and most items in few of them."""
         counts, result = self._counts, np.zeros((len(self._keys), 2 * self._counts.horizons), np.float32)
         values: F32 | F64
         items: I32 | I64
-        if scenario < 0:
+        if scenario == OPEN:
             values, total = _by_item(counts, None)
             items = np.arange(len(counts.items))
         else:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from transfer.arrays import F32, I64, U64
+from transfer.codes import NONE
 from transfer.config import InterestConfig
 from transfer.learned.config import NetworkConfig
 from transfer.learned.gaps import gap_class
@@ -130,7 +131,7 @@ def unvisited(states: InterestStates, asked: Asked) -> tuple[I64, I64]:
 
 def asked_place(states: InterestStates, asked: Asked) -> I64:
     """(U,) place of the asked scenario among the slots, -1 where none is asked for."""
-    result = np.full(states.users, -1, np.int64)
+    result = np.full(states.users, NONE, np.int64)
     for user, name in enumerate(asked.names):
         if name:
             own = states.slot_names(user)

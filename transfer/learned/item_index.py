@@ -10,11 +10,10 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from transfer.arrays import F32, F64, I32, I64, U64
+from transfer.codes import NONE, OPEN
 from transfer.counts.counts import NEXT, WINDOW, ItemCounts
 from transfer.counts.reading import CodedCounts
 
-OPEN = -1
-"""The scenario code of a request that names none."""
 TRANSITIONS = 4
 """Features of an own item by transitions."""
 
@@ -29,16 +28,16 @@ class ItemIndex:
     """(N, d)"""
     candidates: I64
     """(C,) codes that may be recommended, ascending"""
-    home: I32
+    item_scenario: I32
     """(N,) scenario code to which the item belongs, -1: none"""
     scenarios: tuple[str, ...]
     counts: ItemCounts
     _shares: dict[int, F32] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def has_homes(self) -> bool:
+    def has_item_scenarios(self) -> bool:
         """Whether items belong to scenarios: then a request that names one is about its items only."""
-        return bool((self.home >= 0).any())
+        return bool((self.item_scenario >= 0).any())
 
     @cached_property
     def _coded(self) -> CodedCounts:
@@ -52,7 +51,7 @@ class ItemIndex:
     def follow_mass(self, places: I64, scenario: I32) -> F32:
         """(B, M, 2) float32: how much follows each of the places (B, M), codes with -1 for none: among all items, or among
         those of the request's scenario (B,)."""
-        asked = np.where((scenario >= 0) & self.has_homes, scenario + 1, 0)
+        asked = np.where((scenario >= 0) & self.has_item_scenarios, scenario + 1, 0)
         column = np.broadcast_to(asked[:, None], places.shape)
         there = places >= 0
         # Of the places' rows alone: a table of all items by all scenarios is mostly empty, and may not fit.
@@ -61,15 +60,15 @@ class ItemIndex:
         for number, transitions in enumerate(self.transitions):
             begun = transitions[rows]
             in_all = begun.sum(axis=1)
-            inside = picked(begun @ self._member, row_of, column[there]) if self.has_homes else 0
+            inside = picked(begun @ self._member, row_of, column[there]) if self.has_item_scenarios else 0
             mass[there, number] = np.where(column[there] > 0, inside, in_all[row_of])
         return mass
 
     @cached_property
     def _member(self) -> csr_array:
-        """(N, 1 + S) float32: 1 at the scenario (1 + code) where an item is at home."""
-        rows = np.flatnonzero(self.home >= 0)
-        places = rows, self.home[rows].astype(np.int64) + 1
+        """(N, 1 + S) float32: 1 at the scenario (1 + code) to which an item belongs."""
+        rows = np.flatnonzero(self.item_scenario >= 0)
+        places = rows, self.item_scenario[rows].astype(np.int64) + 1
         return csr_array(
             (np.ones(len(rows), np.float32), places), shape=(len(self.keys), 1 + len(self.scenarios))
         )
@@ -81,9 +80,9 @@ class ItemIndex:
 
     def members(self, scenario: int) -> I64:
         """Codes of the candidates of a request in `scenario` (OPEN: everything)."""
-        if scenario < 0 or not self.has_homes:
+        if scenario < 0 or not self.has_item_scenarios:
             return self.candidates
-        chosen: I64 = self.candidates[self.home[self.candidates] == scenario]
+        chosen: I64 = self.candidates[self.item_scenario[self.candidates] == scenario]
         return chosen
 
     def shares(self, scenario: int = OPEN) -> F32:
@@ -100,15 +99,15 @@ class ItemIndex:
 
         def find(keys: U64) -> I64:
             if not len(order):
-                return np.full(len(keys), -1)
+                return np.full(len(keys), NONE)
             place = np.minimum(np.searchsorted(ordered, keys), len(order) - 1)
-            return np.where(ordered[place] == keys, order[place], -1)
+            return np.where(ordered[place] == keys, order[place], NONE)
 
         return find
 
     def at(self, counts: ItemCounts) -> ItemIndex:
         """The same items with other counts."""
-        return ItemIndex(self.keys, self.towers, self.candidates, self.home, self.scenarios, counts)
+        return ItemIndex(self.keys, self.towers, self.candidates, self.item_scenario, self.scenarios, counts)
 
 
 def own_count_features(space: ItemIndex, own_request: I64, own: I64, places: I64) -> F32:

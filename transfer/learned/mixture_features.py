@@ -27,6 +27,8 @@ from transfer.rows import (
 from transfer.state.emergence import scenario_features
 from transfer.state.states import InterestStates
 
+_NO_EVENT = -2
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OwnItemFeatures:
@@ -170,8 +172,8 @@ def _rank_by_recency(states: InterestStates, owner: I64) -> F64:
 
 
 def _latest_scenario(states: InterestStates) -> I32:
-    """(U,) scenario code of the ring's last event, -2 without one."""
-    latest = np.full(states.users, -2, np.int32)
+    """(U,) scenario code of the ring's last event; without one `_NO_EVENT`, which no item has."""
+    latest = np.full(states.users, _NO_EVENT, np.int32)
     some = sizes_of(states.ring_offsets) > 0
     latest[some] = states.ring_scenario[states.ring_offsets[1:][some] - 1]
     return latest

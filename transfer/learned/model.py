@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from transfer.arrays import F32, I64, U64
+from transfer.codes import NONE
 from transfer.config import InterestConfig, TransferConfig
 from transfer.learned.batches import Asked, ItemLookup, asked_place, context, ring_tokens
 from transfer.learned.config import NetworkConfig
@@ -229,10 +230,10 @@ class LearnedModel:
         """Place of each key among the trained items, -1 for none, and its id row, 0 for none."""
         table = self.items
         if not len(table.keys):
-            return np.full(len(keys), -1), np.zeros(len(keys), np.int64)
+            return np.full(len(keys), NONE), np.zeros(len(keys), np.int64)
         place = np.minimum(np.searchsorted(table.keys, keys), len(table.keys) - 1)
         there = table.keys[place] == keys
-        return np.where(there, place, -1), np.where(there, table.ids[place], 0)
+        return np.where(there, place, NONE), np.where(there, table.ids[place], 0)
 
     def _name_vectors(self, names: Sequence[str]) -> F32:
         known = self._names

@@ -10,6 +10,7 @@ import torch
 from scipy.sparse import csr_array
 
 from transfer.arrays import F32, I64
+from transfer.codes import NONE
 from transfer.learned.item_index import ItemIndex
 from transfer.learned.mixture import COMPONENTS, Mixture, MixtureConfig, MixtureWeights
 from transfer.learned.requests import Requests
@@ -80,7 +81,7 @@ def candidates_by_scenario(
         rows, members = np.flatnonzero(requests.scenario == scenario), space.members(scenario)
         if not len(members):
             continue
-        row_of, column_of = np.full(len(requests), -1), np.full(len(space.keys), -1)
+        row_of, column_of = np.full(len(requests), NONE), np.full(len(space.keys), NONE)
         row_of[rows], column_of[members] = np.arange(len(rows)), np.arange(len(members))
         own_row, own_column = row_of[requests.own_request], column_of[requests.own]
         own = (own_row >= 0) & (own_column >= 0) & config.use_again
@@ -153,7 +154,9 @@ def follow_shares(requests: Requests, weights: MixtureWeights, space: ItemIndex)
     )
     next_, window = space.transitions
     part: F32 = ((start @ next_) * column[0] + (start @ window) * column[1]).toarray().astype(np.float32)
-    if space.has_homes and (requests.scenario >= 0).any():
-        outside = (requests.scenario[:, None] >= 0) & (space.home[None, :] != requests.scenario[:, None])
+    if space.has_item_scenarios and (requests.scenario >= 0).any():
+        outside = (requests.scenario[:, None] >= 0) & (
+            space.item_scenario[None, :] != requests.scenario[:, None]
+        )
         part[outside] = 0
     return part

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from transfer.arrays import F32, I32, I64
-from transfer.learned.item_index import OPEN, TRANSITIONS, ItemIndex, own_count_features
+from transfer.codes import OPEN
+from transfer.learned.item_index import TRANSITIONS, ItemIndex, own_count_features
 from transfer.learned.mixture import MixtureConfig, MixtureInput
 from transfer.learned.mixture_features import (
     latest_items,
@@ -98,9 +99,9 @@ def requests_of(
     owner = owners(own.offsets)
     codes = space.codes(own.item)
     kept = codes >= 0
-    if space.has_homes:
+    if space.has_item_scenarios:
         asked = scenario[owner]
-        kept &= (asked < 0) | (space.home[np.maximum(codes, 0)] == asked)
+        kept &= (asked < 0) | (space.item_scenario[np.maximum(codes, 0)] == asked)
     place_codes = np.where(
         leading.item > 0, space.codes(leading.item.reshape(-1)).reshape(leading.item.shape), -1
     )

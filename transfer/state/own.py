@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transfer.arrays import F64, I32, I64, U8, U32, U64, Bool
+from transfer.codes import NONE
 from transfer.rows import (
     group_starts,
     kept_offsets,
@@ -123,7 +124,7 @@ def merge_own(a: OwnRows, b: OwnRows, half_lives_s: F64) -> OwnRows:
     count = np.zeros(joint.size, np.uint64)
     last = np.full(joint.size, -np.inf)
     action = np.zeros(joint.size, np.uint8)
-    scenario = np.full(joint.size, -1, np.int32)
+    scenario = np.full(joint.size, NONE, np.int32)
     place = joint.place_a
     item[place], mass[place], count[place], last[place] = a.item, a.mass, a.count, a.last
     action[place], scenario[place] = a.action, a.scenario
@@ -175,7 +176,7 @@ def trim_in_order(
     users = np.flatnonzero(sizes_of(merged.offsets) > limit)
     if not len(users):
         return merged
-    number = np.full(len(merged.offsets) - 1, -1, np.int64)
+    number = np.full(len(merged.offsets) - 1, NONE, np.int64)
     number[users] = np.arange(len(users))
     events = events.take(np.flatnonzero(number[events.user] >= 0))
     user = number[events.user]

@@ -20,6 +20,7 @@ from dataclasses import replace
 import numpy as np
 
 from transfer.arrays import I64, Bool
+from transfer.codes import NONE
 from transfer.config import InterestConfig
 from transfer.rows import owners, sizes_of
 from transfer.state.aggregate import aggregate
@@ -74,7 +75,7 @@ def apply_events(
     over = np.flatnonzero(sizes_of(after.scenario_offsets) > config.most_scenarios)
     if not len(over):
         return after, applied
-    number = np.full(states.users, -1, np.int64)
+    number = np.full(states.users, NONE, np.int64)
     number[over] = np.arange(len(over))
     theirs = chosen.take(np.flatnonzero(number[chosen.user] >= 0))
     folded = _in_order(take_users(states, over), theirs.of_users(number), config)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from transfer.arrays import F32, I32, I64
+from transfer.codes import NONE
 from transfer.learned.config import NetworkConfig
 from transfer.learned.gaps import gap_class
 from transfer.learned.network import Context, RingItems, RingTokens
@@ -132,7 +133,7 @@ class TrainingBatches:
             target=torch.from_numpy(examples.target_item[targets].astype(np.int64)),
             target_position=torch.from_numpy(owner),
             target_asked=torch.from_numpy(scenario == asked[owner]),
-            target_place=torch.from_numpy(np.where(match.any(axis=1), match.argmax(axis=1), -1)),
+            target_place=torch.from_numpy(np.where(match.any(axis=1), match.argmax(axis=1), NONE)),
             own_position=torch.from_numpy(owners(had_offsets)),
             own_item=torch.from_numpy(log.item[self._first[had]].astype(np.int64)),
         )
@@ -171,7 +172,7 @@ class TrainingBatches:
         rows = np.where(known, examples.slot_offsets[positions][:, None] + place[:width], 0)
         if not len(examples.slot_scenario):
             raise ValueError("positions have no slots")
-        codes = np.where(known, examples.slot_scenario[rows], -1)
+        codes = np.where(known, examples.slot_scenario[rows], NONE)
         visited = (codes == asked[:, None]).any(axis=1)
         at = np.where(visited, (codes == asked[:, None]).argmax(axis=1), width - 1)
         codes[~visited, width - 1] = asked[~visited]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transfer.arrays import F16, F32, F64, I32, I64
+from transfer.codes import NONE
 from transfer.config import InterestConfig
 from transfer.learned.slot_features import horizon_masses, horizon_sums, slot_features, unit_slots
 from transfer.rows import offsets_of, owners, rows_of, sizes_of
@@ -54,7 +55,7 @@ def examples(log: EventLog, config: InterestConfig, start: float = -np.inf) -> E
     basket: list[I64] = []
     for wave in walk(log, config, start):
         states = wave.states
-        names = np.array([code.get(name, -1) for name in states.scenario_names], np.int32)
+        names = np.array([code.get(name, NONE) for name in states.scenario_names], np.int32)
         found.append(
             (
                 wave.row,

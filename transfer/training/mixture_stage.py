@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from transfer.arrays import F32, I64
+from transfer.codes import NONE
 from transfer.learned.item_index import ItemIndex, picked
 from transfer.learned.mixture import Mixture, MixtureConfig, log_likelihood
 from transfer.learned.ranking import ScenarioCandidates, candidates_by_scenario, follow_shares
@@ -71,9 +72,9 @@ def judged(
     order = np.argsort(key)
     wanted = owner * width + target
     at = np.minimum(np.searchsorted(key[order], wanted), max(len(order) - 1, 0))
-    own_row = np.full(len(target), -1)
+    own_row = np.full(len(target), NONE)
     if len(order):
-        own_row = np.where(key[order][at] == wanted, order[at], -1)
+        own_row = np.where(key[order][at] == wanted, order[at], NONE)
     if mixture is None or mixture.config.use_again:
         log_new[own_row >= 0] = -np.inf
     return Judged(requests, target_offsets, own_row, log_new, follow, shares)
@@ -81,7 +82,7 @@ def judged(
 
 def targets_among(found: ScenarioCandidates, owner: I64, target: I64) -> tuple[I64, I64, I64]:
     """Which targets (T,) of requests `owner` are among these candidates, and their places there: row and column."""
-    row_of = np.full(max(int(owner.max(initial=-1)), int(found.rows.max(initial=-1))) + 1, -1)
+    row_of = np.full(max(int(owner.max(initial=-1)), int(found.rows.max(initial=-1))) + 1, NONE)
     row_of[found.rows] = np.arange(len(found.rows))
     column = np.minimum(np.searchsorted(found.members, target), len(found.members) - 1)
     mine = np.flatnonzero((row_of[owner] >= 0) & (found.members[column] == target))
@@ -98,7 +99,7 @@ def join_judged(parts: list[Judged]) -> Judged:
         if each.name != "own_offsets"
     }
     own_rows = [
-        np.where(part.own_row >= 0, part.own_row + start, -1)
+        np.where(part.own_row >= 0, part.own_row + start, NONE)
         for part, start in zip(parts, own_starts[:-1].tolist(), strict=True)
     ]
     return Judged(
@@ -134,7 +135,7 @@ def chosen(judged: Judged, rows: I64) -> Judged:
             query=requests.query[rows],
         ),
         target_offsets,
-        np.where(own_row >= 0, own_row + shift, -1),
+        np.where(own_row >= 0, own_row + shift, NONE),
         judged.log_new[targets],
         judged.follow[targets],
         judged.shares[targets],

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from transfer.arrays import I64
+from transfer.codes import NONE
 from transfer.learned.network import Reading, TransferNetwork
 from transfer.learned.ranking import OWN
 from transfer.training.batches import TrainingBatch, TrainingBatches
@@ -112,7 +113,7 @@ class NetworkModule(lightning.LightningModule):
         reading = self.read(batch)
         catalogue = self._catalogue
         items = catalogue.candidates
-        place = torch.full((len(catalogue.vectors),), -1, dtype=torch.long, device=items.device)
+        place = torch.full((len(catalogue.vectors),), NONE, dtype=torch.long, device=items.device)
         place[items] = torch.arange(len(items), device=items.device)
         logits = reading.query @ self.network.items(catalogue.vectors[items], catalogue.ids[items]).T
         column = place[batch.own_item]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from transfer.codes import NONE
 from transfer.learned.mixture import segment_logsumexp
 from transfer.learned.network import Reading, TransferNetwork
 from transfer.learned.ranking import OWN
@@ -37,24 +38,24 @@ class StepCandidates:
     def places(self, items: Tensor) -> Tensor:
         """Place of each of some items among these, -1 for one that does not compete."""
         at = torch.searchsorted(self.items, items).clamp_max(len(self.items) - 1)
-        return torch.where(self.items[at] == items, at, -1)
+        return torch.where(self.items[at] == items, at, NONE)
 
 
 @dataclass(slots=True)
 class ItemTensors:
-    """All items: base vectors (N, D), rows of the id table (N,), home scenario (N,) or -1, those that compete (M,)."""
+    """All items: base vectors (N, D), rows of the id table (N,), scenarios of the items (N,), those that compete (M,)."""
 
     vectors: Tensor
     ids: Tensor
-    home: Tensor
+    item_scenario: Tensor
     candidates: Tensor
     head: Tensor
     """(H,) the most frequent of them: they always compete, since most of the softmax is theirs"""
 
     @property
-    def has_homes(self) -> bool:
+    def has_item_scenarios(self) -> bool:
         """Whether items belong to scenarios."""
-        return bool((self.home >= 0).any())
+        return bool((self.item_scenario >= 0).any())
 
 
 def draw_candidates(
@@ -154,27 +155,27 @@ def _given(
     if not len(chosen):
         return reading.query.sum() * 0
     owner, target = batch.target_position[chosen], batch.target[chosen]
-    if not catalogue.has_homes:
+    if not catalogue.has_item_scenarios:
         few = _fewer(candidates, target, catalogue.head)
         logits = query @ towers[candidates.places(few.items)].T + few.log_weight
         hit = logits[owner, few.places(target)]
         among, _ = _without_own(logits, batch.own_position, few.places(batch.own_item))
         return (among[owner] - hit).mean()
     total, count = reading.query.sum() * 0, 0
-    home = catalogue.home[catalogue.candidates]
-    fits = catalogue.home[target] == batch.asked_scenario[owner]
-    own_home = catalogue.home[batch.own_item]
-    asked_own = batch.asked_scenario[batch.own_position] == own_home
+    item_scenario = catalogue.item_scenario[catalogue.candidates]
+    fits = catalogue.item_scenario[target] == batch.asked_scenario[owner]
+    own_item_scenario = catalogue.item_scenario[batch.own_item]
+    asked_own = batch.asked_scenario[batch.own_position] == own_item_scenario
     for scenario in torch.unique(batch.asked_scenario[owner[fits]]).tolist():
         mine = torch.nonzero(fits & (batch.asked_scenario[owner] == scenario)).squeeze(1)
-        members = catalogue.candidates[home == scenario]
-        head = catalogue.head[catalogue.home[catalogue.head] == scenario]
+        members = catalogue.candidates[item_scenario == scenario]
+        head = catalogue.head[catalogue.item_scenario[catalogue.head] == scenario]
         few = _fewer(StepCandidates(members, towers.new_zeros(len(members))), target[mine], head)
         asking, row = torch.unique(owner[mine], return_inverse=True)
         towers_here = network.items(catalogue.vectors[few.items], catalogue.ids[few.items])
         logits = query[asking] @ towers_here.T + few.log_weight
         hit = logits[row, few.places(target[mine])]
-        had = torch.nonzero(asked_own & (own_home == scenario)).squeeze(1)
+        had = torch.nonzero(asked_own & (own_item_scenario == scenario)).squeeze(1)
         at = torch.searchsorted(asking, batch.own_position[had]).clamp_max(len(asking) - 1)
         had, at = had[asking[at] == batch.own_position[had]], at[asking[at] == batch.own_position[had]]
         among, _ = _without_own(logits, at, few.places(batch.own_item[had]))

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.events.columns import NONE
 from streams.learning.history import History
 from streams.learning.queries import Queries, new_targets
 from transfer.arrays import F32, I32, I64
-from transfer.learned.item_index import OPEN
+from transfer.codes import NONE, OPEN
 
 TOP = 10
 """Length of the lists that coverage and popularity bias look at."""
@@ -20,25 +19,25 @@ FEW = 5
 
 
 class Candidates:
-    """Which items are ranked: those with an event in the log; where a scenario is named, those at home in it, if items
-    have homes at all, else all of them."""
+    """Which items are ranked: those with an event in the log; where a scenario is named, those that belong to it, if
+    items belong to scenarios at all, else all of them."""
 
     def __init__(self, history: History) -> None:
         worn = np.zeros(len(history.items), np.bool_)
         worn[history.item[history.item != NONE]] = True
         self.open: I64 = np.flatnonzero(worn)
-        home = history.item_scenario
-        self.by_home = bool((home != NONE).any())
+        item_scenario = history.item_scenario
+        self.by_item_scenario = bool((item_scenario != NONE).any())
         self._of: dict[int, I64] = {}
-        if self.by_home:
+        if self.by_item_scenario:
             self._of = {
-                scenario: np.flatnonzero(worn & (home == scenario))
+                scenario: np.flatnonzero(worn & (item_scenario == scenario))
                 for scenario in range(len(history.scenarios))
             }
 
     def of(self, scenario: int) -> I64:
         """Item codes, ascending; `scenario` -1: the open task."""
-        return self.open if scenario == OPEN or not self.by_home else self._of[scenario]
+        return self.open if scenario == OPEN or not self.by_item_scenario else self._of[scenario]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -172,9 +172,9 @@ def _differences(task: dict[str, Any]) -> list[str]:
 
 def _definitions(data: dict[str, Any]) -> list[str]:
     where = (
-        "the items at home in that scenario"
+        "the items of that scenario"
         if data["items_at_home"]
-        else "all of them (items have no home here)"
+        else "all of them (items belong to no scenario here)"
     )
     return [
         "",

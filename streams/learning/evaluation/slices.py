@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.events.columns import NONE
 from streams.learning.history import History
 from streams.learning.queries import Queries, first_rows, new_targets, seen_rows
 from transfer.arrays import F64, I32, I64, Bool
+from transfer.codes import NONE
 from transfer.rows import owners
 
 NEVER = 5

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from streams.events.columns import NONE
 from streams.learning.evaluation.bootstrap import paired_difference, per_target
 from streams.learning.evaluation.metrics import HEADLINE, all_means, coverage, gini, popularity_bias, values
 from streams.learning.evaluation.run import Evaluation, Result, Task
 from streams.learning.evaluation.slices import ACTIVITY
 from transfer.arrays import I64
+from transfer.codes import NONE
 
 SUBJECTS = ("driftline", "analytic")
 """What is compared with all others, if it is there; else the method that was named last."""
@@ -35,7 +35,7 @@ def describe(evaluation: Evaluation) -> dict[str, Any]:
         "items": len(history.items),
         "candidates": len(evaluation.candidates.open),
         "scenarios": len(history.scenarios),
-        "items_at_home": evaluation.candidates.by_home,
+        "items_at_home": evaluation.candidates.by_item_scenario,
         "split": split.name,
         "train": len(split.train),
         "validation": len(split.validation),

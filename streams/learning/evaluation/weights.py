@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from encoders.unseen import unseen_vectors
-from streams.events.columns import NONE
 from streams.learning.evaluation.slices import Facts
 from streams.learning.history import History
 from transfer.arrays import F32, F64, I64
+from transfer.codes import NONE
 from transfer.config import InterestConfig
 from transfer.protocols import TransferModel
 from transfer.state.states import empty_states

@@ -11,6 +11,7 @@ from streams.learning.history import History
 from streams.learning.profile.questions import Questions, gain, mean_by_question
 from streams.learning.profile.quick_vectors import QuickVectors
 from transfer.arrays import F32, F64, I64, Bool
+from transfer.codes import NONE
 from transfer.rows import owners
 from transfer.state.decay import decay
 
@@ -36,7 +37,7 @@ class NewQuestions:
         self.count = len(questions)
         self.target_question, self.target = _targets(questions, vectors, rng)
         item = history.item[questions.earlier]
-        code = np.where(item >= 0, vectors.place[item], -1)
+        code = np.where(item >= 0, vectors.place[item], NONE)
         known = np.flatnonzero(code >= 0)
         self._question, self._code = owners(questions.earlier_offsets)[known], code[known]
         # From the latest event that has a vector: else a half-life of seconds would leave nothing at all of the sum.

@@ -9,6 +9,7 @@ from scipy.sparse import coo_array, csr_array
 
 from streams.learning.history import History
 from transfer.arrays import F32, I32, I64, Bool
+from transfer.codes import NONE
 
 DIM = 64
 WINDOW = 5
@@ -40,7 +41,7 @@ def quick_vectors(history: History, fit: Bool, rng: np.random.Generator) -> Quic
     rows = np.flatnonzero(fit & (history.item >= 0))
     count = np.bincount(history.item[rows], minlength=len(history.items))
     kept = np.sort(np.argsort(-count, kind="stable")[: min(MOST_ITEMS, int((count > 0).sum()))])
-    place = np.full(len(history.items), -1, np.int64)
+    place = np.full(len(history.items), NONE, np.int64)
     place[kept] = np.arange(len(kept))
     rows = rows[place[history.item[rows]] >= 0]
     user, code = history.user[rows], place[history.item[rows]]

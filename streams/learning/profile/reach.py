@@ -12,6 +12,7 @@ from streams.learning.profile.clock import Clock
 from streams.learning.profile.questions import TEST, VALIDATION
 from streams.learning.profile.quick_vectors import QuickVectors
 from transfer.arrays import F64
+from transfer.codes import NONE
 
 FURTHEST = 20
 LONGEST_WINDOW = 10
@@ -41,7 +42,7 @@ def reach_of(
         return Reach(np.full(FURTHEST, np.nan), None)
     drawn = baskets.start + (rng.random(len(baskets)) * baskets.size).astype(np.int64)
     item = history.item[drawn]
-    place = np.where(item >= 0, vectors.place[item], -1)
+    place = np.where(item >= 0, vectors.place[item], NONE)
     if clock.kind == "positions":
         last = np.append(baskets.first[1:], True)
         asked = np.flatnonzero(np.append(last[1:], False) & ~last)

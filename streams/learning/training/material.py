@@ -9,11 +9,11 @@ import numpy as np
 from encoders.config import FitConfig
 from encoders.item_encoder import ItemEncoder
 from streams.errors import TrainingError
-from streams.events.columns import NONE
 from streams.learning.fit import ItemContent, fit_encoder, item_vectors
 from streams.learning.history import History
 from streams.workspace.scenario_names import NameMaker
 from transfer.arrays import I64, Bool
+from transfer.codes import NONE
 from transfer.names import NameLookup, NameSource, hashed_names
 from transfer.rows import offsets_of
 from transfer.training.walk import EventLog

@@ -176,8 +176,8 @@ def test_a_department_is_what_its_events_say(words: str | None, learned: Setting
     catalogue = open_catalogue([tmp_path / "items.jsonl"]) if rows else None
     history = load_history(open_logs([tmp_path / "log.jsonl"], now=NOW), catalogue)
     judged = {
-        item: history.scenarios[home] if home >= 0 else ""
-        for item, home in zip(history.items, history.item_scenario.tolist(), strict=True)
+        item: history.scenarios[scenario] if scenario >= 0 else ""
+        for item, scenario in zip(history.items, history.item_scenario.tolist(), strict=True)
     }
     with open_intake(str(tmp_path / "s"), learned, create=True) as intake:
         workspace = intake.workspace
@@ -187,7 +187,9 @@ def test_a_department_is_what_its_events_say(words: str | None, learned: Setting
         intake.counts.write()
         for name in DEPARTMENTS:
             found = recommend(workspace, "u1", k=40, scenario=name)
-            assert {item.item_id for item in found} == {item for item, home in judged.items() if home == name}
+            assert {item.item_id for item in found} == {
+                item for item, scenario in judged.items() if scenario == name
+            }
             assert {item.scenario for item in found} == {name}
             assert has_items(workspace, name)
         everything = {item.item_id for item in recommend(workspace, "u1", k=40, scenario="shelf")}

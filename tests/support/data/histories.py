@@ -30,9 +30,9 @@ def history_of(rows: Sequence[Shopping]) -> History:
 
 
 def random_history(
-    seed: int = 0, users: int = 12, items: int = 30, events: int = 600, homes: bool = True
+    seed: int = 0, users: int = 12, items: int = 30, events: int = 600, in_scenarios: bool = True
 ) -> History:
-    """Baskets of one to four items; with `homes` each item is in one scenario only, otherwise anywhere."""
+    """Baskets of one to four items; with `in_scenarios` each item is in one scenario only, otherwise anywhere."""
     rng = np.random.default_rng(seed)
     rows: list[Shopping] = []
     at = 0.0
@@ -41,6 +41,6 @@ def random_history(
         user = f"u{rng.integers(users)}"
         for item in rng.choice(items, rng.integers(1, 5), replace=False).tolist():
             item = item if rng.random() < 0.5 else item % 7
-            place = item % 3 if homes else rng.integers(3)
+            place = item % 3 if in_scenarios else rng.integers(3)
             rows.append((user, f"i{item}", at, f"s{place}"))
     return history_of(rows)

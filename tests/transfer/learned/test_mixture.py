@@ -29,7 +29,7 @@ CONFIG = InterestConfig(dim=8, half_lives_s=(600.0, 86400.0, 2592000.0))
 COUNTS = CountsConfig(half_lives_s=(3600.0, float("inf")))
 
 
-def story(homes: bool, **settings: object) -> tuple[Requests, ItemIndex, Mixture, np.ndarray]:
+def story(in_scenarios: bool, **settings: object) -> tuple[Requests, ItemIndex, Mixture, np.ndarray]:
     """Requests at late baskets of a small log, open ones and ones that name a scenario; items that came next."""
     log = small_log()
     rows = np.arange(len(log))
@@ -48,12 +48,12 @@ def story(homes: bool, **settings: object) -> tuple[Requests, ItemIndex, Mixture
     mixture = Mixture(mixture_config(3, 3, 2, places=4, **settings)).eval()
     for value in mixture.parameters():
         torch.nn.init.normal_(value, std=0.5)
-    home = np.arange(20, dtype=np.int32) % 3 if homes else np.full(20, -1, np.int32)
+    item_scenario = np.arange(20, dtype=np.int32) % 3 if in_scenarios else np.full(20, -1, np.int32)
     space = ItemIndex(
         log.item_keys,
         model.towers(log.item_keys, log.vectors),
         np.arange(20),
-        home,
+        item_scenario,
         log.scenario_names,
         counts,
     )
@@ -66,10 +66,10 @@ def story(homes: bool, **settings: object) -> tuple[Requests, ItemIndex, Mixture
     return requests_of(states, scenario, model, space, 4), space, mixture, target
 
 
-@pytest.mark.parametrize("homes", [True, False])
-def test_probabilities_of_all_items_sum_to_one_at_most(homes: bool) -> None:
+@pytest.mark.parametrize("in_scenarios", [True, False])
+def test_probabilities_of_all_items_sum_to_one_at_most(in_scenarios: bool) -> None:
     """What is missing to one is what counts have cut off or said of items that are not candidates."""
-    requests, space, mixture, _ = story(homes)
+    requests, space, mixture, _ = story(in_scenarios)
     found = rank(requests, mixture, space, parts=True)
     np.testing.assert_allclose(sum(found.parts.values()), found.scores, atol=1e-6)
     total = found.scores.sum(axis=1)
@@ -77,11 +77,11 @@ def test_probabilities_of_all_items_sum_to_one_at_most(homes: bool) -> None:
     np.testing.assert_allclose(found.gates.sum(axis=1), 1.0, atol=1e-5)
 
 
-@pytest.mark.parametrize("homes", [True, False])
-def test_training_judges_by_the_probabilities_that_ranking_gives(homes: bool) -> None:
+@pytest.mark.parametrize("in_scenarios", [True, False])
+def test_training_judges_by_the_probabilities_that_ranking_gives(in_scenarios: bool) -> None:
     """The likelihood of an item is the logarithm of its score: for open requests and for own items. In a scenario all others
     have together what training gives them, in the order of the pool."""
-    requests, space, mixture, _ = story(homes)
+    requests, space, mixture, _ = story(in_scenarios)
     for row in range(len(requests)):
         members = space.members(int(requests.scenario[row]))
         one = chosen(
@@ -112,10 +112,10 @@ def test_training_judges_by_the_probabilities_that_ranking_gives(homes: bool) ->
 
 def test_a_request_in_a_scenario_is_about_its_items_alone() -> None:
     """Where items belong to scenarios all others have probability 0."""
-    requests, space, mixture, _ = story(homes=True)
+    requests, space, mixture, _ = story(in_scenarios=True)
     scores = rank(requests, mixture, space).scores
     for row in np.flatnonzero(requests.scenario >= 0).tolist():
-        outside = space.home != requests.scenario[row]
+        outside = space.item_scenario != requests.scenario[row]
         assert scores[row, outside].max() == 0
     assert (requests.scenario >= 0).any()
 
@@ -137,10 +137,10 @@ def test_without_the_network_counting_alone_foresees_new_items(use_new: bool) ->
     assert found.max() > 0 and np.allclose(found, again) is not use_new
 
 
-@pytest.mark.parametrize("homes", [True, False])
-def test_new_items_are_a_distribution_over_what_the_user_never_had(homes: bool) -> None:
+@pytest.mark.parametrize("in_scenarios", [True, False])
+def test_new_items_are_a_distribution_over_what_the_user_never_had(in_scenarios: bool) -> None:
     """The pool of an open request sums to its gate over the candidates that are not the user's own."""
-    requests, space, mixture, _ = story(homes)
+    requests, space, mixture, _ = story(in_scenarios)
     found = rank(requests, mixture, space, parts=True)
     open_ = requests.scenario < 0
     new = (found.scores - found.parts["again"])[open_]
@@ -164,17 +164,17 @@ def test_without_again_own_items_compete_like_all_others() -> None:
     np.testing.assert_allclose(np.exp(after.log_new[own]), expected, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("homes", [True, False])
-def test_what_follows_a_place_is_summed_over_the_items_that_compete(homes: bool) -> None:
-    """Among all items for open requests, among those at home for one that names a scenario; nothing follows no place."""
-    requests, space, _, _ = story(homes)
+@pytest.mark.parametrize("in_scenarios", [True, False])
+def test_what_follows_a_place_is_summed_over_the_items_that_compete(in_scenarios: bool) -> None:
+    """Among all items for open requests, among those of the scenario where one is named; nothing follows no place."""
+    requests, space, _, _ = story(in_scenarios)
     places, scenario = requests.places, requests.scenario
     assert (places < 0).any() and (scenario < 0).any() and (scenario >= 0).any()
     found = space.follow_mass(places, scenario)
     for column, transitions in enumerate(space.transitions):
         whole = transitions.toarray()
         for row, code in enumerate(scenario.tolist()):
-            inside = space.home == code if homes and code >= 0 else np.ones(20, np.bool_)
+            inside = space.item_scenario == code if in_scenarios and code >= 0 else np.ones(20, np.bool_)
             expected = np.where(places[row] >= 0, whole[places[row]] @ inside, 0)
             np.testing.assert_allclose(found[row, :, column], expected, rtol=1e-5, atol=1e-7)
     assert found[scenario >= 0].any() and found[scenario < 0].any()
@@ -192,8 +192,8 @@ def test_own_items_tell_how_often_people_come_back_to_them() -> None:
     scenario = np.zeros(12, np.int32)
     log = LogColumns(offsets, time, item, keys, scenario, ("a",), debut)
     counts = counts_of_log(log, np.arange(12), COUNTS)
-    homes = np.full(2, -1, np.int32)
-    space = ItemIndex(keys, np.zeros((2, 4), np.float32), np.arange(2), homes, ("a",), counts)
+    in_scenarios = np.full(2, -1, np.int32)
+    space = ItemIndex(keys, np.zeros((2, 4), np.float32), np.arange(2), in_scenarios, ("a",), counts)
     found = own_count_features(space, np.zeros(2, np.int64), np.arange(2), np.full((1, 3), -1))
     again, once = found[:, TRANSITIONS:]
     np.testing.assert_allclose(again[:2], once[:2], atol=1e-4)
@@ -268,10 +268,10 @@ def test_logs_of_sums_by_owner() -> None:
     np.testing.assert_allclose(found.numpy(), [np.log(1 + np.e), -np.inf, 1000.0], rtol=1e-6)
 
 
-@pytest.mark.parametrize("homes", [True, False])
-def test_shortlists_rank_as_all_items_do(homes: bool) -> None:
+@pytest.mark.parametrize("in_scenarios", [True, False])
+def test_shortlists_rank_as_all_items_do(in_scenarios: bool) -> None:
     """What a list of the best of each part gives a target is what all items give it; some of the requests alone too."""
-    requests, space, mixture, target = story(homes)
+    requests, space, mixture, target = story(in_scenarios)
     data = cases(requests, np.arange(len(target) + 1), target, space, mixture)
     compared, rng = 0, np.random.default_rng(0)
     for case in data:
@@ -297,10 +297,10 @@ def test_shortlists_rank_as_all_items_do(homes: bool) -> None:
     assert compared > 10
 
 
-@pytest.mark.parametrize("homes", [True, False])
-def test_one_power_moved_is_all_powers_anew(homes: bool) -> None:
+@pytest.mark.parametrize("in_scenarios", [True, False])
+def test_one_power_moved_is_all_powers_anew(in_scenarios: bool) -> None:
     """For each of the powers, up and down; padding stays out of the ranking."""
-    requests, space, mixture, target = story(homes)
+    requests, space, mixture, target = story(in_scenarios)
     rng = np.random.default_rng(0)
     for case in cases(requests, np.arange(len(target) + 1), target, space, mixture):
         powers = mixture.pool.powers[int(case.candidates.given)].detach()

@@ -11,12 +11,12 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from encoders.whitening import Whitening
-from streams.events.columns import NONE
 from streams.learning.fit import ItemContent
 from streams.learning.history import History
 from streams.learning.queries import Queries, seen_rows
 from streams.settings import Settings
 from transfer.arrays import F32, F64, I32, I64, Bool
+from transfer.codes import NONE
 from transfer.rows import offsets_of, sizes_of
 
 

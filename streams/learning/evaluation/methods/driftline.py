@@ -9,7 +9,6 @@ import numpy as np
 
 from encoders.item_encoder import ItemEncoder
 from streams.errors import EvaluationError
-from streams.events.columns import NONE
 from streams.learning.evaluation.methods.base import Setup
 from streams.learning.history import History
 from streams.learning.queries import Queries
@@ -22,6 +21,7 @@ from streams.workspace.scenario_names import name_lookup, names_for_training
 from transfer.analytic.again import again_scores, repeat_share
 from transfer.analytic.model import AnalyticTransfer
 from transfer.arrays import F32, I64
+from transfer.codes import NONE
 from transfer.learned.folder import counts_config_of, encoder_of, load_model, report_of
 from transfer.learned.item_index import ItemIndex
 from transfer.rows import owners

@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 from scipy.sparse import csr_array
 
-from streams.events.columns import NONE
 from streams.learning.history import History
 from transfer.arrays import I64
+from transfer.codes import NONE
 
 Unit = Literal["user", "basket"]
 """Whose items a row of the matrix holds."""

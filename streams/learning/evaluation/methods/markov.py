@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from streams.events.columns import NONE
 from streams.learning.evaluation.methods.base import Setup, last_baskets, profiles
 from streams.learning.evaluation.methods.interactions import row_shares
 from streams.learning.evaluation.methods.pair_counts import PairCounts
 from streams.learning.history import History
 from streams.learning.queries import Queries
 from transfer.arrays import F32, I64
+from transfer.codes import NONE
 from transfer.rows import offsets_of
 
 _PAIRS_AT_A_TIME = 4_000_000

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from streams.events.columns import NONE
 from streams.learning.evaluation.methods.base import Setup
 from streams.learning.history import History
 from streams.learning.queries import Queries
 from transfer.arrays import F32, I64
-from transfer.learned.item_index import OPEN
+from transfer.codes import NONE, OPEN
 
 WEEK = 7 * 86400.0
 

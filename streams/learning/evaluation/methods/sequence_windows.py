@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.events.columns import NONE
 from streams.learning.evaluation.methods.base import last_items
 from streams.learning.history import History
 from streams.learning.queries import Queries
 from transfer.arrays import I32, I64, Bool
+from transfer.codes import NONE
 from transfer.rows import offsets_of, segment_positions
 
 

@@ -17,11 +17,11 @@ SPLITS = {
 }
 
 
-@pytest.mark.parametrize("homes", [True, False])
+@pytest.mark.parametrize("in_scenarios", [True, False])
 @pytest.mark.parametrize("make", [open_queries, given_queries])
-def test_a_query_knows_exactly_what_is_strictly_earlier(make, homes):
+def test_a_query_knows_exactly_what_is_strictly_earlier(make, in_scenarios):
     """No event of the basket itself, or of any later time, is among what a query may see; every earlier one is."""
-    history = random_history(homes=homes)
+    history = random_history(in_scenarios=in_scenarios)
     queries = make(history, np.arange(len(history)))
     rows, offsets = seen_rows(history, queries)
     for query in range(len(queries)):
@@ -30,10 +30,10 @@ def test_a_query_knows_exactly_what_is_strictly_earlier(make, homes):
         assert rows[offsets[query] : offsets[query + 1]].tolist() == expected.tolist()
 
 
-@pytest.mark.parametrize("homes", [True, False])
-def test_each_item_of_a_basket_is_a_target_once(homes):
+@pytest.mark.parametrize("in_scenarios", [True, False])
+def test_each_item_of_a_basket_is_a_target_once(in_scenarios):
     """Open: one query a basket with its distinct items; given: one for each scenario in it. In order of time."""
-    history = random_history(homes=homes)
+    history = random_history(in_scenarios=in_scenarios)
     rows = np.arange(len(history))
     scenario = history.scenario
     for queries, named in (
@@ -61,7 +61,7 @@ def test_text_alone_is_no_target_but_is_seen():
 
 
 def test_an_item_outside_its_home_is_no_target_of_a_given_scenario():
-    """Where items belong to scenarios, only those at home in the scenario are candidates, and so targets."""
+    """Where items belong to scenarios, only those of the scenario are candidates, and so targets."""
     rows = [("a", f"i{n % 4}", float(n), f"s{n % 4 // 2}") for n in range(80)] + [("a", "i0", 90.0, "s1")]
     history = history_of(rows)
     last = np.array([len(history) - 1])
@@ -71,7 +71,7 @@ def test_an_item_outside_its_home_is_no_target_of_a_given_scenario():
 
 def test_first_rows_say_what_is_new_to_the_user():
     """A target is new where no strictly earlier event of the user has its item, also where a basket has it twice."""
-    history = random_history(homes=False)
+    history = random_history(in_scenarios=False)
     first = first_rows(history)
     queries = given_queries(history, np.arange(len(history)))
     new = new_targets(queries, first)

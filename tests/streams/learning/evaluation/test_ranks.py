@@ -42,12 +42,12 @@ def test_best_is_a_stable_sort_from_above(kind, size):
     assert ranks_of(row, places)[order].tolist() == (places + 1).tolist()
 
 
-@pytest.mark.parametrize("homes", [True, False])
+@pytest.mark.parametrize("in_scenarios", [True, False])
 @pytest.mark.parametrize("make", [open_queries, given_queries])
 @pytest.mark.parametrize("kind", KINDS)
-def test_ranks_are_those_of_sorting_the_candidates(kind, make, homes):
+def test_ranks_are_those_of_sorting_the_candidates(kind, make, in_scenarios):
     """Among the candidates, and among them without the user's earlier items; NaN is last; lists are the first ten."""
-    history = random_history(homes=homes)
+    history = random_history(in_scenarios=in_scenarios)
     queries = make(history, np.arange(len(history) // 2, len(history)))
     scores = scores_of(kind, (len(queries), len(history.items)), np.random.default_rng(1))
     first, candidates = first_rows(history), Candidates(history)
@@ -60,7 +60,7 @@ def test_ranks_are_those_of_sorting_the_candidates(kind, make, homes):
             item
             for item in range(len(history.items))
             if queries.scenario[query] < 0
-            or not homes
+            or not in_scenarios
             or history.item_scenario[item] == queries.scenario[query]
         ]
         order = sorted(allowed, key=lambda item: (-clean[query, item], item))

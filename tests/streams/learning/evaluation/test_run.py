@@ -118,7 +118,7 @@ def test_blocks_are_small_in_number_and_time():
 def test_popularity_is_counting():
     """All-time counts, or those of the last week before the block's first query; in a named scenario those in it. Debuts are
     counted once a user."""
-    history = random_history(events=1500, homes=False)
+    history = random_history(events=1500, in_scenarios=False)
     split = time_split(history)
     week = 7 * 86400.0
     for name, window in (("popularity", np.inf), ("popularity-7d", week), ("debuts-7d", week)):

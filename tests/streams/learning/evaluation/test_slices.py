@@ -13,7 +13,7 @@ from support.data.histories import history_of, random_history
 @pytest.mark.parametrize("make", [open_queries, given_queries])
 def test_facts_are_what_counting_says(make):
     """Every fact of every target equals the count over strictly earlier events, row by row."""
-    history = random_history(homes=False)
+    history = random_history(in_scenarios=False)
     queries = make(history, np.arange(len(history) // 2, len(history)))
     found = facts(history, queries)
     for target, (query, row) in enumerate(
