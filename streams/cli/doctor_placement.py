@@ -50,15 +50,15 @@ def tell_of_placement(topics: Mapping[str, tuple[Sequence[FetchedRecord], int]])
 
 def sampled(record: FetchedRecord) -> Sampled:
     """A record as far as its placement goes; any JSON object with a text as `user_id` will do."""
-    import orjson
+    import msgspec
 
     from streams.broker.key_placement import Sampled
 
     user_id = None
     if record.value and len(record.value) <= MOST_BYTES:
         try:
-            event = orjson.loads(record.value)
-        except ValueError:
+            event = msgspec.json.decode(record.value)
+        except (ValueError, RecursionError):
             event = None
         named = event.get("user_id") if isinstance(event, dict) else None
         user_id = named if isinstance(named, str) else None
