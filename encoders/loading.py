@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from encoders.config import EncoderConfig
-from encoders.errors import EncoderConfigError
+from encoders.errors import EncoderConfigError, MissingPackage
 from encoders.folder import model_settings
 
 if TYPE_CHECKING:
@@ -38,8 +38,12 @@ def load_text_model(folder: Path, config: EncoderConfig) -> LoadedModel:
 
     Raises:
         EncoderConfigError: model, device or length can't be used; says what to change.
+        MissingPackage: transformers or torch is not installed.
     """
-    from transformers import AutoModel, AutoTokenizer
+    try:
+        from transformers import AutoModel, AutoTokenizer
+    except ModuleNotFoundError as error:
+        raise MissingPackage(f"to encode text needs {error.name}: pip install 'driftline[run]'") from error
 
     device = _device(config.device)
     dtype = _dtype(config.precision, device)

@@ -40,6 +40,7 @@ def doctor(
         settings = load(config, {"broker": {"url": broker}, "topics": {"prefix": prefix}})
         checks = [
             Check("settings", True, "valid"),
+            *checked("packages", check_packages),
             *checked("broker", lambda: check_broker(settings)),
             *checked("store", lambda: check_store(store or settings.store.location, settings)),
             *checked("model", lambda: check_model(settings)),
@@ -62,15 +63,32 @@ def doctor(
 
 
 def checked(name: str, check: Callable[[], list[Check]]) -> list[Check]:
-    """The check's findings; an error of ours is a finding too."""
-    from encoders.errors import EncoderError
+    """The check's findings; an error of ours is a finding too. What is not installed need not be: reading needs none of it."""
+    from encoders.errors import EncoderError, MissingPackage
     from sinks.errors import StoreError
     from streams.errors import StreamsError
+    from streams.extras import extra_of
 
     try:
         return check()
+    except ModuleNotFoundError as error:
+        if (extra := extra_of(error.name)) is None:
+            raise
+        return [
+            Check(name, None, f"{error.name} is not installed", f"pip install 'driftline[{extra}]' brings it")
+        ]
+    except MissingPackage as error:
+        return [Check(name, None, "not installed", str(error))]
     except (StreamsError, StoreError, EncoderError) as error:
         return [Check(name, False, type(error).__name__, str(error))]
+
+
+def check_packages() -> list[Check]:
+    """The four packages are Driftline's own; another distribution can have overwritten them, or lie in front."""
+    from streams.cli.own_packages import HOME, PACKAGES, conflicts
+
+    found = [Check("packages", False, conflict.found, conflict.fix) for conflict in conflicts()]
+    return found or [Check("packages", True, f"{', '.join(PACKAGES)} in {HOME}")]
 
 
 def check_broker(settings: Settings) -> list[Check]:

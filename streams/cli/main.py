@@ -1,90 +1,30 @@
-"""driftline: the command line. Each command is one file and imports what it needs when it runs."""
+"""The program `driftline`: runs a command, and says what to install or remove where a package is missing or not ours."""
 
 from __future__ import annotations
 
-import typer
+import sys
 
-from streams.cli import (
-    acknowledge_loss,
-    broker,
-    dead_letters,
-    doctor,
-    evaluate,
-    explain,
-    export,
-    fit,
-    items,
-    manifest,
-    profile,
-    quickstart,
-    rebuild,
-    recommend,
-    redrive,
-    repair,
-    replay,
-    run,
-    simulate,
-    train,
-    tune,
-)
-
-TRY, FILL, LEARN, READ, TEND = (
-    "Try it",
-    "Fill a store: history from files, then the stream",
-    "Learn from a log",
-    "Read a store",
-    "Look after it",
-)
-
-app = typer.Typer(
-    name="driftline",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_show_locals=False,  # locals may hold secrets and user ids
-    help="""Keeps an interest vector for every user, across scenarios, and moves it while they act.
-
-Begin with **driftline quickstart**. Every command has its own --help with an example.
-
-Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong usage or settings.""",
-)
-
-app.command("quickstart", rich_help_panel=TRY)(quickstart.quickstart)
-app.command("simulate", rich_help_panel=TRY)(simulate.simulate)
-app.command("broker", rich_help_panel=TRY)(broker.broker)
-
-app.command("items", rich_help_panel=FILL)(items.items)
-app.command("replay", rich_help_panel=FILL)(replay.replay)
-app.command("run", rich_help_panel=FILL)(run.run)
-app.command("redrive", rich_help_panel=FILL)(redrive.redrive)
-app.command("manifest", rich_help_panel=FILL)(manifest.manifest)
-
-app.command("profile", rich_help_panel=LEARN)(profile.profile)
-app.command("fit", rich_help_panel=LEARN)(fit.fit)
-app.command("train", rich_help_panel=LEARN)(train.train)
-app.command("tune", rich_help_panel=LEARN)(tune.tune)
-app.command("evaluate", rich_help_panel=LEARN)(evaluate.evaluate)
-app.command("rebuild", rich_help_panel=LEARN)(rebuild.rebuild)
-app.command("refuse", hidden=True)(rebuild.refuse)
-
-app.command("recommend", rich_help_panel=READ)(recommend.recommend)
-app.command("explain", rich_help_panel=READ)(explain.explain)
-app.command("export", rich_help_panel=READ)(export.export)
-
-app.command("doctor", rich_help_panel=TEND)(doctor.doctor)
-app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=TEND)
-app.command("repair", rich_help_panel=TEND)(repair.repair)
-app.command("acknowledge-loss", rich_help_panel=TEND)(acknowledge_loss.acknowledge_loss)
-
-
-@app.callback(invoke_without_command=True)
-def _version(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
-    if version:
-        from importlib.metadata import version as installed
-
-        typer.echo(installed("driftline"))
-        raise typer.Exit
+from streams.cli.own_packages import conflicts
+from streams.extras import extra_of
 
 
 def main() -> None:
     """Entry point of the `driftline` program."""
-    app()
+    try:
+        # Here, since it fails where another distribution has overwritten a package of ours.
+        from streams.cli.commands import app
+
+        app()
+    except (ImportError, SyntaxError) as error:
+        explained = _explained(error)
+        if explained is None:
+            raise
+        sys.stderr.write(f"error: {explained}\n")
+        sys.exit(1)
+
+
+def _explained(error: ImportError | SyntaxError) -> str | None:
+    """What is behind an import that fails, and what to do; None: it speaks for itself."""
+    if isinstance(error, ModuleNotFoundError) and (extra := extra_of(error.name)):
+        return f"this needs {error.name}, which is not installed: pip install 'driftline[{extra}]'"
+    return "\n".join(f"{conflict.found}: {conflict.fix}" for conflict in conflicts()) or None

@@ -36,7 +36,6 @@ def quickstart(
     from rich.text import Text
 
     from streams.broker.embedded import EmbeddedBroker
-    from streams.demo.quickstart import Moment, follow
 
     with reported():
         location = store or str(Path(tempfile.mkdtemp(prefix="driftline-quickstart-")) / "store")
@@ -46,6 +45,9 @@ def quickstart(
         load(config, base)
         console.print("starting the embedded broker ...")
         with EmbeddedBroker() as broker:
+            # After the broker: it is the one that names the extra which has all of this.
+            from streams.demo.quickstart import Moment, follow
+
             settings = load(config, {**base, "broker": {"url": broker.url}})
             say(f"broker at {broker.url}; starting the daemon (the text model takes a moment) ...")
 

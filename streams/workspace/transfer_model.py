@@ -12,6 +12,7 @@ from encoders.vector_cache import ItemVectorCache
 from sinks.errors import StoreMismatch
 from sinks.protocols import Store
 from sinks.versions import Version
+from streams.errors import MissingExtra
 from streams.workspace.item_encoder import kept_fitted
 from transfer.analytic.model import AnalyticTransfer
 from transfer.arrays import F32, I64, U64
@@ -26,12 +27,16 @@ def load_transfer_model(interest: InterestConfig, config: TransferConfig) -> Tra
 
     Raises:
         ModelError: the folder holds none, or one for states of other settings.
+        MissingExtra: a trained model is named, and torch is not installed.
     """
     if config.model is None:
         return AnalyticTransfer(interest, config)
     # It brings torch, which the analytic model does without.
-    from transfer.learned import folder
-    from transfer.learned.int8 import in_8_bits
+    try:
+        from transfer.learned import folder
+        from transfer.learned.int8 import in_8_bits
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"a trained model needs {error.name}: pip install 'driftline[learned]'") from error
 
     model = folder.load_model(config.model.expanduser())
     if model.interest.fingerprint() != interest.fingerprint():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from streams.cli.main import app
+from streams.cli.commands import app
 
 PANELS = ("Try it", "Fill a store", "Learn from a log", "Read a store", "Look after it")
 COMPLETE = """

@@ -19,7 +19,7 @@ from encoders.item_encoder import ItemEncoder
 from encoders.unseen import unseen_vectors
 from sinks.errors import StoreMismatch
 from sinks.points import item_key
-from streams.cli.main import app
+from streams.cli.commands import app
 from streams.event_log.log import open_logs
 from streams.events.event import ItemRow
 from streams.files.catalogue_file import open_catalogue

