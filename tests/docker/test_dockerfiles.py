@@ -10,18 +10,17 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from streams.broker.embedded import free_port
 from streams.metrics import Metrics
 from streams.worker.http import HttpServer, http_app
 from support.checks.dashboard import DOCKER
 from support.checks.dockerfile import instructions, stages
+from support.checks.locks import closure, pins, read_lock
 
 ROOT = DOCKER.parent
 FILES = sorted(DOCKER.glob("Dockerfile.*"))
@@ -54,14 +53,15 @@ def test_nothing_is_added_from_elsewhere(file: Path):
         assert ":latest" not in instruction.rest
 
 
-def test_every_installed_package_is_constrained(file: Path):
-    """Each pip install of packages takes the constraint files, a wheel of ours, or an exact version."""
+def test_every_installed_package_is_known_by_its_hash(file: Path):
+    """Each pip install takes a file of hashes, or our own wheel; torch's CPU build alone, from its own index, a version."""
     for run in (one.rest for one in instructions(file) if one.word == "RUN"):
         for command in re.findall(r"pip install (.+?)(?= && |$)", run):
-            constrained = "-c constraints.txt" in command
-            assert constrained or re.search(r"==[\d.]+$|dist/\*\.whl", command), command
-            if "-r " in command:
-                assert "-c constraints.txt -c constraints.torch.txt" in command
+            hashed = re.fullmatch(r"(--no-deps )?--require-hashes -r requirements\.\w+\.txt", command)
+            torch = file.suffix == ".cpu" and command == (
+                '--no-deps --index-url "$TORCH_INDEX" -c constraints.txt torch'
+            )
+            assert hashed or torch or command == "--no-deps dist/*.whl", command
 
 
 def test_the_daemon_is_told_of_a_stop_itself(file: Path):
@@ -136,24 +136,24 @@ def test_what_is_copied_exists_and_reaches_the_builder(file: Path):
     assert {project["project"]["readme"], *project["project"]["license-files"]} <= set(copied)
 
 
-def test_everything_that_the_daemon_needs_is_pinned(file: Path):
-    """All that the project's requirements bring, and theirs, has an exact version in the constraint files."""
-    pinned = {
-        canonicalize_name(name)
-        for constraints in (ROOT / "constraints.txt", DOCKER / "constraints.torch.txt")
-        for name in re.findall(r"^([\w.-]+)==", constraints.read_text(encoding="utf-8"), re.MULTILINE)
-    }
-    open_, seen = ["driftline"], set()
-    while open_:
-        for line in requires(open_.pop()) or []:
-            requirement = Requirement(line)
-            name = canonicalize_name(requirement.name)
-            wanted = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-            if wanted and name not in seen:
-                seen.add(name)
-                open_.append(name)
-    assert "torch" in seen
-    assert seen <= pinned, seen - pinned
+def test_everything_that_the_daemon_needs_is_locked(file: Path):
+    """All that `driftline run` brings, and theirs, is in the image's lock with a hash, at the version in constraints.txt."""
+    locked = read_lock(DOCKER / f"requirements{file.suffix}.txt")
+    needed = {name for name in closure("run") if name != "torch"}
+    assert needed <= set(locked), needed - set(locked)
+    assert ("torch" in locked) == (file.suffix == ".cuda"), "the CPU build comes from its own index"
+    pinned = pins("constraints.txt") | pins("docker/constraints.torch.txt")
+    assert {name: entry.version for name, entry in locked.items()}.items() <= pinned.items()
+    assert all(entry.hashes for entry in locked.values())
+
+
+def test_wheel_is_built_by_what_the_project_names(file: Path):
+    """The build's lock has the build backend that pyproject.toml names, and no constraint contradicts it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (backend,) = map(Requirement, project["build-system"]["requires"])
+    locked = read_lock(DOCKER / "requirements.build.txt")
+    assert str(backend.specifier) == f"=={locked[backend.name].version}"
+    assert {name: entry.version for name, entry in locked.items()}.items() <= pins("constraints.txt").items()
 
 
 def test_the_pins_of_torch_are_those_of_the_pinned_torch(file: Path):
@@ -162,7 +162,7 @@ def test_the_pins_of_torch_are_those_of_the_pinned_torch(file: Path):
     (torch,) = re.findall(r"^torch==(\S+)$", general, re.MULTILINE)
     assert "+" not in torch, "a local version such as +cpu would rule the CUDA build out"
     brought = (DOCKER / "constraints.torch.txt").read_text(encoding="utf-8")
-    assert f"torch {torch} " in brought.splitlines()[0], "torch moved: resolve anew what it brings"
+    assert f"torch {torch} " in brought.splitlines()[0], "torch moved: see what it brings now"
     names = [re.findall(r"^([\w.-]+)==", text, re.MULTILINE) for text in (general, brought)]
     assert not set(names[0]) & set(names[1]), "pinned twice"
 
