@@ -12,6 +12,7 @@ that time, fetching threads included. Ratios are medians of those within a round
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import platform
@@ -27,8 +28,9 @@ from typing import Any
 
 from benchmarks.servers.broker import running_broker
 from streams.broker.config import BrokerConfig
+from streams.broker.publisher import Publisher
 from streams.broker.topics import ensure_topics
-from streams.demo.simulate import send_all, simulated_events, simulated_users
+from streams.demo.simulate import publish_events, simulated_events, simulated_users
 from streams.events.event import ItemRow
 
 HERE = Path(__file__).parent
@@ -57,7 +59,12 @@ def fill(broker: BrokerConfig, topic: str, count: int) -> None:
         rng, people, catalogue, start=time.time() - 86400, rate=count / 80_000, count=count
     )
     ensure_topics(broker, {topic: PARTITIONS})
-    send_all(broker, dict.fromkeys(("browse", "click", "purchase"), topic), events)
+
+    async def send() -> None:
+        async with Publisher(broker) as publisher:
+            await publish_events(publisher, dict.fromkeys(("browse", "click", "purchase"), topic), events)
+
+    asyncio.run(send())
 
 
 def run_program(python: str, name: str, broker: BrokerConfig, topic: str, events: int) -> dict[str, float]:

@@ -36,9 +36,6 @@ class ItemVectorCache:
         self._stamps = np.zeros(rows, dtype=np.int64)
         self._recheck_at = np.zeros(rows, dtype=np.float64)
         self._free_rows(range(rows))
-        self.hits = 0
-        self.misses = 0
-        self.evictions = 0
 
     def __len__(self) -> int:
         return len(self._row_of)
@@ -70,8 +67,6 @@ class ItemVectorCache:
             self._stamps[found] = self._tick
             vectors = np.zeros((len(wanted), self.dim), dtype=np.float32)
             vectors[known] = self._vectors[found]
-            self.hits += len(found)
-            self.misses += len(wanted) - len(found)
         return vectors, known
 
     def put(
@@ -137,7 +132,6 @@ class ItemVectorCache:
         for key in self._keys[oldest].tolist():
             del self._row_of[key]
         self._free_rows(oldest.tolist())
-        self.evictions += len(oldest)
 
     def _grow(self) -> None:
         before = len(self._stamps)

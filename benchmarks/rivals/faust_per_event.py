@@ -17,12 +17,13 @@ from typing import Any
 import faust
 import msgspec
 import numpy as np
+import xxhash
 
 from benchmarks.workloads.warm import warm_items
 from sinks.points import item_key
 from sinks.writer import NEW
 from streams.cli.logging_setup import set_up_logs
-from streams.events.event import Event, event_keys
+from streams.events.event import Event
 from streams.ingest.intake import Intake, open_intake
 from streams.ingest.pipeline import Advance, user_points
 from streams.settings import Settings
@@ -65,17 +66,7 @@ class PlainWorker:
         terms = EventTerms(
             user=codes,
             time=np.array([event.timestamp]),
-            key=event_keys(
-                event_ids=[event.event_id],
-                item=codes,
-                items=[event.item_id or ""],
-                text=codes - 1,
-                texts=[],
-                scenario=codes,
-                scenarios=[event.scenario],
-                time=np.array([event.timestamp]),
-                action=np.array([action], np.uint8),
-            ),
+            key=np.array([xxhash.xxh3_64_intdigest(event.event_id or "")], np.uint64),
             action=np.array([action], np.uint8),
             item=np.array([key], np.uint64),
             scenario=codes,

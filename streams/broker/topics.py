@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import socket
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -33,44 +31,6 @@ def cluster_id(broker: BrokerConfig, contact_s: float = CONTACT_S) -> str:
     if not found:
         raise BrokerError(f"the broker at {broker.url} tells no cluster id; watermarks need one")
     return str(found)
-
-
-def wait_for_broker(
-    broker: BrokerConfig,
-    deadline_s: float | None,
-    on_wait: Callable[[float, str], None] | None = None,
-    *,
-    sleep: Callable[[float], object] = time.sleep,
-    rng: random.Random | None = None,
-) -> str:
-    """Wait until the broker answers, with backoff from 0.2 to 5 s and jitter; return the cluster id.
-
-    Args:
-        deadline_s: give up after so long; None waits for ever.
-        on_wait: called before each pause with its length in seconds and what went wrong.
-        sleep: how to pause; `threading.Event.wait` makes the wait interruptible (a true result ends it).
-        rng: of the jitter.
-
-    Raises:
-        BrokerUnavailable: not within the deadline, or the pause was interrupted.
-        BrokerError: the broker is there and refuses; waiting would not help.
-    """
-    rng = rng or random.Random()
-    end = None if deadline_s is None else time.monotonic() + deadline_s
-    backoff_s = 0.2
-    while True:
-        left_s = CONTACT_S if end is None else max(0.1, min(CONTACT_S, end - time.monotonic()))
-        try:
-            return cluster_id(broker, left_s)
-        except BrokerUnavailable as error:
-            pause_s = backoff_s * rng.uniform(0.5, 1.0)
-            if end is not None and time.monotonic() + pause_s >= end:
-                raise BrokerUnavailable(f"{error}; gave up after {deadline_s:g} s") from None
-            if on_wait is not None:
-                on_wait(pause_s, str(error))
-            if sleep(pause_s):
-                raise
-            backoff_s = min(5.0, 2 * backoff_s)
 
 
 def describe_topics(broker: BrokerConfig, names: Sequence[str]) -> dict[str, int | None]:

@@ -31,6 +31,7 @@ def simulate(
     Example: driftline simulate --broker 127.0.0.1:9092 --rate 200 --seconds 30 --seed 7
     """
     from streams.broker.topics import ensure_topics
+    from streams.demo.simulate import SimulationPlan
     from streams.demo.simulate import simulate as run_simulation
 
     with reported():
@@ -47,11 +48,7 @@ def simulate(
                 settings.broker,
                 topics.by_action(),
                 topics.name("items"),
-                rate=rate,
-                seconds=seconds,
-                seed=seed,
-                start=time.time(),
-                users=users,
+                SimulationPlan(rate, seconds, seed, time.time(), users),
                 stop=stop.is_set,
                 progress=from_totals(advance),
             )

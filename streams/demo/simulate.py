@@ -47,6 +47,19 @@ class Simulated:
 
 
 @dataclass(frozen=True, slots=True)
+class SimulationPlan:
+    """What is simulated: the same plan sends the same events."""
+
+    rate: float
+    """events a second"""
+    seconds: float
+    seed: int
+    start: float
+    """unix time of the first event"""
+    users: int = 50
+
+
+@dataclass(frozen=True, slots=True)
 class Simulation:
     """What `simulate` did: acknowledged events by topic, and the time that it took."""
 
@@ -128,68 +141,65 @@ def simulate(
     broker: BrokerConfig,
     topics: Mapping[str, str],
     items_topic: str,
+    plan: SimulationPlan,
     *,
-    rate: float,
-    seconds: float,
-    seed: int,
-    start: float,
-    users: int = 50,
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] | None = None,
 ) -> Simulation:
-    """The catalogue into `items_topic`, then events at `rate` a second for so many seconds, acknowledged.
+    """The catalogue into `items_topic`, then events at the plan's rate for so many seconds, acknowledged.
 
-    What is sent depends on `seed`, `start`, `rate`, `seconds` and `users` alone; only its pace follows the
-    clock. A broker that can't keep up gets the events later, not fewer of them.
+    What is sent depends on the plan alone; only its pace follows the clock. A broker that can't keep up gets the events
+    later, not fewer of them.
 
     Args:
         topics: action -> name of an existing topic.
-        start: unix time of the first event.
         stop: asked at each tick; True ends the simulation early.
         progress: called with the number of events sent so far.
 
     Raises:
         BrokerUnavailable, BrokerError: events were not delivered.
     """
-    catalogue = simulated_catalogue()
-    rng = random.Random(seed)
-    people = simulated_users(rng, users, catalogue)
-    count = round(rate * seconds)
-    events = simulated_events(rng, people, catalogue, start=start, rate=rate, count=count)
-    return asyncio.run(_simulate(broker, topics, items_topic, catalogue, events, rate, count, stop, progress))
+
+    async def send() -> Simulation:
+        catalogue = simulated_catalogue()
+        async with Publisher(broker) as publisher:
+            await publisher.publish(items_topic, map(item_record, catalogue))
+            await publisher.flush()
+            began = time.monotonic()
+            sent = await _send_events(publisher, topics, plan, catalogue, stop, progress)
+        return Simulation(sent, len(catalogue), time.monotonic() - began)
+
+    return asyncio.run(send())
 
 
-async def _simulate(
-    broker: BrokerConfig,
+async def _send_events(
+    publisher: Publisher,
     topics: Mapping[str, str],
-    items_topic: str,
+    plan: SimulationPlan,
     catalogue: Sequence[ItemRow],
-    events: Iterator[Simulated],
-    rate: float,
-    count: int,
     stop: Callable[[], bool],
     progress: Callable[[int], None] | None,
-) -> Simulation:
-    sent = dict.fromkeys(topics.values(), 0)
-    done = 0
-    async with Publisher(broker) as publisher:
-        await publisher.publish(items_topic, map(item_record, catalogue))
+) -> dict[str, int]:
+    """Events by topic, each sent when it is due."""
+    rng = random.Random(plan.seed)
+    people = simulated_users(rng, plan.users, catalogue)
+    rate, count = plan.rate, round(plan.rate * plan.seconds)
+    events = simulated_events(rng, people, catalogue, start=plan.start, rate=rate, count=count)
+    sent, done, began = dict.fromkeys(topics.values(), 0), 0, time.monotonic()
+    while done < count and not stop():
+        due = min(count, int((time.monotonic() - began) * rate) + 1)
+        batch = [next(events) for _ in range(due - done)]
+        await publish_events(publisher, topics, batch)
         await publisher.flush()
-        began = time.monotonic()
-        while done < count and not stop():
-            due = min(count, int((time.monotonic() - began) * rate) + 1)
-            batch = [next(events) for _ in range(due - done)]
-            await publish_events(publisher, topics, batch)
-            await publisher.flush()
-            for simulated in batch:
-                sent[topics[simulated.action]] += 1
-            done = due
-            if progress is not None and batch:
-                progress(done)
-            if done < count:
-                # Until the next event is due, or the next tick for many of them.
-                await asyncio.sleep(max(TICK_S, min(1.0, began + done / rate - time.monotonic())))
-    return Simulation(sent, len(catalogue), time.monotonic() - began)
+        for simulated in batch:
+            sent[topics[simulated.action]] += 1
+        done = due
+        if progress is not None and batch:
+            progress(done)
+        if done < count:
+            # Until the next event is due, or the next tick for many of them.
+            await asyncio.sleep(max(TICK_S, min(1.0, began + done / rate - time.monotonic())))
+    return sent
 
 
 async def publish_events(
@@ -201,30 +211,6 @@ async def publish_events(
         by_topic.setdefault(topics[simulated.action], []).append(simulated.event)
     for topic, group in by_topic.items():
         await publisher.publish(topic, map(event_record, group))
-
-
-def send_all(
-    broker: BrokerConfig,
-    topics: Mapping[str, str],
-    events: Iterable[Simulated],
-    items_topic: str | None = None,
-    items: Sequence[ItemRow] = (),
-) -> int:
-    """Items, then events, into existing topics as fast as the broker takes them; the number of events.
-
-    Raises:
-        BrokerUnavailable, BrokerError: something was not delivered.
-    """
-
-    async def send() -> int:
-        batch = list(events)
-        async with Publisher(broker) as publisher:
-            if items_topic is not None:
-                await publisher.publish(items_topic, map(item_record, items))
-            await publish_events(publisher, topics, batch)
-        return len(batch)
-
-    return asyncio.run(send())
 
 
 def _theme(row: ItemRow) -> str:

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 import xxhash
 
-from streams.events.event import mixed_bits
+from streams.events.keys import mixed_bits
 from transfer.arrays import F64, I32, U64
 
 SKETCH: Final = 64

@@ -26,7 +26,7 @@ class EventColumns:
         text: (B,) int32 row of `texts`, -1 where the event has no text.
         time: (B,) float64 event time, unix seconds, finite.
         action: (B,) uint8 code of `transfer.config.ACTIONS`.
-        key: (B,) uint64 identity of the event for duplicates (`streams.events.event.event_keys`).
+        key: (B,) uint64 identity of the event for duplicates (`streams.events.keys.event_keys`).
         source: (B,) int32 row of `sources`: the watermark's name, "cluster/topic/partition" or a log's.
         offset: (B,) int64 position in the source: Kafka offset or row number of the log.
     """

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 import msgspec
-import numpy as np
-import xxhash
-
-from transfer.arrays import F64, I32, U8, U64
 
 MAX_USER_ID_BYTES: Final = 256
 MAX_ITEM_ID_BYTES: Final = 512
@@ -45,7 +40,6 @@ Reason = Literal[
     "unreadable_record",
 ]
 """Why a record was rejected: a stable, bounded set, used as a metric label."""
-REASONS: Final[tuple[str, ...]] = get_args(Reason)
 
 
 class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -157,84 +151,3 @@ def _reject_content(item_id: str | None, text: str | None) -> tuple[Reason, str]
     if item_id or not is_blank(text):
         return None
     return "no_item_and_no_text", "an event needs an item_id or a text"
-
-
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
-_STEP = np.uint64(0x9E3779B97F4A7C15)
-
-
-def event_keys(
-    *,
-    event_ids: Sequence[str | None] | None,
-    item: I32,
-    items: Sequence[str],
-    text: I32,
-    texts: Sequence[str],
-    scenario: I32,
-    scenarios: Sequence[str],
-    time: F64,
-    action: U8,
-) -> U64:
-    """Identity of each event for duplicates: (B,) uint64, never 0.
-
-    With an event id: XXH3-64 of it. Without one: the XXH3-64 of item, text and scenario, the bits of the
-    time and the action, each folded in by the finaliser of SplitMix64 (Steele, Lea and Flood 2014), so that
-    strings are hashed once per distinct value. The user is no part of it: keys are compared within a user.
-    `event_ids` is None where no event has one; "" counts as none. Code columns and tables as in
-    EventColumns; texts already truncated.
-    """
-    if event_ids is not None and all(event_ids):
-        keys = _hashes(event_ids)[:-1]  # type: ignore[arg-type]  # no None among them
-        keys[keys == 0] = 1
-        return keys
-    keys = np.zeros(len(time), np.uint64)
-    keys = mixed_bits(keys ^ _hashes(items)[item])
-    keys = mixed_bits(keys ^ _hashes(texts)[text])
-    keys = mixed_bits(keys ^ _hashes(scenarios)[scenario])
-    keys = mixed_bits(keys ^ (time + 0.0).view(np.uint64))  # + 0.0: minus zero is the same moment as zero
-    keys = mixed_bits(keys ^ action.astype(np.uint64))
-    if event_ids is not None:
-        known = [row for row, event_id in enumerate(event_ids) if event_id]
-        keys[known] = _hashes([event_id for event_id in event_ids if event_id])[:-1]
-    keys[keys == 0] = 1
-    return keys
-
-
-def event_key(event: Event, action: int) -> int:
-    """`event_keys` of one event.
-
-    >>> click = Event("u", 1.0, "books", "b1", event_id="e1")
-    >>> event_key(click, 1) == xxhash.xxh3_64_intdigest(b"e1")
-    True
-    """
-    text = None if is_blank(event.text) else event.text
-    items, texts = [event.item_id or ""], [(text or "")[:MAX_TEXT_CHARS]]
-    keys = event_keys(
-        event_ids=[event.event_id],
-        item=np.array([0 if event.item_id else -1], np.int32),
-        items=items,
-        text=np.array([0 if text else -1], np.int32),
-        texts=texts,
-        scenario=np.zeros(1, np.int32),
-        scenarios=[event.scenario],
-        time=np.array([event.timestamp], np.float64),
-        action=np.array([action], np.uint8),
-    )
-    return int(keys[0])
-
-
-def _hashes(table: Sequence[str]) -> U64:
-    """(T + 1,) XXH3-64 of each string; the last row is what the code -1 finds."""
-    # Joined digests, not their integers: no Python integer is made of each. A digest is big-endian.
-    digests = b"".join(map(xxhash.xxh3_64_digest, map(str.encode, table))) + bytes(8)
-    return np.frombuffer(digests, ">u8").astype(np.uint64)
-
-
-def mixed_bits(state: U64) -> U64:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014): every bit of each number depends on all of its bits."""
-    state = state + _STEP
-    state = (state ^ (state >> np.uint64(30))) * _MIX_1
-    state = (state ^ (state >> np.uint64(27))) * _MIX_2
-    mixed: U64 = state ^ (state >> np.uint64(31))
-    return mixed

@@ -18,11 +18,11 @@ from streams.events.event import (
     Event,
     Reason,
     Reject,
-    event_keys,
     fits,
     is_blank,
     reject_reason,
 )
+from streams.events.keys import event_keys
 from transfer.arrays import F64, I32, I64, U8, Bool
 from transfer.codes import NONE
 from transfer.config import ACTIONS
@@ -96,18 +96,7 @@ def assemble(
         if event_ids is not None:
             event_ids = [event_ids[row] for row in np.flatnonzero(keep).tolist()]
     columns = _with_normal_texts(columns)
-    key = event_keys(
-        event_ids=event_ids,
-        item=columns.item,
-        items=columns.items,
-        text=columns.text,
-        texts=columns.texts,
-        scenario=columns.scenario,
-        scenarios=columns.scenarios,
-        time=columns.time,
-        action=columns.action,
-    )
-    return replace(columns, key=key), rejects
+    return replace(columns, key=event_keys(columns, event_ids)), rejects
 
 
 def _suspicious(raw: RawEvents, now: F64, max_future_s: float) -> Bool:

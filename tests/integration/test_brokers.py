@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from streams.broker.config import BrokerConfig
-from streams.broker.embedded import HOST, EmbeddedBroker, free_port
-from streams.broker.topics import cluster_id, describe_topics, ensure_topics, wait_for_broker
+from streams.broker.embedded import HOST, EmbeddedBroker
+from streams.broker.topics import cluster_id, describe_topics, ensure_topics
 from streams.errors import BrokerError, BrokerUnavailable, MissingExtra
 from support.servers.topic_reader import read_topic
 
 pytestmark = pytest.mark.broker
-
-
-def nobody() -> BrokerConfig:
-    return BrokerConfig(url=f"{HOST}:{free_port()}")
 
 
 def is_alive(pid: int) -> bool:
@@ -163,50 +157,6 @@ def test_the_embedded_broker_dies_with_its_process(tmp_path):
     while is_alive(pid):
         assert time.monotonic() < end, "the broker outlived its parent"
         time.sleep(0.02)
-
-
-def test_a_broker_that_comes_later_is_waited_for(tmp_path):
-    """An unreachable broker is waited for with growing pauses, each of them told."""
-    port = free_port()
-    broker = EmbeddedBroker(port, log=tmp_path / "log")
-    waits: list[tuple[float, str]] = []
-    starter = threading.Event()
-
-    def on_wait(pause_s: float, why: str) -> None:
-        waits.append((pause_s, why))
-        if len(waits) == 2:
-            starter.set()
-
-    found: list[str] = []
-    waiter = threading.Thread(
-        target=lambda: found.append(wait_for_broker(broker.config, 30.0, on_wait, rng=random.Random(1)))
-    )
-    waiter.start()
-    assert starter.wait(20)
-    with broker:
-        waiter.join(20)
-        assert found == [broker.cluster_id]
-    assert all(0 < pause_s <= 5 for pause_s, _ in waits)
-    assert all(broker.url in why for _, why in waits)
-
-
-def test_waiting_for_a_broker_ends_at_the_deadline():
-    """Nobody there is an error within the time that was given, naming the address."""
-    began = time.monotonic()
-    config = nobody()
-    with pytest.raises(BrokerUnavailable, match=config.url):
-        wait_for_broker(config, 1.0)
-    assert time.monotonic() - began < 3
-
-
-def test_waiting_for_a_broker_can_be_interrupted():
-    """A stop signal ends the wait at once."""
-    stop = threading.Event()
-    stop.set()
-    began = time.monotonic()
-    with pytest.raises(BrokerUnavailable):
-        wait_for_broker(nobody(), None, sleep=stop.wait)
-    assert time.monotonic() - began < 5
 
 
 def test_a_port_that_speaks_something_else_is_told_apart_from_silence():

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from streams.broker.topics import ensure_topics
-from streams.demo.simulate import simulate
+from streams.demo.simulate import SimulationPlan, simulate
 from streams.demo.simulated_catalogue import simulated_catalogue
 from streams.errors import BrokerError
 from streams.events.decode import decode_events, decode_items
@@ -26,7 +26,7 @@ def names(prefix: str) -> dict[str, str]:
 def run(broker, prefix, **options):
     topics = names(prefix)
     ensure_topics(broker, {**dict.fromkeys(topics.values(), 4), prefix + "items": 4})
-    done = simulate(broker, topics, prefix + "items", start=START, **options)
+    done = simulate(broker, topics, prefix + "items", SimulationPlan(start=START, **options))
     events = []
     for action, topic in topics.items():
         records = read_topic(broker, topic, done.sent[topic])
@@ -68,10 +68,7 @@ def test_a_simulation_keeps_its_rate(embedded_broker, topic_prefix):
         embedded_broker.config,
         topics,
         topic_prefix + "items",
-        rate=200.0,
-        seconds=1.0,
-        seed=1,
-        start=START,
+        SimulationPlan(rate=200.0, seconds=1.0, seed=1, start=START),
         progress=lambda count: seen.append((time.monotonic() - began, count)),
     )
     assert sum(done.sent.values()) == 200
@@ -90,10 +87,7 @@ def test_a_simulation_can_be_stopped(embedded_broker, topic_prefix):
         embedded_broker.config,
         topics,
         topic_prefix + "items",
-        rate=100.0,
-        seconds=1000.0,
-        seed=1,
-        start=START,
+        SimulationPlan(rate=100.0, seconds=1000.0, seed=1, start=START),
         stop=lambda: len(sent) >= 3,
         progress=sent.append,
     )
@@ -108,8 +102,5 @@ def test_a_simulation_needs_its_topics(embedded_broker, topic_prefix):
             embedded_broker.config,
             names(topic_prefix),
             topic_prefix + "items",
-            rate=1,
-            seconds=1,
-            seed=1,
-            start=START,
+            SimulationPlan(rate=1, seconds=1, seed=1, start=START),
         )

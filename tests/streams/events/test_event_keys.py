@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from streams.events.event import MAX_TEXT_CHARS, Event, event_key
+from streams.events.event import MAX_TEXT_CHARS, Event
+from support.data.event_columns import event_key
 
 CLICK = Event("u1", 1_700_000_000.25, "books", item_id="b1")
 
@@ -54,8 +55,10 @@ def test_texts_that_are_cut_alike_are_alike():
 def test_key_is_the_same_in_every_process():
     """Keys outlive the process that made them."""
     program = (
-        "from streams.events.event import Event, event_key;"
-        "print(event_key(Event('u1', 1700000000.25, 'books', item_id='b1'), 1))"
+        "from streams.events.decode import decode_events;"
+        """record = b'{"user_id":"u1","timestamp":1700000000.25,"scenario":"books","item_id":"b1"}';"""
+        "found = decode_events([record], offsets=[0], action=1, source='test', now=1700000000.0);"
+        "print(found.columns.key[0])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],

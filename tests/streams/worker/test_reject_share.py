@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import get_args
 
 import pytest
 
 from streams.errors import DaemonError
-from streams.events.event import REASONS, Reason, Reject
+from streams.events.event import Reason, Reject
 from streams.events.reject_summary import ALLOWED, RejectSummary
 from streams.worker.reject_share import RejectShare
 
@@ -68,4 +69,8 @@ def test_kinds_are_told_apart_by_words_not_by_numbers() -> None:
 
 def test_every_reason_of_a_row_says_what_is_allowed() -> None:
     """But for those that are no fault of the row."""
-    assert set(REASONS) - set(ALLOWED) == {"processing_failed", "unreadable_record", "user_quarantined"}
+    assert set(get_args(Reason)) - set(ALLOWED) == {
+        "processing_failed",
+        "unreadable_record",
+        "user_quarantined",
+    }

@@ -6,8 +6,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from streams.events.columns import EventColumns
 from streams.events.decode import decode_events
+from streams.events.event import Event
 from transfer.config import ACTIONS
 
 NOW = 1_700_000_000.0
@@ -42,3 +45,11 @@ def columns_of(
     )
     assert not decoded.rejects
     return decoded.columns
+
+
+def event_key(event: Event, action: int) -> int:
+    """The key of one event, through the real decoder."""
+    decoded = decode_events(
+        [msgspec.json.encode(event)], offsets=[0], action=action, source="test/events/0", now=NOW
+    )
+    return int(decoded.columns.key[0])
