@@ -43,7 +43,8 @@ def recommend(
     Examples: driftline recommend alice --store ./store --k 5
               driftline recommend alice --store ./store --mode new --scenario garden
     """
-    from streams.serving.recommend import MODES, Mode, has_items, served_of
+    from streams.serving.ranker import ranker_of
+    from streams.serving.recommend import MODES, Mode
     from streams.serving.recommend import recommend as recommend_items
     from streams.workspace.workspace import open_for_reading
 
@@ -54,9 +55,9 @@ def recommend(
             fail("--mode again recommends only what was seen; leave --exclude-seen out", code=2)
         settings = load(config)
         with open_for_reading(store_location(store, settings), settings) as workspace:
-            served = served_of(workspace)
-            found = recommend_items(workspace, user, k, scenario, cast(Mode, mode), exclude_seen, served)
-            if scenario is not None and not has_items(workspace, scenario, served):
+            ranker = ranker_of(workspace)
+            found = recommend_items(workspace, user, k, scenario, cast(Mode, mode), exclude_seen, ranker)
+            if scenario is not None and not ranker.has_items(scenario):
                 console.print(f"no item belongs to {scenario!r}: all items compete", soft_wrap=True)
         if json_:
             print_json({"user_id": user, "items": [item.as_dict() for item in found]})

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sinks.points import ItemRecord
+from streams.serving.ranker import Reason
 from transfer.arrays import F32, F64
 from transfer.config import ACTIONS, InterestConfig
 from transfer.state.states import InterestStates
@@ -50,6 +51,18 @@ class Reasons:
         rows = np.array(self._rows, np.int64)
         age = states.t_ref[0] - states.ring_time[rows] if len(rows) else np.zeros(0)
         self._mass: F64 = interest.action_weights[states.ring_action[rows]] * 0.5 ** (age / half_life)
+
+    def of(self, reason: Reason, item: ItemRecord) -> Because | None:
+        """What stands behind a ranker's reason for an item that has its vector."""
+        match reason.source:
+            case "again":
+                return self.of_own(item.key)
+            case "next" if reason.lead:
+                return self.of_leading(reason.lead)
+            case "new":
+                event = None if item.vector is None else self.of_vector(item.vector, reason.lender or None)
+                return event or (Because(reason.lender) if reason.lender else None)
+        return Because(reason.scenario or item.scenario)
 
     def of_own(self, key: int) -> Because | None:
         """The latest event on this very item; from the own items where the ring no longer holds it."""

@@ -62,7 +62,7 @@ def explain(workspace: Workspace, user_id: str, recent: int = 20) -> Explanation
     Raises:
         UserNotFound: the store has no such user.
     """
-    states, _ = read_state(workspace, user_id)
+    states = read_state(workspace, user_id)
     fusion = workspace.model(states)
     features = scenario_features(states, workspace.interest, workspace.settings.transfer)
     names = states.slot_names(0)

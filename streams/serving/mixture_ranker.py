@@ -1,120 +1,144 @@
-"""What to show a user by a trained model's mixture: probabilities over all items, and for each its strongest component.
+"""The trained model's ranking: probabilities over all items by its mixture, and for each item the strongest component.
 
 The mixture is that of `transfer.learned.mixture`. An item's source is the component that gives most of its probability; what
 *new* gives counts for the part of it that sets the item apart most from others that are likely: *new* the transferred
-interest, *next* what follows the latest items, *popular* what everybody takes; *again* are the user's own items. This is the
-very ranking that `driftline evaluate` measures.
+interest, *next* what follows the latest items, *popular* what everybody takes; *again* are the user's own items.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-import torch
 
-from streams.serving.because import Because, Reasons
-from streams.serving.served_items import Served
-from transfer.arrays import F32, I64
+from streams.serving.ranker import Reason
+from transfer.arrays import F32, I64, U64
 from transfer.codes import NONE, OPEN
 from transfer.learned.item_index import ItemIndex, picked
 from transfer.learned.mixture import Mixture
-from transfer.learned.model import LearnedModel
-from transfer.learned.ranking import rank
-from transfer.learned.requests import Requests, requests_of
-from transfer.state.states import InterestStates
+from transfer.learned.model import LearnedModel, UserQueries
+from transfer.learned.ranking import Ranking, rank
+from transfer.learned.requests import Requests, names_asked, requests_of
+from transfer.state.states import InterestStates, take_users
 
 
-@dataclass(frozen=True, slots=True)
-class MixedItem:
-    """An item of the answer. scenario: the one it belongs to; score: its probability; parts: how much of it each component
-    gives."""
+class MixtureItems(Protocol):
+    """The items that compete, and what is counted of them as of now: those of a store, or an index as it is."""
 
-    code: int
-    scenario: str
-    score: float
-    source: str
-    parts: dict[str, float]
-    because: Because | None
+    def asked(self, scenarios: Sequence[str | None]) -> list[tuple[ItemIndex, int]]:
+        """For each request the index to rank by and the code in it of the scenario that the request names, as `ItemIndex.asked`
+        says; all indices have the same items in the same order."""
+        ...
 
 
-def recommend_mixed(
-    states: InterestStates,
-    model: LearnedModel,
-    mixture: Mixture,
-    served: Served,
-    reasons: Reasons,
-    k: int,
-    scenario: str | None,
-    allowed: I64,
-) -> list[MixedItem]:
-    """The best `k` of the codes `allowed` for the user of `states` (one row), best first; ties by code."""
-    space, code = served.asked(scenario)
-    requests = requests_of(states, np.array([code], np.int32), model, space, mixture.config.places)
-    ranking = rank(requests, mixture, space, parts=True)
-    scores = ranking.scores[0][allowed]
-    order = np.lexsort((allowed, -scores))
-    chosen: list[int] = []
-    looks: set[tuple[str, str, float]] = set()
-    for at in order.tolist():
-        item = served.items[int(allowed[at])]
-        # Items of one content have one vector: in a list of ten they would be one choice ten times.
-        look = (item.title or item.item_id, served.scenario_of(int(allowed[at]), space), float(scores[at]))
-        if scores[at] <= 0 or len(chosen) == k:
-            break
-        if look not in looks:
-            looks.add(look)
-            chosen.append(int(allowed[at]))
-    codes = np.array(chosen, np.int64)
-    leads = _leads(requests, mixture, space, codes)
-    lenders = _lenders(states, model, space, codes)
-    found = []
-    for row, at in enumerate(chosen):
-        parts = {name: float(part[0, at]) for name, part in ranking.parts.items()}
-        source = max(parts, key=parts.__getitem__)
-        lender = scenario if code != OPEN and scenario is not None else lenders[row]
-        own = served.scenario_of(at, space)
-        because = _because(source, at, served, reasons, int(leads[row]), lender, own)
-        found.append(MixedItem(at, own, float(ranking.scores[0, at]), source, parts, because))
-    return found
+@dataclass(frozen=True, slots=True, eq=False)
+class RankedRequests:
+    """Requests that one index ranks, and all that was found on the way."""
+
+    rows: I64
+    """(R,) which of the requests"""
+    states: InterestStates
+    index: ItemIndex
+    queries: UserQueries
+    requests: Requests
+    ranking: Ranking
 
 
-def _because(
-    source: str, code: int, served: Served, reasons: Reasons, lead: int, lender: str, own: str
-) -> Because | None:
-    """lead: code of the item that leads to it, -1 for none. lender: the scenario whose interest it answers.
-    own: the scenario that it belongs to."""
-    item = served.items[code]
-    if source == "again":
-        return reasons.of_own(item.key)
-    if source == "next" and lead >= 0:
-        return reasons.of_leading(served.items[lead].key)
-    if source == "new":
-        event = None if item.vector is None else reasons.of_vector(item.vector, lender)
-        return event or Because(lender)
-    return Because(own)
+@dataclass(frozen=True, slots=True, eq=False)
+class MixtureScores:
+    """Probabilities of N items for U requests."""
+
+    keys: U64
+    scores: F32
+    groups: Sequence[RankedRequests]
+
+    def reasons(self, request: int, columns: I64) -> list[Reason]:
+        """For each item the strongest component, and what it goes by."""
+        (group,) = (group for group in self.groups if request in group.rows)
+        row = int(np.flatnonzero(group.rows == request)[0])
+        names = list(group.ranking.parts)
+        share = np.stack([group.ranking.parts[name][row, columns] for name in names])
+        sources = [names[place] for place in share.argmax(axis=0).tolist()]
+        leads = _leads(group, row, columns)
+        lenders = _lenders(group, row, columns)
+        belongs = group.index.item_scenario[columns].tolist()
+        return [
+            Reason(
+                source,
+                int(self.keys[lead]) if lead >= 0 else 0,
+                lender,
+                group.index.scenarios[scenario] if scenario >= 0 else "",
+            )
+            for source, lead, lender, scenario in zip(sources, leads.tolist(), lenders, belongs, strict=True)
+        ]
 
 
-def _lenders(states: InterestStates, model: LearnedModel, space: ItemIndex, codes: I64) -> list[str]:
-    """(C,) for each code the scenario s whose w_s T_s . t is greatest: of the query's parts the one that it answers most."""
-    names = states.slot_names(0)
-    if not names:
-        return [""] * len(codes)
-    found = model.queries(states)
-    share = space.towers[codes] @ (found.weights[:, None] * found.interests).T
+class MixtureRanker:
+    """See the head of this file."""
+
+    def __init__(self, model: LearnedModel, mixture: Mixture, items: MixtureItems) -> None:
+        self._model = model
+        self._mixture = mixture
+        self._items = items
+
+    def has_items(self, scenario: str) -> bool:
+        """Whether items belong to the scenario."""
+        ((index, code),) = self._items.asked([scenario])
+        return code != OPEN and index.has_item_scenarios
+
+    def score(
+        self, states: InterestStates, scenarios: Sequence[str | None], k: int, *, explained: bool = False
+    ) -> MixtureScores:
+        """One request for each of U states, as `Ranker` says; all items are scored, whatever `k` is."""
+        asked = self._items.asked(scenarios)
+        rows_of: dict[int, list[int]] = {}
+        for row, (index, _) in enumerate(asked):
+            rows_of.setdefault(id(index), []).append(row)
+        groups = [self._group(states, np.array(rows), asked, explained) for rows in rows_of.values()]
+        if len(groups) == 1:
+            return MixtureScores(groups[0].index.keys, groups[0].ranking.scores, groups)
+        scores = np.zeros((len(asked), len(asked[0][0].keys)), np.float32)
+        for group in groups:
+            scores[group.rows] = group.ranking.scores
+        return MixtureScores(asked[0][0].keys, scores, groups)
+
+    def _group(
+        self, states: InterestStates, rows: I64, asked: Sequence[tuple[ItemIndex, int]], explained: bool
+    ) -> RankedRequests:
+        """The requests `rows`, all of one index."""
+        index = asked[rows[0]][0]
+        codes = np.array([asked[row][1] for row in rows.tolist()], np.int32)
+        states = states if len(rows) == states.users else take_users(states, rows)
+        queries = self._model.queries(states, names_asked(codes, index))
+        requests = requests_of(states, codes, self._model, index, self._mixture.config.places, queries)
+        ranking = rank(requests, self._mixture, index, parts=explained)
+        return RankedRequests(rows, states, index, queries, requests, ranking)
+
+
+def _lenders(group: RankedRequests, row: int, columns: I64) -> list[str]:
+    """(C,) the scenario that the request names; else for each item the scenario s whose w_s T_s . t is greatest: of the
+    query's parts the one that it answers most."""
+    code = int(group.requests.scenario[row])
+    names = [group.index.scenarios[code]] if code != OPEN else group.states.slot_names(row)
+    if len(names) < 2:
+        return [*names, ""][:1] * len(columns)
+    slots = slice(*group.states.scenario_offsets[row : row + 2].tolist())
+    found = group.queries
+    share = group.index.towers[columns] @ (found.weights[slots, None] * found.interests[slots]).T
     return [names[slot] for slot in share.argmax(axis=1).tolist()]
 
 
-def _leads(requests: Requests, mixture: Mixture, space: ItemIndex, codes: I64) -> I64:
-    """(C,) code of the latest item from which most of p_next of each code comes, -1 where none leads to it."""
-    with torch.inference_mode():
-        weights = mixture(requests.evidence())
-    column, share = weights.column.numpy(), weights.places.numpy()[0]
-    mass = requests.place_mass[0] @ column
-    best, most = np.full(len(codes), NONE), np.zeros(len(codes), np.float32)
-    for place in np.flatnonzero((requests.places[0] >= 0) & (mass > 0)).tolist():
-        start = np.full(len(codes), requests.places[0, place])
-        next_, window = (picked(matrix, start, codes) for matrix in space.transitions)
+def _leads(group: RankedRequests, row: int, columns: I64) -> I64:
+    """(C,) code of the latest item from which most of p_next of each item comes, -1 where none leads to it."""
+    requests, weights = group.requests, group.ranking.weights
+    column, share = weights.column.numpy(), weights.places.numpy()[row]
+    mass = requests.place_mass[row] @ column
+    best, most = np.full(len(columns), NONE), np.zeros(len(columns), np.float32)
+    for place in np.flatnonzero((requests.places[row] >= 0) & (mass > 0)).tolist():
+        start = np.full(len(columns), requests.places[row, place])
+        next_, window = (picked(matrix, start, columns) for matrix in group.index.transitions)
         value: F32 = share[place] / mass[place] * (next_ * column[0] + window * column[1])
         better = value > most
         best[better], most[better] = start[better], value[better]

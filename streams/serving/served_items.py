@@ -2,87 +2,58 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sinks.errors import StoreMismatch
-from sinks.points import ItemRecord
 from sinks.protocols import Store
 from streams.counts.counts import read_counts
-from streams.workspace.workspace import Workspace
+from streams.serving.refreshed import Refreshed
 from transfer.arrays import I32, U64
-from transfer.codes import NONE, OPEN
+from transfer.codes import NONE
 from transfer.counts.counts import ItemCounts
 from transfer.item_scenarios import item_scenarios
 from transfer.learned.item_index import ItemIndex
 from transfer.learned.model import LearnedModel
 
 AT_A_TIME = 1000
-REFRESH_S = 60.0
-"""New items and fresh counts are seen within so long by a process that goes on recommending."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Served:
-    """Items and counts of one moment; `items[code]` is the item of a code."""
+    """Items and counts of one moment."""
 
     space: ItemIndex
     """items belong where their events are, as in an evaluation (`transfer.item_scenarios`)"""
     by_catalogue: ItemIndex
     """the same, items as the catalogue says: for requests in a scenario that no event knows"""
-    items: Sequence[ItemRecord]
 
-    def asked(self, scenario: str | None) -> tuple[ItemIndex, int]:
-        """The space for a request, and the code in it of the scenario that it names.
-
-        OPEN for none, for one that nothing is known of, and for one without items where items belong to scenarios.
-        """
-        if scenario is None or scenario not in self.space.scenarios:
-            return self.space, OPEN
-        space = self.space if scenario in self.space.counts.scenarios else self.by_catalogue
-        code = space.scenarios.index(scenario)
-        return space, code if len(space.members(code)) else OPEN
-
-    def scenario_of(self, code: int, space: ItemIndex) -> str:
-        """The item's scenario in a space of `asked`; where that is silent, the one by the catalogue; "" for none."""
-        scenario = int(space.item_scenario[code])
-        return space.scenarios[scenario] if scenario >= 0 else self.items[code].scenario
+    def asked(self, scenarios: Sequence[str | None]) -> list[tuple[ItemIndex, int]]:
+        """As `ItemIndex.asked`, by the catalogue's words where events do not know the scenario."""
+        counted = {None, *self.space.counts.scenarios}
+        catalogue = set(self.by_catalogue.scenarios) - counted
+        return [
+            (self.by_catalogue if name in catalogue else self.space).asked([name])[0] for name in scenarios
+        ]
 
 
 class ServedItems:
-    """Reads all items of a store into memory, a kilobyte each. Thread-safe."""
+    """Reads all items of a store into memory."""
 
-    def __init__(
-        self, store: Store, model: LearnedModel, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, store: Store, model: LearnedModel) -> None:
         self._store = store
         self._model = model
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._held: Served | None = None
-        self._read_at = -np.inf
+        self._held = Refreshed(self._read)
 
-    @classmethod
-    def of(cls, workspace: Workspace) -> ServedItems:
-        """Those of a store that a trained model made."""
-        if not isinstance(workspace.model, LearnedModel):
-            raise TypeError("only a trained model ranks all items at once")
-        return cls(workspace.store, workspace.model)
-
-    def get(self) -> Served:
-        """The items as of at most `REFRESH_S` ago.
+    def asked(self, scenarios: Sequence[str | None]) -> list[tuple[ItemIndex, int]]:
+        """As `Served.asked`, as of a minute ago at most.
 
         Raises:
             StoreMismatch: the counts are not those that the mixture was trained with.
         """
-        with self._lock:
-            if self._held is None or self._clock() - self._read_at > REFRESH_S:
-                self._held, self._read_at = self._read(), self._clock()
-            return self._held
+        return self._held.get().asked(scenarios)
 
     def _read(self) -> Served:
         counts = read_counts(self._store)
@@ -103,7 +74,7 @@ class ServedItems:
         space = ItemIndex(
             keys, towers, np.arange(len(keys)), _item_scenarios(counts, keys, by_catalogue), names, counts
         )
-        return Served(space, replace(space, item_scenario=by_catalogue), items)
+        return Served(space, replace(space, item_scenario=by_catalogue))
 
 
 def _item_scenarios(counts: ItemCounts, keys: U64, by_catalogue: I32) -> I32:

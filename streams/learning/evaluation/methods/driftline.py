@@ -10,22 +10,23 @@ import numpy as np
 from encoders.item_encoder import ItemEncoder
 from streams.errors import EvaluationError
 from streams.learning.evaluation.methods.base import Setup
+from streams.learning.evaluation.methods.log_items import LogItems
 from streams.learning.history import History
 from streams.learning.queries import Queries
 from streams.learning.training.material import Material, material
-from streams.learning.training.requests_at import count_rows, item_space, requests_at, states_before
+from streams.learning.training.requests_at import count_rows, item_space, states_before
 from streams.learning.training.train import MixtureData, prepare_mixture, weigh
 from streams.learning.training.training_run import TrainingRun
-from streams.serving.recommend import NEW_TEMPERATURE
+from streams.serving.analytic_ranker import AnalyticRanker
+from streams.serving.mixture_ranker import MixtureRanker
 from streams.workspace.scenario_names import name_lookup, names_for_training
-from transfer.analytic.again import again_scores, repeat_share
 from transfer.analytic.model import AnalyticTransfer
 from transfer.arrays import F32, I64
 from transfer.codes import NONE
 from transfer.learned.folder import counts_config_of, encoder_of, load_model, report_of
 from transfer.learned.item_index import ItemIndex
-from transfer.rows import owners
 from transfer.state.packing import unpack_states
+from transfer.state.states import InterestStates
 
 MIXTURE_ALONE = dict.fromkeys(("use_again", "use_new", "use_next", "use_recent", "use_debuts"), True)
 """Settings that the network does not see."""
@@ -42,7 +43,7 @@ class _States:
         self._data, self._interest = data, setup.settings.interest
         self._packed: dict[int, bytes] = {}
 
-    def at(self, queries: Queries) -> dict[int, bytes]:
+    def _at(self, queries: Queries) -> dict[int, bytes]:
         """By row of the log; users without earlier events are missing."""
         data = self._data
         wanted = data.to_log[queries.seen]
@@ -54,6 +55,18 @@ class _States:
             for row in wanted.tolist():
                 self._packed.setdefault(row, b"")
         return {row: self._packed[row] for row in wanted.tolist() if self._packed[row]}
+
+    def of(self, queries: Queries) -> tuple[InterestStates, I64]:
+        """States of the users who have one, and which of the queries are theirs."""
+        packed = self._at(queries)
+        at = self._data.to_log[queries.seen].tolist()
+        known = np.array([number for number, row in enumerate(at) if row in packed], np.int64)
+        return unpack_states([packed[at[number]] for number in known.tolist()], self._interest), known
+
+
+def _names(history: History, queries: Queries) -> list[str | None]:
+    """The scenario that each of the queries names."""
+    return [history.scenarios[code] if code >= 0 else None for code in queries.scenario.tolist()]
 
 
 def _whole(history: History, rows: I64, queries: Queries) -> Queries:
@@ -79,7 +92,7 @@ def _material(setup: Setup, history: History, rows: I64) -> Material:
 
 
 class AnalyticMethod:
-    """The analytic transfer and the analytic mixture of `streams.serving.recommend`, over fitted item vectors."""
+    """The analytic model's ranking, over fitted item vectors."""
 
     def __init__(self, setup: Setup) -> None:
         self.name = "analytic"
@@ -87,43 +100,25 @@ class AnalyticMethod:
 
     def fit(self, history: History, rows: I64, validation: Queries) -> None:
         """Fit item vectors; nothing else is learned."""
+        settings = self._setup.settings
         self._data = _material(self._setup, history, rows)
-        self._model = AnalyticTransfer(self._setup.settings.interest, self._setup.settings.transfer)
         self._states = _States(self._data, self._setup)
+        self._items = LogItems(history, self._data.log.vectors)
+        model = AnalyticTransfer(settings.interest, settings.transfer)
+        self._ranker = AnalyticRanker(model, settings.transfer, self._items)
 
     def learn(self, rows: I64) -> None:
         """The states follow by themselves."""
 
     def scores(self, queries: Queries) -> F32:
-        """g p_again + (1 - g) p_new over all items."""
-        data, settings = self._data, self._setup.settings
-        history, vectors = data.history, data.log.vectors
+        """Probabilities of all items; zeros for users without a state."""
+        history = self._data.history
         result = np.zeros((len(queries), len(history.items)), np.float32)
-        packed = self._states.at(queries)
-        at = data.to_log[queries.seen].tolist()
-        known = np.array([number for number, row in enumerate(at) if row in packed], np.int64)
-        if not len(known):
-            return result
-        states = unpack_states([packed[at[number]] for number in known.tolist()], settings.interest)
-        query = self._model(states).fused
-        for row, scenario in enumerate(queries.scenario[known].tolist()):
-            if scenario >= 0:
-                query[row] = self._model.scenario_query(states, row, history.scenarios[scenario])
-        owner = owners(states.own_offsets)
-        own = _codes(history, states.own_item)
-        gate = repeat_share(states, settings.transfer).astype(np.float32)
-        new = np.exp((query @ vectors.T - 1.0) / NEW_TEMPERATURE)
-        new[owner, own] = 0
-        new *= ((1 - gate) / np.maximum(new.sum(axis=1), 1e-30))[:, None]
-        new[owner, own] = gate[owner] * again_scores(states, settings.transfer)
-        result[known] = new
+        states, known = self._states.of(queries)
+        if len(known):
+            found = self._ranker.score(states, _names(history, queries.take(known)), len(history.items))
+            result[np.ix_(known, self._items.codes)] = found.scores
         return result
-
-
-def _codes(history: History, keys: Any) -> I64:
-    order = np.argsort(history.item_keys)
-    codes: I64 = order[np.searchsorted(history.item_keys[order], keys)]
-    return codes
 
 
 LEARNINGS = 3000
@@ -183,7 +178,7 @@ class LearnedMethod:
             if set(self.without) <= set(MIXTURE_ALONE):  # another method may want it; gigabytes on a long log
                 shared[key] = ready
         done = weigh(ready, config, setup.progress)
-        self._model, self._places, self._counts = done.model, config.places, settings.counts
+        self._model, self._counts = done.model, settings.counts
         self._space: ItemIndex = item_space(done.model, data, ready.space.counts)
         self.curve = [(row["epoch"], row["validation_new"]) for row in done.report["network"]]
         if "states" not in shared:
@@ -225,7 +220,6 @@ class LearnedMethod:
         content = setup.item_content(encoder.whitening) if setup.item_content is not None else None
         self._data = material(history, rows, encoder, content)
         self._model.bind(None, name_lookup(self._model, settings.encoder, encoder))
-        self._places = self._model.mixture.config.places
         self._counts = counts_config_of(setup.model)
         counted = count_rows(history, rows, self._counts)
         self._space = item_space(self._model, self._data, counted)
@@ -250,18 +244,16 @@ class LearnedMethod:
 
     def scores(self, queries: Queries) -> F32:
         """The mixture over all items; users without a state get the shares."""
-        from transfer.learned.ranking import rank
-
         result = np.zeros((len(queries), len(self._space.keys)), np.float32)
         for scenario in np.unique(queries.scenario).tolist():
             rows = np.flatnonzero(queries.scenario == scenario)
             result[rows] = self._space.shares(scenario)[:, -1]
-        requests, known = requests_at(
-            self._data, queries, self._states.at(queries), self._model, self._space, self._places
-        )
+        states, known = self._states.of(queries)
         if len(known):
             assert self._model.mixture is not None
-            result[known] = rank(requests, self._model.mixture, self._space).scores
+            ranker = MixtureRanker(self._model, self._model.mixture, self._space)
+            names = _names(self._data.history, queries.take(known))
+            result[known] = ranker.score(states, names, len(self._space.keys)).scores
         return result
 
     def _batch(self) -> int:

@@ -1,0 +1,84 @@
+"""Ranker: a model's one ranking of items, which `recommend` shows, with reasons, and `evaluate` measures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from streams.workspace.workspace import Workspace
+from transfer.analytic.model import AnalyticTransfer
+from transfer.arrays import F32, I64, U64
+from transfer.state.states import InterestStates
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Which component of a mixture speaks for an item most, and what in the user's past that component goes by."""
+
+    source: str
+    """"again", "new", "next" or "popular\""""
+    lead: int = 0
+    """of *next*: key of the item that leads to it; 0: none does"""
+    lender: str = ""
+    """of *new*: the scenario whose interest it answers; "": the model does not tell"""
+    scenario: str = ""
+    """the one that the item belongs to by its events; "": the catalogue's"""
+
+
+class ItemScores(Protocol):
+    """Probabilities of C items for U requests, and why."""
+
+    @property
+    def keys(self) -> U64:
+        """(C,) distinct item keys."""
+        ...
+
+    @property
+    def scores(self) -> F32:
+        """(U, C); 0 where an item does not compete."""
+        ...
+
+    def reasons(self, request: int, columns: I64) -> list[Reason]:
+        """Of the items at these columns for one of the requests."""
+        ...
+
+
+class Ranker(Protocol):
+    """How a model ranks items for users' states. One object serves many requests; it is as current as its items are."""
+
+    def has_items(self, scenario: str) -> bool:
+        """Whether items belong to the scenario: then a request that names it is about them alone, else all compete."""
+        ...
+
+    def score(
+        self, states: InterestStates, scenarios: Sequence[str | None], k: int, *, explained: bool = False
+    ) -> ItemScores:
+        """One request for each of U states, with the scenario that it names (U,), None for none.
+
+        A user's own items and the `k` best of all others are among the items scored, if so many compete. An item's score does
+        not depend on `k`. Reasons are there if `explained`.
+        """
+        ...
+
+
+def ranker_of(workspace: Workspace) -> Ranker:
+    """The ranker of the model that made the store's vectors; hold it for many requests. Only here are models told apart.
+
+    Raises:
+        TypeError: nothing is known of how such a model ranks.
+    """
+    from streams.serving.analytic_ranker import AnalyticRanker, StoredItems
+
+    model, weights = workspace.model, workspace.settings.transfer
+    if not isinstance(model, AnalyticTransfer):
+        # It brings torch, which the analytic model does without.
+        from streams.serving.mixture_ranker import MixtureRanker
+        from streams.serving.served_items import ServedItems
+        from transfer.learned.model import LearnedModel
+
+        if not isinstance(model, LearnedModel):
+            raise TypeError(f"no ranker for a {type(model).__name__}")
+        if model.mixture is not None:
+            return MixtureRanker(model, model.mixture, ServedItems(workspace.store, model))
+    return AnalyticRanker(model, weights, StoredItems(workspace.store.items, workspace.interest.dim))
