@@ -65,7 +65,7 @@ class LogBatch:
 class Log:
     """Checked files that are read as one log. Iterate it for its batches, as often as you like.
 
-    Which source a row belongs to, and its number there, tells `segments`; a log that no store has placed
+    Which source a row belongs to, and its number there, tells `segments`; a log that no store has registered
     (`streams.replay.registered_log`) has a source for each file, named by its bytes.
     """
 
@@ -88,7 +88,7 @@ class Log:
         """Of all files, rejects included."""
         return sum(file.rows for file in self.files)
 
-    def placed(self, segments: Sequence[Sequence[Segment]]) -> Log:
+    def with_segments(self, segments: Sequence[Sequence[Segment]]) -> Log:
         """The same files, with the sources of each one's rows."""
         return replace(self, segments=tuple(map(tuple, segments)))
 

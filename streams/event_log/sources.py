@@ -137,7 +137,7 @@ def read_content(batches: Iterator[Digests], known: Mapping[str, LogFacts]) -> F
     return FileContent(running[0].rows, parts, running)
 
 
-def place(
+def segments_of(
     name: str, content: FileContent, known: dict[str, LogFacts]
 ) -> tuple[list[Segment], dict[str, LogFacts], Overlap | None]:
     """The segments of a file, in order and without a gap, and the facts that are new or have changed.

@@ -12,12 +12,12 @@ from streams.event_log.content import Digests
 from streams.event_log.log import Log
 from streams.event_log.positions import Positions
 from streams.event_log.rows import LogRows
-from streams.event_log.sources import LogFacts, Overlap, Segment, place, read_content
+from streams.event_log.sources import LogFacts, Overlap, Segment, read_content, segments_of
 from streams.files.tabular_file import fingerprint
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedLog:
+class RegisteredLog:
     """A log whose rows have their sources.
 
     Attributes:
@@ -36,7 +36,7 @@ def known_logs(sources: Sources) -> dict[str, LogFacts]:
     return {identity: facts for identity, facts in found.items() if facts is not None}
 
 
-def place_log(log: Log, sources: Sources) -> PlacedLog:
+def register_log(log: Log, sources: Sources) -> RegisteredLog:
     """Find out which rows of which files a store knows, and register what is new.
 
     A file whose bytes are known is not read. Short files come first, so that a log and its own beginning, given together,
@@ -63,7 +63,7 @@ def place_log(log: Log, sources: Sources) -> PlacedLog:
             continue
         seen = _Seen(log.now + log.max_future_s)
         content = read_content(seen.digests(log.rows(number)), known)
-        found, facts_of, overlap = place(file.path.name, content, known)
+        found, facts_of, overlap = segments_of(file.path.name, content, known)
         if overlap is not None:
             overlaps.append(overlap)
         last = found[-1].identity
@@ -81,7 +81,9 @@ def place_log(log: Log, sources: Sources) -> PlacedLog:
             sources.describe(identity, facts.about())
     ordered = [segments[number] for number in range(len(log.files))]
     used = {segment.identity for found in ordered for segment in found}
-    return PlacedLog(log.placed(ordered), {identity: known[identity] for identity in used}, tuple(overlaps))
+    return RegisteredLog(
+        log.with_segments(ordered), {identity: known[identity] for identity in used}, tuple(overlaps)
+    )
 
 
 @dataclass(slots=True)

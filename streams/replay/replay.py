@@ -18,7 +18,7 @@ from streams.events.event import Reject
 from streams.ingest.ingest import APPLIED
 from streams.ingest.intake import Intake
 from streams.replay.kafka_standings import KafkaStandings
-from streams.replay.registered_log import place_log
+from streams.replay.registered_log import register_log
 from streams.replay.sources import ReplaySources
 
 log = structlog.get_logger(__name__)
@@ -80,8 +80,8 @@ def replay(
     written_at = start
     store = intake.store
     kafka = None if broker is None else KafkaStandings(broker, store.sources)
-    placed = _retrying(intake, lambda: place_log(events, store.sources))
-    for overlap in placed.overlaps:
+    registered = _retrying(intake, lambda: register_log(events, store.sources))
+    for overlap in registered.overlaps:
         log.warning(
             "a file seems to have rows in common with a log that was replayed, and does not begin with all of it: rows of "
             "both are counted twice, but for those with event_id or all fields equal among a user's last interest.ring events",
@@ -89,13 +89,13 @@ def replay(
             like=overlap.known,
             common=f"about {overlap.share:.0%}",
         )
-    sources = ReplaySources(placed, store.sources, kafka)
+    sources = ReplaySources(registered, store.sources, kafka)
 
     def reached(identity: str) -> int:
         return _retrying(intake, lambda: sources.reached(identity))
 
     try:
-        for batch in placed.log.batches(reached):
+        for batch in registered.log.batches(reached):
             if batch.rejects and on_rejects is not None:
                 on_rejects(batch, batch.rejects)
             if batch.known:
@@ -124,7 +124,7 @@ def replay(
         raise
     _retrying(intake, sources.finish)
     _retrying(intake, lambda: _finish_counts(intake))
-    summary.sources = sorted(placed.facts)
+    summary.sources = sorted(registered.facts)
     summary.users, summary.items = len(users), len(items)
     summary.seconds = round(clock() - start, 3)
     summary.events_per_s = round(summary.events / summary.seconds, 1) if summary.seconds else 0.0

@@ -15,7 +15,7 @@ from streams.event_log.sources import LogFacts
 from streams.event_log.stream import StreamShare, share_of, under_kafka
 from streams.events.columns import EventColumns
 from streams.replay.kafka_standings import KafkaStandings, finish
-from streams.replay.registered_log import PlacedLog, known_logs
+from streams.replay.registered_log import RegisteredLog, known_logs
 
 log = structlog.get_logger(__name__)
 
@@ -30,8 +30,8 @@ class ReplaySources:
     because of a wrong mapping, say, can be replayed as soon as that is mended.
     """
 
-    def __init__(self, placed: PlacedLog, sources: Sources, kafka: KafkaStandings | None) -> None:
-        self._facts: dict[str, LogFacts] = dict(placed.facts)
+    def __init__(self, log: RegisteredLog, sources: Sources, kafka: KafkaStandings | None) -> None:
+        self._facts: dict[str, LogFacts] = dict(log.facts)
         self._sources = sources
         self._kafka = kafka
         self._shares: dict[str, StreamShare] = {}

@@ -1,4 +1,4 @@
-"""What every store does, whichever engine keeps it. Subclasses say where a store may be: the fixture `place`."""
+"""What every store does, whichever engine keeps it. Subclasses say where a store may be: the fixture `site`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sinks.protocols import Store
 from sinks.store import EngineStore
 from support.data.store_points import (
     DIM,
-    Place,
+    StoreSite,
     assert_users_equal,
     put_users,
     some_items,
@@ -79,19 +79,19 @@ class StoreContract:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def places(cls) -> Iterator[Callable[[], Place]]:
-        """A function that gives a place for a new store each time."""
+    def sites(cls) -> Iterator[Callable[[], StoreSite]]:
+        """A function that gives a site for a new store each time."""
         raise NotImplementedError("a subclass says where")
 
     @pytest.fixture
-    def place(self, places: Callable[[], Place]) -> Place:
+    def site(self, sites: Callable[[], StoreSite]) -> StoreSite:
         """Where no store is yet."""
-        return places()
+        return sites()
 
     @pytest.fixture(scope="class")
     @classmethod
-    def shared_store(cls, places: Callable[[], Place]) -> Iterator[Store]:
-        with places().open() as store:
+    def shared_store(cls, sites: Callable[[], StoreSite]) -> Iterator[Store]:
+        with sites().open() as store:
             yield store
 
     @pytest.fixture
@@ -153,10 +153,10 @@ class StoreContract:
             first, last = points.interest_offsets[row : row + 2]
             np.testing.assert_allclose(record.interests, points.interests[first:last], atol=1e-6)
 
-    def test_writes_and_reads_of_any_size(self, place: Place, names: Names) -> None:
+    def test_writes_and_reads_of_any_size(self, site: StoreSite, names: Names) -> None:
         """Bounds on requests change nothing in what is stored."""
         users, items = some_users(names(150)), some_items(150)
-        with place.open(batch_points=17, batch_bytes=1 << 16) as store:
+        with site.open(batch_points=17, batch_bytes=1 << 16) as store:
             put_users(store.users, users)
             store.items.write(items)
             assert_users_equal(store.users.read(users.user_ids, True), users, vectors=True)
@@ -432,24 +432,24 @@ class StoreContract:
 
     # --- blobs and the store itself
 
-    def test_blobs_are_kept_by_name(self, place: Place) -> None:
+    def test_blobs_are_kept_by_name(self, site: StoreSite) -> None:
         """A blob is read as written, also after opening anew; a second one of the name replaces it."""
-        store = place.open()
+        store = site.open()
         assert store.get_blob("whitening") is None
         big = np.random.default_rng(0).bytes(500_000)
         store.put_blob("whitening", b"old")
         store.put_blob("whitening", big)
         store.put_blob("empty", b"")
         store.close()
-        with place.open(create=False) as again:
+        with site.open(create=False) as again:
             assert again.get_blob("whitening") == big
             assert again.get_blob("empty") == b""
             assert again.get_blob("other") is None
 
-    def test_blobs_are_found_by_folder(self, place: Place) -> None:
+    def test_blobs_are_found_by_folder(self, site: StoreSite) -> None:
         """A folder gives what is directly in it, however many blobs there are, and nothing of any other."""
         inside = {f"tables/slots/{n}": bytes([n]) * n for n in range(40)}
-        with place.open() as store:
+        with site.open() as store:
             assert store.get_blobs("tables/slots") == {}
             for name, blob in inside.items():
                 store.put_blob(name, blob)
@@ -464,25 +464,25 @@ class StoreContract:
         with pytest.raises(PointRefused, match="bytes"):
             store.put_blob("big", bytes(MOST_BLOB_BYTES + 1))
 
-    def test_store_survives_closing(self, place: Place, names: Names) -> None:
+    def test_store_survives_closing(self, site: StoreSite, names: Names) -> None:
         """Closing and opening again loses nothing, with or without `optimize`."""
-        store = place.open()
+        store = site.open()
         points, items = some_users(names(25)), some_items(25)
         put_users(store.users, points)
         store.items.write(items)
         store.optimize()
         store.close()
-        with place.open(create=False) as again:
+        with site.open(create=False) as again:
             again.check()
             assert_users_equal(again.users.read(points.user_ids, True), points, vectors=True)
             assert again.items.count() == 25
             assert len(again.items.search(items.vectors[0], 5, scenario="s1")) == 5
-        with place.open(create=True) as again:
+        with site.open(create=True) as again:
             assert again.items.count() == 25
 
-    def test_closed_store_says_so(self, place: Place) -> None:
+    def test_closed_store_says_so(self, site: StoreSite) -> None:
         """A call after closing is an error in our words; closing twice is none."""
-        store = place.open()
+        store = site.open()
         store.close()
         store.close()
         with pytest.raises(StoreError, match="closed"):
@@ -490,59 +490,59 @@ class StoreContract:
         with pytest.raises(StoreError, match="closed"):
             put_users(store.users, some_users(["a"]))
 
-    def test_missing_store_is_not_made_by_a_reader(self, place: Place) -> None:
+    def test_missing_store_is_not_made_by_a_reader(self, site: StoreSite) -> None:
         """Without `create` a missing store is an error that says what to run, and stays missing."""
         for _ in range(2):
             with pytest.raises(StoreNotFound, match="driftline replay"):
-                place.open(create=False)
+                site.open(create=False)
 
-    def test_other_dimensions_are_refused(self, place: Place) -> None:
+    def test_other_dimensions_are_refused(self, site: StoreSite) -> None:
         """A store made for other dimensions is refused with both numbers and the way out, and kept."""
-        with place.open() as store:
+        with site.open() as store:
             store.items.write(some_items(3))
         for create in (True, False):
             with pytest.raises(StoreMismatch, match=f"{DIM} dimensions.*16.*set encoder.dim = {DIM}"):
-                place.open(dim=16, create=create)
-        with place.open() as again:
+                site.open(dim=16, create=create)
+        with site.open() as again:
             assert again.items.count() == 3
 
-    def test_other_versions_are_refused(self, place: Place) -> None:
+    def test_other_versions_are_refused(self, site: StoreSite) -> None:
         """A store of another version is refused with both versions and the way out."""
-        with place.open() as store:
+        with site.open() as store:
             assert isinstance(store, EngineStore)
             store._meta.upgrade(Identity(STORE_VERSION + 1, DIM))
         for create in (True, False):
             with pytest.raises(StoreMismatch, match=f"version {STORE_VERSION + 1}.*to {STORE_VERSION}"):
-                place.open(create=create)
+                site.open(create=create)
 
-    def test_store_without_interests(self, place: Place, names: Names) -> None:
+    def test_store_without_interests(self, site: StoreSite, names: Names) -> None:
         """A store made without interests keeps none, and is refused to settings that want them."""
         points = some_users(names(5))
-        with place.open(interests=False) as store:
+        with site.open(interests=False) as store:
             put_users(store.users, points)
             for record in store.users.read(points.user_ids, with_vectors=True):
                 assert record is not None and record.interests is not None
                 assert record.interests.shape == (0, DIM)
         with pytest.raises(StoreMismatch, match="interests = false"):
-            place.open()
+            site.open()
 
-    def test_interests_may_be_switched_off_later(self, place: Place) -> None:
+    def test_interests_may_be_switched_off_later(self, site: StoreSite) -> None:
         """A store with interests serves settings without them: users lose theirs when they are written."""
-        store = place.open()
+        store = site.open()
         points = replace(
             some_users(["a"]), interests=np.eye(2, DIM, dtype=np.float32), interest_offsets=np.array([0, 2])
         )
         put_users(store.users, points)
         store.close()
-        with place.open(interests=False) as again:
+        with site.open(interests=False) as again:
             put_users(again.users, points)
             (record,) = again.users.read(["a"], with_vectors=True)
             assert record is not None and record.interests is not None and len(record.interests) == 0
 
-    def test_lookalikes_store_the_same(self, place: Place, names: Names) -> None:
+    def test_lookalikes_store_the_same(self, site: StoreSite, names: Names) -> None:
         """A graph over the users changes nothing in what is stored."""
         points = some_users(names(20))
-        with place.open(lookalikes=True) as store:
+        with site.open(lookalikes=True) as store:
             put_users(store.users, points)
             store.optimize()
             assert_users_equal(store.users.read(points.user_ids, True), points, vectors=True)

@@ -13,19 +13,19 @@ from contract.upgrade_contract import OpenEngine, UpgradeContract
 from contract.version_contract import VersionContract
 from contract.writer_contract import WriterContract
 from sinks.edge import EdgeEngine
-from support.data.store_points import Place
+from support.data.store_points import StoreSite
 from support.servers.quick_folder import quick_folder
 
 
 class TestEdgeStore(StoreContract, VersionContract, WriterContract, UpgradeContract):
     @pytest.fixture(scope="class")
     @classmethod
-    def places(cls) -> Iterator[Callable[[], Place]]:
+    def sites(cls) -> Iterator[Callable[[], StoreSite]]:
         numbers = count()
         with quick_folder() as folder:
-            yield lambda: Place(str(folder / f"store-{next(numbers)}"))
+            yield lambda: StoreSite(str(folder / f"store-{next(numbers)}"))
 
     @pytest.fixture(scope="class")
     @classmethod
     def open_engine(cls) -> OpenEngine:
-        return lambda place: EdgeEngine(Path(place.location), create=True)
+        return lambda site: EdgeEngine(Path(site.location), create=True)

@@ -19,7 +19,7 @@ from sinks.cluster import look_at_cluster
 from sinks.config import StoreConfig
 from sinks.server import ServerEngine
 from streams.cli.doctor_cluster import tell_of_cluster
-from support.data.store_points import Place
+from support.data.store_points import StoreSite
 from support.fakes.many_writers import Process, wrong_users
 
 URL = os.environ.get("DRIFTLINE_TEST_QDRANT", "")
@@ -42,15 +42,15 @@ class TestQdrantStore(
 ):
     @pytest.fixture(scope="class")
     @classmethod
-    def places(cls) -> Iterator[Callable[[], Place]]:
+    def sites(cls) -> Iterator[Callable[[], StoreSite]]:
         prefixes: list[str] = []
 
-        def place() -> Place:
+        def site() -> StoreSite:
             prefixes.append(f"driftline-test-{uuid.uuid4().hex[:8]}-")
             settings = {"prefix": prefixes[-1], "api_key": API_KEY, "timeout_s": 60, "replicas": REPLICAS}
-            return Place(URL, settings)
+            return StoreSite(URL, settings)
 
-        yield place
+        yield site
         channel = ServerChannel(URL, StoreConfig(api_key=API_KEY, timeout_s=60))
         collections = messages.CollectionsStub(channel.grpc)
         listed = channel.call(collections.List, messages.ListCollectionsRequest(), Work("listing", "all"))
@@ -64,20 +64,20 @@ class TestQdrantStore(
     @pytest.fixture(scope="class")
     @classmethod
     def open_engine(cls) -> OpenEngine:
-        return lambda place: ServerEngine(place.location, config_of(place))
+        return lambda site: ServerEngine(site.location, config_of(site))
 
-    def test_racing_writers_lose_nothing(self, place: Place) -> None:
+    def test_racing_writers_lose_nothing(self, site: StoreSite) -> None:
         """Processes that race to add to the same users leave the sum of what all added, on replicas too."""
         with ExitStack() as stack:
-            crew = [Process(stack.enter_context(place.open())) for _ in range(3)]
+            crew = [Process(stack.enter_context(site.open())) for _ in range(3)]
             assert wrong_users(crew, [f"user-{n}" for n in range(40)], rounds=20) == 0
             assert sum(process.counts["refused"] + process.counts["lost"] for process in crew) > 20
 
-    def test_the_nodes_are_told(self, place: Place) -> None:
+    def test_the_nodes_are_told(self, site: StoreSite) -> None:
         """What is said of the server's nodes is what the collections were made with, and nothing is wrong with it."""
-        place.open().close()
-        config = StoreConfig(**place.settings)
-        found = look_at_cluster(place.location, config)
+        site.open().close()
+        config = StoreConfig(**site.settings)
+        found = look_at_cluster(site.location, config)
         assert {spread.replicas for spread in found.spreads} == {int(REPLICAS or 1)}
         assert found.nodes is None or found.nodes >= int(REPLICAS or 1)
-        assert all(ok is not False for ok, _, _ in tell_of_cluster(place.location, config))
+        assert all(ok is not False for ok, _, _ in tell_of_cluster(site.location, config))

@@ -12,7 +12,7 @@ from contract.upgrade_contract import OpenEngine, UpgradeContract, config_of
 from contract.version_contract import SharedVersionContract, VersionContract
 from contract.writer_contract import SharedWriterContract, WriterContract
 from sinks.server import ServerEngine
-from support.data.store_points import Place
+from support.data.store_points import StoreSite
 from support.qdrant_server import QdrantServer
 from support.servers.quick_folder import quick_folder
 
@@ -28,15 +28,15 @@ class TestServerStore(
 ):
     @pytest.fixture(scope="class")
     @classmethod
-    def places(cls) -> Iterator[Callable[[], Place]]:
+    def sites(cls) -> Iterator[Callable[[], StoreSite]]:
         numbers = count()
         with quick_folder() as folder, QdrantServer(folder) as server:
-            yield lambda: Place(server.url, {"prefix": f"store-{next(numbers)}-"})
+            yield lambda: StoreSite(server.url, {"prefix": f"store-{next(numbers)}-"})
 
     @pytest.fixture(scope="class")
     @classmethod
     def open_engine(cls) -> OpenEngine:
-        return lambda place: ServerEngine(place.location, config_of(place))
+        return lambda site: ServerEngine(site.location, config_of(site))
 
 
 @pytest.mark.server
@@ -47,8 +47,8 @@ class TestReplicatedStore(
 
     @pytest.fixture(scope="class")
     @classmethod
-    def places(cls) -> Iterator[Callable[[], Place]]:
+    def sites(cls) -> Iterator[Callable[[], StoreSite]]:
         numbers = count()
         with quick_folder() as folder, QdrantServer(folder, replicas=2) as server:
-            yield lambda: Place(server.url, {"prefix": f"store-{next(numbers)}-"})
+            yield lambda: StoreSite(server.url, {"prefix": f"store-{next(numbers)}-"})
             assert not server.unordered_updates()

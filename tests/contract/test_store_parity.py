@@ -12,7 +12,7 @@ import pytest
 
 from sinks.points import ItemRecord, UserRecord, item_key
 from sinks.protocols import Store
-from support.data.store_points import Place, put_users, some_items, some_users, unit_rows
+from support.data.store_points import StoreSite, put_users, some_items, some_users, unit_rows
 from support.qdrant_server import QdrantServer
 from support.servers.quick_folder import quick_folder
 
@@ -25,7 +25,7 @@ def stores() -> Iterator[tuple[Store, Store]]:
         folder = stack.enter_context(quick_folder())
         server = stack.enter_context(QdrantServer(folder / "server"))
         both = [
-            stack.enter_context(Place(location).open(DIM))
+            stack.enter_context(StoreSite(location).open(DIM))
             for location in (server.url, str(folder / "embedded"))
         ]
         for store in both:

@@ -15,10 +15,10 @@ from sinks.points import UserPoints, named_id
 from sinks.protocols import Store
 from sinks.store import Engine, EngineStore
 from sinks.versions import Version
-from support.data.store_points import DIM, Place, assert_users_equal, some_items, some_users
+from support.data.store_points import DIM, StoreSite, assert_users_equal, some_items, some_users
 from support.fakes.first_version import LANES, make_first_version
 
-OpenEngine = Callable[[Place], Engine]
+OpenEngine = Callable[[StoreSite], Engine]
 
 
 class UpgradeContract:
@@ -27,24 +27,24 @@ class UpgradeContract:
     @pytest.fixture(scope="class")
     @classmethod
     def open_engine(cls) -> OpenEngine:
-        """A function that opens the engine of a place, without any store of it."""
+        """A function that opens the engine of a site, without any store of it."""
         raise NotImplementedError("a subclass says how")
 
     @pytest.fixture
-    def older(self, place: Place, open_engine: OpenEngine, names: Names) -> UserPoints:
-        """The users of a store of the first version at `place`."""
+    def older(self, site: StoreSite, open_engine: OpenEngine, names: Names) -> UserPoints:
+        """The users of a store of the first version at `site`."""
         points = some_users(names(30))
-        engine = open_engine(place)
+        engine = open_engine(site)
         try:
             make_first_version(engine, points)
         finally:
             engine.close()
         return points
 
-    def test_an_older_store_is_read_as_it_is(self, place: Place, older: UserPoints) -> None:
+    def test_an_older_store_is_read_as_it_is(self, site: StoreSite, older: UserPoints) -> None:
         """A store of the first version can be read, and reading changes nothing in it."""
         for _ in range(2):
-            with place.open(create=False) as store:
+            with site.open(create=False) as store:
                 assert store.id == "" and store.version == Version(model="analytic", settings="{}")
                 assert_users_equal(store.users.read(older.user_ids, True), older, vectors=True)
                 assert sum(map(len, store.users.scan(7))) == 30
@@ -53,10 +53,10 @@ class UpgradeContract:
                 assert version_of(store) == 1
 
     def test_an_older_store_is_upgraded_where_it_is_opened_for_writing(
-        self, place: Place, older: UserPoints
+        self, site: StoreSite, older: UserPoints
     ) -> None:
         """Opened by a daemon the store gets its id, and loses nothing; its lanes are no users."""
-        with place.open() as store:
+        with site.open() as store:
             first = store.id
             assert len(first) >= 16 and version_of(store) == 2
             assert_users_equal(store.users.read(older.user_ids, True), older, vectors=True)
@@ -68,14 +68,14 @@ class UpgradeContract:
             store.items.write(some_items(3))
             store.sources.advance(store.sources.numbers(["a"], {"a": "cluster/clicks/3"}))
             assert store.get_blob("whitening") == b"kept"
-        with place.open(create=False) as again:
+        with site.open(create=False) as again:
             assert again.id == first
             assert_users_equal(again.users.read(older.user_ids, True), points, vectors=True)
             assert again.users.count() == 30
 
     @pytest.mark.parametrize("what", ["claim", "sources", "progress", "lease", "version"])
     def test_an_older_store_is_upgraded_before_the_first_write(
-        self, place: Place, older: UserPoints, what: str
+        self, site: StoreSite, older: UserPoints, what: str
     ) -> None:
         """A command that was to read only and writes after all upgrades the store first."""
         writes: dict[str, Callable[[Store], object]] = {
@@ -85,13 +85,13 @@ class UpgradeContract:
             "lease": lambda store: store.leases.take("tables"),
             "version": lambda store: store.begin_version(Version("m2", model="other")),
         }
-        with place.open(create=False) as store:
+        with site.open(create=False) as store:
             writes[what](store)
             assert len(store.id) >= 16 and version_of(store) == 2
 
-    def test_older_releases_can_go_on_with_nothing(self, place: Place, older: UserPoints) -> None:
+    def test_older_releases_can_go_on_with_nothing(self, site: StoreSite, older: UserPoints) -> None:
         """What a daemon of an older release reads before it takes a write for done, it cannot read any more."""
-        with place.open() as store:
+        with site.open() as store:
             assert isinstance(store, EngineStore)
             meta, users = store._meta_points, store.users._collection
             (record,) = meta.retrieve([named_id("versions")], False)
@@ -118,6 +118,6 @@ def version_of(store: Store) -> int:
     return identity.version
 
 
-def config_of(place: Place) -> StoreConfig:
-    """The settings that the place is opened with."""
-    return StoreConfig(**place.settings)
+def config_of(site: StoreSite) -> StoreConfig:
+    """The settings that the site is opened with."""
+    return StoreConfig(**site.settings)

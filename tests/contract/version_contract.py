@@ -24,7 +24,7 @@ from sinks.versions import FREEZE_PATIENCE_S, Live, Version, VersionRecord
 from sinks.writer import NEW as NEW_USER
 from support.data.store_points import (
     DIM,
-    Place,
+    StoreSite,
     assert_users_equal,
     put_users,
     some_items,
@@ -44,20 +44,20 @@ def activate(store: Store, name: str) -> None:
 class VersionContract:
     """One suite for all engines; it asks only for what a real Qdrant does."""
 
-    def test_a_store_has_one_version_at_first(self, place: Place) -> None:
+    def test_a_store_has_one_version_at_first(self, site: StoreSite) -> None:
         """A new store is of its first version, which nobody has to know of; who makes its vectors can be said later."""
-        with place.open() as store:
+        with site.open() as store:
             assert store.version == Version() == store.versions().all[store.versions().live]
             store.describe("model-1", "{}")
             assert (store.version.model, store.version.settings) == ("model-1", "{}")
-        with place.open(create=False) as again:
+        with site.open(create=False) as again:
             assert again.version == Version(model="model-1", settings="{}")
 
-    def test_a_version_is_filled_beside_the_live_one(self, place: Place, names: Names) -> None:
+    def test_a_version_is_filled_beside_the_live_one(self, site: StoreSite, names: Names) -> None:
         """What is written into a new version is seen there and nowhere else, until it is switched to."""
         old, new = some_users(names(30), seed=1), some_users(names(30), seed=2)
         old_items, new_items = some_items(20), replace(some_items(20, seed=7), titles=["new"] * 20)
-        with place.open() as store:
+        with site.open() as store:
             put_users(store.users, old)
             store.items.write(old_items)
             draft = store.begin_version(NEW)
@@ -68,7 +68,7 @@ class VersionContract:
             (record,) = store.items.read([item_key("item-0")])
             assert record is not None and record.title == "Title 0"
             activate(store, NEW.name)
-        with place.open(create=False) as again:
+        with site.open(create=False) as again:
             assert again.version == NEW
             assert_users_equal(again.users.read(old.user_ids, True), new, vectors=True)
             assert {item.title for item in again.items.search(np.ones(DIM, np.float32), 50)} == {"new"}
@@ -77,24 +77,24 @@ class VersionContract:
                 new.user_ids
             )
 
-    def test_a_version_that_was_begun_is_gone_on_with(self, place: Place, names: Names) -> None:
+    def test_a_version_that_was_begun_is_gone_on_with(self, site: StoreSite, names: Names) -> None:
         """Opened again, and begun again, a version has what was written to it; the store is still of the old one."""
         points = some_users(names(9))
-        with place.open() as store:
+        with site.open() as store:
             draft = store.begin_version(NEW)
             put_users(draft.users, points)
-        with place.open() as store:
+        with site.open() as store:
             assert store.version == Version()
             draft = store.begin_version(NEW)
             assert_users_equal(draft.users.read(points.user_ids), points)
             with pytest.raises(StoreMismatch, match="model-2"):
                 store.begin_version(replace(NEW, model="other"))
 
-    def test_searched_vectors_may_differ_from_base_vectors(self, place: Place) -> None:
+    def test_searched_vectors_may_differ_from_base_vectors(self, site: StoreSite) -> None:
         """In a version with a tower items are searched by the model's vectors and read with both."""
         items = replace(some_items(50), searched=unit_rows(np.random.default_rng(3), 50))
         assert items.searched is not None
-        with place.open() as store:
+        with site.open() as store:
             draft = store.begin_version(TOWER)
             draft.items.write(items)
             with pytest.raises(PointRefused, match="model's vectors"):
@@ -102,7 +102,7 @@ class VersionContract:
             with pytest.raises(PointRefused, match="one vector"):
                 store.items.write(items)
             activate(store, TOWER.name)
-        with place.open() as store:
+        with site.open() as store:
             keys = [item_key(item_id) for item_id in items.item_ids]
             for row, record in enumerate(store.items.read(keys, with_vectors=True)):
                 assert record is not None and record.vector is not None and record.searched is not None
@@ -115,19 +115,19 @@ class VersionContract:
                 store.items.contents(["content-3"])["content-3"], items.vectors[3], atol=1e-6
             )
 
-    def test_a_store_may_begin_with_a_tower(self, place: Place) -> None:
+    def test_a_store_may_begin_with_a_tower(self, site: StoreSite) -> None:
         """A store that is made for a model has what the model needs from the beginning."""
         first = Version(model="model-1", tower=True)
-        with place.open(first=first) as store:
+        with site.open(first=first) as store:
             assert store.version == first
             store.items.write(replace(some_items(3), searched=unit_rows(np.random.default_rng(1), 3)))
-        with place.open() as again:
+        with site.open() as again:
             assert again.version == first and again.items.count() == 3
 
-    def test_dropped_versions_are_gone(self, place: Place, names: Names) -> None:
+    def test_dropped_versions_are_gone(self, site: StoreSite, names: Names) -> None:
         """A version that is not live can be dropped, also twice and with the first; its name can be used anew."""
         points = some_users(names(3))
-        with place.open() as store:
+        with site.open() as store:
             put_users(store.users, points)
             draft = store.begin_version(NEW)
             put_users(draft.users, points)
@@ -138,36 +138,36 @@ class VersionContract:
             assert list(store.versions().all) == [""]
             assert store.begin_version(NEW).users.read(points.user_ids) == [None] * 3
             activate(store, NEW.name)
-        with place.open() as store:
+        with site.open() as store:
             store.drop_version("")
             assert list(store.versions().all) == [NEW.name]
             put_users(store.users, points)
-        with place.open(create=False) as store:
+        with site.open(create=False) as store:
             assert_users_equal(store.users.read(points.user_ids), points)
 
-    def test_a_version_is_filled_by_claims(self, place: Place, names: Names) -> None:
+    def test_a_version_is_filled_by_claims(self, site: StoreSite, names: Names) -> None:
         """Users of a version that is filled are claimed and written there, and the live ones stay whose they are."""
         old, new = some_users(names(20), seed=1), some_users(names(20), seed=2)
-        with place.open() as store:
+        with site.open() as store:
             holds = put_users(store.users, old)
             draft = store.begin_version(NEW)
             put_users(draft.users, new)
             assert store.users.write(old, holds).all()
             activate(store, NEW.name)
-        with place.open() as store:
+        with site.open() as store:
             claim = store.users.claim(old.user_ids)
             assert_users_equal(claim.records, new)
             assert store.users.write(old, claim.holds).all()
 
-    def test_progress_goes_along_with_a_switch(self, place: Place, names: Names) -> None:
+    def test_progress_goes_along_with_a_switch(self, site: StoreSite, names: Names) -> None:
         """After a switch sources are as far as they were in the old version, and never less far than they were."""
-        with place.open() as store:
+        with site.open() as store:
             numbers = store.sources.numbers([f"source-{n}" for n in range(300)])
             store.sources.advance({number: 10 + number for number in numbers.values()})
             put_users(store.begin_version(NEW).users, some_users(names(4)))
             store.sources.advance({1: 1000})
             activate(store, NEW.name)
-        with place.open() as store:
+        with site.open() as store:
             assert store.sources.numbers(list(numbers)) == numbers
             expected = {number: 10 + number for number in numbers.values()} | {1: 1000}
             assert store.sources.progress(numbers.values()) == expected
@@ -175,16 +175,16 @@ class VersionContract:
             store.sources.advance({1: 1001, 2: 3})
             assert store.sources.progress([1, 2]) == {1: 1001, 2: 12}
 
-    def test_progress_is_copied_when_all_users_are(self, place: Place) -> None:
+    def test_progress_is_copied_when_all_users_are(self, site: StoreSite) -> None:
         """Progress that is raised while a switch is under way, the last moment before it, goes along."""
-        with place.open() as store:
+        with site.open() as store:
             store.begin_version(NEW)
             store.sources.advance({1: 5})
             with store.switching() as switch:
                 # As a writer's that was confirmed before the freeze, and is carried out now.
                 store._progress.raise_to({1: 8, 2: 3})  # type: ignore[attr-defined]
                 switch.activate(NEW.name)
-        with place.open() as store:
+        with site.open() as store:
             assert store.sources.progress([1, 2]) == {1: 8, 2: 3}
 
     def test_names_of_versions_are_plain(self, store: Store) -> None:
@@ -193,10 +193,10 @@ class VersionContract:
             with pytest.raises(StoreError, match="named by"):
                 store.begin_version(Version(name))
 
-    def test_a_switch_that_fails_changes_nothing(self, place: Place, names: Names) -> None:
+    def test_a_switch_that_fails_changes_nothing(self, site: StoreSite, names: Names) -> None:
         """An error between freeze and switch leaves the old version live and lets writers go on."""
         points = some_users(names(3))
-        with place.open() as store:
+        with site.open() as store:
             store.begin_version(NEW)
             with pytest.raises(ZeroDivisionError), store.switching() as switch:
                 switch.renew()
@@ -204,9 +204,9 @@ class VersionContract:
             assert store.versions().frozen == "" and store.versions().live == ""
             put_users(store.users, points)
 
-    def test_a_broken_freeze_prevents_the_switch(self, place: Place) -> None:
+    def test_a_broken_freeze_prevents_the_switch(self, site: StoreSite) -> None:
         """Writers that went on during a switch make it fail: what they wrote would be missing."""
-        with place.open() as store:
+        with site.open() as store:
             store.begin_version(NEW)
             record: VersionRecord = store._record  # type: ignore[attr-defined]
             with pytest.raises(FreezeLost), store.switching() as switch:
@@ -216,10 +216,10 @@ class VersionContract:
                 switch.activate(NEW.name)
             assert store.versions().live == ""
 
-    def test_waiting_writers_break_a_freeze_that_was_left(self, place: Place) -> None:
+    def test_waiting_writers_break_a_freeze_that_was_left(self, site: StoreSite) -> None:
         """Whoever froze the store and was killed keeps nobody waiting for long; one that is renewed is respected."""
         now = 0.0
-        with place.open() as store:
+        with site.open() as store:
             record: VersionRecord = store._record  # type: ignore[attr-defined]
             live = Live(record, "", clock=lambda: now)
             live.confirm()
@@ -236,9 +236,9 @@ class VersionContract:
                 switch.renew()
             assert store.versions().frozen == ""
 
-    def test_racing_changes_are_all_kept(self, place: Place) -> None:
+    def test_racing_changes_are_all_kept(self, site: StoreSite) -> None:
         """Versions begun at the same time are all there."""
-        with place.open() as store:
+        with site.open() as store:
             names = [f"v{number}" for number in range(4)]
             threads = [threading.Thread(target=store.begin_version, args=(Version(name),)) for name in names]
             for thread in threads:
@@ -249,12 +249,12 @@ class VersionContract:
 
 
 class SharedVersionContract:
-    """What holds of stores that several processes have open: each `Place.open` is one."""
+    """What holds of stores that several processes have open: each `StoreSite.open` is one."""
 
-    def test_writers_of_the_old_version_are_told(self, place: Place, names: Names) -> None:
+    def test_writers_of_the_old_version_are_told(self, site: StoreSite, names: Names) -> None:
         """After a switch no write to the old version returns, whether of users or of items."""
         points = some_users(names(5), seed=1)
-        with place.open() as writer, place.open() as switcher:
+        with site.open() as writer, site.open() as switcher:
             put_users(writer.users, points)
             switcher.begin_version(NEW)
             activate(switcher, NEW.name)
@@ -266,15 +266,15 @@ class SharedVersionContract:
             ):
                 with pytest.raises(StoreMoved, match="model-2"):
                     write()
-            with place.open() as reader:
+            with site.open() as reader:
                 assert reader.users.read(points.user_ids) == [None] * 5
                 assert reader.items.count() == 0
                 put_users(reader.users, points)
 
-    def test_holders_of_the_old_version_are_told(self, place: Place, names: Names) -> None:
+    def test_holders_of_the_old_version_are_told(self, site: StoreSite, names: Names) -> None:
         """After a switch no write under a hold returns, and no progress rises in the old version."""
         points = some_users(names(5), seed=1)
-        with place.open() as writer, place.open() as switcher:
+        with site.open() as writer, site.open() as switcher:
             holds = put_users(writer.users, points)
             writer.sources.advance({1: 3})
             switcher.begin_version(NEW)
@@ -284,14 +284,14 @@ class SharedVersionContract:
             with pytest.raises(StoreMoved, match="model-2"):
                 writer.sources.advance({1: 9})
             assert writer.sources.progress([1]) == {1: 3}
-            with place.open() as reader:
+            with site.open() as reader:
                 assert reader.sources.progress([1]) == {1: 3}
                 assert reader.users.read(points.user_ids) == [None] * 5
 
-    def test_progress_waits_for_a_switch(self, place: Place, names: Names) -> None:
+    def test_progress_waits_for_a_switch(self, site: StoreSite, names: Names) -> None:
         """While a store is frozen no progress rises and no write under a hold returns; both can be repeated."""
         points = some_users(names(5))
-        with place.open() as writer, place.open() as switcher:
+        with site.open() as writer, site.open() as switcher:
             holds = put_users(writer.users, points)
             with switcher.switching():
                 with pytest.raises(StoreUnavailable, match="switch"):
@@ -305,10 +305,10 @@ class SharedVersionContract:
             writer.sources.advance({1: 9})
             assert writer.sources.progress([1]) == {1: 9}
 
-    def test_the_later_one_that_fills_a_version_goes_on(self, place: Place, names: Names) -> None:
+    def test_the_later_one_that_fills_a_version_goes_on(self, site: StoreSite, names: Names) -> None:
         """The earlier one is told by its next write, changes nothing of what the later one claimed, and stays told."""
         points, stale = some_users(names(5)), some_users(names(5), seed=4)
-        with place.open() as one, place.open() as two:
+        with site.open() as one, site.open() as two:
             first = one.begin_version(NEW)
             holds = put_users(first.users, stale)
             second = two.begin_version(NEW)
@@ -321,10 +321,10 @@ class SharedVersionContract:
             with pytest.raises(StoreError):
                 second.users.write(points, [NEW_USER] * 5)
 
-    def test_writers_wait_for_a_switch(self, place: Place, names: Names) -> None:
+    def test_writers_wait_for_a_switch(self, site: StoreSite, names: Names) -> None:
         """While a store is frozen no write returns; each can be repeated, and returns when the switch was called off."""
         points = some_users(names(5))
-        with place.open() as writer, place.open() as switcher:
+        with site.open() as writer, site.open() as switcher:
             with switcher.switching():
                 with pytest.raises(StoreUnavailable, match="switch"):
                     put_users(writer.users, points)
@@ -332,14 +332,14 @@ class SharedVersionContract:
                     writer.items.write(some_items(2))
             put_users(writer.users, points)
 
-    def test_a_version_that_was_dropped_says_so(self, place: Place, names: Names) -> None:
+    def test_a_version_that_was_dropped_says_so(self, site: StoreSite, names: Names) -> None:
         """Whoever still has the old version open when it is dropped is told of the switch by the next call."""
         points = some_users(names(2))
-        with place.open() as old, place.open() as switcher:
+        with site.open() as old, site.open() as switcher:
             holds = put_users(old.users, points)
             switcher.begin_version(NEW)
             activate(switcher, NEW.name)
-            with place.open() as store:
+            with site.open() as store:
                 store.drop_version("")
             for call in (
                 lambda: old.users.read(points.user_ids),

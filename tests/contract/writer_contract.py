@@ -16,7 +16,7 @@ from sinks.sources import SourceInfo
 from sinks.writer import LOST, NEW
 from support.data.store_points import (
     DIM,
-    Place,
+    StoreSite,
     assert_users_equal,
     put_users,
     some_items,
@@ -52,10 +52,10 @@ class WriterContract:
         assert_users_equal(store.users.read(mixed.user_ids, True), mixed, vectors=True)
         assert store.users.write(mixed, [*holds, *[claim.token] * 4]).all()
 
-    def test_users_of_any_number(self, place: Place, names: Names) -> None:
+    def test_users_of_any_number(self, site: StoreSite, names: Names) -> None:
         """Bounds on requests change nothing for claims and writes, nor does the order of holds."""
         points, order = some_users(names(60)), np.random.default_rng(3).permutation(60)
-        with place.open(batch_points=7, batch_bytes=1 << 16) as store:
+        with site.open(batch_points=7, batch_bytes=1 << 16) as store:
             put_users(store.users, some_users(points.user_ids[:25], seed=5))
             claim = store.users.claim([points.user_ids[row] for row in order])
             assert claim.holds.count(NEW) == 35
@@ -90,10 +90,10 @@ class WriterContract:
         assert store.users.read(good.user_ids) == [None] * 3
         assert store.users.write(good, claim.holds).all()
 
-    def test_progress_is_no_user(self, place: Place, names: Names) -> None:
+    def test_progress_is_no_user(self, site: StoreSite, names: Names) -> None:
         """Scans and counts of users leave the progress of sources out."""
         points = some_users(names(10))
-        with place.open() as store:
+        with site.open() as store:
             put_users(store.users, points)
             store.sources.advance(dict.fromkeys(range(1, 30), 5))
             assert store.users.count() == 10
@@ -103,10 +103,10 @@ class WriterContract:
 
     # --- sources
 
-    def test_sources_have_short_numbers(self, place: Place) -> None:
+    def test_sources_have_short_numbers(self, site: StoreSite) -> None:
         """Each identity has a number of its own for ever, whatever it is asked together with."""
         odd = ["cluster/topic/0", "log/äöü ✓", "x" * 2000, "cluster/topic/1"]
-        with place.open() as store:
+        with site.open() as store:
             assert store.sources.known() == {}
             numbers = store.sources.numbers(odd)
             assert sorted(numbers.values()) == [1, 2, 3, 4]
@@ -116,15 +116,15 @@ class WriterContract:
                 odd[0]: numbers[odd[0]],
             }
             assert store.sources.numbers([]) == {}
-        with place.open(create=False) as again:
+        with site.open(create=False) as again:
             assert again.sources.numbers(odd) == numbers
             assert {name: known.number for name, known in again.sources.known().items()} == numbers | {
                 "new": 5
             }
 
-    def test_registered_sources_are_found_by_identity(self, place: Place) -> None:
+    def test_registered_sources_are_found_by_identity(self, site: StoreSite) -> None:
         """Those that are asked for, with number, aliases and facts, as `known` tells them; the others are left out."""
-        with place.open() as store:
+        with site.open() as store:
             names = [f"log/{n}" for n in range(600)]
             store.sources.numbers(names, {"log/1": "old"})
             store.sources.describe("log/2", {"rows": 3})
@@ -133,21 +133,21 @@ class WriterContract:
             assert (known["log/1"].aliases, known["log/2"].about) == (("old",), {"rows": 3})
             assert store.sources.find([]) == {}
 
-    def test_many_sources_at_once(self, place: Place) -> None:
+    def test_many_sources_at_once(self, site: StoreSite) -> None:
         """Thousands of sources, such as letters, are registered and listed as a few are."""
         letters = [f"letter/c/t/0/{offset}" for offset in range(1000)]
-        with place.open() as store:
+        with site.open() as store:
             numbers = store.sources.numbers(letters)
             assert len(set(numbers.values())) == 1000
             assert len(store.sources.known()) == 1000
             store.sources.advance(dict.fromkeys(numbers.values(), 1))
             assert store.sources.progress(numbers.values()) == dict.fromkeys(numbers.values(), 1)
 
-    def test_racing_registrations_agree(self, place: Place) -> None:
+    def test_racing_registrations_agree(self, site: StoreSite) -> None:
         """Whoever registers sources at the same time is told the same numbers, and no two sources share one."""
         told: list[dict[str, int]] = []
-        with place.open() as store:
-            stores = [store] * 4 if store.exclusive else [place.open() for _ in range(4)]
+        with site.open() as store:
+            stores = [store] * 4 if store.exclusive else [site.open() for _ in range(4)]
 
             def work(number: int) -> None:
                 mine = [f"source-{n}" for n in range(number, number + 12)]
@@ -164,20 +164,20 @@ class WriterContract:
             for other in stores:
                 other.close()
 
-    def test_an_alias_is_the_first_ones(self, place: Place) -> None:
+    def test_an_alias_is_the_first_ones(self, site: StoreSite) -> None:
         """The first source that asks for an old name has it; a topic that is made again does not get it."""
-        with place.open() as store:
+        with site.open() as store:
             store.sources.numbers(["c/id-1/0", "c/id-1/1"], {"c/id-1/0": "c/clicks/0"})
             store.sources.numbers(["c/id-2/0"], {"c/id-2/0": "c/clicks/0"})
             store.sources.numbers(["c/id-1/1"], {"c/id-1/1": "c/clicks/1"})
-        with place.open() as again:
+        with site.open() as again:
             again.sources.numbers(["c/id-2/0"], {"c/id-2/0": "c/clicks/0"})
             aliases = {name: info.aliases for name, info in again.sources.known().items()}
             assert aliases == {"c/id-1/0": ("c/clicks/0",), "c/id-1/1": ("c/clicks/1",), "c/id-2/0": ()}
 
-    def test_facts_of_a_source_are_kept(self, place: Place) -> None:
+    def test_facts_of_a_source_are_kept(self, site: StoreSite) -> None:
         """What is said of a source is kept as it was said last, and changes nothing else of it."""
-        with place.open() as store:
+        with site.open() as store:
             numbers = store.sources.numbers(["log/a", "log/b"], {"log/a": "old"})
             store.sources.describe("log/a", {"rows": 10})
             store.sources.describe("log/a", {"rows": 12, "ends": [1.5, "x"], "more": {"b": None}})
@@ -190,15 +190,15 @@ class WriterContract:
                 "log/new": SourceInfo(3),
             }
 
-    def test_progress_only_rises(self, place: Place) -> None:
+    def test_progress_only_rises(self, site: StoreSite) -> None:
         """A source is as far as the furthest that was said of it, whatever was said together with it."""
-        with place.open() as store:
+        with site.open() as store:
             assert store.sources.progress([1, 2]) == {1: 0, 2: 0}
             store.sources.advance({1: 10, 2: 2**40})
             store.sources.advance({1: 4, 2: 2**40 + 1, 3: 1})
             store.sources.advance({})
             assert store.sources.progress([3, 1, 2, 9]) == {1: 10, 2: 2**40 + 1, 3: 1, 9: 0}
-        with place.open(create=False) as again:
+        with site.open(create=False) as again:
             assert again.sources.progress([1, 2, 3]) == {1: 10, 2: 2**40 + 1, 3: 1}
 
     def test_racing_progress_only_rises(self, store: Store) -> None:
@@ -216,22 +216,22 @@ class WriterContract:
             thread.join()
         assert store.sources.progress([77, 78]) == {77: 200, 78: 999}
 
-    def test_numbers_are_not_given_again(self, place: Place) -> None:
+    def test_numbers_are_not_given_again(self, site: StoreSite) -> None:
         """Where the register was put back from an older backup than the users, a new source gets an unused number."""
-        with place.open() as store:
+        with site.open() as store:
             store.sources.numbers(["a"])
             store.sources.advance({40: 7})
-        with place.open() as again:
+        with site.open() as again:
             assert again.sources.numbers(["b"]) == {"b": 41}
 
     # --- the store itself
 
-    def test_a_store_has_an_id(self, place: Place) -> None:
+    def test_a_store_has_an_id(self, site: StoreSite) -> None:
         """A store has an id that no other has, the same whenever it is opened."""
-        with place.open() as store:
+        with site.open() as store:
             first = store.id
             assert len(first) >= 16
-        with place.open(create=False) as again:
+        with site.open(create=False) as again:
             assert again.id == first
 
     def test_sync_loses_nothing(self, store: Store, names: Names) -> None:
@@ -245,9 +245,9 @@ class WriterContract:
 
     # --- leases
 
-    def test_a_lease_is_one_processes(self, place: Place) -> None:
-        """Each process that asks gets a place of its own; a released one is taken first."""
-        with place.open() as store:
+    def test_a_lease_is_one_processes(self, site: StoreSite) -> None:
+        """Each process that asks gets a lease of its own; a released one is taken first."""
+        with site.open() as store:
             one, two = store.leases.take("tables"), store.leases.take("tables")
             other = store.leases.take("else")
             assert one.name != two.name
@@ -266,10 +266,10 @@ class WriterContract:
             store.leases.release(one)  # it is another's: nothing happens
             store.put_blob(f"tables/{one.name}", b"more", again)
 
-    def test_a_lease_that_nobody_renewed_is_taken(self, place: Place) -> None:
-        """A process that was killed leaves its place to the next one, an hour later; one that writes keeps it."""
+    def test_a_lease_that_nobody_renewed_is_taken(self, site: StoreSite) -> None:
+        """A process that was killed leaves its lease to the next one, an hour later; one that writes keeps it."""
         now = 1e9
-        with place.open() as store:
+        with site.open() as store:
             leases = CollectionLeases(store._meta_points, now=lambda: now)  # type: ignore[attr-defined]
             kept, left = leases.take("tables"), leases.take("tables")
             for _ in range(5):
@@ -282,13 +282,13 @@ class WriterContract:
             with pytest.raises(LeaseLost), leases.held(left):
                 pass
 
-    def test_racing_takers_get_different_places(self, place: Place) -> None:
-        """Processes that start at the same time have a place each."""
+    def test_racing_takers_get_different_places(self, site: StoreSite) -> None:
+        """Processes that start at the same time have a lease each."""
         taken: list[str] = []
-        with place.open() as store:
+        with site.open() as store:
             for _ in range(2):
                 store.leases.release(store.leases.take("tables"))
-            stores = [store] * 4 if store.exclusive else [place.open() for _ in range(4)]
+            stores = [store] * 4 if store.exclusive else [site.open() for _ in range(4)]
             threads = [
                 threading.Thread(target=lambda one=one: taken.append(one.leases.take("tables").name))
                 for one in stores
@@ -303,12 +303,12 @@ class WriterContract:
 
 
 class SharedWriterContract:
-    """What holds of stores that several processes have open: each `Place.open` is one."""
+    """What holds of stores that several processes have open: each `StoreSite.open` is one."""
 
-    def test_a_claim_takes_users_from_others(self, place: Place, names: Names) -> None:
+    def test_a_claim_takes_users_from_others(self, site: StoreSite, names: Names) -> None:
         """After another process claimed users, a write of theirs is refused and told so, user by user."""
         before, after = some_users(names(10), seed=1), some_users(names(10), seed=2)
-        with place.open() as one, place.open() as two:
+        with site.open() as one, site.open() as two:
             holds = put_users(one.users, before)
             claimed = two.users.claim(names(10)[:4])
             assert_users_equal(claimed.records, some_part(before, 0, 4))
@@ -317,10 +317,10 @@ class SharedWriterContract:
             assert_users_equal(one.users.read(names(10))[4:], some_part(after, 4, 10))
             assert two.users.write(some_part(after, 0, 4), claimed.holds).all()
 
-    def test_new_users_are_inserted_once(self, place: Place, names: Names) -> None:
+    def test_new_users_are_inserted_once(self, site: StoreSite, names: Names) -> None:
         """Of two processes that saw a user absent one inserts it; the other is told and changes nothing."""
         first, second = some_users(names(6), seed=1), some_users(names(6), seed=2)
-        with place.open() as one, place.open() as two:
+        with site.open() as one, site.open() as two:
             mine, theirs = one.users.claim(first.user_ids), two.users.claim(first.user_ids[:3])
             assert mine.holds == [NEW] * 6 and theirs.holds == [NEW] * 3
             assert two.users.write(some_part(second, 0, 3), theirs.holds, token=theirs.token).all()
@@ -331,18 +331,18 @@ class SharedWriterContract:
                 == [False] * 3 + [True] * 3
             )
 
-    def test_what_is_there_already_counts_as_put_users(self, place: Place, names: Names) -> None:
+    def test_what_is_there_already_counts_as_put_users(self, site: StoreSite, names: Names) -> None:
         """A user that holds exactly what was to be written is told as written, whoever did it."""
         points = some_users(names(4))
-        with place.open() as one, place.open() as two:
+        with site.open() as one, site.open() as two:
             mine, theirs = one.users.claim(points.user_ids), two.users.claim(points.user_ids)
             assert two.users.write(points, theirs.holds, token=theirs.token).all()
             assert one.users.write(points, mine.holds, token=mine.token).all()
 
-    def test_deleted_users_are_not_brought_back(self, place: Place, names: Names) -> None:
+    def test_deleted_users_are_not_brought_back(self, site: StoreSite, names: Names) -> None:
         """A user that somebody deleted is not written as it was remembered; claimed anew it begins from nothing."""
         points = some_users(names(5))
-        with place.open() as one, place.open() as two:
+        with site.open() as one, site.open() as two:
             holds = put_users(one.users, points)
             two.users.delete(points.user_ids[:2])
             assert one.users.write(points, holds).tolist() == [False] * 2 + [True] * 3

@@ -23,7 +23,7 @@ from support.servers.kafka_producer import send_batch, send_transactions
 pytestmark = pytest.mark.broker
 PARTITIONS = 4
 Key = Callable[[str, int], bytes | None]
-Place = Callable[[bytes | None, int], int]
+Placing = Callable[[bytes | None, int], int]
 
 
 def by_murmur2(key: bytes | None, number: int) -> int:
@@ -42,7 +42,7 @@ def by_user(user: str, number: int) -> bytes | None:
     return user.encode()
 
 
-PRODUCERS: dict[str, tuple[Key, Place, bool | None, str, str]] = {
+PRODUCERS: dict[str, tuple[Key, Placing, bool | None, str, str]] = {
     "Java": (by_user, by_murmur2, True, "placed by murmur2", ""),
     "librdkafka": (by_user, by_crc32, True, "placed by CRC-32", ""),
     "both": (by_user, by_turns, None, "placed by two hashes", "partitioner=murmur2_random"),
@@ -65,7 +65,7 @@ PRODUCERS: dict[str, tuple[Key, Place, bool | None, str, str]] = {
 }
 
 
-def produce(broker: BrokerConfig, topic: str, key: Key, place: Place, count: int = 240) -> None:
+def produce(broker: BrokerConfig, topic: str, key: Key, place: Placing, count: int = 240) -> None:
     rng = random.Random(3)
     rows: list[list[Row]] = [[] for _ in range(PARTITIONS)]
     for number in range(count):

@@ -18,7 +18,7 @@ from sinks.open import open_store
 from sinks.protocols import Store
 from sinks.store import EngineStore
 from streams.settings import Settings
-from support.data.store_points import DIM, Place, assert_users_equal, put_users, some_users
+from support.data.store_points import DIM, StoreSite, assert_users_equal, put_users, some_users
 from support.qdrant_server import QdrantServer
 from support.servers.tcp_proxy import TcpProxy
 
@@ -40,8 +40,8 @@ def nodes(server: QdrantServer) -> Iterator[list[TcpProxy]]:
         yield [stack.enter_context(TcpProxy(server.port)) for _ in range(3)]
 
 
-def place(nodes: list[TcpProxy], **settings: object) -> Place:
-    return Place(", ".join(node.url for node in nodes), settings)
+def site(nodes: list[TcpProxy], **settings: object) -> StoreSite:
+    return StoreSite(", ".join(node.url for node in nodes), settings)
 
 
 def asked_now(store: Store, nodes: list[TcpProxy]) -> TcpProxy:
@@ -96,7 +96,7 @@ def test_odd_addresses_are_refused(location: str, problem: str) -> None:
 
 def test_a_folder_may_have_a_comma(folder: Path) -> None:
     """Only URLs are taken apart."""
-    with Place(str(folder / "one,other")).open() as store:
+    with StoreSite(str(folder / "one,other")).open() as store:
         put_users(store.users, some_users(NAMES))
     assert (folder / "one,other").is_dir()
 
@@ -112,7 +112,7 @@ def test_ports_of_each_address() -> None:
 
 def test_reads_go_on_with_another_node(nodes: list[TcpProxy]) -> None:
     """When the node that is asked is killed, the same read is answered by another, and later ones too."""
-    with place(nodes).open() as store:
+    with site(nodes).open() as store:
         points = some_users(NAMES)
         put_users(store.users, points)
         for left in (2, 1):
@@ -128,7 +128,7 @@ def test_a_write_is_told_once_and_the_next_goes_elsewhere(
     server: QdrantServer, nodes: list[TcpProxy]
 ) -> None:
     """A write to a node that is gone is an error, never sent twice behind the sender's back; the next one succeeds."""
-    with place(nodes).open() as store:
+    with site(nodes).open() as store:
         points = some_users(NAMES)
         put_users(store.users, points)
         killed = asked_now(store, nodes)
@@ -143,7 +143,7 @@ def test_a_write_is_told_once_and_the_next_goes_elsewhere(
 
 def test_a_lost_answer_of_a_write_is_told(server: QdrantServer, nodes: list[TcpProxy]) -> None:
     """A write that was carried out and not answered is not sent to another node by itself."""
-    with place(nodes).open() as store:
+    with site(nodes).open() as store:
         server.fail_next(1, grpc.StatusCode.INTERNAL, applied=True, method="Upsert")
         before, asked = server.calls["Upsert"], asked_now(store, nodes)
         with pytest.raises(StoreUnavailable, match="INTERNAL"):
@@ -157,7 +157,7 @@ def test_reads_pass_over_nodes_that_fail(
     server: QdrantServer, nodes: list[TcpProxy], code: grpc.StatusCode
 ) -> None:
     """What a node says while another goes away, UNAVAILABLE as INTERNAL, sends a read to the next one."""
-    with place(nodes).open() as store:
+    with site(nodes).open() as store:
         put_users(store.users, some_users(NAMES))
         server.fail_next(4, code, method="Get")
         assert all(store.users.read(NAMES))
@@ -165,7 +165,7 @@ def test_reads_pass_over_nodes_that_fail(
 
 def test_a_silent_node_leaves_time_for_the_others(nodes: list[TcpProxy]) -> None:
     """A node that keeps silent uses up half of a read's deadline; another one answers in the rest."""
-    with place(nodes, timeout_s=2.0).open() as store:
+    with site(nodes, timeout_s=2.0).open() as store:
         put_users(store.users, some_users(NAMES))
         frozen = asked_now(store, nodes)
         frozen.freeze()
@@ -183,7 +183,7 @@ def test_a_silent_node_leaves_time_for_the_others(nodes: list[TcpProxy]) -> None
 
 def test_all_nodes_away_is_unavailable(nodes: list[TcpProxy]) -> None:
     """With no node left it is said so within the deadline; one that is back is used again."""
-    with place(nodes, timeout_s=3.0).open() as store:
+    with site(nodes, timeout_s=3.0).open() as store:
         points = some_users(NAMES)
         put_users(store.users, points)
         for node in nodes:
@@ -204,17 +204,17 @@ def test_all_nodes_away_is_unavailable(nodes: list[TcpProxy]) -> None:
 
 def test_a_store_opens_while_a_node_is_away(nodes: list[TcpProxy]) -> None:
     """Whichever nodes are away when it is opened, one that answers is enough."""
-    place(nodes).open().close()
+    site(nodes).open().close()
     nodes[0].kill()
     nodes[2].kill()
     for _ in range(5):
-        with place(nodes).open(create=False) as store:
+        with site(nodes).open(create=False) as store:
             assert store.users.count() >= 0
 
 
 def test_final_errors_are_not_asked_about_elsewhere(server: QdrantServer, nodes: list[TcpProxy]) -> None:
     """What another node would say too is told at once."""
-    with place(nodes).open() as store:
+    with site(nodes).open() as store:
         before, asked = server.calls["Get"], asked_now(store, nodes)
         server.fail_next(1, grpc.StatusCode.INVALID_ARGUMENT, method="Get")
         with pytest.raises(StoreError, match="INVALID_ARGUMENT"):

@@ -14,7 +14,7 @@ import qdrant_edge as edge
 from sinks.errors import ReplicasDiffer, StoreUnavailable
 from sinks.points import user_point_id
 from sinks.protocols import Store
-from support.data.store_points import Place, assert_users_equal, some_users
+from support.data.store_points import StoreSite, assert_users_equal, some_users
 from support.fakes.many_writers import Process, wrong_users
 from support.qdrant_server import QdrantServer
 from support.servers.tcp_proxy import TcpProxy
@@ -24,21 +24,21 @@ pytestmark = pytest.mark.server
 USERS = [f"user-{n}" for n in range(40)]
 
 
-def race(places: Sequence[Place], rounds: int = 8) -> tuple[int, int]:
-    """A process with two lanes for each place, all at the same users: how many come out wrong, and how many requests
+def race(sites: Sequence[StoreSite], rounds: int = 8) -> tuple[int, int]:
+    """A process with two lanes for each site, all at the same users: how many come out wrong, and how many requests
     were not answered."""
     with ExitStack() as stack:
-        crew = [Process(stack.enter_context(opened(place))) for place in places]
+        crew = [Process(stack.enter_context(opened(site))) for site in sites]
         wrong = wrong_users(crew, USERS, rounds=rounds)
         met = sum(process.counts["refused"] + process.counts["lost"] for process in crew)
         assert met > 20, "the writers did not meet"
         return wrong, sum(process.counts["unanswered"] for process in crew)
 
 
-def opened(place: Place) -> Store:
+def opened(site: StoreSite) -> Store:
     for _ in range(100):
         try:
-            return place.open()
+            return site.open()
         except StoreUnavailable:
             time.sleep(0.05)
     raise AssertionError("the store could not be opened")
@@ -48,7 +48,7 @@ def opened(place: Place) -> Store:
 def test_what_is_asked_for_keeps_users_exact(folder: Path, replicas: int) -> None:
     """On replicas that take racing updates as they come unless asked, no update goes unasked and no user ends wrong."""
     with QdrantServer(folder, replicas=replicas) as server:
-        wrong, _ = race([Place(server.url)] * 3)
+        wrong, _ = race([StoreSite(server.url)] * 3)
         assert server.unordered_updates() == {}
     assert wrong == 0
 
@@ -58,7 +58,7 @@ def test_without_what_is_asked_for_users_end_wrong(folder: Path) -> None:
     for number in range(4):
         with QdrantServer(folder / str(number), replicas=2, by_default=True) as server:
             try:
-                wrong, _ = race([Place(server.url)] * 3)
+                wrong, _ = race([StoreSite(server.url)] * 3)
             except AssertionError as hopeless:
                 assert "came to no end" in str(hopeless)
                 return
@@ -85,7 +85,7 @@ def test_nodes_that_come_and_go(folder: Path) -> None:
         killer = threading.Thread(target=kill)
         killer.start()
         try:
-            wrong, unanswered = race([Place(",".join(node.url for node in nodes))] * 3, rounds=16)
+            wrong, unanswered = race([StoreSite(",".join(node.url for node in nodes))] * 3, rounds=16)
         finally:
             done.set()
             killer.join()
@@ -96,8 +96,8 @@ def test_nodes_that_come_and_go(folder: Path) -> None:
 def test_replicas_in_and_out_of_service(folder: Path) -> None:
     """While one of two replicas is out of service writers wait, and go on when it has what it missed."""
     with QdrantServer(folder, replicas=2) as server:
-        place = Place(server.url)
-        place.open().close()
+        site = StoreSite(server.url)
+        site.open().close()
         done, losses = threading.Event(), 0
 
         def lose() -> None:
@@ -111,7 +111,7 @@ def test_replicas_in_and_out_of_service(folder: Path) -> None:
         loser = threading.Thread(target=lose)
         loser.start()
         try:
-            wrong, unanswered = race([place] * 3, rounds=16)
+            wrong, unanswered = race([site] * 3, rounds=16)
         finally:
             done.set()
             loser.join()
@@ -122,7 +122,7 @@ def test_replicas_in_and_out_of_service(folder: Path) -> None:
 def test_replicas_that_differ_for_good_are_made_alike(folder: Path) -> None:
     """A user whose replicas differ for good, since a write that nobody acknowledged reached one of them, is claimed all
     the same after a moment, and made alike by the write that follows; so is the progress of a source."""
-    with QdrantServer(folder, replicas=2) as server, Place(server.url).open() as store:
+    with QdrantServer(folder, replicas=2) as server, StoreSite(server.url).open() as store:
         points, later = some_users(["a", "b"], seed=1), some_users(["a", "b"], seed=2)
         first = store.users.claim(points.user_ids)
         store.users.write(points, first.holds, token=first.token)

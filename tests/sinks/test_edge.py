@@ -26,7 +26,7 @@ from sinks.protocols import Store
 from sinks.store import EngineStore
 from support.data.store_points import (
     DIM,
-    Place,
+    StoreSite,
     assert_users_equal,
     put_users,
     some_items,
@@ -37,8 +37,8 @@ from support.data.store_points import (
 PROLOGUE = f"""
 import sys, time
 sys.path[:0] = {[str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]!r}
-from support.data.store_points import Place, put_users, some_items, some_users
-store = Place(sys.argv[-1]).open()
+from support.data.store_points import StoreSite, put_users, some_items, some_users
+store = StoreSite(sys.argv[-1]).open()
 print("open", flush=True)
 """
 WAITING = PROLOGUE + "time.sleep(60)"
@@ -77,38 +77,38 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 def test_second_process_is_refused(folder: Path) -> None:
     """A folder in use is refused with the pid and command of its holder and what to do; a killed holder
     blocks nobody."""
-    place = Place(str(folder / "store"))
-    with process(WAITING, "--secret=hush", place.location) as other:
+    site = StoreSite(str(folder / "store"))
+    with process(WAITING, "--secret=hush", site.location) as other:
         for create in (True, False):
             with pytest.raises(
                 StoreLocked, match=f"process {other.pid} .*stop that.*Qdrant server"
             ) as refusal:
-                place.open(create=create)
+                site.open(create=create)
             assert refusal.value.pid == other.pid
         other.send_signal(signal.SIGKILL)
         other.wait()
-        place.open().close()
+        site.open().close()
 
 
 def test_same_process_is_refused_too(folder: Path) -> None:
     """Opening a folder twice in one process is refused; after closing it is free."""
-    place = Place(str(folder / "store"))
-    with place.open(), pytest.raises(StoreLocked, match="this very process"):
-        place.open()
-    place.open().close()
+    site = StoreSite(str(folder / "store"))
+    with site.open(), pytest.raises(StoreLocked, match="this very process"):
+        site.open()
+    site.open().close()
 
 
 def test_holder_is_named_without_its_arguments(folder: Path) -> None:
     """The lock file names program and subcommand only: further arguments may be secrets."""
-    place = Place(str(folder / "store"))
-    with process(WAITING, "--token=hush", place.location):
+    site = StoreSite(str(folder / "store"))
+    with process(WAITING, "--token=hush", site.location):
         assert "hush" not in (folder / "store" / ".driftline.lock").read_text()
 
 
 def test_killed_writer_loses_nothing_acknowledged(folder: Path) -> None:
     """Everything whose write returned is there after SIGKILL, without any flush."""
-    place = Place(str(folder / "store"))
-    with process(WRITING, place.location) as writer:
+    site = StoreSite(str(folder / "store"))
+    with process(WRITING, site.location) as writer:
         assert writer.stdout is not None
         acknowledged = -1
         while acknowledged < 30:
@@ -116,7 +116,7 @@ def test_killed_writer_loses_nothing_acknowledged(folder: Path) -> None:
         writer.send_signal(signal.SIGKILL)
         rest = writer.stdout.read().split()
         acknowledged = int(rest[-1]) if rest else acknowledged
-    with place.open(create=False) as store:
+    with site.open(create=False) as store:
         for number in range(acknowledged + 1):
             points = some_users([f"user-{number}-{n}" for n in range(20)], seed=number)
             assert_users_equal(store.users.read(points.user_ids, True), points, vectors=True)
@@ -128,7 +128,7 @@ def test_killed_writer_loses_nothing_acknowledged(folder: Path) -> None:
 
 def test_killed_creation_is_completed(folder: Path) -> None:
     """A creation that was cut off is no store for a reader, and is done again by the next writer."""
-    place = Place(str(folder / "store"))
+    site = StoreSite(str(folder / "store"))
     engine = EdgeEngine(folder / "store", create=True)
     layout = store_layout(StoreConfig(), DIM)
     engine.create(layout.users)
@@ -136,17 +136,17 @@ def test_killed_creation_is_completed(folder: Path) -> None:
     (folder / "store" / "items" / "half").write_bytes(b"written")
     engine.close()
     with pytest.raises(StoreNotFound, match="never completed"):
-        place.open(create=False)
-    with place.open() as store:
+        site.open(create=False)
+    with site.open() as store:
         store.items.write(some_items(3))
-    with place.open(create=False) as store:
+    with site.open(create=False) as store:
         assert store.items.count() == 3
 
 
 def test_emptied_or_empty_folder_is_taken(folder: Path) -> None:
     """A folder that exists and is empty becomes a store."""
-    Place(str(folder)).open().close()
-    Place(str(folder)).open(create=False).close()
+    StoreSite(str(folder)).open().close()
+    StoreSite(str(folder)).open(create=False).close()
 
 
 @pytest.mark.parametrize("create", [True, False])
@@ -156,7 +156,7 @@ def test_foreign_folder_is_left_alone(folder: Path, create: bool) -> None:
     (folder / "photos" / "cat.jpg").write_bytes(b"meow")
     before = snapshot(folder)
     with pytest.raises(StoreMismatch, match="not empty"):
-        Place(str(folder)).open(create=create)
+        StoreSite(str(folder)).open(create=create)
     assert snapshot(folder) == before
 
 
@@ -166,7 +166,7 @@ def test_foreign_marker_is_refused(folder: Path, marker: bytes) -> None:
     (folder / "driftline.json").write_bytes(marker)
     before = snapshot(folder)
     with pytest.raises(StoreMismatch, match=r"driftline\.json"):
-        Place(str(folder)).open()
+        StoreSite(str(folder)).open()
     assert snapshot(folder) == before
 
 
@@ -174,17 +174,17 @@ def test_file_is_no_store(folder: Path) -> None:
     """A file where the folder should be is refused."""
     (folder / "file").write_text("text")
     with pytest.raises(StoreMismatch, match="is a file"):
-        Place(str(folder / "file")).open()
+        StoreSite(str(folder / "file")).open()
     with pytest.raises(StoreError, match=r"cannot use|is a file"):
-        Place(str(folder / "file" / "below")).open()
+        StoreSite(str(folder / "file" / "below")).open()
 
 
 def test_reader_leaves_no_trace_where_nothing_is(folder: Path) -> None:
     """Looking for a store that is not there makes no folder and no file."""
     with pytest.raises(StoreNotFound):
-        Place(str(folder / "absent")).open(create=False)
+        StoreSite(str(folder / "absent")).open(create=False)
     with pytest.raises(StoreNotFound):
-        Place(str(folder)).open(create=False)
+        StoreSite(str(folder)).open(create=False)
     assert list(folder.iterdir()) == []
 
 
@@ -193,7 +193,7 @@ class TestDamagedStore:
 
     @pytest.fixture
     def store_folder(self, folder: Path) -> Path:
-        with Place(str(folder / "store")).open() as store:
+        with StoreSite(str(folder / "store")).open() as store:
             put_users(store.users, some_users(["a"]))
         return folder / "store"
 
@@ -204,23 +204,23 @@ class TestDamagedStore:
         config["optimizers"]["prevent_unoptimized"] = True
         file.write_text(json.dumps(config))
         with pytest.raises(StoreMismatch, match=r"prevent_unoptimized to false in .*edge_config"):
-            Place(str(store_folder)).open()
+            StoreSite(str(store_folder)).open()
         config["optimizers"]["prevent_unoptimized"] = False
         file.write_text(json.dumps(config))
-        with Place(str(store_folder)).open() as store:
+        with StoreSite(str(store_folder)).open() as store:
             assert store.users.read(["a"])[0] is not None
 
     def test_lost_collection_is_refused(self, store_folder: Path) -> None:
         """A store whose users were taken away is refused: offsets elsewhere count on them."""
         (store_folder / "users").rename(store_folder.parent / "users")
         with pytest.raises(StoreMismatch, match=r"lost its collection 'users'.*replay"):
-            Place(str(store_folder)).open()
+            StoreSite(str(store_folder)).open()
 
     def test_unreadable_collection_is_an_error(self, store_folder: Path) -> None:
         """Damage inside says where and what to do."""
         (store_folder / "items" / "edge_config.json").write_text("{")
         with pytest.raises(StoreMismatch, match=r"damaged.*replay"):
-            Place(str(store_folder)).open()
+            StoreSite(str(store_folder)).open()
 
 
 def test_a_sync_puts_the_log_on_the_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,7 +232,7 @@ def test_a_sync_puts_the_log_on_the_disk(folder: Path, monkeypatch: pytest.Monke
         fsync(file)
 
     monkeypatch.setattr(os, "fsync", noted)
-    with Place(str(folder / "store")).open() as store:
+    with StoreSite(str(folder / "store")).open() as store:
         store.sync()
         synced.clear()
         store.sync()
@@ -276,7 +276,7 @@ def test_a_loss_of_power_after_a_sync_takes_nothing(folder: Path) -> None:
         some_users([f"user-{n}" for n in range(80)], 1),
         some_users([f"user-{n}" for n in range(50)], 2),
     )
-    with Place(str(path)).open() as store:
+    with StoreSite(str(path)).open() as store:
         claim = store.users.claim(first.user_ids)
         store.users.write(first, claim.holds, token=claim.token)
         store.sources.advance({1: 5})
@@ -295,7 +295,7 @@ def test_a_loss_of_power_after_a_sync_takes_nothing(folder: Path) -> None:
         for log in (after, before):
             left = folder / f"{log.name}-{seed}"
             torn(before, after, left, random.Random(seed), log)
-            with Place(str(left)).open(create=False) as store:
+            with StoreSite(str(left)).open(create=False) as store:
                 there = store.users.read(first.user_ids, with_vectors=True)
                 whole = store.sources.progress([1]) == {1: 9}
                 states = [record and record.state for record in there]
@@ -313,7 +313,7 @@ def test_the_log_is_no_longer_than_what_a_flush_leaves(folder: Path, monkeypatch
     """What was written long ago is in the store's other files: opening it replays the latest part of the log alone."""
     monkeypatch.setattr("sinks.edge.FLUSH_EVERY_BYTES", 64 << 10)
     path, earlier = folder / "store", folder / "earlier"
-    with Place(str(path)).open() as store:
+    with StoreSite(str(path)).open() as store:
         put_users(store.users, some_users(["first"]))
         shutil.copytree(path / "users" / "wal", earlier)
         for number in range(20):
@@ -322,7 +322,7 @@ def test_the_log_is_no_longer_than_what_a_flush_leaves(folder: Path, monkeypatch
         shutil.copytree(path, left)
     shutil.rmtree(left / "users" / "wal")
     shutil.copytree(earlier, left / "users" / "wal")
-    with Place(str(left)).open(create=False) as store:
+    with StoreSite(str(left)).open(create=False) as store:
         assert store.users.count() > 500
 
 
@@ -330,7 +330,7 @@ def test_the_log_is_no_longer_than_what_a_flush_leaves(folder: Path, monkeypatch
 def test_other_locations_are_refused(location: str) -> None:
     """What is neither a folder nor an http URL is refused, without showing what may be a password."""
     with pytest.raises(StoreError, match="folder") as refusal:
-        Place(location).open()
+        StoreSite(location).open()
     assert "hush" not in str(refusal.value)
 
 
@@ -339,7 +339,7 @@ def test_folder_without_permission_is_an_error(folder: Path) -> None:
     """A folder that may not be written is an error in our words."""
     folder.chmod(0o500)
     with pytest.raises(StoreError, match="cannot use the folder"):
-        Place(str(folder / "store")).open()
+        StoreSite(str(folder / "store")).open()
 
 
 def test_bulk_load_is_searched_exactly_and_fast(folder: Path) -> None:
@@ -358,7 +358,7 @@ def test_bulk_load_is_searched_exactly_and_fast(folder: Path) -> None:
             assert {item.item_id for item in found} == {points.item_ids[at] for at in best[:10]}
         return float(np.median(times))
 
-    with Place(str(folder / "store")).open(dim) as store:
+    with StoreSite(str(folder / "store")).open(dim) as store:
         store.items.write(points)
         assert search(store) < 0.1
         store.optimize()

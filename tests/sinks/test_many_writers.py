@@ -13,7 +13,7 @@ from sinks.errors import StoreUnavailable
 from sinks.protocols import Store
 from sinks.store import EngineStore
 from sinks.writer import LOST, NEW, Writer
-from support.data.store_points import Place
+from support.data.store_points import StoreSite
 from support.fakes.many_writers import Process, sum_of, sum_points, wrong_users
 from support.qdrant_server import QdrantServer
 
@@ -48,7 +48,7 @@ def totals(store: Store, users: list[str]) -> list[int]:
 
 def test_late_claim_harms_nobody(server: QdrantServer) -> None:
     """A claim that was answered as failed and is carried out later costs its users' writer a claim, and no write."""
-    with Place(server.url).open() as one, Place(server.url).open() as two:
+    with StoreSite(server.url).open() as one, StoreSite(server.url).open() as two:
         put(one, FEW, 1)
         server.late_next(1, "SetPayload")
         with pytest.raises(StoreUnavailable):
@@ -67,7 +67,7 @@ def test_late_claim_harms_nobody(server: QdrantServer) -> None:
 
 def test_late_write_undoes_nothing(server: QdrantServer) -> None:
     """A write that was answered as failed, and is carried out after others, changes nothing that was written since."""
-    with Place(server.url).open() as one, Place(server.url).open() as two:
+    with StoreSite(server.url).open() as one, StoreSite(server.url).open() as two:
         for store in (one, two):  # the process itself goes on, or another one does
             holds = put(one, FEW, 1)
             server.late_next(1, "Upsert")
@@ -81,7 +81,7 @@ def test_late_write_undoes_nothing(server: QdrantServer) -> None:
 @pytest.mark.parametrize("backwards", [False, True])
 def test_late_claim_does_not_let_a_late_write_in(server: QdrantServer, backwards: bool) -> None:
     """A write and a claim of the same users, both late in either order, undo nothing: their tokens differ."""
-    with Place(server.url).open() as store:
+    with StoreSite(server.url).open() as store:
         holds = put(store, FEW, 1)
         server.late_next(1, "Upsert")
         with pytest.raises(StoreUnavailable):
@@ -96,7 +96,7 @@ def test_late_claim_does_not_let_a_late_write_in(server: QdrantServer, backwards
 
 def test_late_insert_undoes_nothing(server: QdrantServer) -> None:
     """A new user that was inserted late is there already, and stays as it is."""
-    with Place(server.url).open() as store:
+    with StoreSite(server.url).open() as store:
         claim = store.users.claim(FEW)
         assert claim.holds == [NEW] * 5
         server.late_next(1, "Upsert")
@@ -111,7 +111,7 @@ def test_late_insert_undoes_nothing(server: QdrantServer) -> None:
 
 def test_lost_answers_are_found_by_the_marks(server: QdrantServer) -> None:
     """A claim, a write, a count or a read whose answer was lost is told; whoever claims again sees what was done."""
-    with Place(server.url).open() as store:
+    with StoreSite(server.url).open() as store:
         for total, method in enumerate(("SetPayload", "Upsert", "Count"), start=1):
             server.fail_next(5, applied=True, method=method)
             with pytest.raises(StoreUnavailable):
@@ -127,7 +127,7 @@ def test_lost_answers_are_found_by_the_marks(server: QdrantServer) -> None:
 
 def test_every_unanswered_request_changes_the_token(server: QdrantServer) -> None:
     """After a claim or a write without an answer nothing more is claimed under its token; what was held stays held."""
-    with Place(server.url).open() as store:
+    with StoreSite(server.url).open() as store:
         kept = put(store, ["kept"], 1)
         tokens = {store.users.claim([]).token}
         for method in ("SetPayload", "Upsert", "SetPayload"):
@@ -142,7 +142,7 @@ def test_every_unanswered_request_changes_the_token(server: QdrantServer) -> Non
 
 def test_late_blob_does_not_undo_a_newer_one(server: QdrantServer) -> None:
     """A blob under a lease that was answered as failed, and is carried out later, replaces nothing that came after it."""
-    with Place(server.url).open() as store, Place(server.url).open() as other:
+    with StoreSite(server.url).open() as store, StoreSite(server.url).open() as other:
         lease = store.leases.take("tables")
         server.late_next(1, "Upsert")
         with pytest.raises(StoreUnavailable):
@@ -163,7 +163,7 @@ def test_late_blob_does_not_undo_a_newer_one(server: QdrantServer) -> None:
 
 def test_late_progress_takes_nothing_back(server: QdrantServer) -> None:
     """Progress that was answered as failed and is carried out later lowers nothing."""
-    with Place(server.url).open() as store:
+    with StoreSite(server.url).open() as store:
         server.late_next(1, "Upsert")
         with pytest.raises(StoreUnavailable):
             store.sources.advance({1: 5, 2: 7})
@@ -186,7 +186,7 @@ def test_registrations_survive_failing_requests(server: QdrantServer) -> None:
                     continue
     server.fail_share = server.late_share = 0.0
     time.sleep(server.late_s + 0.3)
-    with Place(server.url).open() as store:
+    with StoreSite(server.url).open() as store:
         known = {name: info.number for name, info in store.sources.known().items()}
         assert sorted(known) == sorted(names) and len(set(known.values())) == 12
         assert len(told) == 6
@@ -198,7 +198,7 @@ def test_registrations_survive_failing_requests(server: QdrantServer) -> None:
 
 def test_zombie_writers_change_nothing(server: QdrantServer) -> None:
     """A process that was frozen between its claim and its write, and wakes when others have gone on, is refused."""
-    with Place(server.url).open() as zombie, Place(server.url).open() as other:
+    with StoreSite(server.url).open() as zombie, StoreSite(server.url).open() as other:
         put(zombie, FEW[:3], 1)
         old = zombie.users.claim(FEW)
         put(other, FEW, 2)
@@ -208,7 +208,7 @@ def test_zombie_writers_change_nothing(server: QdrantServer) -> None:
 
 def test_zombie_claims_are_harmless(server: QdrantServer) -> None:
     """A zombie that claims takes users over as anybody does: its writes go on from what is there."""
-    with Place(server.url).open() as zombie, Place(server.url).open() as other:
+    with StoreSite(server.url).open() as zombie, StoreSite(server.url).open() as other:
         holds = put(other, FEW, 2)
         claim = zombie.users.claim(FEW)
         assert [sum_of(record) for record in claim.records] == [(2, {"0": 2})] * 5
@@ -220,7 +220,7 @@ def test_zombie_claims_are_harmless(server: QdrantServer) -> None:
 
 def test_a_user_that_is_taken_between_claim_and_read_is_lost(server: QdrantServer) -> None:
     """Who is not the writer any more when it reads is told so, user by user, and writes nothing of these."""
-    with Place(server.url).open() as one, Place(server.url).open() as two:
+    with StoreSite(server.url).open() as one, StoreSite(server.url).open() as two:
         put(one, FEW, 1)
         assert isinstance(one, EngineStore)
         points = one.users._collection
@@ -240,7 +240,7 @@ def _opened(server: QdrantServer) -> Store:
     """The store, however many tries that takes."""
     for _ in range(200):
         try:
-            return Place(server.url).open()
+            return StoreSite(server.url).open()
         except StoreUnavailable:
             continue
     raise AssertionError("the store could not be opened")
@@ -253,7 +253,7 @@ def run(server: QdrantServer, processes: int, late_share: float, draw: int | Non
     """How many users came out wrong, and how many requests were not answered. draw: a token that never changes."""
     with ExitStack() as stack:
         stores = [
-            stack.enter_context(Place(server.url, {"batch_points": 8}).open()) for _ in range(processes)
+            stack.enter_context(StoreSite(server.url, {"batch_points": 8}).open()) for _ in range(processes)
         ]
         for number, store in enumerate(stores):
             if draw is not None:
@@ -291,7 +291,7 @@ def test_without_another_token_late_requests_do_harm(server: QdrantServer) -> No
 
 def test_threads_of_one_folder_lose_and_repeat_nothing(folder: Path) -> None:
     """The same with the lanes of the one process that has an embedded store."""
-    with Place(str(folder / "store"), {"batch_points": 8}).open() as store:
+    with StoreSite(str(folder / "store"), {"batch_points": 8}).open() as store:
         assert wrong_users([Process(store)], USERS, lanes=5) == 0
 
 

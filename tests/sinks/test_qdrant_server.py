@@ -13,7 +13,7 @@ import pytest
 from qdrant_client import grpc as messages
 
 from sinks.errors import StoreUnavailable
-from support.data.store_points import Place, assert_users_equal, put_users, some_users
+from support.data.store_points import StoreSite, assert_users_equal, put_users, some_users
 from support.qdrant_process import QdrantProcess
 from support.qdrant_server import QdrantServer
 from support.servers.quick_folder import quick_folder
@@ -282,7 +282,7 @@ def test_late_requests(server: QdrantServer, client: Client) -> None:
 
 def test_share_of_requests_fails(folder: Path) -> None:
     """With a share of failures some requests fail, and those that are retried get through."""
-    with QdrantServer(folder) as server, Place(server.url).open() as store:
+    with QdrantServer(folder) as server, StoreSite(server.url).open() as store:
         server.fail_share = 0.5
         failed = 0
         for _ in range(40):
@@ -336,17 +336,17 @@ def test_runs_as_a_program(folder: Path) -> None:
     points = some_users(["a", "b"])
     with QdrantProcess(folder, "k") as process:
         first = process.url
-        with Place(process.url, {"api_key": "k"}).open() as store:
+        with StoreSite(process.url, {"api_key": "k"}).open() as store:
             put_users(store.users, points)
         process.kill()
         assert process.start().url == first
-        with Place(process.url, {"api_key": "k"}).open(create=False) as store:
+        with StoreSite(process.url, {"api_key": "k"}).open(create=False) as store:
             assert_users_equal(store.users.read(["a", "b"]), points)
 
 
 def test_faults_of_a_program(folder: Path) -> None:
     """A running program can be told to fail, to be slow, and be frozen; what it does not know it refuses."""
-    with QdrantProcess(folder) as process, Place(process.url, {"timeout_s": 0.5}).open() as store:
+    with QdrantProcess(folder) as process, StoreSite(process.url, {"timeout_s": 0.5}).open() as store:
         process.faults(fail_next=1, code="INTERNAL")
         with pytest.raises(StoreUnavailable, match="INTERNAL"):
             store.check()

@@ -24,7 +24,7 @@ from sinks.points import item_key, named_id
 from sinks.replicas import LOOK_AGAIN_S, Replicas, least_acknowledged
 from sinks.server import ServerEngine
 from sinks.versions import Version
-from support.data.store_points import Place, put_users, some_items, some_users
+from support.data.store_points import StoreSite, put_users, some_items, some_users
 from support.qdrant_server import QdrantServer
 
 pytestmark = pytest.mark.server
@@ -145,7 +145,7 @@ def test_settings_say_how_collections_are_made(plain: QdrantServer) -> None:
         "d-": ({"replicas": 3, "write_consistency": 3}, (1, 3, 3)),
     }
     for prefix, (settings, wanted) in cases.items():
-        with Place(plain.url, {"prefix": prefix, **settings}).open() as store:
+        with StoreSite(plain.url, {"prefix": prefix, **settings}).open() as store:
             store.begin_version(Version("m2"))
         for name in ("users", "items", "meta", "users@m2", "items@m2"):
             params = client.params(prefix + name)
@@ -173,7 +173,7 @@ def test_reads_of_a_majority_see_every_acknowledged_write(replicas: int) -> None
 
 def test_every_update_asks_for_an_ordering(server: QdrantServer) -> None:
     """On collections that have replicas, though nobody set any, no kind of update goes without an ordering."""
-    with Place(server.url).open() as store:
+    with StoreSite(server.url).open() as store:
         put_users(store.users, some_users(NAMES))
         store.users.delete(NAMES[:3])
         store.items.write(some_items(5))
@@ -227,7 +227,7 @@ def differ(server: QdrantServer, collection: str) -> None:
 
 def test_absent_is_not_what_replicas_differ_on(server: QdrantServer) -> None:
     """A read on which a write depends never takes a point that replicas differ on for absent; serving goes on."""
-    with Place(server.url, {"timeout_s": 1.0}).open() as store:
+    with StoreSite(server.url, {"timeout_s": 1.0}).open() as store:
         store.items.write(some_items(5))
         store.put_blob("blob", b"there")
         differ(server, "meta")
@@ -281,14 +281,14 @@ def test_replicas_that_somebody_else_made_are_told(
     server: QdrantServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Replicas that the settings don't name are noticed, with one warning a collection; those they name need none."""
-    with caplog.at_level(logging.WARNING, "sinks"), Place(server.url).open() as store:
+    with caplog.at_level(logging.WARNING, "sinks"), StoreSite(server.url).open() as store:
         put_users(store.users, some_users(NAMES))
         put_users(store.users, some_users(NAMES))
     told = [record.message for record in caplog.records if "replicas" in record.message]
     assert len(told) == 3 and all("store.replicas = 2" in message for message in told)
     caplog.clear()
     with caplog.at_level(logging.WARNING, "sinks"):
-        Place(server.url, {"replicas": 2}).open(create=False).close()
+        StoreSite(server.url, {"replicas": 2}).open(create=False).close()
     assert not caplog.records
 
 
@@ -330,15 +330,15 @@ def test_two_replicas_serve_and_three_write_while_one_is_away(folder: Path) -> N
     for replicas, writes in ((2, False), (3, True)):
         with (
             QdrantServer(folder / f"{replicas}", replicas=replicas) as server,
-            Place(server.url).open() as writer,
-            Place(server.url).open(create=False) as reader,
+            StoreSite(server.url).open() as writer,
+            StoreSite(server.url).open(create=False) as reader,
         ):
             writer.put_blob("blob", b"before")
             writer.items.write(some_items(3))
             collections = ("users", "items", "meta")
             for name in collections:
                 server.replicated(name).lose(1)
-            with Place(server.url).open(create=False) as late:
+            with StoreSite(server.url).open(create=False) as late:
                 assert late.get_blob("blob") == reader.get_blob("blob") == b"before"
                 assert all(late.items.read([item_key("item-1")], with_vectors=True))
                 assert late.items.search(some_items(1).vectors[0], 2)
@@ -349,7 +349,7 @@ def test_two_replicas_serve_and_three_write_while_one_is_away(folder: Path) -> N
                 with pytest.raises(StoreUnavailable, match="not have enough active replicas"):
                     writer.get_blob("blob")
                 with pytest.raises(StoreUnavailable, match="not have enough active replicas"):
-                    Place(server.url).open()
+                    StoreSite(server.url).open()
             for name in collections:
                 server.replicated(name).recover(1)
             for store in (writer, reader):
@@ -358,8 +358,8 @@ def test_two_replicas_serve_and_three_write_while_one_is_away(folder: Path) -> N
 
 def test_a_reader_that_writes_is_a_writer(server: QdrantServer) -> None:
     """A store that was opened to read asks a majority from its first write on."""
-    Place(server.url).open().close()
-    with Place(server.url, {"timeout_s": 0.5}).open(create=False) as store:
+    StoreSite(server.url).open().close()
+    with StoreSite(server.url, {"timeout_s": 0.5}).open(create=False) as store:
         differ(server, "meta")
         store.get_blob("unknown")
         store.put_blob("blob", b"there")

@@ -22,7 +22,7 @@ from sinks.layout import store_layout
 from sinks.server import ServerEngine
 from sinks.versions import FIRST, Version, VersionRecord
 from sinks.writer import FENCE, WRITER
-from support.data.store_points import DIM, Place, assert_users_equal, put_users, some_items, some_users
+from support.data.store_points import DIM, StoreSite, assert_users_equal, put_users, some_items, some_users
 from support.qdrant_server import QdrantServer
 
 pytestmark = pytest.mark.server
@@ -68,12 +68,12 @@ def create(server: QdrantServer, name: str, **vectors: int) -> messages.CreateCo
 def test_key_is_asked_for(folder: Path) -> None:
     """The right key opens; a wrong or missing one is an error that names the setting and never the key."""
     with QdrantServer(folder, api_key="right-key") as server:
-        with Place(server.url, {"api_key": "right-key"}).open() as store:
+        with StoreSite(server.url, {"api_key": "right-key"}).open() as store:
             put_users(store.users, some_users(NAMES))
             store.check()
         for settings in ({}, {"api_key": "wrong-key"}):
             with pytest.raises(StoreError, match=r"store\.api_key") as refusal:
-                Place(server.url, settings).open(create=False)
+                StoreSite(server.url, settings).open(create=False)
             assert not isinstance(refusal.value, StoreUnavailable)
             assert "wrong-key" not in str(refusal.value)
 
@@ -83,14 +83,14 @@ def test_tls(folder: Path, certificate: tuple[Path, Path]) -> None:
     key, chain = certificate
     with QdrantServer(folder, "a-key", certificate=(key.read_bytes(), chain.read_bytes())) as server:
         assert server.url.startswith("https://")
-        with Place(server.url, {"ca_file": chain, "api_key": "a-key"}).open() as store:
+        with StoreSite(server.url, {"ca_file": chain, "api_key": "a-key"}).open() as store:
             points = some_users(NAMES)
             put_users(store.users, points)
             assert_users_equal(store.users.read(NAMES), points)
         with pytest.raises(StoreError, match=r"not trusted.*store\.ca_file"):
-            Place(server.url, {"api_key": "a-key"}).open()
+            StoreSite(server.url, {"api_key": "a-key"}).open()
         with pytest.raises(StoreError, match=r"cannot read store\.ca_file"):
-            Place(server.url, {"ca_file": folder / "absent"}).open()
+            StoreSite(server.url, {"ca_file": folder / "absent"}).open()
 
 
 @pytest.mark.parametrize(
@@ -105,13 +105,13 @@ def test_tls(folder: Path, certificate: tuple[Path, Path]) -> None:
 def test_odd_urls_are_refused(url: str, problem: str) -> None:
     """A URL that would not mean what it says is refused, without showing a password."""
     with pytest.raises(StoreError, match=problem) as refusal:
-        Place(url).open()
+        StoreSite(url).open()
     assert "hush" not in str(refusal.value)
 
 
 def test_grpc_port_may_be_set(server: QdrantServer) -> None:
     """The gRPC port is one above the URL's unless it is set."""
-    Place("http://127.0.0.1:1", {"grpc_port": server.port}).open().close()
+    StoreSite("http://127.0.0.1:1", {"grpc_port": server.port}).open().close()
 
 
 # --- away for a while
@@ -123,13 +123,13 @@ def test_nobody_there_is_unavailable() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(StoreUnavailable, match=f"127.0.0.1:{port}"):
-        Place("http://127.0.0.1:1", {"grpc_port": port}).open()
+        StoreSite("http://127.0.0.1:1", {"grpc_port": port}).open()
 
 
 def test_server_that_is_back_is_used_within_a_second(server: QdrantServer) -> None:
     """While the server is away calls fail as retryable; once it is back the same store goes on, soon."""
     points = some_users(NAMES)
-    with Place(server.url).open() as store:
+    with StoreSite(server.url).open() as store:
         server.stop()
         away = time.monotonic()
         while time.monotonic() < away + 2.5:
@@ -151,7 +151,7 @@ def test_server_that_is_back_is_used_within_a_second(server: QdrantServer) -> No
 
 def test_server_that_shuts_down_during_a_call_is_unavailable(server: QdrantServer) -> None:
     """A call that the server gave up on its way out is retryable, as any other."""
-    with Place(server.url).open() as store:
+    with StoreSite(server.url).open() as store:
         server.delay_s = 30.0
         failures: list[Exception] = []
 
@@ -173,7 +173,7 @@ def test_server_that_shuts_down_during_a_call_is_unavailable(server: QdrantServe
 
 def test_slow_answer_is_unavailable(server: QdrantServer) -> None:
     """An answer later than the deadline is retryable, and the message tells what was on its way."""
-    with Place(server.url, {"timeout_s": 0.3}).open() as store:
+    with StoreSite(server.url, {"timeout_s": 0.3}).open() as store:
         server.delay_s = 5.0
         begun = time.monotonic()
         with pytest.raises(
@@ -203,7 +203,7 @@ def test_errors_tell_whether_to_retry(
     server: QdrantServer, code: grpc.StatusCode, kind: type[StoreError]
 ) -> None:
     """Each error of the server is ours, with the collection and the amount; only what may pass is retryable."""
-    with Place(server.url).open() as store:
+    with StoreSite(server.url).open() as store:
         server.fail_next(1, code)
         with pytest.raises(StoreError, match="users, 20 points") as refusal:
             put_users(store.users, some_users(NAMES))
@@ -214,7 +214,7 @@ def test_errors_tell_whether_to_retry(
 def test_lost_answer_is_mended_by_writing_again(server: QdrantServer) -> None:
     """A write whose answer was lost may have happened; writing it again leaves the same points."""
     points = some_users(NAMES)
-    with Place(server.url).open() as store:
+    with StoreSite(server.url).open() as store:
         server.fail_next(1, applied=True)
         with pytest.raises(StoreUnavailable):
             put_users(store.users, points)
@@ -225,7 +225,7 @@ def test_lost_answer_is_mended_by_writing_again(server: QdrantServer) -> None:
 def test_a_read_that_fails_is_sent_again_and_a_write_is_not(server: QdrantServer) -> None:
     """A read may be lost three times within one call; of a write it is told at once. Other errors are told of both."""
     points = some_users(NAMES)
-    with Place(server.url).open() as store:
+    with StoreSite(server.url).open() as store:
         put_users(store.users, points)
         for lost in (1, 3):
             before = server.calls["Get"]
@@ -246,7 +246,7 @@ def test_a_read_that_fails_is_sent_again_and_a_write_is_not(server: QdrantServer
 
 def test_reads_of_a_failing_server_keep_to_the_deadline(server: QdrantServer) -> None:
     """What is sent again shares one deadline."""
-    with Place(server.url, {"timeout_s": 1.0}).open() as store:
+    with StoreSite(server.url, {"timeout_s": 1.0}).open() as store:
         server.fail_share, server.delay_s = 1.0, 0.6  # four times that is 2.4 s
         begun = time.monotonic()
         with pytest.raises(StoreUnavailable):
@@ -257,7 +257,7 @@ def test_reads_of_a_failing_server_keep_to_the_deadline(server: QdrantServer) ->
 def test_writes_get_through_where_a_third_of_the_requests_fail(server: QdrantServer) -> None:
     """A claim and a write ask several times over and are still seldom made anew: reads are sent again by themselves."""
     points = some_users(NAMES)
-    with Place(server.url).open() as store:
+    with StoreSite(server.url).open() as store:
         server.fail_share = 0.3
         tries = written = 0
         while written < 30 and tries < 600:
@@ -275,7 +275,7 @@ def test_writes_get_through_where_a_third_of_the_requests_fail(server: QdrantSer
 def test_a_write_counts_instead_of_reading_back(server: QdrantServer) -> None:
     """Users that are held cost one upsert and one count, and the question which version is live; bad ones nothing."""
     points = some_users(NAMES)
-    with Place(server.url).open() as store:
+    with StoreSite(server.url).open() as store:
         holds = put_users(store.users, points)
         before = server.calls.copy()
         with pytest.raises(PointRefused):
@@ -287,7 +287,7 @@ def test_a_write_counts_instead_of_reading_back(server: QdrantServer) -> None:
 
 def test_new_store_has_its_indexes(server: QdrantServer) -> None:
     """A store is created with the indexes of fences and writers."""
-    Place(server.url).open().close()
+    StoreSite(server.url).open().close()
     engine = ServerEngine(server.url, StoreConfig())
     info = engine._info("users")
     engine.close()
@@ -296,7 +296,7 @@ def test_new_store_has_its_indexes(server: QdrantServer) -> None:
 
 def test_unconfirmed_write_is_an_error(server: QdrantServer) -> None:
     """An answer other than Completed is no acknowledgement."""
-    with Place(server.url).open() as store:
+    with StoreSite(server.url).open() as store:
         server.stop()
         server.update_status = messages.UpdateStatus.WaitTimeout
         server.start()
@@ -317,13 +317,13 @@ def _retried(call: Any) -> None:
 def test_requests_stay_within_the_bounds(server: QdrantServer) -> None:
     """Large writes go in several requests of at most so many points and about so many bytes."""
     points = replace(some_users(NAMES), states=[bytes(30_000)] * len(NAMES))
-    with Place(server.url, {"batch_points": 6}).open() as store:
+    with StoreSite(server.url, {"batch_points": 6}).open() as store:
         before = server.calls["Upsert"]
         put_users(store.users, points)
         assert server.calls["Upsert"] - before == 4
         store.users.read(NAMES)
         assert server.calls["Get"] >= 4
-    with Place(server.url, {"batch_bytes": 100_000}).open() as store:
+    with StoreSite(server.url, {"batch_bytes": 100_000}).open() as store:
         before = server.calls["Upsert"]
         put_users(store.users, points)
         assert server.calls["Upsert"] - before == 10
@@ -339,12 +339,12 @@ def test_cut_off_creation_is_completed(server: QdrantServer) -> None:
     for spec in (layout.meta, layout.users):
         engine.create(spec)
         with pytest.raises(StoreNotFound):
-            Place(server.url).open(create=False)
+            StoreSite(server.url).open(create=False)
     engine.close()
-    with Place(server.url).open() as store:
+    with StoreSite(server.url).open() as store:
         store.items.write(some_items(3))
         assert len(store.items.search(some_items(3).vectors[0], 3, scenario="s1")) == 1
-    Place(server.url).open(create=False).close()
+    StoreSite(server.url).open(create=False).close()
 
 
 def test_creation_cut_off_after_its_version_was_named_is_completed(server: QdrantServer) -> None:
@@ -355,10 +355,10 @@ def test_creation_cut_off_after_its_version_was_named_is_completed(server: Qdran
     VersionRecord(meta).change(lambda there: replace(there, all={FIRST: Version(model="a")}))
     engine.close()
     with pytest.raises(StoreNotFound):
-        Place(server.url).open(create=False)
-    with Place(server.url).open(first=Version(model="a")) as store:
+        StoreSite(server.url).open(create=False)
+    with StoreSite(server.url).open(first=Version(model="a")) as store:
         put_users(store.users, some_users(NAMES))
-    Place(server.url).open(create=False).close()
+    StoreSite(server.url).open(create=False).close()
 
 
 @pytest.mark.parametrize("first", [None, Version(model="a")])
@@ -370,7 +370,7 @@ def test_several_may_create_at_once(server: QdrantServer, first: Version | None)
     def work(number: int) -> None:
         try:
             start.wait()
-            with Place(server.url).open(first=first) as store:
+            with StoreSite(server.url).open(first=first) as store:
                 put_users(store.users, some_users([f"{number}-{n}" for n in range(5)]))
         except BaseException as error:
             errors.append(error)
@@ -381,7 +381,7 @@ def test_several_may_create_at_once(server: QdrantServer, first: Version | None)
     for thread in threads:
         thread.join()
     assert not errors
-    with Place(server.url).open(create=False) as store:
+    with StoreSite(server.url).open(create=False) as store:
         assert sum(map(len, store.users.scan(100))) == 20
 
 
@@ -390,15 +390,15 @@ def test_foreign_collections_are_left_alone(server: QdrantServer) -> None:
     create(server, "users", face=512)
     before = server.calls["Create"]
     with pytest.raises(StoreMismatch, match=r"no vector named 'fused'.*face.*store\.prefix"):
-        Place(server.url).open()
+        StoreSite(server.url).open()
     assert server.calls["Create"] == before and not server.calls["Upsert"]
-    with Place(server.url, {"prefix": "drift-"}).open() as store:
+    with StoreSite(server.url, {"prefix": "drift-"}).open() as store:
         put_users(store.users, some_users(NAMES))
 
 
 def test_points_without_a_version_are_refused(server: QdrantServer, folder: Path) -> None:
     """Users without the version beside them are not taken over."""
-    with Place(server.url, {"prefix": "a-"}).open() as store:
+    with StoreSite(server.url, {"prefix": "a-"}).open() as store:
         put_users(store.users, some_users(NAMES))
     server.stop()
     meta = server.folder / "a-meta"
@@ -410,7 +410,7 @@ def test_points_without_a_version_are_refused(server: QdrantServer, folder: Path
 
 
 def _opened(server: QdrantServer, prefix: str) -> None:
-    Place(server.url, {"prefix": prefix}).open().close()
+    StoreSite(server.url, {"prefix": prefix}).open().close()
 
 
 def test_lost_collection_is_refused(server: QdrantServer, folder: Path) -> None:
@@ -439,7 +439,7 @@ def test_hidden_points_are_refused(server: QdrantServer) -> None:
 def test_users_have_no_graph_unless_asked_for(server: QdrantServer) -> None:
     """Users' vectors are kept without a graph and without background indexing, unless lookalikes are on."""
     _opened(server, "plain-")
-    Place(server.url, {"prefix": "similar-", "lookalikes": True}).open().close()
+    StoreSite(server.url, {"prefix": "similar-", "lookalikes": True}).open().close()
     with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         config = {
             name: messages.CollectionsStub(channel)

@@ -13,7 +13,7 @@ from sinks.config import StoreConfig
 from sinks.errors import StoreUnavailable
 from sinks.server import ServerEngine
 from sinks.store import EngineStore
-from support.data.store_points import Place, assert_users_equal, some_part, some_users
+from support.data.store_points import StoreSite, assert_users_equal, some_part, some_users
 from support.fakes.first_version import COUNTER, make_first_version, put_older_users
 from support.qdrant_server import QdrantServer
 
@@ -39,14 +39,14 @@ def test_an_upgrade_that_is_cut_off_is_done_again(server: QdrantServer, applied:
     for step in range(10):
         server.fail_next(1, applied=applied, method="Upsert", after=step)
         try:
-            with Place(server.url).open() as store:
+            with StoreSite(server.url).open() as store:
                 assert len(store.id) >= 16
                 assert_users_equal(store.users.claim(POINTS.user_ids).records, POINTS)
         except StoreUnavailable:
             cut_off += 1
         server.clear_failures()
     assert cut_off >= 3
-    with Place(server.url).open() as store:
+    with StoreSite(server.url).open() as store:
         assert store.users.count() == 20
 
 
@@ -57,7 +57,7 @@ def test_racing_upgrades_agree(server: QdrantServer) -> None:
 
     def work(number: int) -> None:
         start.wait()
-        with Place(server.url).open() as store:
+        with StoreSite(server.url).open() as store:
             points = some_users(POINTS.user_ids[5 * number : 5 * number + 5])
             claim = store.users.claim(points.user_ids)
             assert store.users.write(points, claim.holds).all()
@@ -73,7 +73,7 @@ def test_racing_upgrades_agree(server: QdrantServer) -> None:
 
 def test_a_daemon_of_then_overwrites_no_claimed_user(server: QdrantServer) -> None:
     """What an older daemon still sends under its fencing token changes no user that was claimed since."""
-    with Place(server.url).open() as store:
+    with StoreSite(server.url).open() as store:
         claim = store.users.claim(POINTS.user_ids[:10])
         assert isinstance(store, EngineStore)
         points = store.users._collection

@@ -119,7 +119,7 @@ def context(
 
 
 def unvisited(states: InterestStates, asked: Asked) -> tuple[I64, I64]:
-    """Users whose request names a scenario that they have no slot of, and the place it gets: after their slots."""
+    """Users whose request names a scenario that they have no slot of, and the number it gets: after their slots."""
     found = [
         (user, int(states.scenario_offsets[user + 1] - states.scenario_offsets[user]))
         for user, name in enumerate(asked.names)
@@ -129,8 +129,8 @@ def unvisited(states: InterestStates, asked: Asked) -> tuple[I64, I64]:
     return table[:, 0], table[:, 1]
 
 
-def asked_place(states: InterestStates, asked: Asked) -> I64:
-    """(U,) place of the asked scenario among the slots, -1 where none is asked for."""
+def asked_slot(states: InterestStates, asked: Asked) -> I64:
+    """(U,) number of the asked scenario among the slots, -1 where none is asked for."""
     result = np.full(states.users, NONE, np.int64)
     for user, name in enumerate(asked.names):
         if name:

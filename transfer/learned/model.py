@@ -11,7 +11,7 @@ import torch
 from transfer.arrays import F32, I64, U64
 from transfer.codes import NONE
 from transfer.config import InterestConfig, TransferConfig
-from transfer.learned.batches import Asked, ItemLookup, asked_place, context, ring_tokens
+from transfer.learned.batches import Asked, ItemLookup, asked_slot, context, ring_tokens
 from transfer.learned.config import NetworkConfig
 from transfer.learned.mixture import Mixture, MixtureConfig
 from transfer.learned.network import RingItems, TransferNetwork
@@ -196,7 +196,7 @@ class LearnedModel:
                 vectors = query[owner]
             in_scenario = query
             if asked is not None and config.use_slots:
-                at = asked_place(states, asked)
+                at = asked_slot(states, asked)
                 rows = np.flatnonzero(at >= 0)
                 in_scenario = query.copy()
                 in_scenario[rows] = interests[rows, at[rows]]

@@ -30,8 +30,8 @@ class TrainingBatch:
     last: Tensor
     """(P,) its latest event there"""
     context: Context
-    asked_place: Tensor
-    """(P,) place of the scenario that is asked for in `context`"""
+    asked_slot: Tensor
+    """(P,) slot of the scenario that is asked for in `context`"""
     asked_scenario: Tensor
     """(P,) its code"""
     target: Tensor
@@ -39,8 +39,8 @@ class TrainingBatch:
     target_position: Tensor
     target_asked: Tensor
     """(T,) bool: in the asked scenario"""
-    target_place: Tensor
-    """(T,) place of its scenario in `context`, -1: the user has no slot of it"""
+    target_slot: Tensor
+    """(T,) slot of its scenario in `context`, -1: the user has no slot of it"""
     own_position: Tensor
     """(O,) and `own_item`: items that the users had before"""
     own_item: Tensor
@@ -57,7 +57,7 @@ class Stretches:
     start: I64
     """(P,) first event of each position's stretch"""
     last: I64
-    """(P,) place of its latest event in it"""
+    """(P,) position of its latest event in it"""
 
 
 def stretches(log: EventLog, row: I64, user: I32, ring: int) -> Stretches:
@@ -116,7 +116,7 @@ class TrainingBatches:
         owner = owners(offsets)
         drawn = rng.integers(0, np.maximum(sizes_of(offsets), 1))
         asked = examples.target_scenario[targets[np.minimum(offsets[:-1] + drawn, len(targets) - 1)]]
-        context, codes, place = self._context(positions, asked)
+        context, codes, slot = self._context(positions, asked)
         tokens, stretch = self._tokens(positions)
         scenario = examples.target_scenario[targets]
         match = codes[owner] == scenario[:, None]
@@ -128,12 +128,12 @@ class TrainingBatches:
             stretch=torch.from_numpy(stretch),
             last=torch.from_numpy(self._at.last[positions]),
             context=context,
-            asked_place=torch.from_numpy(place),
+            asked_slot=torch.from_numpy(slot),
             asked_scenario=torch.from_numpy(asked.astype(np.int64)),
             target=torch.from_numpy(examples.target_item[targets].astype(np.int64)),
             target_position=torch.from_numpy(owner),
             target_asked=torch.from_numpy(scenario == asked[owner]),
-            target_place=torch.from_numpy(np.where(match.any(axis=1), match.argmax(axis=1), NONE)),
+            target_slot=torch.from_numpy(np.where(match.any(axis=1), match.argmax(axis=1), NONE)),
             own_position=torch.from_numpy(owners(had_offsets)),
             own_item=torch.from_numpy(log.item[self._first[had]].astype(np.int64)),
         )
@@ -160,7 +160,7 @@ class TrainingBatches:
         return tokens, stretch
 
     def _context(self, positions: I64, asked: I32) -> tuple[Context, I32, I64]:
-        """Context; code of the scenario at each place (P, S), -1: none; place of the asked one (P,)."""
+        """Context; code of the scenario of each slot (P, S), -1: none; slot of the asked one (P,)."""
         examples = self._examples
         sizes = sizes_of(examples.slot_offsets)[positions]
         width = int(sizes.max(initial=0)) + 1

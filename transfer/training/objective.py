@@ -35,8 +35,8 @@ class StepCandidates:
     log_weight: Tensor
     """(C,) log of how many items each stands for"""
 
-    def places(self, items: Tensor) -> Tensor:
-        """Place of each of some items among these, -1 for one that does not compete."""
+    def columns(self, items: Tensor) -> Tensor:
+        """Column of each of some items among these, -1 for one that does not compete."""
         at = torch.searchsorted(self.items, items).clamp_max(len(self.items) - 1)
         return torch.where(self.items[at] == items, at, NONE)
 
@@ -90,12 +90,12 @@ def loss(
 ) -> dict[str, Tensor]:
     """Mean losses: "new", "repeat", "given", "scenario"; zero where a batch has no such target."""
     towers = network.items(catalogue.vectors[candidates.items], catalogue.ids[candidates.items])
-    target, owner = candidates.places(batch.target), batch.target_position
+    target, owner = candidates.columns(batch.target), batch.target_position
     zero = reading.query.sum() * 0
     found = {"new": zero, "repeat": zero, "given": zero, "scenario": zero}
     logits = reading.query @ towers.T + candidates.log_weight
     hit = logits[owner, target]
-    own = candidates.places(batch.own_item)
+    own = candidates.columns(batch.own_item)
     among, had = _without_own(logits, batch.own_position, own)
     old = _is_own(batch, own, target, len(candidates.items))
     if (~old).any():
@@ -108,10 +108,10 @@ def loss(
     if config.given_loss:
         found["given"] = _given(network, batch, reading, catalogue, candidates, towers, old)
     if config.scenario_loss:
-        there = batch.target_place >= 0
+        there = batch.target_slot >= 0
         if there.any():
             logs = F.log_softmax(reading.logits.masked_fill(reading.logits == -torch.inf, OWN), dim=1)
-            chosen = logs[owner[there], batch.target_place[there]]
+            chosen = logs[owner[there], batch.target_slot[there]]
             # A slot that dropout hides has no weight to learn.
             seen = chosen > OWN / 2
             if seen.any():
@@ -150,16 +150,16 @@ def _given(
 ) -> Tensor:
     """Targets of the asked scenario that are new to the user, among its items where items belong to scenarios."""
     rows = torch.arange(len(reading.query), device=towers.device)
-    query = reading.interests[rows, batch.asked_place]
+    query = reading.interests[rows, batch.asked_slot]
     chosen = torch.nonzero(batch.target_asked & ~old).squeeze(1)
     if not len(chosen):
         return reading.query.sum() * 0
     owner, target = batch.target_position[chosen], batch.target[chosen]
     if not catalogue.has_item_scenarios:
         few = _fewer(candidates, target, catalogue.head)
-        logits = query @ towers[candidates.places(few.items)].T + few.log_weight
-        hit = logits[owner, few.places(target)]
-        among, _ = _without_own(logits, batch.own_position, few.places(batch.own_item))
+        logits = query @ towers[candidates.columns(few.items)].T + few.log_weight
+        hit = logits[owner, few.columns(target)]
+        among, _ = _without_own(logits, batch.own_position, few.columns(batch.own_item))
         return (among[owner] - hit).mean()
     total, count = reading.query.sum() * 0, 0
     item_scenario = catalogue.item_scenario[catalogue.candidates]
@@ -174,11 +174,11 @@ def _given(
         asking, row = torch.unique(owner[mine], return_inverse=True)
         towers_here = network.items(catalogue.vectors[few.items], catalogue.ids[few.items])
         logits = query[asking] @ towers_here.T + few.log_weight
-        hit = logits[row, few.places(target[mine])]
+        hit = logits[row, few.columns(target[mine])]
         had = torch.nonzero(asked_own & (own_item_scenario == scenario)).squeeze(1)
         at = torch.searchsorted(asking, batch.own_position[had]).clamp_max(len(asking) - 1)
         had, at = had[asking[at] == batch.own_position[had]], at[asking[at] == batch.own_position[had]]
-        among, _ = _without_own(logits, at, few.places(batch.own_item[had]))
+        among, _ = _without_own(logits, at, few.columns(batch.own_item[had]))
         total = total + (among[row] - hit).sum()
         count += len(mine)
     return total / max(count, 1)

@@ -125,10 +125,10 @@ def fit_pool(mixture: Mixture, data: PoolCases, config: TrainConfig) -> list[dic
         likeliest = powers * pool.used
         likeliest[: NEXT + 1].clamp_(min=0.0)
         starts = [likeliest]
-        for place in _free(pool):
-            if place >= SHARES:
+        for power in _free(pool):
+            if power >= SHARES:
                 alone = torch.zeros_like(likeliest)
-                alone[BACK_OFF], alone[place] = likeliest[BACK_OFF], 1.0
+                alone[BACK_OFF], alone[power] = likeliest[BACK_OFF], 1.0
                 starts.append(alone)
         found = [_searched(lists, start, _free(pool)) for start in starts]
         best, chosen = max(found, key=lambda pair: pair[0])
@@ -181,16 +181,16 @@ def _losses(mixture: Mixture, data: Sequence[Case], scales: Sequence[float]) -> 
         for case in data:
             pooled = case.candidates.pooled(mixture)
             hit = pooled[case.target_row, case.target_column]
-            for place, scale in enumerate(scales):
+            for number, scale in enumerate(scales):
                 rest = torch.logsumexp(pooled * scale, dim=1)[case.target_row]
-                total[place] += float((rest - hit * scale).sum())
+                total[number] += float((rest - hit * scale).sum())
             count += len(case.target_row)
     return total / max(count, 1)
 
 
 def _free(pool: Pool) -> list[int]:
-    """Places of the powers that are searched."""
-    return [place for place in torch.nonzero(pool.used)[:, 0].tolist() if place != BACK_OFF]
+    """Numbers of the powers that are searched."""
+    return [power for power in torch.nonzero(pool.used)[:, 0].tolist() if power != BACK_OFF]
 
 
 def _searched(data: Sequence[Shortlist], start: Tensor, free: list[int]) -> tuple[float, Tensor]:
@@ -200,20 +200,20 @@ def _searched(data: Sequence[Shortlist], start: Tensor, free: list[int]) -> tupl
     best = _gain(data, pooled)
     for step in STEPS:
         size = step * max(float(powers.abs()[free].max()), 1e-3)
-        for place in free:
+        for power in free:
             for sign in (1.0, -1.0):
                 by = sign * size
-                if place < SHARES:
-                    by = max(by, -float(powers[place]))
+                if power < SHARES:
+                    by = max(by, -float(powers[power]))
                 trial = (
-                    each.moved(found, place, by, back_off) for each, found in zip(data, pooled, strict=True)
+                    each.moved(found, power, by, back_off) for each, found in zip(data, pooled, strict=True)
                 )
                 value = _gain(data, trial)
                 if value > best * (1 + GAIN):
                     best = value
-                    powers[place] += by
+                    powers[power] += by
                     pooled = [
-                        each.moved(found, place, by, back_off)
+                        each.moved(found, power, by, back_off)
                         for each, found in zip(data, pooled, strict=True)
                     ]
                     break

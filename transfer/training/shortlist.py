@@ -32,20 +32,20 @@ class PartScores:
     parts: Tensor
     """(2 + C, ...) q . t, p_next, then the logs of the shares; one part lies together, since powers are tried one by one"""
 
-    def logs(self, place: int, back_off: Tensor) -> Tensor:
-        """(...) what the power at `place` multiplies."""
-        if place == NETWORK:
+    def logs(self, power: int, back_off: Tensor) -> Tensor:
+        """(...) what the power multiplies."""
+        if power == NETWORK:
             return self.parts[0]
-        if place == NEXT:
+        if power == NEXT:
             return log_follow(self.parts[1], self.parts[-1].unsqueeze(-1), back_off)
-        return self.parts[2 + place - SHARES]
+        return self.parts[2 + power - SHARES]
 
     def pooled(self, powers: Tensor) -> Tensor:
         """(...) log p_new but for a constant of each request; powers (3 + C,)."""
-        places = [place for place in range(len(powers)) if place != BACK_OFF]
+        searched = [power for power in range(len(powers)) if power != BACK_OFF]
         total = torch.zeros_like(self.parts[0])
-        for place in places:
-            total.add_(self.logs(place, powers[BACK_OFF]), alpha=float(powers[place]))
+        for power in searched:
+            total.add_(self.logs(power, powers[BACK_OFF]), alpha=float(powers[power]))
         return total
 
 
@@ -87,11 +87,11 @@ class Shortlist:
             self.targets.pooled(powers),
         )
 
-    def moved(self, pooled: Pooled, place: int, by: float, back_off: Tensor) -> Pooled:
-        """The same were the power at `place` greater by `by`: a tenth of the work of all powers anew."""
+    def moved(self, pooled: Pooled, power: int, by: float, back_off: Tensor) -> Pooled:
+        """The same were the power greater by `by`: a tenth of the work of all powers anew."""
         return Pooled(
             *(
-                torch.add(before, found.logs(place, back_off), alpha=by)
+                torch.add(before, found.logs(power, back_off), alpha=by)
                 for before, found in (
                     (pooled.items, self.items),
                     (pooled.others, self.others),
@@ -139,9 +139,9 @@ def shortlist(
     left = width - taken.sum(dim=1)
     logs = log_shares(shares).T.contiguous()
 
-    def of(places: Tensor) -> PartScores:
+    def of(columns: Tensor) -> PartScores:
         return PartScores(
-            torch.cat([torch.stack([logits.gather(1, places), follow.gather(1, places)]), logs[:, places]])
+            torch.cat([torch.stack([logits.gather(1, columns), follow.gather(1, columns)]), logs[:, columns]])
         )
 
     row, column = torch.from_numpy(target_row), torch.from_numpy(target_column)

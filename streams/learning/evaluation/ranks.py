@@ -70,14 +70,14 @@ def rank_targets(
         codes = candidates.of(int(queries.scenario[query]))
         row = _row(scores[query], codes)
         begin, end = queries.target_offsets[query : query + 2]
-        places = np.searchsorted(codes, queries.target_item[begin:end])
-        rank[begin:end] = ranks_of(row, places)
-        top_places = top_k(row, TOP)
-        top[query, : len(top_places)] = codes[top_places]
+        columns = np.searchsorted(codes, queries.target_item[begin:end])
+        rank[begin:end] = ranks_of(row, columns)
+        top_columns = top_k(row, TOP)
+        top[query, : len(top_columns)] = codes[top_columns]
         fresh = new[begin:end]
         if fresh.any():
             own = _own_places(history, queries, query, codes, first)
-            ahead = _ahead(row, own, places[fresh])
+            ahead = _ahead(row, own, columns[fresh])
             without_own[begin:end][fresh] = rank[begin:end][fresh] - ahead
     return Ranked(rank, without_own, top)
 
@@ -99,28 +99,28 @@ def shallow_ranks(scores: F32, queries: Queries, candidates: Candidates) -> I32:
     return rank
 
 
-def ranks_of(row: F32, places: I64) -> I32:
-    """Rank of each of `places` in one row of scores without NaN; of equal scores the lower place comes first.
+def ranks_of(row: F32, columns: I64) -> I32:
+    """Rank of each of `columns` in one row of scores without NaN; of equal scores the lower column comes first.
 
     >>> ranks_of(np.array([0.5, 2.0, 0.5, 1.0], np.float32), np.array([0, 1, 2])).tolist()
     [3, 1, 4]
     """
-    out = np.empty(len(places), np.int32)
-    for number, place in enumerate(places.tolist()):
-        score = row[place]
-        out[number] = 1 + np.count_nonzero(row > score) + np.count_nonzero(row[:place] == score)
+    out = np.empty(len(columns), np.int32)
+    for number, column in enumerate(columns.tolist()):
+        score = row[column]
+        out[number] = 1 + np.count_nonzero(row > score) + np.count_nonzero(row[:column] == score)
     return out
 
 
 def top_k(row: F32, count: int) -> I64:
-    """Places of the `count` highest scores (or fewer), the best first; of equal scores the lower place comes first.
+    """Columns of the `count` highest scores (or fewer), the best first; of equal scores the lower column comes first.
 
     >>> top_k(np.array([0.5, 2.0, 0.5, 1.0], np.float32), 3).tolist()
     [1, 3, 0]
     """
     if len(row) <= count:
         return np.argsort(-row, kind="stable")
-    # As many runs of `CHUNK` scores as places wanted reach this floor, so that nothing below it is wanted. A partition of
+    # As many runs of `CHUNK` scores as columns wanted reach this floor, so that nothing below it is wanted. A partition of
     # the whole row costs twice as much, and twenty times where most scores are equal.
     whole = len(row) // CHUNK * CHUNK
     peaks = row[:whole].reshape(-1, CHUNK).max(axis=1)
@@ -146,14 +146,14 @@ def _own_places(history: History, queries: Queries, query: int, codes: I64, firs
     """Places among `codes` of the distinct earlier items of the query's user."""
     begin, end = int(history.offsets[queries.user[query]]), int(queries.seen[query])
     own = history.item[begin:end][first[begin:end] == np.arange(begin, end)]
-    places: I64 = np.minimum(np.searchsorted(codes, own), len(codes) - 1)
-    there: I64 = places[codes[places] == own]
+    columns: I64 = np.minimum(np.searchsorted(codes, own), len(codes) - 1)
+    there: I64 = columns[codes[columns] == own]
     return there
 
 
-def _ahead(row: F32, own: I64, places: I64) -> I64:
-    """How many of the places `own` rank before each of `places`."""
-    score, others = row[places][:, None], row[own]
-    before = (others > score) | ((others == score) & (own < places[:, None]))
+def _ahead(row: F32, own: I64, columns: I64) -> I64:
+    """How many of the columns `own` rank before each of `columns`."""
+    score, others = row[columns][:, None], row[own]
+    before = (others > score) | ((others == score) & (own < columns[:, None]))
     ahead: I64 = np.count_nonzero(before, axis=1)
     return ahead

@@ -15,8 +15,8 @@ from streams.broker.key_placement import (
     producer_advice,
 )
 
-Place = Callable[[bytes, random.Random, int], int]
-PLACES: dict[str, Place] = {
+Placing = Callable[[bytes, random.Random, int], int]
+PLACES: dict[str, Placing] = {
     "murmur2": lambda key, rng, n: murmur2_partition(key, n),
     "crc32": lambda key, rng, n: crc32_partition(key, n),
     "both": lambda key, rng, n: rng.choice([murmur2_partition, crc32_partition])(key, n),
@@ -25,7 +25,7 @@ PLACES: dict[str, Place] = {
 
 
 def sampled(
-    place: Place, partitions: int, key: Callable[[str, int], bytes | None], seed: int
+    place: Placing, partitions: int, key: Callable[[str, int], bytes | None], seed: int
 ) -> list[Sampled]:
     rng = random.Random(seed)
     records = []

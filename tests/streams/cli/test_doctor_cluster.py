@@ -18,7 +18,7 @@ from sinks.config import StoreConfig
 from sinks.errors import StoreNotFound, StoreUnavailable
 from sinks.versions import Version
 from streams.cli.doctor_cluster import tell_of_cluster, told
-from support.data.store_points import Place
+from support.data.store_points import StoreSite
 from support.qdrant_server import QdrantServer
 from support.servers.quick_folder import quick_folder
 from support.servers.tcp_proxy import TcpProxy
@@ -73,8 +73,8 @@ def enabled(peers: int, working: str = "working", failing: dict[str, Any] | None
 def test_the_live_collections_are_looked_at(server: QdrantServer) -> None:
     """Of a store's collections the live ones are told, with shards, replicas and nodes; another store's are not."""
     settings = {"prefix": "mine-", "shards": 4, "replicas": 3, "api_key": "a-key"}
-    Place(server.url, {"prefix": "other-"}).open().close()
-    with Place(server.url, settings).open() as store:
+    StoreSite(server.url, {"prefix": "other-"}).open().close()
+    with StoreSite(server.url, settings).open() as store:
         store.begin_version(Version("m2"))
         with store.switching() as switch:
             switch.activate("m2")
@@ -107,7 +107,7 @@ def test_what_the_nodes_say_of_themselves(
     server: QdrantServer, answer: Any, status: int, nodes: int, trouble: str
 ) -> None:
     """The number of nodes is the server's word where it gives it, else that of those that hold a replica."""
-    Place(server.url, {"replicas": 2}).open().close()
+    StoreSite(server.url, {"replicas": 2}).open().close()
     with http(answer, status) as (port, _):
         found = look_at_cluster(f"http://127.0.0.1:{port}", StoreConfig(grpc_port=server.port))
     assert found.nodes == nodes and trouble in found.trouble and bool(trouble) == bool(found.trouble)
@@ -116,7 +116,7 @@ def test_what_the_nodes_say_of_themselves(
 @pytest.mark.server
 def test_a_managed_server_may_tell_little(server: QdrantServer) -> None:
     """Where the server forbids every such question, what the collections say is told, and nothing fails."""
-    Place(server.url, {"replicas": 2}).open().close()
+    StoreSite(server.url, {"replicas": 2}).open().close()
     server.fail_next(3, grpc.StatusCode.PERMISSION_DENIED, method="CollectionClusterInfo")
     lines = tell_of_cluster(server.url, StoreConfig(replicas=2))
     assert [ok for ok, _, _ in lines] == [None]
@@ -126,7 +126,7 @@ def test_a_managed_server_may_tell_little(server: QdrantServer) -> None:
 @pytest.mark.server
 def test_addresses_that_are_silent_are_named(server: QdrantServer) -> None:
     """One of several addresses that nobody answers at is a note, not a failure; none that answers is one."""
-    Place(server.url).open().close()
+    StoreSite(server.url).open().close()
     with TcpProxy(server.port) as gone:
         both = f"{gone.url},{server.url}"
         gone.kill()

@@ -12,10 +12,10 @@ from streams.worker.batch import LaneBatch
 from support.data.event_columns import event
 from support.fakes.lane_story import batch
 
-Place = Callable[[int, str, random.Random], int]
+Placing = Callable[[int, str, random.Random], int]
 """From an event's number and its user to the partition number that it goes to."""
 
-PLACEMENTS: dict[str, Place] = {
+PLACEMENTS: dict[str, Placing] = {
     "null keys": lambda number, user, rng: rng.randrange(4),
     "keys by session": lambda number, user, rng: (number // 7) % 4,
     "two hashes": lambda number, user, rng: (zlib.crc32, zlib.adler32)[number % 2](user.encode()) % 4,
@@ -43,7 +43,7 @@ def some_events(count: int, users: int, seed: int, prefix: str = "") -> list[tup
 
 
 def fetches(
-    events: Sequence[tuple[str, dict[str, Any]]], place: Place, seed: int, size: int = 12
+    events: Sequence[tuple[str, dict[str, Any]]], placing: Placing, seed: int, size: int = 12
 ) -> list[LaneBatch]:
     """The events as fetches of at most `size` records, in the order in which the partitions would give them."""
     rng = random.Random(seed)
@@ -58,7 +58,7 @@ def fetches(
         offsets[where] += len(rows)
 
     for number, (kind, row) in enumerate(events):
-        where = kind, place(number, row["user_id"], rng)
+        where = kind, placing(number, row["user_id"], rng)
         waiting[where].append(row)
         if len(waiting[where]) >= size or rng.random() < 0.05:
             fetch(where)

@@ -21,7 +21,7 @@ DIM = 8
 
 
 @dataclass
-class Place:
+class StoreSite:
     """A location where a test may have one store, opened as often as it likes."""
 
     location: str
@@ -94,7 +94,7 @@ def assert_users_equal(
 ) -> None:
     """The records are the written points, in their order.
 
-    Engines keep payloads as JSON text, whose floats come back within a unit in the last place.
+    Engines keep payloads as JSON text, whose floats come back within a unit in the last site.
     """
     assert [record and record.user_id for record in records] == points.user_ids
     for row, record in enumerate(records):

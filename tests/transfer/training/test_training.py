@@ -141,10 +141,10 @@ def test_a_sample_stands_for_the_rest() -> None:
     assert abs(np.mean(sampled) - exact) < 0.05 * exact
 
 
-def test_places_among_candidates() -> None:
+def test_columns_of_candidates() -> None:
     """An item that does not compete has no place."""
     candidates = StepCandidates(torch.tensor([2, 5, 9]), torch.zeros(3))
-    assert candidates.places(torch.tensor([5, 3, 9, 10])).tolist() == [1, -1, 2, -1]
+    assert candidates.columns(torch.tensor([5, 3, 9, 10])).tolist() == [1, -1, 2, -1]
 
 
 def test_a_seed_gives_the_same_network_again() -> None:
