@@ -1,7 +1,7 @@
 """Small counts of items and transitions, decayed and mergeable by addition: how much goes to each item, what follows what.
 
 They are fitted on a log (`counts_of_log`), kept current from the stream (`steps_of`, `sum_steps`, `merge_counts`), and read by
-recommenders (`item_shares`, `top`, `neighbours`). Exact, whatever the order and the batches of the events, below the caps of
+recommenders (`CodedCounts`). Exact, whatever the order and the batches of the events, below the caps of
 `CountsConfig` and as long as the known events that come with new ones reach back over the window. Of debuts, events that are
 their user's first with the item, the one that is applied first counts.
 """

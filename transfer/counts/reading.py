@@ -1,78 +1,15 @@
 """What the counts say: shares of items, and which items follow which."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from transfer.arrays import F32, F64, I32, I64, U64, Bool
+from transfer.arrays import F32, F64, I32, I64, U64
 from transfer.codes import NONE, OPEN
 from transfer.counts.counts import ItemCounts
-from transfer.rows import offsets_of, owners, rows_of
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Neighbours:
-    """Items that follow some items: those of item f are the rows `offsets[f]:offsets[f + 1]`, by key."""
-
-    offsets: I64
-    items: U64
-    """(M,) item keys"""
-    probabilities: F64
-    """(M, 2) share of all that followed: in the next basket, within the window; what the caps left out is missing"""
-
-
-def item_shares(counts: ItemCounts, keys: U64, scenario: str | None = None) -> F64:
-    """Share of each item in all events (of the scenario, if one is named), by half-life; then in all debuts.
-
-    Args:
-        counts: what was counted.
-        keys: (N,) item keys, known or not.
-        scenario: one that was never seen has no shares.
-
-    Returns:
-        (N, 2 H) float64 in [0, 1].
-    """
-    codes, known = _codes(counts, keys)
-    by_item, total = _by_item(counts, scenario)
-    found = by_item[np.where(known, codes, 0)] if len(by_item) else np.zeros((len(keys), 2 * counts.horizons))
-    return _ratio(np.where(known[:, None], found, 0.0), total)
-
-
-def top(counts: ItemCounts, count: int, scenario: str | None = None, horizon: int = -1) -> tuple[U64, F64]:
-    """The `count` items of greatest share in all events at a half-life, and the shares; ties by key.
-
-    >>> from transfer.counts.counts import empty_counts
-    >>> from transfer.counts.config import CountsConfig
-    >>> [column.tolist() for column in top(empty_counts(CountsConfig()), 3)]
-    [[], []]
-    """
-    by_item, total = _by_item(counts, scenario)
-    share = _ratio(by_item, total)[:, range(counts.horizons)[horizon]]
-    candidates = np.flatnonzero(share > 0)
-    if count < len(candidates):
-        # All that tie with the last place stay, so that the key decides and not the partition.
-        bound = np.partition(share[candidates], len(candidates) - count)[len(candidates) - count]
-        candidates = candidates[share[candidates] >= bound]
-    best = candidates[np.lexsort((counts.items[candidates], -share[candidates]))][:count]
-    return counts.items[best], share[best]
-
-
-def neighbours(counts: ItemCounts, keys: U64) -> Neighbours:
-    """Which items follow each of (F,) items, and how likely; none for an item that is not known.
-
-    An item may follow itself: sessions stay on it. Probabilities of one item sum to at most 1.
-    """
-    codes, known = _codes(counts, keys)
-    held, sizes = np.flatnonzero(known), np.zeros(len(keys), np.int64)
-    rows, offsets = rows_of(counts.pair_offsets, codes[held])
-    sizes[held] = np.diff(offsets)
-    total = counts.pair_totals[codes[held]].astype(np.float64)[owners(offsets)]
-    return Neighbours(
-        offsets_of(sizes), counts.items[counts.pair_item[rows]], _ratio(counts.pair_counts[rows], total)
-    )
+from transfer.rows import owners
 
 
 class CodedCounts:
@@ -101,7 +38,7 @@ class CodedCounts:
         values: F32 | F64
         items: I32 | I64
         if scenario == OPEN:
-            values, total = _by_item(counts, None)
+            values, total = _by_item(counts), counts.share_totals.sum(axis=0)
             items = np.arange(len(counts.items))
         else:
             rows, total = _rows(counts, self._scenarios[scenario])
@@ -133,25 +70,12 @@ class CodedCounts:
         return matrix
 
 
-def _codes(counts: ItemCounts, keys: U64) -> tuple[I64, Bool]:
-    """Position of each key among the counted items, and whether it is there."""
-    if not len(counts.items):
-        return np.zeros(len(keys), np.int64), np.zeros(len(keys), np.bool_)
-    codes = np.minimum(np.searchsorted(counts.items, keys), len(counts.items) - 1)
-    return codes, counts.items[codes] == keys
-
-
-def _by_item(counts: ItemCounts, scenario: str | None) -> tuple[F64, F64]:
-    """Counts of all items (N, 2 H), and of everything there (2 H,)."""
-    if scenario is None:
-        rows, total = slice(None), counts.share_totals.sum(axis=0)
-    else:
-        rows, total = _rows(counts, scenario)
-    item, values = counts.share_item[rows], counts.share_counts[rows]
-    by_item = np.zeros((len(counts.items), values.shape[1]))
-    for k in range(values.shape[1]):
-        by_item[:, k] = np.bincount(item, values[:, k], minlength=len(counts.items))
-    return by_item, total
+def _by_item(counts: ItemCounts) -> F64:
+    """Counts of all items in all scenarios, (N, 2 H)."""
+    by_item = np.zeros((len(counts.items), counts.share_counts.shape[1]))
+    for k in range(by_item.shape[1]):
+        by_item[:, k] = np.bincount(counts.share_item, counts.share_counts[:, k], minlength=len(by_item))
+    return by_item
 
 
 def _rows(counts: ItemCounts, scenario: str) -> tuple[slice, F64]:

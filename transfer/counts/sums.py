@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from transfer.arrays import F32, F64, I32, I64, U64, Bool
 from transfer.counts.config import CountsConfig
 from transfer.counts.counts import NEXT, WINDOW, ItemCounts, empty_counts
-from transfer.counts.steps import Sequences, Steps, steps_of
+from transfer.counts.steps import Steps
 from transfer.rows import group_starts, offsets_of, owners, segment_sum, sizes_of
 from transfer.state.decay import decay
 from transfer.state.states import renumbering, sorted_names
@@ -26,24 +26,18 @@ TINY = 1e-6
 """A transition that has decayed to less, or was taken off again, is none."""
 
 
-def observe(sequences: Sequences, config: CountsConfig) -> ItemCounts:
-    """Counts of the new events alone.
+def sum_steps(batches: Sequence[Steps], config: CountsConfig) -> ItemCounts:
+    """Counts of what was observed in some batches, without caps. Memory: at most 40 bytes for each of their `pairs`.
 
-    >>> from transfer.counts.reading import neighbours
+    >>> from transfer.counts.steps import Sequences, steps_of
     >>> one = Sequences(
     ...     user=np.zeros(2, np.int64), time=np.array([1.0, 2.0]), item=np.array([7, 8], np.uint64),
     ...     scenario=np.zeros(2, np.int32), scenario_names=("books",), fresh=np.ones(2, np.bool_),
     ...     debut=np.ones(2, np.bool_))
-    >>> counts = observe(one, CountsConfig())
-    >>> neighbours(counts, np.array([7], np.uint64)).items.tolist()
-    [8]
+    >>> counts = sum_steps([steps_of(one, CountsConfig())], CountsConfig())
+    >>> counts.items.tolist(), counts.pair_offsets.tolist(), counts.pair_item.tolist()
+    ([7, 8], [0, 1, 1], [1])
     """
-    steps = steps_of(sequences, config)
-    return empty_counts(config) if steps is None else sum_steps([steps], config)
-
-
-def sum_steps(batches: Sequence[Steps], config: CountsConfig) -> ItemCounts:
-    """Counts of what was observed in some batches, without caps. Memory: at most 40 bytes for each of their `pairs`."""
     if not batches:
         return empty_counts(config)
     t_ref = max(steps.t_ref for steps in batches)

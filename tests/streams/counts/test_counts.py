@@ -30,6 +30,7 @@ from streams.metrics import Metrics
 from streams.replay.replay import replay
 from streams.settings import Settings
 from streams.worker.counts_writer import CountsWriter
+from support.checks.counted import item_shares, neighbours, observe
 from support.data.counted_events import NAMES, SMALL, Step, assert_counts, assert_same, sequences
 from support.data.event_columns import NOW, columns_of, event
 from support.fakes.lane_story import Worker, batch, in_lanes
@@ -37,9 +38,8 @@ from support.qdrant_server import QdrantServer
 from transfer.config import InterestConfig
 from transfer.counts.config import CountsConfig
 from transfer.counts.counts import ItemCounts, empty_counts
-from transfer.counts.reading import item_shares, neighbours
 from transfer.counts.steps import steps_of
-from transfer.counts.sums import merge_counts, observe, sum_steps
+from transfer.counts.sums import merge_counts, sum_steps
 from transfer.errors import CountsFormatError
 from transfer.state.states import empty_states
 from transfer.state.update import apply_events

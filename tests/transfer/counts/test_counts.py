@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.checks.counted import item_shares, neighbours, observe
 from support.data.counted_events import (
     NAMES,
     SMALL,
@@ -23,8 +24,8 @@ from support.data.counted_events import (
 from transfer.counts.config import CountsConfig
 from transfer.counts.counts import NEXT, WINDOW, ItemCounts, empty_counts
 from transfer.counts.of_log import LogColumns, counts_of_log
-from transfer.counts.reading import CodedCounts, item_shares, neighbours, top
-from transfer.counts.sums import merge_counts, observe, trim
+from transfer.counts.reading import CodedCounts
+from transfer.counts.sums import merge_counts, trim
 
 moderate = settings(deadline=None, max_examples=60)
 
@@ -110,9 +111,9 @@ def test_shares_are_of_everything_or_of_a_scenario() -> None:
     np.testing.assert_allclose(item_shares(counts, keys)[:, 0], [0.5, 0.5, 0.0])
     np.testing.assert_allclose(item_shares(counts, keys, NAMES[1])[:, 0], [2 / 3, 1 / 3, 0.0])
     assert not item_shares(counts, keys, "nowhere").any()
-    found, share = top(counts, 1, NAMES[1])
-    assert found.tolist() == [2] and share.tolist() == pytest.approx([2 / 3])
-    assert top(counts, 5, NAMES[0])[0].tolist() == [1]
+    coded = CodedCounts(counts, keys, NAMES)
+    np.testing.assert_allclose(coded.shares(-1)[:, 0], [0.5, 0.5, 0.0])
+    np.testing.assert_allclose(coded.shares(1)[:, 0], [2 / 3, 1 / 3, 0.0], rtol=1e-6)
 
 
 def test_debuts_are_first_meetings() -> None:
@@ -125,14 +126,14 @@ def test_debuts_are_first_meetings() -> None:
     np.testing.assert_allclose(item_shares(counts, keys)[:, horizons - 1], [6 / 10, 4 / 10])
     np.testing.assert_allclose(item_shares(counts, keys)[:, -1], [1 / 3, 2 / 3])
     np.testing.assert_allclose(item_shares(counts, keys, NAMES[1])[:, -1], [0, 1])
-    assert top(counts, 1)[0].tolist() == [1]
+    assert item_shares(counts, keys)[:, horizons - 1].argmax() == 0
 
 
 def test_a_recent_rise_shows_at_the_short_half_life() -> None:
     """An old favourite leads over all time, what is new leads among the recent."""
     counts = counted([Step(n, 0.0, 1, 0) for n in range(9)] + [Step(n, 1000.0, 2, 0) for n in range(3)])
-    assert top(counts, 1, horizon=-1)[0].tolist() == [1]
-    assert top(counts, 1, horizon=0)[0].tolist() == [2]
+    shares = item_shares(counts, np.array([1, 2], np.uint64))
+    assert shares[:, counts.horizons - 1].argmax() == 0 and shares[:, 0].argmax() == 1
 
 
 def test_caps_keep_the_heaviest_and_totals_stay_honest() -> None:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.checks.counted import observe
 from support.data.counted_events import SMALL, Step, sequences, step_lists
 from transfer.counts.config import CountsConfig
 from transfer.counts.counts import ItemCounts, empty_counts
 from transfer.counts.packing import pack_counts, unpack_counts
-from transfer.counts.sums import observe
 from transfer.errors import CountsFormatError
 
 ONE = observe(sequences([], [Step(0, 1.0, 5, 0), Step(0, 2.0, 6, 1)]), SMALL)
