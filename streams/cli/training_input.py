@@ -30,7 +30,7 @@ def read_training(
         TrainingError: too little to train on.
     """
     from encoders.item_encoder import ItemEncoder
-    from streams.learning.training.material import material, split_rows
+    from streams.learning.training.training_data import split_rows, training_data
     from streams.learning.training.training_run import TrainingRun
     from streams.workspace.scenario_names import names_for_training
 
@@ -39,5 +39,5 @@ def read_training(
     rows, validation = split_rows(history, validation_share, holdout_share)
     content = encode_texts(history, settings, fitted.whitening if fitted else None, quiet)
     names = names_for_training(settings.encoder, settings.train.name_words, history.scenarios)
-    data = material(history, rows, fitted, content, names, fit=settings.fit, dim=settings.interest.dim)
+    data = training_data(history, rows, fitted, content, names, fit=settings.fit, dim=settings.interest.dim)
     return TrainingRun(data, rows, validation, settings.interest, settings.counts, settings.train)

@@ -26,7 +26,7 @@ from streams.events.event import ItemRow, Reject
 from streams.ingest.catalogue import CatalogueWriter
 from streams.ingest.ingest import APPLIED, Outcome
 from streams.letters.letter import StoredLetter
-from streams.worker.bisect import culprits
+from streams.worker.bisect import bisect_failures
 from streams.worker.flush import is_poison
 from transfer.config import ACTIONS
 
@@ -200,11 +200,11 @@ class LetterRedrive:
         except Exception as error:
             if not is_poison(error):
                 raise
-            found = culprits(
+            found = bisect_failures(
                 len(columns),
                 lambda start, stop: self._ingest.check(take_events(columns, np.arange(start, stop))),
                 most=len(columns),
-                is_culpable=is_poison,
+                is_theirs=is_poison,
             )
             for row, failure in found:
                 why = ("processing_failed", f"processing fails with {type(failure).__name__}")

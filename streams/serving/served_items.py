@@ -25,17 +25,17 @@ AT_A_TIME = 1000
 class Served:
     """Items and counts of one moment."""
 
-    space: ItemIndex
+    index: ItemIndex
     """items belong where their events are, as in an evaluation (`transfer.item_scenarios`)"""
     by_catalogue: ItemIndex
     """the same, items as the catalogue says: for requests in a scenario that no event knows"""
 
     def asked(self, scenarios: Sequence[str | None]) -> list[tuple[ItemIndex, int]]:
         """As `ItemIndex.asked`, by the catalogue's words where events do not know the scenario."""
-        counted = {None, *self.space.counts.scenarios}
+        counted = {None, *self.index.counts.scenarios}
         catalogue = set(self.by_catalogue.scenarios) - counted
         return [
-            (self.by_catalogue if name in catalogue else self.space).asked([name])[0] for name in scenarios
+            (self.by_catalogue if name in catalogue else self.index).asked([name])[0] for name in scenarios
         ]
 
 
@@ -71,10 +71,10 @@ class ServedItems:
         code = {name: position for position, name in enumerate(names)}
         by_catalogue = np.array([code.get(item.scenario, NONE) for item in items], np.int32)
         towers = self._model.towers(keys, base)
-        space = ItemIndex(
+        index = ItemIndex(
             keys, towers, np.arange(len(keys)), _item_scenarios(counts, keys, by_catalogue), names, counts
         )
-        return Served(space, replace(space, item_scenario=by_catalogue))
+        return Served(index, replace(index, item_scenario=by_catalogue))
 
 
 def _item_scenarios(counts: ItemCounts, keys: U64, by_catalogue: I32) -> I32:

@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
-class TooManyCulprits(Exception):
+class TooManyFailures(Exception):
     """More than allowed fail: the fault is not theirs."""
 
 
-def culprits(
+def bisect_failures(
     count: int,
     attempt: Callable[[int, int], object],
     *,
     most: int,
-    is_culpable: Callable[[Exception], bool] = lambda error: True,
+    is_theirs: Callable[[Exception], bool] = lambda error: True,
 ) -> list[tuple[int, Exception]]:
     """Positions of 0..count that fail on their own, in order, each with its error; by halving what fails.
 
-    `attempt(start, stop)` tries start:stop. An error that is not culpable says nothing about them and is raised on. With c
-    culprits about 2 c log2(count / c) attempts are made.
+    `attempt(start, stop)` tries start:stop. An error that is not theirs says nothing about them and is raised on. With c
+    failures about 2 c log2(count / c) attempts are made.
 
     Raises:
-        TooManyCulprits: more than `most`; the last one's error is its cause.
+        TooManyFailures: more than `most`; the last one's error is its cause.
 
     >>> def attempt(start, stop):
     ...     if start <= 5 < stop:
     ...         raise ValueError("no six")
-    >>> culprits(100, attempt, most=3)
+    >>> bisect_failures(100, attempt, most=3)
     [(5, ValueError('no six'))]
     """
     found: list[tuple[int, Exception]] = []
@@ -37,7 +37,7 @@ def culprits(
         try:
             attempt(start, stop)
         except Exception as error:
-            if not is_culpable(error):
+            if not is_theirs(error):
                 raise
             if stop - start > 1:
                 middle = (start + stop) // 2
@@ -45,7 +45,7 @@ def culprits(
                 continue
             found.append((start, error))
             if len(found) > most:
-                raise TooManyCulprits(
+                raise TooManyFailures(
                     f"{len(found)} of {count} fail, the last with {type(error).__name__}"
                 ) from error
     return found

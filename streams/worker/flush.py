@@ -22,7 +22,7 @@ from streams.ingest.ingest import OUTCOMES, Applying, Outcome
 from streams.ingest.intake import Intake
 from streams.letters.letter import PARKED, letter_identity
 from streams.worker.batch import ITEMS, LaneBatch, join_batches
-from streams.worker.bisect import TooManyCulprits, culprits
+from streams.worker.bisect import TooManyFailures, bisect_failures
 from streams.worker.outcome_counts import OutcomeCounts
 from streams.worker.unreadable_users import unreadable_users
 from transfer.config import ACTIONS
@@ -36,7 +36,7 @@ def is_poison(error: Exception) -> bool:
     if isinstance(error, PointRefused):
         return True
     return not isinstance(
-        error, StoreError | EncoderError | StreamsError | OSError | MemoryError | TooManyCulprits
+        error, StoreError | EncoderError | StreamsError | OSError | MemoryError | TooManyFailures
     )
 
 
@@ -207,7 +207,7 @@ class Flush:
         """Reject the rows and events that fail on their own, writing no user; how many they are.
 
         Raises:
-            TooManyCulprits: more than `most`.
+            TooManyFailures: more than `most`.
         """
         return self._sift_catalogue(most) + self._sift_events(most)
 
@@ -233,7 +233,7 @@ class Flush:
                 # Stays written: the good rows are to be written anyway.
                 self._intake.catalogue.upsert(items.rows[start:stop])
 
-            found = culprits(len(items.rows), attempt, most=most - total, is_culpable=is_poison)
+            found = bisect_failures(len(items.rows), attempt, most=most - total, is_theirs=is_poison)
             if found:
                 total += len(found)
                 self._rejects.append(
@@ -257,7 +257,7 @@ class Flush:
         def attempt(start: int, stop: int) -> None:
             self._intake.ingest.check(take_events(self.events, rows[start:stop]))
 
-        found = culprits(len(rows), attempt, most=most, is_culpable=is_poison)
+        found = bisect_failures(len(rows), attempt, most=most, is_theirs=is_poison)
         self._leave_out([(int(rows[at]), _reason(error)) for at, error in found])
         return len(found)
 

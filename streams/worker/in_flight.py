@@ -6,8 +6,8 @@ import asyncio
 from collections import deque
 
 
-class Room:
-    """Room for so many events and bytes. Belongs to one event loop; first come, first served.
+class InFlightLimit:
+    """A limit of so many events and bytes. Belongs to one event loop; first come, first served.
 
     A batch that is larger than the whole room gets in when nothing else is there.
     """

@@ -138,7 +138,7 @@ class Lane:
 
     def _give_back(self, batches: list[LaneBatch]) -> None:
         for batch in batches:
-            self._work.room.give(len(batch.records), batch.n_bytes)
+            self._work.in_flight.give(len(batch.records), batch.n_bytes)
 
     async def _finish(self, batches: list[LaneBatch]) -> None:
         began, events = perf_counter(), sum(len(batch.records) for batch in batches)
@@ -154,7 +154,7 @@ class Lane:
             raise
         finally:
             self._give_back(batches)
-        self._work.tolerance.earn(events)
+        self._work.reject_budget.earn(events)
         taken_s = (perf_counter() - began) / events
         self._s_per_event = (self._s_per_event + taken_s) / 2 if self._s_per_event else taken_s
 
@@ -198,11 +198,11 @@ class Lane:
             partition=self.number,
             error=type(error).__name__,
         )
-        tolerance = self._work.tolerance
-        found = await self._retrying(flush, lambda: flush.sift(tolerance.left))
+        budget = self._work.reject_budget
+        found = await self._retrying(flush, lambda: flush.sift(budget.left))
         if not found:
             raise error
-        tolerance.spend(found)
+        budget.spend(found)
         await self._send_dead_letters(flush)
 
     async def _send_dead_letters(self, flush: Flush) -> None:

@@ -12,9 +12,9 @@ from streams.events.record_clock import RecordClock
 from streams.ingest.intake import Intake
 from streams.letters.sender import DeadLetters
 from streams.worker.batch import LaneBatch
-from streams.worker.in_flight import Room
+from streams.worker.in_flight import InFlightLimit
 from streams.worker.outcome_counts import OutcomeCounts
-from streams.worker.reject_budget import Tolerance
+from streams.worker.reject_budget import RejectBudget
 from streams.worker.reject_share import RejectShare
 
 
@@ -57,8 +57,8 @@ class LaneWork:
     executor: Executor
     turn: asyncio.Semaphore
     """one for each thread of the executor: what waits for a thread can still grow"""
-    room: Room
-    tolerance: Tolerance
+    in_flight: InFlightLimit
+    reject_budget: RejectBudget
     cluster: str
     max_future_s: float
     now: Callable[[], float]

@@ -17,11 +17,11 @@ from streams.ingest.intake import Intake
 from streams.letters.sender import DeadLetters
 from streams.settings import DaemonConfig
 from streams.worker.batch import LaneBatch
-from streams.worker.in_flight import Room
+from streams.worker.in_flight import InFlightLimit
 from streams.worker.lane import Lane
 from streams.worker.lane_work import LaneLimits, LaneWork, Membership
 from streams.worker.outcome_counts import OutcomeCounts
-from streams.worker.reject_budget import Tolerance
+from streams.worker.reject_budget import RejectBudget
 from streams.worker.reject_share import RejectShare
 
 
@@ -47,7 +47,7 @@ class Lanes:
         self._membership = membership
         self._intake = intake
         self._metrics = intake.metrics
-        self._room = Room(config.in_flight_events, config.in_flight_bytes)
+        self._room = InFlightLimit(config.in_flight_events, config.in_flight_bytes)
         self._metrics.in_flight_events.set_function(lambda: self._room.events)
         self._metrics.in_flight_bytes.set_function(lambda: self._room.n_bytes)
         self._one_lane = intake.store.exclusive
@@ -64,7 +64,7 @@ class Lanes:
             self._executor,
             asyncio.Semaphore(threads),
             self._room,
-            Tolerance(),
+            RejectBudget(),
             cluster,
             intake.settings.max_future_s,
             now,

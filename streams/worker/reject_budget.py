@@ -7,7 +7,7 @@ AT_START = 100
 EVENTS_PER_FAILURE = 10
 
 
-class Tolerance:
+class RejectBudget:
     """An allowance for failing events: about one in ten, bursts up to `MOST`.
 
     Dead letters are for bad events. If nearly everything fails, the program or its surroundings are at fault, and sending

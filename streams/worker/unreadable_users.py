@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from sinks.errors import PointUnreadable
 from streams.errors import DaemonError
-from streams.worker.bisect import culprits
+from streams.worker.bisect import bisect_failures
 from transfer.errors import StateFormatError, StateSettingsMismatch, StateTooNew
 
 
@@ -51,5 +51,5 @@ def unreadable_users(
             refuse_other_release(error)
             raise
 
-    found = culprits(len(users), try_some, most=len(users), is_culpable=is_unreadable)
+    found = bisect_failures(len(users), try_some, most=len(users), is_theirs=is_unreadable)
     return [(users[at], error) for at, error in found]

@@ -122,7 +122,7 @@ class ItemIndex:
         return ItemIndex(self.keys, self.towers, self.candidates, self.item_scenario, self.scenarios, counts)
 
 
-def own_count_features(space: ItemIndex, own_request: I64, own: I64, places: I64) -> F32:
+def own_count_features(index: ItemIndex, own_request: I64, own: I64, places: I64) -> F32:
     """What the counts say of own items: (O, TRANSITIONS + 2 H) float32, log of what leads to it by each transition, of how
     much of what follows it is the item itself (batteries last, milk does not), log shares of all events and of debuts: both
     together show how often people come back to it.
@@ -135,14 +135,14 @@ def own_count_features(space: ItemIndex, own_request: I64, own: I64, places: I64
     weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
     rows = np.repeat(np.arange(requests), count).reshape(requests, count)[there]
     start = csr_array(
-        (weight[there].astype(np.float32), (rows, places[there])), shape=(requests, len(space.keys))
+        (weight[there].astype(np.float32), (rows, places[there])), shape=(requests, len(index.keys))
     )
     known = own >= 0
-    shares = space.shares()
+    shares = index.shares()
     columns = np.zeros((len(own), TRANSITIONS + shares.shape[1]), np.float32)
-    for column, transitions in enumerate(space.transitions):
+    for column, transitions in enumerate(index.transitions):
         columns[known, column] = picked(start @ transitions, own_request[known], own[known])
-        columns[known, 2 + column] = space.follows_itself[own[known], column]
+        columns[known, 2 + column] = index.follows_itself[own[known], column]
     columns[known, TRANSITIONS:] = shares[own[known]]
     return (np.log(columns + 1e-6) / 4).astype(np.float32)
 

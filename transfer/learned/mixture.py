@@ -128,33 +128,33 @@ class Mixture(nn.Module):
         )
         nn.init.zeros_(self.again_given.weight)
 
-    def forward(self, evidence: MixtureInput, counted: bool = False) -> MixtureWeights:
+    def forward(self, inputs: MixtureInput, counted: bool = False) -> MixtureWeights:
         """Gates and the weights inside the components; `counted`: without *new*, as in the first stage of training."""
         config = self.config
-        requests = len(evidence.user)
+        requests = len(inputs.user)
         column = torch.softmax(self.column, 0)
-        mass = evidence.place_mass @ column
-        seen = torch.log1p(evidence.place_mass)
-        place = self.place(torch.cat([evidence.places, seen], dim=2)).squeeze(-1)
+        mass = inputs.place_mass @ column
+        seen = torch.log1p(inputs.place_mass)
+        place = self.place(torch.cat([inputs.places, seen], dim=2)).squeeze(-1)
         place = place.masked_fill(mass <= 0, -torch.inf)
         some = (mass > 0).any(dim=1)
         # A place counts by what follows it in the scenario: there the weights are those of p_next restricted to it.
-        place = place + torch.log(mass.clamp_min(FAINT)) * evidence.given.unsqueeze(1)
+        place = place + torch.log(mass.clamp_min(FAINT)) * inputs.given.unsqueeze(1)
         places = torch.softmax(place.masked_fill(~some.unsqueeze(1), 0.0), dim=1) * some.unsqueeze(1)
-        score = self.again(evidence.own).squeeze(-1)
-        score = score + self.again_given(evidence.own).squeeze(-1) * evidence.given[evidence.own_request]
-        own = score - segment_logsumexp(score, evidence.own_request, requests)[evidence.own_request]
+        score = self.again(inputs.own).squeeze(-1)
+        score = score + self.again_given(inputs.own).squeeze(-1) * inputs.given[inputs.own_request]
+        own = score - segment_logsumexp(score, inputs.own_request, requests)[inputs.own_request]
         backed = (places.unsqueeze(2) * seen).sum(dim=1)
         user = torch.cat(
-            [evidence.user, evidence.scenario, evidence.given.unsqueeze(1).to(evidence.user), backed], dim=1
+            [inputs.user, inputs.scenario, inputs.given.unsqueeze(1).to(inputs.user), backed], dim=1
         )
         gate = self.gate(user)
         has_own = torch.zeros(requests, dtype=torch.bool, device=gate.device)
-        has_own[evidence.own_request] = True
+        has_own[inputs.own_request] = True
         allowed = torch.ones_like(gate, dtype=torch.bool)
         allowed[:, 0] = has_own & config.use_again
         allowed[:, 1] = not counted
-        adds = evidence.given | counted
+        adds = inputs.given | counted
         allowed[:, 2] = some & adds & config.use_next
         allowed[:, 3:] = adds.unsqueeze(1)
         if not config.use_recent:

@@ -21,7 +21,7 @@ OWN = -1e9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranking:
-    """Probabilities of B requests over the N items of a space; 0 for items that are no candidates."""
+    """Probabilities of B requests over the N items of an index; 0 for items that are no candidates."""
 
     scores: F32
     """(B, N)"""
@@ -74,26 +74,26 @@ class ScenarioCandidates:
 
 
 def candidates_by_scenario(
-    requests: Requests, follow: F32, space: ItemIndex, config: MixtureConfig
+    requests: Requests, follow: F32, index: ItemIndex, config: MixtureConfig
 ) -> Iterator[ScenarioCandidates]:
     """By scenario; follow (B, N) as of `follow_shares`. By config own items compete like all others, and shares of all events
     stand where those of debuts would. Scenarios without items are left out."""
     for scenario in np.unique(requests.scenario).tolist():
-        rows, members = np.flatnonzero(requests.scenario == scenario), space.members(scenario)
+        rows, members = np.flatnonzero(requests.scenario == scenario), index.members(scenario)
         if not len(members):
             continue
-        row_of, column_of = np.full(len(requests), NONE), np.full(len(space.keys), NONE)
+        row_of, column_of = np.full(len(requests), NONE), np.full(len(index.keys), NONE)
         row_of[rows], column_of[members] = np.arange(len(rows)), np.arange(len(members))
         own_row, own_column = row_of[requests.own_request], column_of[requests.own]
         own = (own_row >= 0) & (own_column >= 0) & config.use_again
-        shares = space.shares(scenario)[members]
+        shares = index.shares(scenario)[members]
         if not config.use_debuts:
             shares = np.tile(shares[:, : config.shares], 2)
         yield ScenarioCandidates(
             rows,
             scenario >= 0,
             members,
-            requests.query[rows] @ space.towers[members].T,
+            requests.query[rows] @ index.towers[members].T,
             follow[np.ix_(rows, members)],
             shares,
             own_row[own],
@@ -101,15 +101,15 @@ def candidates_by_scenario(
         )
 
 
-def rank(requests: Requests, mixture: Mixture, space: ItemIndex, parts: bool = False) -> Ranking:
+def rank(requests: Requests, mixture: Mixture, index: ItemIndex, parts: bool = False) -> Ranking:
     """Score all items for a few hundred requests at once."""
     with torch.inference_mode():
-        weights = mixture(requests.evidence())
+        weights = mixture(requests.mixture_input())
     gates = np.exp(weights.gates.numpy())
-    follow = follow_shares(requests, weights, space)
-    total = np.zeros((len(requests), len(space.keys)), np.float32)
+    follow = follow_shares(requests, weights, index)
+    total = np.zeros((len(requests), len(index.keys)), np.float32)
     kept = {name: np.zeros_like(total) for name in COMPONENTS} if parts else {}
-    for found in candidates_by_scenario(requests, follow, space, mixture.config):
+    for found in candidates_by_scenario(requests, follow, index, mixture.config):
         here = found.own_row, found.own_column
         left = gates[found.rows, 1]
         added: dict[str, F32] = {}
@@ -143,7 +143,7 @@ def rank(requests: Requests, mixture: Mixture, space: ItemIndex, parts: bool = F
     return Ranking(total, kept, gates.astype(np.float32), weights)
 
 
-def follow_shares(requests: Requests, weights: MixtureWeights, space: ItemIndex) -> F32:
+def follow_shares(requests: Requests, weights: MixtureWeights, index: ItemIndex) -> F32:
     """(B, N) p_next."""
     column = weights.column.numpy()
     mass = requests.place_mass @ column
@@ -151,13 +151,13 @@ def follow_shares(requests: Requests, weights: MixtureWeights, space: ItemIndex)
     row, place = np.nonzero((requests.places >= 0) & (share > 0))
     start = csr_array(
         (share[row, place].astype(np.float32), (row, requests.places[row, place])),
-        shape=(len(requests), len(space.keys)),
+        shape=(len(requests), len(index.keys)),
     )
-    next_, window = space.transitions
+    next_, window = index.transitions
     part: F32 = ((start @ next_) * column[0] + (start @ window) * column[1]).toarray().astype(np.float32)
-    if space.has_item_scenarios and (requests.scenario >= 0).any():
+    if index.has_item_scenarios and (requests.scenario >= 0).any():
         outside = (requests.scenario[:, None] >= 0) & (
-            space.item_scenario[None, :] != requests.scenario[:, None]
+            index.item_scenario[None, :] != requests.scenario[:, None]
         )
         part[outside] = 0
     return part

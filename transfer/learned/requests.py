@@ -1,4 +1,4 @@
-"""Requests for recommendations: states, network and counts put together as the mixture's evidence."""
+"""Requests for recommendations: states, network and counts put together as the mixture's input."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Requests:
         """(O,) the request of each own item."""
         return owners(self.own_offsets)
 
-    def evidence(self) -> MixtureInput:
+    def mixture_input(self) -> MixtureInput:
         """As the mixture takes it."""
         return MixtureInput(
             user=torch.from_numpy(self.user),
@@ -93,7 +93,7 @@ def requests_of(
     states: InterestStates,
     scenario: I32,
     model: LearnedModel,
-    space: ItemIndex,
+    index: ItemIndex,
     places: int,
     queries: UserQueries | None = None,
 ) -> Requests:
@@ -101,42 +101,42 @@ def requests_of(
 
     queries: what the model makes of the states and `names_asked`, if it is there already.
     """
-    names = names_asked(scenario, space)
+    names = names_asked(scenario, index)
     found = queries or model.queries(states, names)
     own, leading = own_item_features(states, model.interest), latest_items(states, model.interest, places)
     owner = owners(own.offsets)
-    codes = space.codes(own.item)
+    codes = index.codes(own.item)
     kept = codes >= 0
-    if space.has_item_scenarios:
+    if index.has_item_scenarios:
         asked = scenario[owner]
-        kept &= (asked < 0) | (space.item_scenario[np.maximum(codes, 0)] == asked)
+        kept &= (asked < 0) | (index.item_scenario[np.maximum(codes, 0)] == asked)
     place_codes = np.where(
-        leading.item > 0, space.codes(leading.item.reshape(-1)).reshape(leading.item.shape), -1
+        leading.item > 0, index.codes(leading.item.reshape(-1)).reshape(leading.item.shape), -1
     )
     offsets, own_codes, owner = kept_offsets(own.offsets, kept), codes[kept], owner[kept]
-    by_counts = own_count_features(space, owner, own_codes, place_codes)
-    near = np.einsum("ij,ij->i", found.asked[owner], space.towers[own_codes])[:, None]
+    by_counts = own_count_features(index, owner, own_codes, place_codes)
+    near = np.einsum("ij,ij->i", found.asked[owner], index.towers[own_codes])[:, None]
     return Requests(
         scenario=scenario,
         user=user_features(states, model.interest),
-        scenario_features=_scenario_features(states, scenario, names, model, space),
+        scenario_features=_scenario_features(states, scenario, names, model, index),
         own_offsets=offsets,
         own=own_codes,
         own_features=np.concatenate([own.features[kept], by_counts, near / 8], axis=1).astype(np.float32),
         places=place_codes,
         place_features=leading.features,
-        place_mass=space.follow_mass(place_codes, scenario),
+        place_mass=index.follow_mass(place_codes, scenario),
         query=found.asked,
     )
 
 
-def names_asked(scenario: I32, space: ItemIndex) -> list[str]:
+def names_asked(scenario: I32, index: ItemIndex) -> list[str]:
     """(U,) names of the scenarios, "" for OPEN."""
-    return [space.scenarios[code] if code >= 0 else "" for code in scenario.tolist()]
+    return [index.scenarios[code] if code >= 0 else "" for code in scenario.tolist()]
 
 
 def _scenario_features(
-    states: InterestStates, scenario: I32, names: list[str], model: LearnedModel, space: ItemIndex
+    states: InterestStates, scenario: I32, names: list[str], model: LearnedModel, index: ItemIndex
 ) -> F32:
     """(U, F + 4): the slot's features, whether there is a slot, log number of items, shares of own mass and of own items."""
     actions = len(model.interest.action_weights)
@@ -150,7 +150,7 @@ def _scenario_features(
     mass = segment_shares(states.own_masses()[:, -1], states.own_offsets)
     owner = owners(states.own_offsets)
     codes = np.array(
-        [space.scenarios.index(name) if name in space.scenarios else -2 for name in own_scenario] or [-2]
+        [index.scenarios.index(name) if name in index.scenarios else -2 for name in own_scenario] or [-2]
     )
     there = codes[states.own_scenario] == scenario[owner]
     table[:, width + 2] = segment_sum(mass * there, states.own_offsets)
@@ -158,7 +158,7 @@ def _scenario_features(
     size: dict[int, float] = {}
     for user in given.tolist():
         code = int(scenario[user])
-        size.setdefault(code, float(np.log1p(len(space.members(code))) / 8))
+        size.setdefault(code, float(np.log1p(len(index.members(code))) / 8))
         table[user, width + 1] = size[code]
         own = states.slot_names(user)
         if names[user] in own:

@@ -41,21 +41,21 @@ class Judged:
 
 
 def judged(
-    requests: Requests, target_offsets: I64, target: I64, space: ItemIndex, mixture: Mixture | None
+    requests: Requests, target_offsets: I64, target: I64, index: ItemIndex, mixture: Mixture | None
 ) -> Judged:
     """What components say of targets (T,), codes of candidates; *new* by the pool of `mixture`, without one nothing."""
     owner = owners(target_offsets)
     log_new = np.full(len(target), -np.inf, np.float32)
-    horizons = space.counts.horizons
+    horizons = index.counts.horizons
     shares = np.zeros((len(target), horizons), np.float32)
     for scenario in np.unique(requests.scenario).tolist():
         asked = np.flatnonzero(requests.scenario[owner] == scenario)
-        shares[asked] = space.shares(scenario)[target[asked], :horizons]
+        shares[asked] = index.shares(scenario)[target[asked], :horizons]
     if mixture is not None:
         with torch.inference_mode():
-            weights = mixture(requests.evidence())
+            weights = mixture(requests.mixture_input())
             for found in candidates_by_scenario(
-                requests, follow_shares(requests, weights, space), space, mixture.config
+                requests, follow_shares(requests, weights, index), index, mixture.config
             ):
                 among, row, place = targets_among(found, owner, target)
                 log_new[among] = found.log_new(mixture).numpy()[row, place]
@@ -63,11 +63,11 @@ def judged(
     there = places >= 0
     follow = np.zeros((*places.shape, 2), np.float32)
     rows, columns = places[there], np.repeat(target, places.shape[1]).reshape(places.shape)[there]
-    for column, transitions in enumerate(space.transitions):
+    for column, transitions in enumerate(index.transitions):
         part = np.zeros(places.shape, np.float32)
         part[there] = picked(transitions, rows, columns)
         follow[:, :, column] = part
-    width = len(space.keys)
+    width = len(index.keys)
     key = requests.own_request * width + requests.own
     order = np.argsort(key)
     wanted = owner * width + target
@@ -231,13 +231,13 @@ def evaluate_mixture(mixture: Mixture, data: Judged, rows: I64, counted: bool = 
 
 
 def _likelihood(mixture: Mixture, data: Judged, counted: bool) -> torch.Tensor:
-    evidence = data.requests.evidence()
+    inputs = data.requests.mixture_input()
     return log_likelihood(
-        mixture(evidence, counted),
+        mixture(inputs, counted),
         torch.from_numpy(owners(data.target_offsets)),
         torch.from_numpy(data.own_row),
         torch.from_numpy(data.log_new),
         torch.from_numpy(data.follow),
         torch.from_numpy(data.shares),
-        evidence.place_mass,
+        inputs.place_mass,
     )

@@ -67,7 +67,7 @@ class PoolCases:
     """and whether the requests name a scenario"""
 
 
-def evidence(cases: Iterable[Case], config: TrainConfig, items: int) -> PoolCases:
+def pool_cases(cases: Iterable[Case], config: TrainConfig, items: int) -> PoolCases:
     """As many requests with all `items` as memory allows, chosen at random, and a shortlist for each."""
     rng = np.random.default_rng(config.seed)
     share = ELEMENTS / max(config.pool_queries * items, 1)
@@ -87,15 +87,15 @@ def evidence(cases: Iterable[Case], config: TrainConfig, items: int) -> PoolCase
 
 
 def cases(
-    requests: Requests, target_offsets: I64, target: I64, space: ItemIndex, mixture: Mixture
+    requests: Requests, target_offsets: I64, target: I64, index: ItemIndex, mixture: Mixture
 ) -> list[Case]:
     """What the pool is fitted on; places weigh as in `mixture`."""
     owner = owners(target_offsets)
     found = []
     with torch.inference_mode():
-        weights = mixture(requests.evidence())
+        weights = mixture(requests.mixture_input())
     for part in candidates_by_scenario(
-        requests, follow_shares(requests, weights, space), space, mixture.config
+        requests, follow_shares(requests, weights, index), index, mixture.config
     ):
         _, row, column = targets_among(part, owner, target)
         width = len(part.members)

@@ -11,7 +11,7 @@ from transfer.state.states import take_users
 from transfer.training.walk import EventLog, walk
 
 
-def moments(log: EventLog, config: InterestConfig, rows: I64) -> dict[int, bytes]:
+def packed_states_at(log: EventLog, config: InterestConfig, rows: I64) -> dict[int, bytes]:
     """The packed state of the user right before each of `rows` (first rows of baskets), by row.
 
     Rows of users without earlier events are left out. A state takes some kilobytes.

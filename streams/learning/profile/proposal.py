@@ -14,8 +14,8 @@ from streams.learning.profile import caps
 from streams.learning.profile.baskets import Baskets
 from streams.learning.profile.clock import Clock
 from streams.learning.profile.durations import duration, durations
-from streams.learning.profile.evidence import HalfLifeScores, Kind, Mixed
 from streams.learning.profile.facts import LogStatistics, own_counts
+from streams.learning.profile.half_life_scores import HalfLifeScores, Kind, Mixed
 from streams.learning.profile.half_lives import Curve, choose, half_life_candidates, usual_gap_s, usual_span_s
 from streams.learning.profile.reach import Reach, reach_of
 from streams.learning.profile.scenarios import ScenarioUse

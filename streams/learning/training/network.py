@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streams.errors import TrainingError
-from streams.learning.training.material import Material
+from streams.learning.training.training_data import TrainingData
 from streams.learning.training.training_run import TrainingRun
 from transfer.arrays import F32, I64, Bool
 from transfer.config import InterestConfig
@@ -27,7 +27,7 @@ OnEpoch = Callable[[dict[str, float]], None]
 """Gets the measures of each epoch; may raise to stop."""
 
 
-def positions(data: Material, interest: InterestConfig, tell: Tell | None = None) -> Examples:
+def positions(data: TrainingData, interest: InterestConfig, tell: Tell | None = None) -> Examples:
     """All positions of the log with their states, in one pass."""
     found = examples(data.log, interest)
     if tell is not None:
@@ -190,6 +190,6 @@ def _mask(run: TrainingRun, rows: I64) -> Bool:
     return mask
 
 
-def _name_vectors(data: Material) -> F32:
+def _name_vectors(data: TrainingData) -> F32:
     """(S, D) of the history's scenario names."""
     return np.asarray(data.names(data.history.scenarios), np.float32)

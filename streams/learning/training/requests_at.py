@@ -9,7 +9,7 @@ import numpy as np
 
 from streams.learning.history import History
 from streams.learning.queries import Queries, given_queries, open_queries
-from streams.learning.training.material import Material
+from streams.learning.training.training_data import TrainingData
 from streams.learning.training.training_run import TrainingRun
 from transfer.arrays import I64
 from transfer.config import InterestConfig
@@ -20,7 +20,7 @@ from transfer.learned.item_index import ItemIndex
 from transfer.learned.model import LearnedModel
 from transfer.learned.requests import Requests, requests_of
 from transfer.state.packing import unpack_states
-from transfer.training.states_at import moments
+from transfer.training.states_at import packed_states_at
 
 REQUESTS_AT_A_TIME = 256
 
@@ -43,7 +43,7 @@ def count_rows(
     return counts_of_log(log, rows, config, counts)
 
 
-def item_space(model: LearnedModel, data: Material, counts: ItemCounts) -> ItemIndex:
+def item_index(model: LearnedModel, data: TrainingData, counts: ItemCounts) -> ItemIndex:
     """All items of the history, those with events as candidates."""
     history = data.history
     towers = model.towers(history.item_keys, data.log.vectors)
@@ -53,24 +53,24 @@ def item_space(model: LearnedModel, data: Material, counts: ItemCounts) -> ItemI
     )
 
 
-def states_before(data: Material, queries: Queries, interest: InterestConfig) -> dict[int, bytes]:
+def states_before(data: TrainingData, queries: Queries, interest: InterestConfig) -> dict[int, bytes]:
     """Packed states at the queries, by row of the log (`data.to_log[queries.seen]`)."""
-    return moments(data.log, interest, np.unique(data.to_log[queries.seen]))
+    return packed_states_at(data.log, interest, np.unique(data.to_log[queries.seen]))
 
 
 def requests_at(
-    data: Material,
+    data: TrainingData,
     queries: Queries,
     packed: dict[int, bytes],
     model: LearnedModel,
-    space: ItemIndex,
+    index: ItemIndex,
     places: int,
 ) -> tuple[Requests, I64]:
     """Requests of the queries whose user has a state, and which of the queries they are."""
     at = data.to_log[queries.seen].tolist()
     known = np.array([number for number, row in enumerate(at) if row in packed], np.int64)
     states = unpack_states([packed[at[number]] for number in known.tolist()], model.interest)
-    return requests_of(states, queries.scenario[known], model, space, places), known
+    return requests_of(states, queries.scenario[known], model, index, places), known
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +79,7 @@ class RequestBlock:
 
     queries: Queries
     requests: Requests
-    space: ItemIndex
+    index: ItemIndex
 
     @property
     def target(self) -> I64:
@@ -92,7 +92,7 @@ class Later:
     """Rows to be foreseen, and the items with counts of all that came before them."""
 
     rows: I64
-    space: ItemIndex
+    index: ItemIndex
     progressive: bool
     """what happened before a part is in its counts; else they stay"""
     states: dict[int, bytes] = field(default_factory=dict, repr=False)
@@ -111,10 +111,10 @@ class Later:
         missing = np.array(sorted(wanted - self.asked), np.int64)
         if len(missing):
             self.asked.update(wanted)
-            self.states.update(moments(run.data.log, run.interest, missing))
+            self.states.update(packed_states_at(run.data.log, run.interest, missing))
 
 
-def last_part_of(run: TrainingRun, space: ItemIndex) -> Later | None:
+def last_part_of(run: TrainingRun, index: ItemIndex) -> Later | None:
     """The last `mixture_earlier_share` of the time of the training rows; None where there is none."""
     rows, history, share = run.rows, run.data.history, run.config.mixture_earlier_share
     time = history.time[rows]
@@ -123,7 +123,7 @@ def last_part_of(run: TrainingRun, space: ItemIndex) -> Later | None:
     part = np.sort(rows[begin:])
     if not share or not begin or not len(part):
         return None
-    return Later(part, space.at(count_rows(history, rows[:begin], run.counts)), True)
+    return Later(part, index.at(count_rows(history, rows[:begin], run.counts)), True)
 
 
 def request_blocks(run: TrainingRun, later: Later, model: LearnedModel, count: int) -> Iterator[RequestBlock]:
@@ -137,19 +137,19 @@ def request_blocks(run: TrainingRun, later: Later, model: LearnedModel, count: i
     order = np.argsort(history.time, kind="stable")
     ordered = history.time[order]
     done = int(np.searchsorted(ordered, begin))
-    space = later.space
+    index = later.index
     for first, last in zip([begin, *edges.tolist()], [*edges.tolist(), np.inf], strict=True):
         if later.progressive:
             upto = int(np.searchsorted(ordered, first))
-            space = space.at(count_rows(history, order[done:upto], run.counts, space.counts))
+            index = index.at(count_rows(history, order[done:upto], run.counts, index.counts))
             done = max(done, upto)
         for part in sampled:
             inside = np.flatnonzero((part.time >= first) & (part.time < last))
             for start in range(0, len(inside), REQUESTS_AT_A_TIME):
                 block = part.take(inside[start : start + REQUESTS_AT_A_TIME])
-                requests, known = requests_at(data, block, later.states, model, space, config.places)
+                requests, known = requests_at(data, block, later.states, model, index, config.places)
                 if len(known):
-                    yield RequestBlock(block.take(known), requests, space)
+                    yield RequestBlock(block.take(known), requests, index)
 
 
 def _drawn(run: TrainingRun, later: Later, count: int) -> list[Queries]:

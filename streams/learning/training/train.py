@@ -13,7 +13,7 @@ from streams.learning.training.network import Tell, epoch_text, model_of, networ
 from streams.learning.training.requests_at import (
     Later,
     count_rows,
-    item_space,
+    item_index,
     last_part_of,
     request_blocks,
 )
@@ -59,7 +59,7 @@ class MixtureData:
     model: LearnedModel
     served: LearnedModel
     """the same or, refitted, one whose network has learned the validation part too"""
-    space: ItemIndex
+    index: ItemIndex
     """with counts as after the training rows"""
     later: Later
     """the validation rows"""
@@ -99,7 +99,7 @@ def prepare_mixture(
     bar: bool = False,
     tell: Tell | None = None,
 ) -> MixtureData:
-    """The network, counted components, and evidence for the pool; see `train`."""
+    """The network, counted components, and cases for the pool; see `train`."""
     from transfer.training.mixture_stage import fit_counted
 
     tell = tell or (lambda line: None)
@@ -107,9 +107,9 @@ def prepare_mixture(
     history, config = run.data.history, run.config
     counted = count_rows(history, run.rows, run.counts)
     tell(f"counts: {counted.pairs} transitions")
-    space = item_space(model, run.data, counted)
-    later = Later(run.validation, space, progressive)
-    before = (last_part_of(run, space) if progressive else None) or later
+    index = item_index(model, run.data, counted)
+    later = Later(run.validation, index, progressive)
+    before = (last_part_of(run, index) if progressive else None) or later
     judged = _judged(run, before, model, None)
     mixture, curve = fit_counted(_mixture_config(model, run.counts, config), judged, config)
     del judged
@@ -117,7 +117,7 @@ def prepare_mixture(
     foreseen = _foreseen(run, later, model, mixture)
     until = float(history.time[run.validation].max())
     report |= {"events": len(run.rows), "until": until, "data": history.identity, "counted": curve}
-    return MixtureData(run, model, served, space, later, mixture, foreseen, report)
+    return MixtureData(run, model, served, index, later, mixture, foreseen, report)
 
 
 def weigh(ready: MixtureData, config: TrainConfig, tell: Tell | None = None) -> TrainedModel:
@@ -171,21 +171,21 @@ def _networks(
 
 
 def _foreseen(run: TrainingRun, later: Later, model: LearnedModel, mixture: Mixture) -> PoolCases:
-    from transfer.training.pool_stage import cases, evidence
+    from transfer.training.pool_stage import cases, pool_cases
 
     found = (
         case
         for part in request_blocks(run, later, model, run.config.pool_queries)
-        for case in cases(part.requests, part.queries.target_offsets, part.target, part.space, mixture)
+        for case in cases(part.requests, part.queries.target_offsets, part.target, part.index, mixture)
     )
-    return evidence(found, run.config, len(later.space.candidates))
+    return pool_cases(found, run.config, len(later.index.candidates))
 
 
 def _judged(run: TrainingRun, later: Later, model: LearnedModel, mixture: Mixture | None) -> Judged:
     from transfer.training.mixture_stage import join_judged, judged
 
     found = [
-        judged(part.requests, part.queries.target_offsets, part.target, part.space, mixture)
+        judged(part.requests, part.queries.target_offsets, part.target, part.index, mixture)
         for part in request_blocks(run, later, model, run.config.mixture_queries)
     ]
     if not found:

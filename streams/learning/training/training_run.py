@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streams.learning.training.material import Material
+from streams.learning.training.training_data import TrainingData
 from transfer.arrays import I64
 from transfer.config import InterestConfig
 from transfer.counts.config import CountsConfig
@@ -15,7 +15,7 @@ from transfer.training.config import TrainConfig
 class TrainingRun:
     """A history, which of its rows are for what, and the settings."""
 
-    data: Material
+    data: TrainingData
     rows: I64
     """to train on, in order of time"""
     validation: I64

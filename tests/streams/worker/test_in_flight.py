@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.worker.in_flight import Room
+from streams.worker.in_flight import InFlightLimit
 
 
 @given(st.lists(st.tuples(st.integers(1, 30), st.integers(0, 300)), max_size=40))
@@ -15,7 +15,7 @@ def test_the_room_is_never_overfull_and_everybody_gets_in_in_order(sizes: list[t
     """But for a batch larger than the room, which is let in alone, neither bound is ever passed."""
 
     async def main() -> None:
-        room, entered = Room(20, 200), []
+        room, entered = InFlightLimit(20, 200), []
 
         async def guest(number: int, events: int, n_bytes: int) -> None:
             assert await room.take(events, n_bytes)
@@ -36,7 +36,7 @@ def test_whoever_waits_can_be_turned_away() -> None:
     """A rebalance sends away those who wait; closing keeps everybody out."""
 
     async def main() -> None:
-        room = Room(10, 100)
+        room = InFlightLimit(10, 100)
         assert await room.take(10, 10)
         waiting = asyncio.create_task(room.take(1, 1))
         await asyncio.sleep(0)

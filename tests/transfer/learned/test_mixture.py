@@ -19,10 +19,10 @@ from transfer.rows import first_of_each, owners
 from transfer.state.packing import unpack_states
 from transfer.training.config import TrainConfig
 from transfer.training.mixture_stage import chosen, join_judged, judged
-from transfer.training.pool_stage import cases, evidence, fit_pool
+from transfer.training.pool_stage import cases, fit_pool, pool_cases
 from transfer.training.shortlist import join_shortlists as joined_lists
 from transfer.training.shortlist import shortlist
-from transfer.training.states_at import moments
+from transfer.training.states_at import packed_states_at
 from transfer.training.walk import baskets
 
 CONFIG = InterestConfig(dim=8, half_lives_s=(600.0, 86400.0, 2592000.0))
@@ -49,7 +49,7 @@ def story(in_scenarios: bool, **settings: object) -> tuple[Requests, ItemIndex, 
     for value in mixture.parameters():
         torch.nn.init.normal_(value, std=0.5)
     item_scenario = np.arange(20, dtype=np.int32) % 3 if in_scenarios else np.full(20, -1, np.int32)
-    space = ItemIndex(
+    index = ItemIndex(
         log.item_keys,
         model.towers(log.item_keys, log.vectors),
         np.arange(20),
@@ -59,18 +59,18 @@ def story(in_scenarios: bool, **settings: object) -> tuple[Requests, ItemIndex, 
     )
     at = baskets(log)[5::11]
     at = at[at > log.offsets[log.user[at]]]
-    packed = moments(log, CONFIG, at)
+    packed = packed_states_at(log, CONFIG, at)
     states = unpack_states([packed[row] for row in at.tolist()], CONFIG)
     target = log.item[at].astype(np.int64)
     scenario = np.where(np.arange(len(at)) % 2 == 0, -1, log.scenario[at]).astype(np.int32)
-    return requests_of(states, scenario, model, space, 4), space, mixture, target
+    return requests_of(states, scenario, model, index, 4), index, mixture, target
 
 
 @pytest.mark.parametrize("in_scenarios", [True, False])
 def test_probabilities_of_all_items_sum_to_one_at_most(in_scenarios: bool) -> None:
     """What is missing to one is what counts have cut off or said of items that are not candidates."""
-    requests, space, mixture, _ = story(in_scenarios)
-    found = rank(requests, mixture, space, parts=True)
+    requests, index, mixture, _ = story(in_scenarios)
+    found = rank(requests, mixture, index, parts=True)
     np.testing.assert_allclose(sum(found.parts.values()), found.scores, atol=1e-6)
     total = found.scores.sum(axis=1)
     assert (found.scores >= 0).all() and (total <= 1 + 1e-4).all() and (total > 0.9).all()
@@ -81,27 +81,27 @@ def test_probabilities_of_all_items_sum_to_one_at_most(in_scenarios: bool) -> No
 def test_training_judges_by_the_probabilities_that_ranking_gives(in_scenarios: bool) -> None:
     """The likelihood of an item is the logarithm of its score: for open requests and for own items. In a scenario all others
     have together what training gives them, in the order of the pool."""
-    requests, space, mixture, _ = story(in_scenarios)
+    requests, index, mixture, _ = story(in_scenarios)
     for row in range(len(requests)):
-        members = space.members(int(requests.scenario[row]))
+        members = index.members(int(requests.scenario[row]))
         one = chosen(
-            judged(requests, np.zeros(len(requests) + 1, np.int64), members[:0], space, mixture),
+            judged(requests, np.zeros(len(requests) + 1, np.int64), members[:0], index, mixture),
             np.array([row]),
         )
-        data = judged(one.requests, np.array([0, len(members)]), members, space, mixture)
-        evidence = one.requests.evidence()
+        data = judged(one.requests, np.array([0, len(members)]), members, index, mixture)
+        inputs = one.requests.mixture_input()
         with torch.inference_mode():
             found = log_likelihood(
-                mixture(evidence),
+                mixture(inputs),
                 torch.from_numpy(owners(data.target_offsets)),
                 torch.from_numpy(data.own_row),
                 torch.from_numpy(data.log_new),
                 torch.from_numpy(data.follow),
                 torch.from_numpy(data.shares),
-                evidence.place_mass,
+                inputs.place_mass,
             ).numpy()
         likely = np.exp(found)
-        scores = rank(one.requests, mixture, space).scores[0, members]
+        scores = rank(one.requests, mixture, index).scores[0, members]
         own = data.own_row >= 0
         same = own if requests.scenario[row] >= 0 else np.ones_like(own)
         np.testing.assert_allclose(likely[same], scores[same], rtol=1e-3, atol=1e-7)
@@ -112,10 +112,10 @@ def test_training_judges_by_the_probabilities_that_ranking_gives(in_scenarios: b
 
 def test_a_request_in_a_scenario_is_about_its_items_alone() -> None:
     """Where items belong to scenarios all others have probability 0."""
-    requests, space, mixture, _ = story(in_scenarios=True)
-    scores = rank(requests, mixture, space).scores
+    requests, index, mixture, _ = story(in_scenarios=True)
+    scores = rank(requests, mixture, index).scores
     for row in np.flatnonzero(requests.scenario >= 0).tolist():
-        outside = space.item_scenario != requests.scenario[row]
+        outside = index.item_scenario != requests.scenario[row]
         assert scores[row, outside].max() == 0
     assert (requests.scenario >= 0).any()
 
@@ -123,42 +123,42 @@ def test_a_request_in_a_scenario_is_about_its_items_alone() -> None:
 def test_components_can_be_left_out() -> None:
     """The ablations: a component that is off has no part in any score."""
     for setting, part in (("use_again", "again"), ("use_next", "next")):
-        requests, space, mixture, _ = story(True, **{setting: False})
-        found = rank(requests, mixture, space, parts=True)
+        requests, index, mixture, _ = story(True, **{setting: False})
+        found = rank(requests, mixture, index, parts=True)
         assert found.parts[part].max() == 0 and np.median(found.scores.sum(axis=1)) > 0.9
 
 
 @pytest.mark.parametrize("use_new", [True, False])
 def test_without_the_network_counting_alone_foresees_new_items(use_new: bool) -> None:
     """Then other queries give the same probabilities, and with the network others."""
-    requests, space, mixture, _ = story(True, use_new=use_new)
+    requests, index, mixture, _ = story(True, use_new=use_new)
     other = replace(requests, query=-requests.query)
-    found, again = (rank(each, mixture, space, parts=True).parts["new"] for each in (requests, other))
+    found, again = (rank(each, mixture, index, parts=True).parts["new"] for each in (requests, other))
     assert found.max() > 0 and np.allclose(found, again) is not use_new
 
 
 @pytest.mark.parametrize("in_scenarios", [True, False])
 def test_new_items_are_a_distribution_over_what_the_user_never_had(in_scenarios: bool) -> None:
     """The pool of an open request sums to its gate over the candidates that are not the user's own."""
-    requests, space, mixture, _ = story(in_scenarios)
-    found = rank(requests, mixture, space, parts=True)
+    requests, index, mixture, _ = story(in_scenarios)
+    found = rank(requests, mixture, index, parts=True)
     open_ = requests.scenario < 0
     new = (found.scores - found.parts["again"])[open_]
     own_new = np.isin(requests.own_request, np.flatnonzero(open_))
     place = np.cumsum(open_)[requests.own_request] - 1
     assert new[place[own_new], requests.own[own_new]].max() <= 1e-6
-    some = np.bincount(requests.own_request, minlength=len(requests))[open_] < len(space.candidates)
+    some = np.bincount(requests.own_request, minlength=len(requests))[open_] < len(index.candidates)
     np.testing.assert_allclose(new.sum(axis=1), found.gates[open_, 1] * some, rtol=1e-4, atol=1e-6)
     assert (found.gates[open_, 2:] == 0).all() and found.gates[~open_, 2:].max() > 0
 
 
 def test_without_again_own_items_compete_like_all_others() -> None:
     """The ablation ranks all items by the pool, and is fitted as it ranks."""
-    requests, space, mixture, target = story(True, use_again=False)
-    found = rank(requests, mixture, space)
+    requests, index, mixture, target = story(True, use_again=False)
+    found = rank(requests, mixture, index)
     assert found.scores[requests.own_request, requests.own].min() > 0
     np.testing.assert_allclose(found.scores[requests.scenario < 0].sum(axis=1), 1.0, atol=1e-4)
-    after = judged(requests, np.arange(len(target) + 1), target, space, mixture)
+    after = judged(requests, np.arange(len(target) + 1), target, index, mixture)
     own = np.flatnonzero((after.own_row >= 0) & (requests.scenario < 0))
     expected = found.scores[own, target[own]]
     np.testing.assert_allclose(np.exp(after.log_new[own]), expected, rtol=1e-3, atol=1e-6)
@@ -167,18 +167,18 @@ def test_without_again_own_items_compete_like_all_others() -> None:
 @pytest.mark.parametrize("in_scenarios", [True, False])
 def test_what_follows_a_place_is_summed_over_the_items_that_compete(in_scenarios: bool) -> None:
     """Among all items for open requests, among those of the scenario where one is named; nothing follows no place."""
-    requests, space, _, _ = story(in_scenarios)
+    requests, index, _, _ = story(in_scenarios)
     places, scenario = requests.places, requests.scenario
     assert (places < 0).any() and (scenario < 0).any() and (scenario >= 0).any()
-    found = space.follow_mass(places, scenario)
-    for column, transitions in enumerate(space.transitions):
+    found = index.follow_mass(places, scenario)
+    for column, transitions in enumerate(index.transitions):
         whole = transitions.toarray()
         for row, code in enumerate(scenario.tolist()):
-            inside = space.item_scenario == code if in_scenarios and code >= 0 else np.ones(20, np.bool_)
+            inside = index.item_scenario == code if in_scenarios and code >= 0 else np.ones(20, np.bool_)
             expected = np.where(places[row] >= 0, whole[places[row]] @ inside, 0)
             np.testing.assert_allclose(found[row, :, column], expected, rtol=1e-5, atol=1e-7)
     assert found[scenario >= 0].any() and found[scenario < 0].any()
-    nobody = space.follow_mass(np.full((2, 3), -1), np.array([-1, 0], np.int32))
+    nobody = index.follow_mass(np.full((2, 3), -1), np.array([-1, 0], np.int32))
     assert nobody.shape == (2, 3, 2) and not nobody.any()
 
 
@@ -193,8 +193,8 @@ def test_own_items_tell_how_often_people_come_back_to_them() -> None:
     log = LogColumns(offsets, time, item, keys, scenario, ("a",), debut)
     counts = counts_of_log(log, np.arange(12), COUNTS)
     in_scenarios = np.full(2, -1, np.int32)
-    space = ItemIndex(keys, np.zeros((2, 4), np.float32), np.arange(2), in_scenarios, ("a",), counts)
-    found = own_count_features(space, np.zeros(2, np.int64), np.arange(2), np.full((1, 3), -1))
+    index = ItemIndex(keys, np.zeros((2, 4), np.float32), np.arange(2), in_scenarios, ("a",), counts)
+    found = own_count_features(index, np.zeros(2, np.int64), np.arange(2), np.full((1, 3), -1))
     again, once = found[:, TRANSITIONS:]
     np.testing.assert_allclose(again[:2], once[:2], atol=1e-4)
     assert (again[2:] < once[2:] - 0.2).all()
@@ -218,9 +218,9 @@ def test_the_source_is_what_sets_an_item_apart() -> None:
 @pytest.mark.parametrize("setting", ["use_new", "use_next", "use_recent", "use_debuts"])
 def test_an_ablated_pool_is_fitted_as_it_ranks(setting: str) -> None:
     """What is left out has no part in the choice of the other powers either."""
-    requests, space, mixture, target = story(True, **{setting: False})
-    data = cases(requests, np.arange(len(target) + 1), target, space, mixture)
-    report = fit_pool(mixture, evidence(data, TrainConfig(), 20), TrainConfig())
+    requests, index, mixture, target = story(True, **{setting: False})
+    data = cases(requests, np.arange(len(target) + 1), target, index, mixture)
+    report = fit_pool(mixture, pool_cases(data, TrainConfig(), 20), TrainConfig())
     for row in report:
         mine = [case for case in data if case.candidates.given == bool(row["given"])]
         with torch.no_grad():
@@ -232,15 +232,15 @@ def test_an_ablated_pool_is_fitted_as_it_ranks(setting: str) -> None:
 
 def test_the_pool_is_fitted_to_what_came_next() -> None:
     """Its likelihood rises, and what it was fitted on is what ranking multiplies."""
-    requests, space, mixture, target = story(True)
+    requests, index, mixture, target = story(True)
     offsets = np.arange(len(target) + 1)
-    data = cases(requests, offsets, target, space, mixture)
-    report = fit_pool(mixture, evidence(data, TrainConfig(), 20), TrainConfig())
+    data = cases(requests, offsets, target, index, mixture)
+    report = fit_pool(mixture, pool_cases(data, TrainConfig(), 20), TrainConfig())
     assert [row["given"] for row in report] == [0.0, 1.0]
     assert all(row["ndcg"] >= row["ndcg_of_likeliest"] > 0 for row in report)
     assert (mixture.pool.powers[:, :2] >= 0).all()
-    after = judged(requests, offsets, target, space, mixture)
-    found = rank(requests, mixture, space, parts=True)
+    after = judged(requests, offsets, target, index, mixture)
+    found = rank(requests, mixture, index, parts=True)
     open_ = requests.scenario < 0
     new = np.flatnonzero(open_ & (after.own_row < 0) & (found.scores[np.arange(len(target)), target] > 0))
     expected = np.log(found.scores[new, target[new]] / found.gates[new, 1])
@@ -249,8 +249,8 @@ def test_the_pool_is_fitted_to_what_came_next() -> None:
 
 def test_some_of_the_requests_are_judged_as_in_the_whole() -> None:
     """Blocks joined and drawn again are the same requests."""
-    requests, space, mixture, target = story(True)
-    whole = judged(requests, np.arange(len(target) + 1), target, space, mixture)
+    requests, index, mixture, target = story(True)
+    whole = judged(requests, np.arange(len(target) + 1), target, index, mixture)
     twice = join_judged([whole, whole])
     rows = np.array([1, 4, len(target) + 2])
     part = chosen(twice, rows)
@@ -271,8 +271,8 @@ def test_logs_of_sums_by_owner() -> None:
 @pytest.mark.parametrize("in_scenarios", [True, False])
 def test_shortlists_rank_as_all_items_do(in_scenarios: bool) -> None:
     """What a list of the best of each part gives a target is what all items give it; some of the requests alone too."""
-    requests, space, mixture, target = story(in_scenarios)
-    data = cases(requests, np.arange(len(target) + 1), target, space, mixture)
+    requests, index, mixture, target = story(in_scenarios)
+    data = cases(requests, np.arange(len(target) + 1), target, index, mixture)
     compared, rng = 0, np.random.default_rng(0)
     for case in data:
         powers = mixture.pool.powers[int(case.candidates.given)].detach()
@@ -300,9 +300,9 @@ def test_shortlists_rank_as_all_items_do(in_scenarios: bool) -> None:
 @pytest.mark.parametrize("in_scenarios", [True, False])
 def test_one_power_moved_is_all_powers_anew(in_scenarios: bool) -> None:
     """For each of the powers, up and down; padding stays out of the ranking."""
-    requests, space, mixture, target = story(in_scenarios)
+    requests, index, mixture, target = story(in_scenarios)
     rng = np.random.default_rng(0)
-    for case in cases(requests, np.arange(len(target) + 1), target, space, mixture):
+    for case in cases(requests, np.arange(len(target) + 1), target, index, mixture):
         powers = mixture.pool.powers[int(case.candidates.given)].detach()
         one = shortlist(case.candidates, case.target_row, case.target_column, rng, best=3)
         found = joined_lists([one, shortlist(case.candidates, case.target_row, case.target_column, rng)])

@@ -15,7 +15,7 @@ from transfer.training.config import TrainConfig
 from transfer.training.examples import Examples, examples
 from transfer.training.network_stage import TrainingSet, train_network
 from transfer.training.objective import ItemTensors, StepCandidates, draw_candidates, loss
-from transfer.training.states_at import moments
+from transfer.training.states_at import packed_states_at
 from transfer.training.walk import EventLog
 
 CONFIG = InterestConfig(dim=8, half_lives_s=(600.0, 86400.0, 2592000.0))
@@ -58,7 +58,7 @@ def test_a_position_is_read_alike_in_training_and_in_service() -> None:
     with torch.no_grad():
         latest = network.read_ring(batch.tokens)[batch.stretch, batch.last]
         training = network(latest, batch.context)
-    packed = moments(log, CONFIG, found.row[positions])
+    packed = packed_states_at(log, CONFIG, found.row[positions])
     states = unpack_states([packed[row] for row in found.row[positions].tolist()], CONFIG)
     keys = {int(key): place for place, key in enumerate(log.item_keys.tolist())}
 

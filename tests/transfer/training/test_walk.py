@@ -11,7 +11,7 @@ from transfer.state.states import empty_states
 from transfer.state.terms import EventTerms
 from transfer.state.update import apply_events
 from transfer.training.examples import examples
-from transfer.training.states_at import moments
+from transfer.training.states_at import packed_states_at
 from transfer.training.walk import EventLog, baskets, walk
 
 CONFIG = InterestConfig(dim=8, half_lives_s=(600.0, 86400.0, 2592000.0))
@@ -67,7 +67,7 @@ def test_moments_are_packed_states_by_row() -> None:
     """The state at one row is asked for by that row; a user's first event has none."""
     log = small_log()
     rows = baskets(log)[[0, 3, 10, 25]]
-    found = moments(log, CONFIG, rows)
+    found = packed_states_at(log, CONFIG, rows)
     assert set(found) == {row for row in rows.tolist() if row not in log.offsets.tolist()}
     for row, packed in found.items():
         alone, _ = apply_events(empty_states(1, CONFIG), before(log, row), CONFIG)

@@ -13,9 +13,9 @@ from streams.learning.evaluation.methods.base import Setup
 from streams.learning.evaluation.methods.log_items import LogItems
 from streams.learning.history import History
 from streams.learning.queries import Queries
-from streams.learning.training.material import Material, material
-from streams.learning.training.requests_at import count_rows, item_space, states_before
+from streams.learning.training.requests_at import count_rows, item_index, states_before
 from streams.learning.training.train import MixtureData, prepare_mixture, weigh
+from streams.learning.training.training_data import TrainingData, training_data
 from streams.learning.training.training_run import TrainingRun
 from streams.serving.analytic_ranker import AnalyticRanker
 from streams.serving.mixture_ranker import MixtureRanker
@@ -39,7 +39,7 @@ TRAINED = "trained"
 class _States:
     """States at queries, computed for all later moments of the log in one walk when the first of them is asked for."""
 
-    def __init__(self, data: Material, setup: Setup) -> None:
+    def __init__(self, data: TrainingData, setup: Setup) -> None:
         self._data, self._interest = data, setup.settings.interest
         self._packed: dict[int, bytes] = {}
 
@@ -84,11 +84,13 @@ def _whole(history: History, rows: I64, queries: Queries) -> Queries:
     )
 
 
-def _material(setup: Setup, history: History, rows: I64) -> Material:
+def _training_data(setup: Setup, history: History, rows: I64) -> TrainingData:
     content = setup.item_content(None) if setup.item_content is not None else None
     settings = setup.settings
     names = names_for_training(settings.encoder, settings.train.name_words, history.scenarios)
-    return material(history, rows, content=content, names=names, fit=settings.fit, dim=settings.interest.dim)
+    return training_data(
+        history, rows, content=content, names=names, fit=settings.fit, dim=settings.interest.dim
+    )
 
 
 class AnalyticMethod:
@@ -101,7 +103,7 @@ class AnalyticMethod:
     def fit(self, history: History, rows: I64, validation: Queries) -> None:
         """Fit item vectors; nothing else is learned."""
         settings = self._setup.settings
-        self._data = _material(self._setup, history, rows)
+        self._data = _training_data(self._setup, history, rows)
         self._states = _States(self._data, self._setup)
         self._items = LogItems(history, self._data.log.vectors)
         model = AnalyticTransfer(settings.interest, settings.transfer)
@@ -162,9 +164,9 @@ class LearnedMethod:
         if setup.model is not None:
             self._load(history, rows, validation)
             return
-        if "material" not in shared:
-            shared["material"] = _material(setup, history, rows)
-        self._data = data = shared["material"]
+        if "data" not in shared:
+            shared["data"] = _training_data(setup, history, rows)
+        self._data = data = shared["data"]
         config = settings.train.model_copy(update={**self.without, "seed": setup.seed})
         # What is prepared has all components, whichever variant asks for it first.
         whole = config.model_copy(update=MIXTURE_ALONE)
@@ -179,7 +181,7 @@ class LearnedMethod:
                 shared[key] = ready
         done = weigh(ready, config, setup.progress)
         self._model, self._counts = done.model, settings.counts
-        self._space: ItemIndex = item_space(done.model, data, ready.space.counts)
+        self._index: ItemIndex = item_index(done.model, data, ready.index.counts)
         self.curve = [(row["epoch"], row["validation_new"]) for row in done.report["network"]]
         if "states" not in shared:
             shared["states"] = _States(data, setup)
@@ -218,11 +220,11 @@ class LearnedMethod:
                 f"the model {setup.model} was trained with another item encoder; give --encoder"
             )
         content = setup.item_content(encoder.whitening) if setup.item_content is not None else None
-        self._data = material(history, rows, encoder, content)
+        self._data = training_data(history, rows, encoder, content)
         self._model.bind(None, name_lookup(self._model, settings.encoder, encoder))
         self._counts = counts_config_of(setup.model)
         counted = count_rows(history, rows, self._counts)
-        self._space = item_space(self._model, self._data, counted)
+        self._index = item_index(self._model, self._data, counted)
         self.curve = [(row["epoch"], row["validation_new"]) for row in report.get("network", [])]
         self._states = _States(self._data, setup)
         self._waiting = []
@@ -238,22 +240,22 @@ class LearnedMethod:
         self._waiting.append(rows)
         if sum(map(len, self._waiting)) >= self._batch():
             rows = np.concatenate(self._waiting)
-            counted = count_rows(self._data.history, rows, self._counts, self._space.counts)
-            self._space = self._space.at(counted)
+            counted = count_rows(self._data.history, rows, self._counts, self._index.counts)
+            self._index = self._index.at(counted)
             self._waiting = []
 
     def scores(self, queries: Queries) -> F32:
         """The mixture over all items; users without a state get the shares."""
-        result = np.zeros((len(queries), len(self._space.keys)), np.float32)
+        result = np.zeros((len(queries), len(self._index.keys)), np.float32)
         for scenario in np.unique(queries.scenario).tolist():
             rows = np.flatnonzero(queries.scenario == scenario)
-            result[rows] = self._space.shares(scenario)[:, -1]
+            result[rows] = self._index.shares(scenario)[:, -1]
         states, known = self._states.of(queries)
         if len(known):
             assert self._model.mixture is not None
-            ranker = MixtureRanker(self._model, self._model.mixture, self._space)
+            ranker = MixtureRanker(self._model, self._model.mixture, self._index)
             names = _names(self._data.history, queries.take(known))
-            result[known] = ranker.score(states, names, len(self._space.keys)).scores
+            result[known] = ranker.score(states, names, len(self._index.keys)).scores
         return result
 
     def _batch(self) -> int:

@@ -7,13 +7,13 @@ import pytest
 
 from streams.learning.evaluation.methods.base import Setup, profiles
 from streams.learning.evaluation.methods.markov import Markov
-from streams.learning.evaluation.methods.mixed import (
+from streams.learning.evaluation.methods.own import TAIL
+from streams.learning.evaluation.methods.own_and_other import (
     OwnAndEase,
     OwnAndMarkov,
     OwnAndOther,
     OwnAndPopularityOfAWeek,
 )
-from streams.learning.evaluation.methods.own import TAIL
 from streams.learning.evaluation.split import time_split
 from streams.learning.queries import open_queries
 from support.data.histories import random_history

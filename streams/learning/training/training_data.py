@@ -20,7 +20,7 @@ from transfer.training.walk import EventLog
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Material:
+class TrainingData:
     """A history as training takes it: events on items only, with base vectors."""
 
     history: History
@@ -55,7 +55,7 @@ def split_rows(history: History, validation_share: float, holdout_share: float) 
     return rows[np.argsort(history.time[rows], kind="stable")], validation
 
 
-def material(
+def training_data(
     history: History,
     rows: I64,
     encoder: ItemEncoder | None = None,
@@ -63,7 +63,7 @@ def material(
     names: NameMaker | None = None,
     fit: FitConfig | None = None,
     dim: int = 128,
-) -> Material:
+) -> TrainingData:
     """Prepare a history; without an encoder one is fitted on the events `rows`.
 
     names: makes vectors of scenario names; by default the names' hashes give them.
@@ -90,4 +90,4 @@ def material(
         vectors=item_vectors(encoder, history, content),
     )
     lookup, source = names(encoder) if names is not None else (hashed_names(encoder.dim), NameSource())
-    return Material(history, log, row, before, encoder, lookup, source)
+    return TrainingData(history, log, row, before, encoder, lookup, source)
