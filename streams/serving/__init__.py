@@ -1,1 +1,5 @@
-"""What a store answers: recommendations, explanations, exports."""
+"""What a store answers: recommendations, explanations, exports.
+
+`ranker` knows each model's one ranking of items, and `analytic_ranker` and `mixture_ranker` are the two. `recommend` shows
+the best of it, `because` says why.
+"""

@@ -176,7 +176,7 @@ def metrics(one: Page) -> Iterator[str]:
 def extras(one: Page) -> Iterator[str]:
     """`pip install 'driftline[EXTRA]'`."""
     known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    for named in re.findall(r"driftline\[([\w,]+)\]", one.text):
+    for named in re.findall(r"(?:driftline|'\.)\[([\w,]+)\]", one.text):
         yield from (f"extra {extra}" for extra in named.split(",") if extra not in known)
 
 
