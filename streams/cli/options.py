@@ -12,6 +12,26 @@ ItemTexts = Annotated[
     Path | None,
     typer.Option("--items", metavar="CATALOGUE", help="Texts of items, for those of little behaviour."),
 ]
+Encoder = Annotated[
+    Path | None,
+    typer.Option(
+        "--encoder",
+        metavar="ENCODER",
+        help="What `driftline fit` wrote. Default: fitted on the same events.",
+    ),
+]
+ValidationShare = Annotated[
+    float,
+    typer.Option(
+        "--validation-share", min=0.01, max=0.5, help="Last part of the time, that training is judged by."
+    ),
+]
+HoldoutShare = Annotated[
+    float,
+    typer.Option(
+        "--holdout-share", min=0.0, max=0.9, help="Leave out the time after that, so that it can judge."
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")]
 Store = Annotated[
     str | None,

@@ -19,34 +19,14 @@ def train(
     out: Annotated[
         Path, typer.Option("--out", metavar="MODEL", help="Folder to write; an older model is replaced.")
     ],
-    encoder: Annotated[
-        Path | None,
-        typer.Option(
-            "--encoder",
-            metavar="ENCODER",
-            help="What `driftline fit` wrote. Default: fitted on the same events.",
-        ),
-    ] = None,
+    encoder: options.Encoder = None,
     items: options.ItemTexts = None,
     map_: options.Map = "",
     items_map: options.ItemsMap = "",
     action: options.Action = None,
     scenario: options.Scenario = None,
-    validation_share: Annotated[
-        float,
-        typer.Option(
-            "--validation-share",
-            min=0.01,
-            max=0.5,
-            help="Last part of the time that tells when to stop and how far to trust each component.",
-        ),
-    ] = 0.1,
-    holdout_share: Annotated[
-        float,
-        typer.Option(
-            "--holdout-share", min=0.0, max=0.9, help="Leave out the time after that, so that it can judge."
-        ),
-    ] = 0.0,
+    validation_share: options.ValidationShare = 0.1,
+    holdout_share: options.HoldoutShare = 0.0,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Default: train.seed.")] = None,
     epochs: Annotated[
         int | None, typer.Option("--epochs", min=1, help="At most. Default: train.epochs.")

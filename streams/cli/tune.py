@@ -22,23 +22,14 @@ def tune(
         float, typer.Option("--minutes", min=0.1, help="Budget; a trial under way is cut off.")
     ] = 60.0,
     trials: Annotated[int | None, typer.Option("--trials", min=1, help="At most so many trials.")] = None,
-    encoder: Annotated[
-        Path | None, typer.Option("--encoder", metavar="ENCODER", help="What `driftline fit` wrote.")
-    ] = None,
+    encoder: options.Encoder = None,
     items: options.ItemTexts = None,
     map_: options.Map = "",
     items_map: options.ItemsMap = "",
     action: options.Action = None,
     scenario: options.Scenario = None,
-    validation_share: Annotated[
-        float,
-        typer.Option(
-            "--validation-share", min=0.01, max=0.5, help="Part of the time that trials are judged on."
-        ),
-    ] = 0.1,
-    holdout_share: Annotated[
-        float, typer.Option("--holdout-share", min=0.0, max=0.9, help="Leave out the time after that.")
-    ] = 0.0,
+    validation_share: options.ValidationShare = 0.1,
+    holdout_share: options.HoldoutShare = 0.0,
     force: options.Force = False,
     json_: options.Json = False,
     config: options.Config = None,

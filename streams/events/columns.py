@@ -13,21 +13,18 @@ from transfer.codes import NONE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class EventColumns:
-    """B events in the order in which they were read.
+class EventFields:
+    """What B events say, in the order in which they were read.
 
-    A code column says which row of its table an event uses. A table holds distinct strings, each used by
-    at least one event: what `users` lists is exactly who acted in this batch.
+    A code column says which row of its table an event uses. A table holds distinct strings.
 
     Attributes:
         user: (B,) int32 row of `users`.
         item: (B,) int32 row of `items`, -1 where the event names no item.
         scenario: (B,) int32 row of `scenarios`.
         text: (B,) int32 row of `texts`, -1 where the event has no text.
-        time: (B,) float64 event time, unix seconds, finite.
+        time: (B,) float64 event time, unix seconds.
         action: (B,) uint8 code of `transfer.config.ACTIONS`.
-        key: (B,) uint64 identity of the event for duplicates (`streams.events.keys.event_keys`).
-        source: (B,) int32 row of `sources`: the watermark's name, "cluster/topic/partition" or a log's.
         offset: (B,) int64 position in the source: Kafka offset or row number of the log.
     """
 
@@ -41,13 +38,24 @@ class EventColumns:
     texts: list[str]
     time: F64
     action: U8
-    key: U64
-    source: I32
-    sources: list[str]
     offset: I64
 
     def __len__(self) -> int:
         return len(self.time)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EventColumns(EventFields):
+    """B valid events. Each string of a table is used by at least one of them: `users` is exactly who acted in this batch.
+
+    Attributes:
+        key: (B,) uint64 identity of the event for duplicates (`streams.events.keys.event_keys`).
+        source: (B,) int32 row of `sources`: the watermark's name, "cluster/topic/partition" or a log's.
+    """
+
+    key: U64
+    source: I32
+    sources: list[str]
 
 
 def empty() -> EventColumns:

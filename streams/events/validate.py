@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
 import numpy as np
 
-from streams.events.columns import EventColumns, factorise_optional, recode, take_events
+from streams.events.columns import EventColumns, EventFields, factorise_optional, recode, take_events
 from streams.events.event import (
     MAX_EVENT_ID_BYTES,
     MAX_ITEM_ID_BYTES,
@@ -23,7 +23,7 @@ from streams.events.event import (
     reject_reason,
 )
 from streams.events.keys import event_keys
-from transfer.arrays import F64, I32, I64, U8, Bool
+from transfer.arrays import F64, I32, Bool
 from transfer.codes import NONE
 from transfer.config import ACTIONS
 
@@ -32,8 +32,8 @@ UNKNOWN_ACTION: Final = 255
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RawEvents:
-    """Fields of B events as read, not yet judged. Codes and tables as in EventColumns; -1 = absent.
+class RawEvents(EventFields):
+    """Fields of B events as read, not yet judged; -1 = absent, also of users and scenarios.
 
     Attributes:
         event_ids: (B,) event id or None of each event; None where the input has no such field.
@@ -41,17 +41,6 @@ class RawEvents:
         action_names: (B,) codes and table of the actions as they were read, to tell of those that are none of ours.
     """
 
-    user: I32
-    users: list[str]
-    item: I32
-    items: list[str]
-    scenario: I32
-    scenarios: list[str]
-    text: I32
-    texts: list[str]
-    time: F64
-    action: U8
-    offset: I64
     event_ids: Sequence[str | None] | None
     faults: Mapping[int, tuple[Reason, str]] = field(default_factory=dict)
     action_names: tuple[I32, Sequence[str]] | None = None
@@ -67,20 +56,10 @@ def assemble(
     Returns the columns of the valid events and a reject for each other one; positions are rows of `raw`.
     """
     columns = EventColumns(
-        user=raw.user,
-        users=raw.users,
-        item=raw.item,
-        items=raw.items,
-        scenario=raw.scenario,
-        scenarios=raw.scenarios,
-        text=raw.text,
-        texts=raw.texts,
-        time=raw.time,
-        action=raw.action,
-        key=np.zeros(len(raw.time), np.uint64),
-        source=np.zeros(len(raw.time), np.int32),
+        **{each.name: getattr(raw, each.name) for each in fields(EventFields)},
+        key=np.zeros(len(raw), np.uint64),
+        source=np.zeros(len(raw), np.int32),
         sources=[source],
-        offset=raw.offset,
     )
     event_ids = raw.event_ids
     rejects: list[Reject] = []

@@ -13,6 +13,7 @@ Once as many events have come as the ring holds, only the events since ever are 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,7 @@ class PackedV1:
         t_ref = head["t_ref"].astype(np.float64)
         own_slot = scenario_offsets[owners(own_offsets)] + own["slot"]
         ring_slot = scenario_offsets[owners(ring_offsets)] + ring["slot"]
+        records = _Records(scenario_offsets, slots, own, own_slot, ring, ring_slot)
         return InterestStates(
             half_lives_s=config.half_lives,
             t_ref=t_ref,
@@ -98,12 +100,10 @@ class PackedV1:
             scenario_code=codes,
             scenario_sums=slots["sums"].astype(np.float64),
             scenario_counts=slots["counts"].astype(np.float64),
-            scenario_life=_life(head["n_events"], scenario_offsets, slots, own, own_slot, ring_slot),
+            scenario_life=_life(head["n_events"], records),
             scenario_first=slots["first"].astype(np.float64),
             scenario_last=slots["last"].astype(np.float64),
-            scenario_before=_before(
-                config.half_lives, t_ref, scenario_offsets, slots, own, own_slot, ring, ring_slot
-            ),
+            scenario_before=_before(config.half_lives, t_ref, records),
             own_offsets=own_offsets,
             own_item=own["item"].astype(np.uint64),
             own_mass=_as_of_last(own, t_ref[owners(own_offsets)], config),
@@ -138,14 +138,26 @@ class PackedV1:
         return b"".join([blob[start:end] for blob, start, end in bounds])
 
 
-def _life(n_events: I64, offsets: I64, slots: Any, own: Any, own_slot: I64, ring_slot: I64) -> I64:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Records:
+    """Slots of all users, their own items and rings, and the slot of each of those."""
+
+    offsets: I64
+    slots: Any
+    own: Any
+    own_slot: I64
+    ring: Any
+    ring_slot: I64
+
+
+def _life(n_events: I64, records: _Records) -> I64:
     """(S, A) whole numbers that sum to each user's number of events."""
+    offsets, slots = records.offsets, records.slots
     count, user = len(slots), owners(offsets)
     slow = slots["counts"][:, -1].astype(np.float64)
-    known = np.maximum(
-        np.maximum(np.bincount(own_slot, own["count"], count), np.bincount(ring_slot, minlength=count)),
-        slow.sum(axis=1),
-    )
+    on_own = np.bincount(records.own_slot, records.own["count"], count)
+    in_ring = np.bincount(records.ring_slot, minlength=count)
+    known = np.maximum(np.maximum(on_own, in_ring), slow.sum(axis=1))
     total = slow.sum(axis=1, keepdims=True)
     mix = np.divide(slow, total, out=np.full_like(slow, 1 / slow.shape[1]), where=total > 0)
     ideal = (n_events[user] * segment_shares(known, offsets))[:, None] * mix
@@ -160,18 +172,11 @@ def _life(n_events: I64, offsets: I64, slots: Any, own: Any, own_slot: I64, ring
     return life
 
 
-def _before(
-    half_lives_s: F64,
-    t_ref: F64,
-    offsets: I64,
-    slots: Any,
-    own: Any,
-    own_slot: I64,
-    ring: Any,
-    ring_slot: I64,
-) -> F64:
+def _before(half_lives_s: F64, t_ref: F64, records: _Records) -> F64:
     """(S,) latest time before the ring."""
-    user = owners(offsets)
+    slots, own, ring = records.slots, records.own, records.ring
+    own_slot, ring_slot = records.own_slot, records.ring_slot
+    user = owners(records.offsets)
     first = np.full(len(slots), np.inf)
     np.minimum.at(first, ring_slot, ring["time"])
     seen = np.full(len(slots), -np.inf)
