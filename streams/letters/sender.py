@@ -36,10 +36,6 @@ log = structlog.get_logger(__name__)
 class RecordProducer(Protocol):
     """What is needed of an aiokafka producer."""
 
-    async def send_and_wait(self, topic: str, **record: Any) -> Any:
-        """Send one record and return after the broker acknowledged it."""
-        ...
-
     async def send(self, topic: str, **record: Any) -> Any:
         """Queue one record; the result is a future that the broker's answer resolves."""
         ...

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.servers.real_kafka import RealKafka
 from faults.trial import Result, Trial, not_ready
-from support.servers.brokers import RealKafka
 from support.servers.daemon_process import DaemonProcess
 
 RECOVERY_S = 20.0

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.servers.brokers import RealKafka, kafka_parts
+from benchmarks.servers.real_kafka import RealKafka
+from support.servers.brokers import kafka_parts
 
 # The load's own client tells, hundreds of times, that the broker is away: we know.
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

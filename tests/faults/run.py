@@ -26,6 +26,7 @@ from rich.table import Table
 if not __package__:  # run as a program, not imported by a test
     sys.path[:0] = [str(folder) for folder in Path(__file__).resolve().parents[1:3]]
 
+from benchmarks.servers.real_kafka import RealKafka
 from faults import (
     beside_replay,
     broker_away,
@@ -40,7 +41,7 @@ from faults import (
 )
 from faults.trial import FAILED, NOT_EXERCISED, Broker, Result
 from streams.broker.embedded import EmbeddedBroker
-from support.servers.brokers import RealKafka, kafka_parts
+from support.servers.brokers import kafka_parts
 
 Run = Callable[[Path, Broker, int], Result]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.servers.real_kafka import RealKafka
 from faults import (
     beside_replay,
     broker_away,
@@ -21,7 +22,6 @@ from faults import (
 )
 from faults.comparison import Comparison
 from faults.trial import FAILED, NOT_EXERCISED, OK, Broker, Result
-from support.servers.brokers import RealKafka
 
 SEED = 4
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.servers.real_kafka import RealKafka
 from faults.comparison import Comparison, compare_with_replay
 from streams.broker.embedded import EmbeddedBroker
 from support.data.event_log import TOPICS, EventLog, Record
 from support.data.samples import Samples
 from support.data.streamed_logs import make_topics
 from support.servers.background_load import BackgroundLoad
-from support.servers.brokers import RealKafka
 from support.servers.daemon_process import DaemonProcess
 
 Broker = RealKafka | EmbeddedBroker

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
+from benchmarks.servers.real_kafka import RealKafka
 from streams.broker.config import BrokerConfig
 from streams.broker.embedded import EmbeddedBroker, free_port
 from streams.broker.publisher import Publisher
 from support.data.streamed_logs import TOPICS, Row, assert_equal_stores, make_topics, replayed, rows, send
 from support.qdrant_server import QdrantServer
-from support.servers.brokers import RealKafka, kafka_parts
+from support.servers.brokers import kafka_parts
 from support.servers.daemon_process import DaemonProcess, driftline
 
 pytestmark = pytest.mark.broker

@@ -18,9 +18,10 @@ from kafka.admin import (
     ResourceType,
 )
 
+from benchmarks.servers.real_kafka import RealKafka
 from streams.broker.config import BrokerConfig
 from support.data.event_columns import event
-from support.servers.brokers import RealKafka, kafka_parts
+from support.servers.brokers import kafka_parts
 from support.servers.daemon_process import DaemonProcess, driftline
 from support.servers.letter_topics import letters_in, make_set_topics, positions
 

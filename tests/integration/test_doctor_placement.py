@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.servers.real_kafka import RealKafka
 from streams.broker.config import BrokerConfig
 from streams.broker.key_placement import crc32_partition, murmur2_partition
 from streams.broker.topics import ensure_topics
@@ -16,7 +17,6 @@ from streams.cli.doctor_topics import tell_of_records
 from streams.settings import Settings
 from support.data.event_columns import event
 from support.data.record_sets import Row
-from support.servers.brokers import RealKafka
 from support.servers.daemon_process import driftline
 from support.servers.kafka_producer import send_batch, send_transactions
 

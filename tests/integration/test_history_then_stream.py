@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
+from benchmarks.servers.real_kafka import RealKafka
 from streams.broker.config import BrokerConfig
 from support.data.log_files import write
 from support.data.replayed import Row, busy_rows, counts_expected, counts_in
 from support.data.streamed_logs import TOPICS, make_topics, send
 from support.qdrant_server import QdrantServer
-from support.servers.brokers import RealKafka
 from support.servers.daemon_process import DaemonProcess, driftline
 
 pytestmark = pytest.mark.broker

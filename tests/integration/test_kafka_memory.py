@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.servers.real_kafka import RealKafka
 from support.data.event_columns import event
 from support.data.record_sets import Row
 from support.data.streamed_logs import make_topics
 from support.qdrant_process import QdrantProcess
-from support.servers.brokers import RealKafka
 from support.servers.daemon_process import DaemonProcess
 from support.servers.kafka_producer import send_batch
 

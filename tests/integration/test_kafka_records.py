@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from benchmarks.servers.real_kafka import RealKafka
 from sinks.points import item_key
 from streams.settings import Settings
 from streams.workspace.workspace import open_for_reading
 from support.data.event_columns import event
 from support.data.record_sets import Row
 from support.data.streamed_logs import TOPICS, make_topics
-from support.servers.brokers import RealKafka
 from support.servers.daemon_process import driftline
 from support.servers.kafka_producer import send_batch
 from support.servers.topic_reader import read_topic

@@ -11,11 +11,11 @@ import pytest
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 
+from benchmarks.servers.real_kafka import RealKafka
 from streams.broker.config import BrokerConfig
 from support.data.event_columns import event
 from support.data.record_sets import Row
 from support.data.streamed_logs import TOPICS, make_topics
-from support.servers.brokers import RealKafka
 from support.servers.daemon_process import DaemonProcess, driftline
 from support.servers.kafka_producer import send_batch, send_transactions
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
 
+from benchmarks.servers.real_kafka import RealKafka
 from streams.broker.cluster_view import view_cluster
 from streams.broker.config import BrokerConfig
 from streams.broker.topics import admin_client, ensure_topics
 from support.data.event_columns import event
 from support.data.streamed_logs import Row, assert_equal_stores, make_topics, replayed, rows, send
-from support.servers.brokers import RealKafka
 from support.servers.daemon_process import DaemonProcess, driftline
 
 pytestmark = pytest.mark.broker

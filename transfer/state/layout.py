@@ -32,7 +32,6 @@ SIZES = np.dtype(
     ]
 )
 """How the head begins, whatever comes after it."""
-RECORDS = ("head", "slot", "own", "ring")
 
 
 class StateLayout:

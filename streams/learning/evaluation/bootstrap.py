@@ -25,11 +25,6 @@ class Interval:
     high: float
     users: int
 
-    @property
-    def significant(self) -> bool:
-        """Whether the interval lies above zero."""
-        return self.low > 0
-
 
 def per_target(result: Result, part: Slice, name: str = HEADLINE) -> F64:
     """(T',) the measure of each target of a slice, the mean over the seeds."""

@@ -7,11 +7,11 @@ import time
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 
+from benchmarks.servers.real_kafka import RealKafka
 from streams.broker.cluster_view import Commit, view_cluster
 from streams.broker.config import BrokerConfig
 from streams.broker.topics import admin_client, ensure_topics
 from streams.errors import BrokerUnavailable
-from support.servers.brokers import RealKafka
 
 pytestmark = pytest.mark.broker
 

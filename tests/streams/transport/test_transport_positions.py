@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from faust.types import TP
 
+from benchmarks.servers.real_kafka import RealKafka
 from streams.broker.cluster_view import Commit, view_cluster
 from streams.transport.app import BatchApp
 from support.fakes.small_app import app_of, send_numbers, until
-from support.servers.brokers import RealKafka
 
 pytestmark = pytest.mark.broker
 

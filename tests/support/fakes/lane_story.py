@@ -28,9 +28,6 @@ class Producer:
         self.sent.append({"topic": topic, **record})
         return asyncio.ensure_future(self.gate.wait())
 
-    async def send_and_wait(self, topic: str, **record: Any) -> Any:
-        await (await self.send(topic, **record))
-
 
 @dataclass
 class Group:

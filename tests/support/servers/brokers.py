@@ -17,8 +17,6 @@ from benchmarks.servers.real_kafka import KafkaMissing, RealKafka
 from streams.broker.config import BrokerConfig
 from streams.broker.embedded import EmbeddedBroker
 
-__all__ = ["RealKafka", "broker", "embedded_broker", "kafka", "kafka_parts", "topic_prefix"]
-
 
 def kafka_parts() -> tuple[str, Path]:
     """The java program and the folder of Kafka's jars; skips the test, with the reason, where one is missing."""

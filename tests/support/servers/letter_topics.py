@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.admin import KafkaAdminClient
 
 from streams.broker.config import BrokerConfig
 from streams.letters.letter import StoredLetter, read_letter
@@ -30,16 +30,6 @@ def make_set_topics(
             },
             wait_for_metadata=True,
         )
-    finally:
-        admin.close()
-
-
-def set_topic(broker: BrokerConfig, topic: str, **settings: str) -> None:
-    """Change settings of a topic, with _ for the dots of their names."""
-    admin = KafkaAdminClient(**broker.kafka_python())
-    try:
-        wanted = {name.replace("_", "."): value for name, value in settings.items()}
-        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, wanted)])
     finally:
         admin.close()
 
