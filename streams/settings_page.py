@@ -15,7 +15,7 @@ from streams.settings import ENV_NESTED, ENV_PREFIX, Settings
 HEAD = """\
 # Settings
 
-Made from the code by `make docs`; don't edit it.
+Made from the settings' own descriptions by `make docs`; edit those instead.
 
 Settings come from `driftline.toml` (or `--config FILE`, or the file that `DRIFTLINE_CONFIG` names), then from
 `DRIFTLINE_SECTION__KEY` in the environment, then from flags; the later wins. Unknown keys are refused, and secrets appear in
