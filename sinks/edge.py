@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from sinks.collection import Collection, Found, Key, Mode, Payload, PointBatch, Where
 from sinks.edge_points import edge_key, edge_points, found_point, unpack_payload
+from sinks.engine import REPLAY_FIRST
 from sinks.errors import StoreError, StoreMismatch
 from sinks.folder import StoreFolder
 from sinks.free_space import FreeSpace
 from sinks.layout import CollectionSpec, FoundCollection, FoundVector
-from sinks.store import REPLAY_FIRST
 
 Answer = TypeVar("Answer")
 
@@ -188,7 +188,7 @@ class EdgeCollection:
 
 
 class EdgeEngine:
-    """See `sinks.store.Engine`. Holds the folder's lock from the beginning to `close`."""
+    """See `sinks.engine.Engine`. Holds the folder's lock from the beginning to `close`."""
 
     def __init__(self, path: Path, create: bool, min_free_bytes: int = 0) -> None:
         """Claim the folder. Writes wait while less than `min_free_bytes` are free on its disk.

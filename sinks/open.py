@@ -6,9 +6,10 @@ from pathlib import Path
 
 from sinks.addresses import is_server
 from sinks.config import StoreConfig
+from sinks.engine import Engine
 from sinks.errors import StoreError
 from sinks.protocols import Store
-from sinks.store import Engine, EngineStore
+from sinks.store import EngineStore
 from sinks.versions import Version
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from sinks.leases import Lease
 from sinks.points import ItemPoints, ItemRecord, ScoredItem, UserPoints, UserRecord
 from sinks.sources import SourceInfo
-from sinks.versions import Version, Versions
+from sinks.version_protocols import VersionStore
 from sinks.writer import Claim
 
 
@@ -189,39 +188,26 @@ class Leases(Protocol):
         ...
 
 
-class VersionDraft(Protocol):
-    """A version that is being filled beside the live one: users are claimed and written there as anywhere.
+class BlobStore(Protocol):
+    """A few named blobs."""
 
-    A write of users raises `FillerReplaced` when another run has begun to fill the version too.
-    """
-
-    @property
-    def version(self) -> Version: ...
-
-    @property
-    def users(self) -> UserStore: ...
-
-    @property
-    def items(self) -> ItemStore: ...
-
-
-class VersionSwitch(Protocol):
-    """A store whose writers wait."""
-
-    def renew(self) -> None:
-        """Say that the switch is still under way; call it every few seconds.
-
-        Raises:
-            FreezeLost: writers went on; what they wrote has to be copied in a switch of its own.
-        """
+    def get(self, name: str) -> bytes | None:
+        """The blob of that name, None if there is none."""
         ...
 
-    def activate(self, name: str) -> None:
-        """Make the version live, with the progress that sources have now: writers of the old one are told, aliases lead
-        to it.
+    def folder(self, folder: str) -> dict[str, bytes]:
+        """By name all blobs directly in a folder: those named `folder/...` without a further slash."""
+        ...
+
+    def put(self, name: str, blob: bytes, lease: Lease | None = None) -> None:
+        """Keep `blob` under `name`, in place of what was there.
+
+        With a lease a blob that a later holder wrote is left alone, and the call returns only if the lease still held
+        afterwards.
 
         Raises:
-            FreezeLost: as `renew`; nothing was switched.
+            StoreUnavailable: try again later.
+            LeaseLost: another process has the lease.
         """
         ...
 
@@ -246,75 +232,19 @@ class Store(Protocol):
     def leases(self) -> Leases: ...
 
     @property
+    def blobs(self) -> BlobStore: ...
+
+    @property
+    def versions(self) -> VersionStore: ...
+
+    @property
     def id(self) -> str:
         """A random text that this store has and no other; "" for one of an older release, until it is written to."""
         ...
 
     @property
-    def version(self) -> Version:
-        """The version that is open."""
-        ...
-
-    def versions(self) -> Versions:
-        """All versions and the live one, as of now."""
-        ...
-
-    def describe(self, model: str, settings: str) -> None:
-        """Say which model makes the vectors of the version that is open, where that was not known."""
-        ...
-
-    def begin_version(self, version: Version) -> VersionDraft:
-        """A version beside the live one, to be filled. One that was begun before is gone on with, as it is.
-
-        Raises:
-            StoreMismatch: the name is taken by a version of another model.
-            StoreError: it is live.
-        """
-        ...
-
-    def switching(self) -> AbstractContextManager[VersionSwitch]:
-        """Keep all writers waiting, for the last changes to be copied and the version to be switched.
-
-        Raises:
-            StoreUnavailable: somebody else is switching.
-        """
-        ...
-
-    def drop_version(self, name: str) -> None:
-        """Forget a version and delete its collections; one that is not there is no error.
-
-        Raises:
-            StoreError: it is live.
-        """
-        ...
-
-    def expose_live(self) -> None:
-        """Let a server's aliases lead to the live version; they may not after a switch was cut off."""
-        ...
-
-    @property
     def exclusive(self) -> bool:
         """Whether no other process can have the store open."""
-        ...
-
-    def get_blob(self, name: str) -> bytes | None:
-        """The blob of that name, None if there is none."""
-        ...
-
-    def get_blobs(self, folder: str) -> dict[str, bytes]:
-        """By name all blobs directly in a folder: those named `folder/...` without a further slash."""
-        ...
-
-    def put_blob(self, name: str, blob: bytes, lease: Lease | None = None) -> None:
-        """Keep `blob` under `name`, in place of what was there.
-
-        With a lease a blob that a later holder wrote is left alone, and the call returns only if the lease still held
-        afterwards.
-
-        Raises:
-            StoreUnavailable: try again later.
-            LeaseLost: another process has the lease.
-        """
         ...
 
     def sync(self) -> None:

@@ -185,7 +185,7 @@ def _raw(channel: ServerChannel, method: str, answer: Any) -> RpcMethod[Any]:
 
 
 class ServerEngine:
-    """See `sinks.store.Engine`."""
+    """See `sinks.engine.Engine`."""
 
     def __init__(self, url: str, config: StoreConfig, writing: bool = True) -> None:
         """Prepare the connection; nothing is sent yet.

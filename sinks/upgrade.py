@@ -15,15 +15,18 @@ their points in silence.
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from sinks.collection import Collection, PointBatch
 from sinks.counter import RETIRED
+from sinks.engine import Engine
 from sinks.errors import StoreUnavailable
-from sinks.layout import STORE_VERSION
+from sinks.layout import STORE_VERSION, CollectionSpec
 from sinks.meta import Identity, Meta
 from sinks.points import named_id
 from sinks.versions import VersionRecord
@@ -33,6 +36,34 @@ MOST_LANES = 4096
 """Partition numbers whose points are looked for."""
 _AT_A_TIME = 512
 _MOST_TRIES = 50
+
+
+class Upgrade:
+    """The upgrade of an open store, before it is first written to. Thread-safe."""
+
+    def __init__(
+        self, identity: Identity, engine: Engine, meta: Collection, users: Collection, spec: CollectionSpec
+    ) -> None:
+        """identity: what the store says it is. users: of the version that is open; spec: what they should be."""
+        self.identity = identity
+        self._engine = engine
+        self._meta = meta
+        self._users = users
+        self._spec = spec
+        self._lock = threading.Lock()
+
+    def ensure(self) -> None:
+        """Bring a store of an older release to this one's version, unless that has happened.
+
+        Raises:
+            StoreUnavailable: call again.
+        """
+        if self.identity.version == STORE_VERSION:
+            return
+        with self._lock:
+            if self.identity.version != STORE_VERSION:
+                index = partial(self._engine.index, self._spec)
+                self.identity = upgrade(self._meta, self._users, index)
 
 
 def upgrade(meta: Collection, users: Collection, index: Callable[[], None]) -> Identity:

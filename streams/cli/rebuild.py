@@ -52,10 +52,10 @@ def rebuild(
         location = store_location(store, settings)
         with open_store(location, settings.store, settings.interest.dim, create=False) as opened:
             interest = kept_interest(opened, settings)
-            require_encoder(opened, transfer, location)
+            require_encoder(opened.blobs, transfer, location)
             loaded = load_transfer_model(interest, transfer)
             fitted = load_fitted(settings) if wants_words(loaded) else None
-            bind_items(loaded, opened, names=name_lookup(loaded, settings.encoder, fitted))
+            bind_items(loaded, opened.items, names=name_lookup(loaded, settings.encoder, fitted))
             total = opened.users.count() + opened.items.count()
             with progress_bar("making vectors", total, json_) as advance:
                 summary = run_rebuild(

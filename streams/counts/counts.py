@@ -24,7 +24,7 @@ import threading
 import structlog
 
 from sinks.errors import LeaseLost, StoreMismatch
-from sinks.protocols import Store
+from sinks.protocols import BlobStore, Leases
 from streams.counts.slot import CountsSlot, read_slots
 from streams.errors import settings_that_differ
 from streams.metrics import Metrics
@@ -44,9 +44,10 @@ _MOST_LEASES = 3
 class CountsBuffer:
     """What this process has counted and not written yet, and the slot that it writes to. Thread-safe."""
 
-    def __init__(self, store: Store, config: CountsConfig, metrics: Metrics) -> None:
+    def __init__(self, blobs: BlobStore, leases: Leases, config: CountsConfig, metrics: Metrics) -> None:
         self.config = config
-        self._store = store
+        self._blobs = blobs
+        self._leases = leases
         self._metrics = metrics
         self._lock = threading.Lock()
         self._waiting: list[Steps] = []
@@ -99,13 +100,13 @@ class CountsBuffer:
         self.write(join=False)
         with self._writing:
             if self._slot is not None:
-                self._store.leases.release(self._slot.lease)
+                self._leases.release(self._slot.lease)
                 self._slot = None
 
     def _add(self, counted: ItemCounts, join: bool) -> None:
         for attempt in range(_MOST_LEASES):
             if self._slot is None:
-                self._slot = CountsSlot(self._store, self._store.leases.take(SLOTS), self.config)
+                self._slot = CountsSlot(self._blobs, self._leases.take(SLOTS), self.config)
             try:
                 n_bytes = self._slot.add(counted, join)
             except LeaseLost:
@@ -126,36 +127,36 @@ class CountsBuffer:
             self._summed = merge_counts(self._summed, counts, self.config)
 
 
-def read_counts(store: Store) -> ItemCounts:
+def read_counts(blobs: BlobStore) -> ItemCounts:
     """All that was counted into the store, by whomever; empty where nothing was.
 
     Raises:
         StoreUnavailable: the store does not answer.
         CountsFormatError: the counts are damaged, or of another release.
     """
-    config = counts_config(store) or CountsConfig()
+    config = counts_config(blobs) or CountsConfig()
     counts = empty_counts(config)
-    for part in read_slots(store, config):
+    for part in read_slots(blobs, config):
         counts = merge_counts(counts, part, config)
     return counts
 
 
-def counts_config(store: Store) -> CountsConfig | None:
+def counts_config(blobs: BlobStore) -> CountsConfig | None:
     """The settings that the store's counts were made with; None: it has none."""
-    kept = _kept(store)
+    kept = _kept(blobs)
     return None if kept is None else kept[1]
 
 
-def agree_on_config(store: Store, wanted: CountsConfig, location: str) -> None:
+def agree_on_config(blobs: BlobStore, wanted: CountsConfig, location: str) -> None:
     """Keep the settings and the version of the counts in the store, or require that they are those that it has.
 
     Raises:
         StoreMismatch: they differ; says in what.
     """
-    found = _kept(store)
+    found = _kept(blobs)
     if found is None:
         content = {"version": COUNTS_VERSION, **json.loads(wanted.model_dump_json())}
-        store.put_blob(CONFIG_BLOB, json.dumps(content).encode())
+        blobs.put(CONFIG_BLOB, json.dumps(content).encode())
         return
     version, kept = found
     if version != COUNTS_VERSION:
@@ -174,9 +175,9 @@ def agree_on_config(store: Store, wanted: CountsConfig, location: str) -> None:
     )
 
 
-def _kept(store: Store) -> tuple[int, CountsConfig] | None:
+def _kept(blobs: BlobStore) -> tuple[int, CountsConfig] | None:
     """Version and settings of the store's counts. (Version 1 did not say so.)"""
-    blob = store.get_blob(CONFIG_BLOB)
+    blob = blobs.get(CONFIG_BLOB)
     if blob is None:
         return None
     content = json.loads(blob)

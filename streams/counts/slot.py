@@ -28,7 +28,7 @@ import structlog
 
 from sinks.errors import StoreUnavailable
 from sinks.leases import Lease
-from sinks.protocols import Store
+from sinks.protocols import BlobStore
 from transfer.counts.config import CountsConfig
 from transfer.counts.counts import ItemCounts, empty_counts
 from transfer.counts.packing import pack_counts, unpack_counts
@@ -58,10 +58,10 @@ class Head(msgspec.Struct, frozen=True):
 class CountsSlot:
     """One slot in the hands of one writer. Not thread-safe."""
 
-    def __init__(self, store: Store, lease: Lease, config: CountsConfig) -> None:
+    def __init__(self, blobs: BlobStore, lease: Lease, config: CountsConfig) -> None:
         """lease: what the slot is held under; its name is the slot's."""
         self.lease = lease
-        self._store = store
+        self._blobs = blobs
         self._config = config
         self._head: Head | None = None  # None: what is in the store is to be read first
         self._recent = empty_counts(config)
@@ -97,7 +97,7 @@ class CountsSlot:
         return len(packed)
 
     def _join(self, head: Head) -> None:
-        joined = merge_counts(_large(self._store, self.name, head, self._config), self._recent, self._config)
+        joined = merge_counts(_large(self._blobs, self.name, head, self._config), self._recent, self._config)
         packed = pack_counts(joined, self._config)
         parts = [packed[begin : begin + PART_BYTES] for begin in range(0, len(packed), PART_BYTES)]
         after = Head(head.generation + 1, len(parts), len(packed))
@@ -110,50 +110,50 @@ class CountsSlot:
         self._write_head(self._read_head() or Head())
         assert self._head is not None
         head, self._head = self._head, None
-        self._recent = _recent(self._store, self.name, head, self._config)
+        self._recent = _recent(self._blobs, self.name, head, self._config)
         self._head = head
 
     def _read_head(self) -> Head | None:
-        blob = self._store.get_blob(f"{HEADS}/{self.name}")
+        blob = self._blobs.get(f"{HEADS}/{self.name}")
         return None if blob is None else msgspec.json.decode(blob, type=Head)
 
     def _write_head(self, head: Head) -> None:
-        self._store.put_blob(f"{HEADS}/{self.name}", msgspec.json.encode(head), self.lease)
+        self._blobs.put(f"{HEADS}/{self.name}", msgspec.json.encode(head), self.lease)
         self._head = head
 
     def _put(self, name: str, generation: int, content: bytes) -> None:
-        self._store.put_blob(f"tables/{self.name}/{name}", _MARK.pack(generation) + content, self.lease)
+        self._blobs.put(f"tables/{self.name}/{name}", _MARK.pack(generation) + content, self.lease)
 
 
-def read_slots(store: Store, config: CountsConfig) -> Iterator[ItemCounts]:
+def read_slots(blobs: BlobStore, config: CountsConfig) -> Iterator[ItemCounts]:
     """The counts of each slot, in order of names.
 
     Raises:
         StoreUnavailable: the store does not answer.
         CountsFormatError: some were counted with other settings, or are damaged.
     """
-    for path, blob in sorted(store.get_blobs(HEADS).items()):
-        yield _read_slot(store, path.removeprefix(f"{HEADS}/"), msgspec.json.decode(blob, type=Head), config)
+    for path, blob in sorted(blobs.folder(HEADS).items()):
+        yield _read_slot(blobs, path.removeprefix(f"{HEADS}/"), msgspec.json.decode(blob, type=Head), config)
 
 
 class _Overtaken(Exception):
     """The writer has written the next generation meanwhile."""
 
 
-def _read_slot(store: Store, name: str, head: Head, config: CountsConfig) -> ItemCounts:
+def _read_slot(blobs: BlobStore, name: str, head: Head, config: CountsConfig) -> ItemCounts:
     for _ in range(_TRIES):
         try:
-            recent = _recent(store, name, head, config)
-            large = _large(store, name, head, config)
+            recent = _recent(blobs, name, head, config)
+            large = _large(blobs, name, head, config)
         except _Overtaken:
             pass
         else:
-            blob = store.get_blob(f"{HEADS}/{name}")
+            blob = blobs.get(f"{HEADS}/{name}")
             again = Head() if blob is None else msgspec.json.decode(blob, type=Head)
             # Joined between the two reads: what was recent is missing in the large part that was read.
             if again == head:
                 return merge_counts(large, recent, config)
-        blob = store.get_blob(f"{HEADS}/{name}")
+        blob = blobs.get(f"{HEADS}/{name}")
         head = Head() if blob is None else msgspec.json.decode(blob, type=Head)
     raise CountsFormatError(
         f"the item counts {name!r} in the store have parts of different ages; restore the store, or replay the log "
@@ -161,20 +161,20 @@ def _read_slot(store: Store, name: str, head: Head, config: CountsConfig) -> Ite
     )
 
 
-def _recent(store: Store, name: str, head: Head, config: CountsConfig) -> ItemCounts:
-    blob = store.get_blob(f"tables/{name}/recent")
+def _recent(blobs: BlobStore, name: str, head: Head, config: CountsConfig) -> ItemCounts:
+    blob = blobs.get(f"tables/{name}/recent")
     if blob is None or _generation(blob) != head.generation:
         return empty_counts(config)
     return unpack_counts(blob[_MARK.size :], config)
 
 
-def _large(store: Store, name: str, head: Head, config: CountsConfig) -> ItemCounts:
+def _large(blobs: BlobStore, name: str, head: Head, config: CountsConfig) -> ItemCounts:
     """Raises _Overtaken where a part is of another generation."""
     if not head.parts:
         return empty_counts(config)
     content = []
     for number in range(head.parts):
-        blob = store.get_blob(f"tables/{name}/{head.generation % 2}/{number}")
+        blob = blobs.get(f"tables/{name}/{head.generation % 2}/{number}")
         if blob is None or _generation(blob) != head.generation:
             raise _Overtaken
         content.append(blob[_MARK.size :])

@@ -36,8 +36,12 @@ class Intake:
         self.metrics = metrics or Metrics()
         self.failpoints = Failpoints()
         self.catalogue = CatalogueWriter(store.items, workspace.space, self.metrics)
-        self.counts = CountsBuffer(store, settings.counts, self.metrics) if settings.counts.keep else None
-        self.quarantine = Quarantine(store, self.metrics, workspace.now)
+        self.counts = (
+            CountsBuffer(store.blobs, store.leases, settings.counts, self.metrics)
+            if settings.counts.keep
+            else None
+        )
+        self.quarantine = Quarantine(store.blobs, self.metrics, workspace.now)
         self.ingest = Ingest(workspace, self.metrics, counts=self.counts, failpoints=self.failpoints)
 
     def close(self) -> None:
@@ -70,7 +74,7 @@ def open_intake(
     workspace = open_workspace(location, settings, create=create, now=now)
     try:
         if settings.counts.keep:
-            agree_on_config(workspace.store, settings.counts, location)
+            agree_on_config(workspace.store.blobs, settings.counts, location)
         return Intake(workspace, metrics)
     except BaseException:
         workspace.close()

@@ -18,7 +18,7 @@ from typing import Final
 import structlog
 
 from sinks.points import user_point_id
-from sinks.protocols import Store
+from sinks.protocols import BlobStore
 from streams.metrics import Metrics
 
 FOLDER: Final = "quarantine"
@@ -42,12 +42,12 @@ class Quarantine:
 
     def __init__(
         self,
-        store: Store,
+        blobs: BlobStore,
         metrics: Metrics | None = None,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store = store
+        self._blobs = blobs
         self._metrics = metrics
         self._now = now
         self._monotonic = monotonic
@@ -83,7 +83,7 @@ class Quarantine:
         point = user_point_id(user)
         entry = Quarantined(point, why, self._now())
         content = json.dumps({"why": entry.why, "since": entry.since}).encode()
-        self._store.put_blob(f"{FOLDER}/{point}", content)
+        self._blobs.put(f"{FOLDER}/{point}", content)
         with self._lock:
             self._users[point] = entry
             self._tell()
@@ -95,7 +95,7 @@ class Quarantine:
 
     def lift(self, point: str) -> None:
         """Let a user go, by the id of its point."""
-        self._store.put_blob(f"{FOLDER}/{point}", b"")
+        self._blobs.put(f"{FOLDER}/{point}", b"")
         with self._lock:
             self._users.pop(point, None)
             self._tell()
@@ -106,7 +106,7 @@ class Quarantine:
                 return
             read_at = self._monotonic()
             found: dict[str, Quarantined] = {}
-            for name, content in self._store.get_blobs(FOLDER).items():
+            for name, content in self._blobs.folder(FOLDER).items():
                 if content:  # an empty one was let go
                     point, told = name.rpartition("/")[2], json.loads(content)
                     found[point] = Quarantined(point, str(told["why"]), float(told["since"]))

@@ -56,7 +56,7 @@ class ServedItems:
         return self._held.get().asked(scenarios)
 
     def _read(self) -> Served:
-        counts = read_counts(self._store)
+        counts = read_counts(self._store.blobs)
         wanted = self._model.mixture_config
         if wanted is not None and counts.horizons != wanted.shares:
             raise StoreMismatch(

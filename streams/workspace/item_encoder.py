@@ -5,7 +5,7 @@ from __future__ import annotations
 from encoders.errors import EncoderError, EncoderMismatch
 from encoders.item_encoder import ItemEncoder
 from sinks.errors import StoreMismatch
-from sinks.protocols import Store
+from sinks.protocols import BlobStore
 from streams.settings import Settings
 
 ITEM_ENCODER_BLOB = "item-encoder"
@@ -31,19 +31,19 @@ def load_fitted(settings: Settings) -> ItemEncoder | None:
     return fitted
 
 
-def keep_fitted(store: Store, fitted: ItemEncoder | None) -> None:
+def keep_fitted(blobs: BlobStore, fitted: ItemEncoder | None) -> None:
     """Write down which item encoder a new store is made with."""
     if fitted is not None:
-        store.put_blob(ITEM_ENCODER_BLOB, fitted.fingerprint.encode())
+        blobs.put(ITEM_ENCODER_BLOB, fitted.fingerprint.encode())
 
 
-def require_fitted(store: Store, fitted: ItemEncoder | None, location: str) -> None:
+def require_fitted(blobs: BlobStore, fitted: ItemEncoder | None, location: str) -> None:
     """Check that the store was made with that item encoder, or without one.
 
     Raises:
         StoreMismatch: it wasn't; says how to mend.
     """
-    kept = kept_fitted(store)
+    kept = kept_fitted(blobs)
     given = "" if fitted is None else fitted.fingerprint
     if kept == given:
         return
@@ -59,9 +59,9 @@ def require_fitted(store: Store, fitted: ItemEncoder | None, location: str) -> N
     raise StoreMismatch(f"the store {location} was made {problem}, or replay the log into a new store")
 
 
-def fitted_if_same(store: Store, settings: Settings) -> ItemEncoder | None:
+def fitted_if_same(blobs: BlobStore, settings: Settings) -> ItemEncoder | None:
     """The item encoder that the settings name if the store was made with it, else None."""
-    kept = kept_fitted(store)
+    kept = kept_fitted(blobs)
     if not kept or settings.encoder.fitted is None:
         return None
     try:
@@ -71,6 +71,6 @@ def fitted_if_same(store: Store, settings: Settings) -> ItemEncoder | None:
     return fitted if fitted is not None and fitted.fingerprint == kept else None
 
 
-def kept_fitted(store: Store) -> str:
+def kept_fitted(blobs: BlobStore) -> str:
     """Fingerprint of the item encoder that the store was made with, "" for none."""
-    return (store.get_blob(ITEM_ENCODER_BLOB) or b"").decode()
+    return (blobs.get(ITEM_ENCODER_BLOB) or b"").decode()

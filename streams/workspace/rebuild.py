@@ -24,7 +24,8 @@ import structlog
 
 from sinks.errors import FreezeLost, StoreUnavailable
 from sinks.points import ItemPoints, ItemRecord, UserPoints, UserRecord
-from sinks.protocols import ItemStore, Store, VersionDraft
+from sinks.protocols import ItemStore, Store
+from sinks.version_protocols import VersionDraft
 from sinks.versions import Version
 from sinks.writer import LOST
 from streams.workspace.transfer_model import searched_vectors
@@ -88,12 +89,12 @@ def rebuild(
     """
     start = clock()
     summary = RebuildSummary(version.name, version.model)
-    live = store.versions().all[store.versions().live]
+    live = store.versions.read().all[store.versions.read().live]
     if live.model == version.model:
         summary.version = live.name
-        _patiently(store.expose_live)
+        _patiently(store.versions.expose_live)
     else:
-        draft = _patiently(lambda: store.begin_version(version))
+        draft = _patiently(lambda: store.versions.begin(version))
         copy = _Copy(store, draft, interest, model, summary)
         changed = _patiently(lambda: copy.round(progress))
         # Nobody else can have written to a folder meanwhile.
@@ -101,17 +102,17 @@ def rebuild(
             changed = _patiently(lambda: copy.round(None))
         _patiently(lambda: _switch(store, copy, clock))
     if drop_old:
-        now = store.versions()
+        now = store.versions.read()
         summary.dropped = [name for name in now.all if name != now.live]
         for name in summary.dropped:
-            store.drop_version(name)
+            store.versions.drop(name)
     summary.seconds = round(clock() - start, 3)
     return summary
 
 
 def _switch(store: Store, copy: _Copy, clock: Callable[[], float]) -> None:
     began = clock()
-    with store.switching() as switch:
+    with store.versions.switching() as switch:
         renewed = clock()
 
         def renew(_: int) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 
 from encoders.vector_cache import ItemVectorCache
 from sinks.errors import StoreMismatch
-from sinks.protocols import Store
+from sinks.protocols import BlobStore, ItemStore
+from sinks.version_protocols import VersionStore
 from sinks.versions import Version
 from streams.errors import MissingExtra
 from streams.workspace.item_encoder import kept_fitted
@@ -50,7 +51,7 @@ def load_transfer_model(interest: InterestConfig, config: TransferConfig) -> Tra
 
 def bind_items(
     model: TransferModel,
-    store: Store,
+    items: ItemStore,
     memory: ItemVectorCache | None = None,
     now: Callable[[], float] = time.time,
     names: NameLookup | None = None,
@@ -68,7 +69,7 @@ def bind_items(
             vectors, known = memory.get(keys, now())
         missing = np.flatnonzero(~known)
         for row, record in zip(
-            missing.tolist(), store.items.read(keys[missing].tolist(), with_vectors=True), strict=True
+            missing.tolist(), items.read(keys[missing].tolist(), with_vectors=True), strict=True
         ):
             if record is not None and record.vector is not None:
                 vectors[row] = record.vector
@@ -96,13 +97,13 @@ def searched_vectors(model: TransferModel, keys: U64, base: F32) -> F32 | None:
     return model.item_vectors(keys, base) if isinstance(model, ItemTower) else None
 
 
-def require_model(store: Store, wanted: Version, location: str) -> None:
+def require_model(versions: VersionStore, wanted: Version, location: str) -> None:
     """Refuse a model that did not make the store's vectors.
 
     Raises:
         StoreMismatch: says which did, and both ways out.
     """
-    there = store.version
+    there = versions.opened
     if there.model == wanted.model or (not there.model and not wanted.tower):
         return
     made_by = f"the model {there.model}" if there.model else "the analytic model"
@@ -112,7 +113,7 @@ def require_model(store: Store, wanted: Version, location: str) -> None:
     )
 
 
-def require_encoder(store: Store, config: TransferConfig, location: str) -> None:
+def require_encoder(blobs: BlobStore, config: TransferConfig, location: str) -> None:
     """Refuse a trained model for other base vectors than the store's.
 
     Raises:
@@ -122,7 +123,7 @@ def require_encoder(store: Store, config: TransferConfig, location: str) -> None
         return
     from transfer.learned.folder import encoder_of
 
-    trained, kept = encoder_of(config.model.expanduser()), kept_fitted(store)
+    trained, kept = encoder_of(config.model.expanduser()), kept_fitted(blobs)
     if trained and trained != kept:
         there = f"with the item encoder {kept[:12]}" if kept else "without a fitted item encoder"
         raise StoreMismatch(
@@ -131,13 +132,13 @@ def require_encoder(store: Store, config: TransferConfig, location: str) -> None
         )
 
 
-def settings_for_reading(store: Store, config: TransferConfig, location: str) -> TransferConfig:
+def settings_for_reading(versions: VersionStore, config: TransferConfig, location: str) -> TransferConfig:
     """The analytic model's weights that the store was made with, whatever the settings say now.
 
     Raises:
         StoreMismatch: a trained model made it, and the settings name none.
     """
-    there = store.version
+    there = versions.opened
     if config.model is not None or not there.model:
         return config
     if not there.settings:

@@ -9,7 +9,7 @@ from encoders.content import ContentEncoder, Progress
 from encoders.vector_cache import ItemVectorCache
 from encoders.vectorizer import ItemVectorizer
 from encoders.whitening import Whitening
-from sinks.protocols import Store
+from sinks.protocols import BlobStore
 from streams.workspace.transfer_model import searched_vectors
 from transfer.arrays import F32, U64, Bool
 from transfer.protocols import TransferModel
@@ -30,7 +30,7 @@ class VectorSpace:
 
     def __init__(
         self,
-        store: Store,
+        blobs: BlobStore,
         vectorizer: ItemVectorizer,
         content: ContentEncoder,
         cache: ItemVectorCache,
@@ -47,12 +47,12 @@ class VectorSpace:
         """
         self.lock = threading.RLock()
         self.content = content
-        self._store = store
+        self._blobs = blobs
         self._vectorizer = vectorizer
         self._cache = cache
         self._model = model
         self._now = now
-        kept = store.get_blob(WHITENING_BLOB)
+        kept = blobs.get(WHITENING_BLOB)
         self._kept = kept is not None
         if kept is not None:
             content.use(Whitening.from_bytes(kept))
@@ -110,5 +110,5 @@ class VectorSpace:
 
     def _keep_whitening(self) -> None:
         if not self._kept:
-            self._store.put_blob(WHITENING_BLOB, self.content.whitening.to_bytes())
+            self._blobs.put(WHITENING_BLOB, self.content.whitening.to_bytes())
             self._kept = True

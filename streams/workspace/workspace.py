@@ -62,12 +62,12 @@ class Workspace:
         self.now = now
         self._fitted = fitted
         self._cache = ItemVectorCache(interest.dim, settings.encoder.cache_rows)
-        bind_items(model, store, self._cache, now, self._names() if wants_words(model) else None)
+        bind_items(model, store.items, self._cache, now, self._names() if wants_words(model) else None)
 
     @cached_property
     def fitted(self) -> ItemEncoder | None:
         """The fitted item encoder that the store was made with; None: it has none, or the settings name another one."""
-        return self._fitted or fitted_if_same(self.store, self.settings)
+        return self._fitted or fitted_if_same(self.store.blobs, self.settings)
 
     @cached_property
     def content(self) -> ContentEncoder:
@@ -86,7 +86,7 @@ class Workspace:
             EncoderConfigError, WhiteningMismatch: the encoder is not there, or not the one that made the store's vectors.
         """
         vectorizer = ItemVectorizer(self.content, self.fitted)
-        return VectorSpace(self.store, vectorizer, self.content, self._cache, self.model, self.now)
+        return VectorSpace(self.store.blobs, vectorizer, self.content, self._cache, self.model, self.now)
 
     def _names(self) -> NameLookup | None:
         return name_lookup(self.model, self.settings.encoder, self.fitted, self.content.encoder)
@@ -124,19 +124,19 @@ def open_workspace(
     first = replace(version, name=FIRST)
     store = open_store(location, settings.store, settings.interest.dim, create, first)
     try:
-        kept = store.get_blob(INTEREST_BLOB)
+        kept = store.blobs.get(INTEREST_BLOB)
         fitted = load_fitted(settings)
         if kept is None:
             # The encoder first: once the interest is there, the store counts as made.
-            keep_fitted(store, fitted)
-            store.put_blob(INTEREST_BLOB, settings.interest.model_dump_json().encode())
+            keep_fitted(store.blobs, fitted)
+            store.blobs.put(INTEREST_BLOB, settings.interest.model_dump_json().encode())
         else:
             _require_same(InterestConfig.model_validate_json(kept), settings.interest, location)
-            require_fitted(store, fitted, location)
-        require_encoder(store, settings.transfer, location)
-        require_model(store, version, location)
-        if not store.version.model:
-            store.describe(version.model, version.settings)
+            require_fitted(store.blobs, fitted, location)
+        require_encoder(store.blobs, settings.transfer, location)
+        require_model(store.versions, version, location)
+        if not store.versions.opened.model:
+            store.versions.describe(version.model, version.settings)
         return Workspace(store, settings, settings.interest, model, fitted, now)
     except BaseException:
         store.close()
@@ -151,13 +151,13 @@ def open_existing(location: str, settings: Settings) -> Workspace:
     """
     store = open_store(location, settings.store, settings.interest.dim, create=False)
     try:
-        kept = store.get_blob(INTEREST_BLOB)
+        kept = store.blobs.get(INTEREST_BLOB)
         fitted = load_fitted(settings)
         if kept is not None:
             _require_same(InterestConfig.model_validate_json(kept), settings.interest, location)
-            require_fitted(store, fitted, location)
+            require_fitted(store.blobs, fitted, location)
         model = load_transfer_model(settings.interest, settings.transfer)
-        require_model(store, version_of(model, settings.transfer), location)
+        require_model(store.versions, version_of(model, settings.transfer), location)
         return Workspace(store, settings, settings.interest, model, fitted)
     except BaseException:
         store.close()
@@ -173,9 +173,9 @@ def open_for_reading(location: str, settings: Settings) -> Workspace:
     store = open_store(location, settings.store, settings.interest.dim, create=False)
     try:
         interest = kept_interest(store, settings)
-        transfer = settings_for_reading(store, settings.transfer, location)
+        transfer = settings_for_reading(store.versions, settings.transfer, location)
         model = load_transfer_model(interest, transfer)
-        require_model(store, version_of(model, transfer), location)
+        require_model(store.versions, version_of(model, transfer), location)
         return Workspace(store, settings.model_copy(update={"transfer": transfer}), interest, model)
     except BaseException:
         store.close()
@@ -184,7 +184,7 @@ def open_for_reading(location: str, settings: Settings) -> Workspace:
 
 def kept_interest(store: Store, settings: Settings) -> InterestConfig:
     """What the states in the store were made with."""
-    kept = store.get_blob(INTEREST_BLOB)
+    kept = store.blobs.get(INTEREST_BLOB)
     return settings.interest if kept is None else InterestConfig.model_validate_json(kept)
 
 

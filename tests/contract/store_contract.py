@@ -12,9 +12,10 @@ from itertools import count
 import numpy as np
 import pytest
 
+from sinks.blobs import MOST_BLOB_BYTES
 from sinks.errors import PointRefused, StoreError, StoreMismatch, StoreNotFound
 from sinks.layout import STORE_VERSION
-from sinks.meta import MOST_BLOB_BYTES, Identity
+from sinks.meta import Identity, Meta
 from sinks.points import PLACEHOLDER, WITHOUT_TEXT, ItemPoints, UserPoints, item_key
 from sinks.protocols import Store
 from sinks.store import EngineStore
@@ -435,34 +436,34 @@ class StoreContract:
     def test_blobs_are_kept_by_name(self, site: StoreSite) -> None:
         """A blob is read as written, also after opening anew; a second one of the name replaces it."""
         store = site.open()
-        assert store.get_blob("whitening") is None
+        assert store.blobs.get("whitening") is None
         big = np.random.default_rng(0).bytes(500_000)
-        store.put_blob("whitening", b"old")
-        store.put_blob("whitening", big)
-        store.put_blob("empty", b"")
+        store.blobs.put("whitening", b"old")
+        store.blobs.put("whitening", big)
+        store.blobs.put("empty", b"")
         store.close()
         with site.open(create=False) as again:
-            assert again.get_blob("whitening") == big
-            assert again.get_blob("empty") == b""
-            assert again.get_blob("other") is None
+            assert again.blobs.get("whitening") == big
+            assert again.blobs.get("empty") == b""
+            assert again.blobs.get("other") is None
 
     def test_blobs_are_found_by_folder(self, site: StoreSite) -> None:
         """A folder gives what is directly in it, however many blobs there are, and nothing of any other."""
         inside = {f"tables/slots/{n}": bytes([n]) * n for n in range(40)}
         with site.open() as store:
-            assert store.get_blobs("tables/slots") == {}
+            assert store.blobs.folder("tables/slots") == {}
             for name, blob in inside.items():
-                store.put_blob(name, blob)
+                store.blobs.put(name, blob)
             for name in ("tables/other", "tables/slots/1/deeper", "slots", "whitening"):
-                store.put_blob(name, b"x")
-            store.put_blob("tables/slots/1", b"new")
-            assert store.get_blobs("tables/slots") == inside | {"tables/slots/1": b"new"}
-            assert store.get_blobs("slots") == {}
+                store.blobs.put(name, b"x")
+            store.blobs.put("tables/slots/1", b"new")
+            assert store.blobs.folder("tables/slots") == inside | {"tables/slots/1": b"new"}
+            assert store.blobs.folder("slots") == {}
 
     def test_blobs_have_a_bound(self, store: Store) -> None:
         """A blob too large for one point is refused."""
         with pytest.raises(PointRefused, match="bytes"):
-            store.put_blob("big", bytes(MOST_BLOB_BYTES + 1))
+            store.blobs.put("big", bytes(MOST_BLOB_BYTES + 1))
 
     def test_store_survives_closing(self, site: StoreSite, names: Names) -> None:
         """Closing and opening again loses nothing, with or without `optimize`."""
@@ -510,7 +511,7 @@ class StoreContract:
         """A store of another version is refused with both versions and the way out."""
         with site.open() as store:
             assert isinstance(store, EngineStore)
-            store._meta.upgrade(Identity(STORE_VERSION + 1, DIM))
+            Meta(store._meta).upgrade(Identity(STORE_VERSION + 1, DIM))
         for create in (True, False):
             with pytest.raises(StoreMismatch, match=f"version {STORE_VERSION + 1}.*to {STORE_VERSION}"):
                 site.open(create=create)

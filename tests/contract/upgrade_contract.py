@@ -10,10 +10,11 @@ from contract.store_contract import Names
 from sinks.collection import Where
 from sinks.config import StoreConfig
 from sinks.counter import RETIRED
+from sinks.engine import Engine
 from sinks.meta import Meta
 from sinks.points import UserPoints, named_id
 from sinks.protocols import Store
-from sinks.store import Engine, EngineStore
+from sinks.store import EngineStore
 from sinks.versions import Version
 from support.data.store_points import DIM, StoreSite, assert_users_equal, some_items, some_users
 from support.fakes.first_version import LANES, make_first_version
@@ -45,10 +46,10 @@ class UpgradeContract:
         """A store of the first version can be read, and reading changes nothing in it."""
         for _ in range(2):
             with site.open(create=False) as store:
-                assert store.id == "" and store.version == Version(model="analytic", settings="{}")
+                assert store.id == "" and store.versions.opened == Version(model="analytic", settings="{}")
                 assert_users_equal(store.users.read(older.user_ids, True), older, vectors=True)
                 assert sum(map(len, store.users.scan(7))) == 30
-                assert store.get_blob("whitening") == b"kept"
+                assert store.blobs.get("whitening") == b"kept"
                 assert store.sources.known() == {} and store.sources.progress([1]) == {1: 0}
                 assert version_of(store) == 1
 
@@ -67,7 +68,7 @@ class UpgradeContract:
             assert store.users.write(points, claim.holds).all()
             store.items.write(some_items(3))
             store.sources.advance(store.sources.numbers(["a"], {"a": "cluster/clicks/3"}))
-            assert store.get_blob("whitening") == b"kept"
+            assert store.blobs.get("whitening") == b"kept"
         with site.open(create=False) as again:
             assert again.id == first
             assert_users_equal(again.users.read(older.user_ids, True), points, vectors=True)
@@ -83,7 +84,7 @@ class UpgradeContract:
             "sources": lambda store: store.sources.numbers(["a"]),
             "progress": lambda store: store.sources.advance({1: 1}),
             "lease": lambda store: store.leases.take("tables"),
-            "version": lambda store: store.begin_version(Version("m2", model="other")),
+            "version": lambda store: store.versions.begin(Version("m2", model="other")),
         }
         with site.open(create=False) as store:
             writes[what](store)
@@ -93,7 +94,7 @@ class UpgradeContract:
         """What a daemon of an older release reads before it takes a write for done, it cannot read any more."""
         with site.open() as store:
             assert isinstance(store, EngineStore)
-            meta, users = store._meta_points, store.users._collection
+            meta, users = store._meta, store.users._collection
             (record,) = meta.retrieve([named_id("versions")], False)
             known = {"name", "model", "tower", "settings", "made"}
             assert all(set(entry) - known for entry in record.payload["versions"]), "it is read as ever"
@@ -113,7 +114,7 @@ class UpgradeContract:
 
 def version_of(store: Store) -> int:
     assert isinstance(store, EngineStore)
-    identity = Meta(store._meta_points).identity()
+    identity = Meta(store._meta).identity()
     assert identity is not None and identity.dim == DIM
     return identity.version
 

@@ -37,7 +37,7 @@ TOWER = Version("m3", model="model-3", tower=True)
 
 
 def activate(store: Store, name: str) -> None:
-    with store.switching() as switch:
+    with store.versions.switching() as switch:
         switch.activate(name)
 
 
@@ -47,11 +47,11 @@ class VersionContract:
     def test_a_store_has_one_version_at_first(self, site: StoreSite) -> None:
         """A new store is of its first version, which nobody has to know of; who makes its vectors can be said later."""
         with site.open() as store:
-            assert store.version == Version() == store.versions().all[store.versions().live]
-            store.describe("model-1", "{}")
-            assert (store.version.model, store.version.settings) == ("model-1", "{}")
+            assert store.versions.opened == Version() == store.versions.read().all[store.versions.read().live]
+            store.versions.describe("model-1", "{}")
+            assert (store.versions.opened.model, store.versions.opened.settings) == ("model-1", "{}")
         with site.open(create=False) as again:
-            assert again.version == Version(model="model-1", settings="{}")
+            assert again.versions.opened == Version(model="model-1", settings="{}")
 
     def test_a_version_is_filled_beside_the_live_one(self, site: StoreSite, names: Names) -> None:
         """What is written into a new version is seen there and nowhere else, until it is switched to."""
@@ -60,7 +60,7 @@ class VersionContract:
         with site.open() as store:
             put_users(store.users, old)
             store.items.write(old_items)
-            draft = store.begin_version(NEW)
+            draft = store.versions.begin(NEW)
             put_users(draft.users, new)
             draft.items.write(new_items)
             assert_users_equal(store.users.read(old.user_ids, True), old, vectors=True)
@@ -69,7 +69,7 @@ class VersionContract:
             assert record is not None and record.title == "Title 0"
             activate(store, NEW.name)
         with site.open(create=False) as again:
-            assert again.version == NEW
+            assert again.versions.opened == NEW
             assert_users_equal(again.users.read(old.user_ids, True), new, vectors=True)
             assert {item.title for item in again.items.search(np.ones(DIM, np.float32), 50)} == {"new"}
             assert again.items.count() == 20
@@ -81,21 +81,21 @@ class VersionContract:
         """Opened again, and begun again, a version has what was written to it; the store is still of the old one."""
         points = some_users(names(9))
         with site.open() as store:
-            draft = store.begin_version(NEW)
+            draft = store.versions.begin(NEW)
             put_users(draft.users, points)
         with site.open() as store:
-            assert store.version == Version()
-            draft = store.begin_version(NEW)
+            assert store.versions.opened == Version()
+            draft = store.versions.begin(NEW)
             assert_users_equal(draft.users.read(points.user_ids), points)
             with pytest.raises(StoreMismatch, match="model-2"):
-                store.begin_version(replace(NEW, model="other"))
+                store.versions.begin(replace(NEW, model="other"))
 
     def test_searched_vectors_may_differ_from_base_vectors(self, site: StoreSite) -> None:
         """In a version with a tower items are searched by the model's vectors and read with both."""
         items = replace(some_items(50), searched=unit_rows(np.random.default_rng(3), 50))
         assert items.searched is not None
         with site.open() as store:
-            draft = store.begin_version(TOWER)
+            draft = store.versions.begin(TOWER)
             draft.items.write(items)
             with pytest.raises(PointRefused, match="model's vectors"):
                 draft.items.write(some_items(1))
@@ -119,28 +119,28 @@ class VersionContract:
         """A store that is made for a model has what the model needs from the beginning."""
         first = Version(model="model-1", tower=True)
         with site.open(first=first) as store:
-            assert store.version == first
+            assert store.versions.opened == first
             store.items.write(replace(some_items(3), searched=unit_rows(np.random.default_rng(1), 3)))
         with site.open() as again:
-            assert again.version == first and again.items.count() == 3
+            assert again.versions.opened == first and again.items.count() == 3
 
     def test_dropped_versions_are_gone(self, site: StoreSite, names: Names) -> None:
         """A version that is not live can be dropped, also twice and with the first; its name can be used anew."""
         points = some_users(names(3))
         with site.open() as store:
             put_users(store.users, points)
-            draft = store.begin_version(NEW)
+            draft = store.versions.begin(NEW)
             put_users(draft.users, points)
             with pytest.raises(StoreError, match="live"):
-                store.drop_version("")
-            store.drop_version(NEW.name)
-            store.drop_version(NEW.name)
-            assert list(store.versions().all) == [""]
-            assert store.begin_version(NEW).users.read(points.user_ids) == [None] * 3
+                store.versions.drop("")
+            store.versions.drop(NEW.name)
+            store.versions.drop(NEW.name)
+            assert list(store.versions.read().all) == [""]
+            assert store.versions.begin(NEW).users.read(points.user_ids) == [None] * 3
             activate(store, NEW.name)
         with site.open() as store:
-            store.drop_version("")
-            assert list(store.versions().all) == [NEW.name]
+            store.versions.drop("")
+            assert list(store.versions.read().all) == [NEW.name]
             put_users(store.users, points)
         with site.open(create=False) as store:
             assert_users_equal(store.users.read(points.user_ids), points)
@@ -150,7 +150,7 @@ class VersionContract:
         old, new = some_users(names(20), seed=1), some_users(names(20), seed=2)
         with site.open() as store:
             holds = put_users(store.users, old)
-            draft = store.begin_version(NEW)
+            draft = store.versions.begin(NEW)
             put_users(draft.users, new)
             assert store.users.write(old, holds).all()
             activate(store, NEW.name)
@@ -164,7 +164,7 @@ class VersionContract:
         with site.open() as store:
             numbers = store.sources.numbers([f"source-{n}" for n in range(300)])
             store.sources.advance({number: 10 + number for number in numbers.values()})
-            put_users(store.begin_version(NEW).users, some_users(names(4)))
+            put_users(store.versions.begin(NEW).users, some_users(names(4)))
             store.sources.advance({1: 1000})
             activate(store, NEW.name)
         with site.open() as store:
@@ -178,9 +178,9 @@ class VersionContract:
     def test_progress_is_copied_when_all_users_are(self, site: StoreSite) -> None:
         """Progress that is raised while a switch is under way, the last moment before it, goes along."""
         with site.open() as store:
-            store.begin_version(NEW)
+            store.versions.begin(NEW)
             store.sources.advance({1: 5})
-            with store.switching() as switch:
+            with store.versions.switching() as switch:
                 # As a writer's that was confirmed before the freeze, and is carried out now.
                 store._progress.raise_to({1: 8, 2: 3})  # type: ignore[attr-defined]
                 switch.activate(NEW.name)
@@ -191,39 +191,39 @@ class VersionContract:
         """A name that could be no folder or collection is refused."""
         for name in ("", "a/b", "a b", "x" * 101):
             with pytest.raises(StoreError, match="named by"):
-                store.begin_version(Version(name))
+                store.versions.begin(Version(name))
 
     def test_a_switch_that_fails_changes_nothing(self, site: StoreSite, names: Names) -> None:
         """An error between freeze and switch leaves the old version live and lets writers go on."""
         points = some_users(names(3))
         with site.open() as store:
-            store.begin_version(NEW)
-            with pytest.raises(ZeroDivisionError), store.switching() as switch:
+            store.versions.begin(NEW)
+            with pytest.raises(ZeroDivisionError), store.versions.switching() as switch:
                 switch.renew()
                 1 / 0
-            assert store.versions().frozen == "" and store.versions().live == ""
+            assert store.versions.read().frozen == "" and store.versions.read().live == ""
             put_users(store.users, points)
 
     def test_a_broken_freeze_prevents_the_switch(self, site: StoreSite) -> None:
         """Writers that went on during a switch make it fail: what they wrote would be missing."""
         with site.open() as store:
-            store.begin_version(NEW)
-            record: VersionRecord = store._record  # type: ignore[attr-defined]
-            with pytest.raises(FreezeLost), store.switching() as switch:
+            store.versions.begin(NEW)
+            record: VersionRecord = store.versions._record  # type: ignore[attr-defined]
+            with pytest.raises(FreezeLost), store.versions.switching() as switch:
                 seen = record.read()
                 assert seen.frozen
                 assert record.set(seen, replace(seen, frozen="")) is not None
                 switch.activate(NEW.name)
-            assert store.versions().live == ""
+            assert store.versions.read().live == ""
 
     def test_waiting_writers_break_a_freeze_that_was_left(self, site: StoreSite) -> None:
         """Whoever froze the store and was killed keeps nobody waiting for long; one that is renewed is respected."""
         now = 0.0
         with site.open() as store:
-            record: VersionRecord = store._record  # type: ignore[attr-defined]
+            record: VersionRecord = store.versions._record  # type: ignore[attr-defined]
             live = Live(record, "", clock=lambda: now)
             live.confirm()
-            with pytest.raises(FreezeLost), store.switching() as switch:
+            with pytest.raises(FreezeLost), store.versions.switching() as switch:
                 for _ in range(3):
                     with pytest.raises(StoreUnavailable):
                         live.confirm()
@@ -234,18 +234,18 @@ class VersionContract:
                 now += FREEZE_PATIENCE_S + 1
                 live.confirm()  # broken
                 switch.renew()
-            assert store.versions().frozen == ""
+            assert store.versions.read().frozen == ""
 
     def test_racing_changes_are_all_kept(self, site: StoreSite) -> None:
         """Versions begun at the same time are all there."""
         with site.open() as store:
             names = [f"v{number}" for number in range(4)]
-            threads = [threading.Thread(target=store.begin_version, args=(Version(name),)) for name in names]
+            threads = [threading.Thread(target=store.versions.begin, args=(Version(name),)) for name in names]
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
-            assert set(store.versions().all) == {"", *names}
+            assert set(store.versions.read().all) == {"", *names}
 
 
 class SharedVersionContract:
@@ -256,7 +256,7 @@ class SharedVersionContract:
         points = some_users(names(5), seed=1)
         with site.open() as writer, site.open() as switcher:
             put_users(writer.users, points)
-            switcher.begin_version(NEW)
+            switcher.versions.begin(NEW)
             activate(switcher, NEW.name)
             for write in (
                 lambda: put_users(writer.users, points),
@@ -277,7 +277,7 @@ class SharedVersionContract:
         with site.open() as writer, site.open() as switcher:
             holds = put_users(writer.users, points)
             writer.sources.advance({1: 3})
-            switcher.begin_version(NEW)
+            switcher.versions.begin(NEW)
             activate(switcher, NEW.name)
             with pytest.raises(StoreMoved, match="model-2"):
                 writer.users.write(points, holds)
@@ -293,7 +293,7 @@ class SharedVersionContract:
         points = some_users(names(5))
         with site.open() as writer, site.open() as switcher:
             holds = put_users(writer.users, points)
-            with switcher.switching():
+            with switcher.versions.switching():
                 with pytest.raises(StoreUnavailable, match="switch"):
                     writer.users.write(points, holds)
                 with pytest.raises(StoreUnavailable, match="switch"):
@@ -309,15 +309,15 @@ class SharedVersionContract:
         """The earlier one is told by its next write, changes nothing of what the later one claimed, and stays told."""
         points, stale = some_users(names(5)), some_users(names(5), seed=4)
         with site.open() as one, site.open() as two:
-            first = one.begin_version(NEW)
+            first = one.versions.begin(NEW)
             holds = put_users(first.users, stale)
-            second = two.begin_version(NEW)
+            second = two.versions.begin(NEW)
             put_users(second.users, points)
             for _ in range(2):
                 with pytest.raises(FillerReplaced, match="m2"):
                     first.users.write(stale, holds)
             assert_users_equal(second.users.read(points.user_ids), points)
-            two.drop_version(NEW.name)
+            two.versions.drop(NEW.name)
             with pytest.raises(StoreError):
                 second.users.write(points, [NEW_USER] * 5)
 
@@ -325,7 +325,7 @@ class SharedVersionContract:
         """While a store is frozen no write returns; each can be repeated, and returns when the switch was called off."""
         points = some_users(names(5))
         with site.open() as writer, site.open() as switcher:
-            with switcher.switching():
+            with switcher.versions.switching():
                 with pytest.raises(StoreUnavailable, match="switch"):
                     put_users(writer.users, points)
                 with pytest.raises(StoreUnavailable, match="switch"):
@@ -337,10 +337,10 @@ class SharedVersionContract:
         points = some_users(names(2))
         with site.open() as old, site.open() as switcher:
             holds = put_users(old.users, points)
-            switcher.begin_version(NEW)
+            switcher.versions.begin(NEW)
             activate(switcher, NEW.name)
             with site.open() as store:
-                store.drop_version("")
+                store.versions.drop("")
             for call in (
                 lambda: old.users.read(points.user_ids),
                 lambda: old.users.write(points, holds),

@@ -251,26 +251,26 @@ class WriterContract:
             one, two = store.leases.take("tables"), store.leases.take("tables")
             other = store.leases.take("else")
             assert one.name != two.name
-            store.put_blob(f"tables/{one.name}", b"one", one)
-            store.put_blob(f"tables/{two.name}", b"two", two)
-            store.put_blob("else", b"else", other)
+            store.blobs.put(f"tables/{one.name}", b"one", one)
+            store.blobs.put(f"tables/{two.name}", b"two", two)
+            store.blobs.put("else", b"else", other)
             store.leases.release(one)
             store.leases.release(one)
             again = store.leases.take("tables")
             assert again.name == one.name
             with pytest.raises(LeaseLost):
-                store.put_blob(f"tables/{one.name}", b"zombie", one)
-            assert store.get_blob(f"tables/{one.name}") == b"one"
-            store.put_blob(f"tables/{one.name}", b"again", again)
-            assert store.get_blob(f"tables/{one.name}") == b"again"
+                store.blobs.put(f"tables/{one.name}", b"zombie", one)
+            assert store.blobs.get(f"tables/{one.name}") == b"one"
+            store.blobs.put(f"tables/{one.name}", b"again", again)
+            assert store.blobs.get(f"tables/{one.name}") == b"again"
             store.leases.release(one)  # it is another's: nothing happens
-            store.put_blob(f"tables/{one.name}", b"more", again)
+            store.blobs.put(f"tables/{one.name}", b"more", again)
 
     def test_a_lease_that_nobody_renewed_is_taken(self, site: StoreSite) -> None:
         """A process that was killed leaves its lease to the next one, an hour later; one that writes keeps it."""
         now = 1e9
         with site.open() as store:
-            leases = CollectionLeases(store._meta_points, now=lambda: now)  # type: ignore[attr-defined]
+            leases = CollectionLeases(store._meta, now=lambda: now)  # type: ignore[attr-defined]
             kept, left = leases.take("tables"), leases.take("tables")
             for _ in range(5):
                 now += STALE_S / 3

@@ -99,7 +99,7 @@ def test_killed_on_a_folder(folder: Path) -> None:
         begun = (lambda: any(store.glob("users@*/*"))) if not number else (lambda: "pid" in lock.read_text())
         kill_when(process, begun, rng.uniform(0, 0.3) if number else 0.0)
         with opened(str(store)) as found:
-            versions = found.versions()
+            versions = found.versions.read()
         if versions.live:
             break
         within += len(versions.all) > 1
@@ -122,7 +122,7 @@ def test_killed_on_a_server(folder: Path) -> None:
                 lambda before=before, writes=writes: server.faults()["calls"]["Upsert"] >= before + writes,  # type: ignore[misc]
             )
             with opened(server.url) as store:
-                versions = store.versions()
+                versions = store.versions.read()
                 assert versions.live == "" and len(versions.all) == 2
             assert_served_by(server.url, OLD)
         server.faults(delay_s=0)
@@ -138,8 +138,8 @@ def test_killed_in_the_switch(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
         fill(server.url)
         server.faults(delay_s=0.01)
         with opened(server.url) as watcher:
-            kill_when(rebuild(folder, server.url), lambda: watcher.versions().frozen != "")
-            assert watcher.versions().frozen and watcher.versions().live == ""
+            kill_when(rebuild(folder, server.url), lambda: watcher.versions.read().frozen != "")
+            assert watcher.versions.read().frozen and watcher.versions.read().live == ""
         server.faults(delay_s=0)
         assert_served_by(server.url, OLD)
         with open_intake(server.url, OLD, create=True) as writer:

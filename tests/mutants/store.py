@@ -87,8 +87,8 @@ STORE: Final = (
     ),
     Mutant(
         "progress stays behind in the old version",
-        "sinks/store.py",
-        "self._store.copy_progress(name, self._freeze.renew)",
+        "sinks/store_versions.py",
+        "self._versions.copy_progress(name, self._freeze.renew)",
         "self._freeze.renew()",
         (f"{_SERVER}::test_progress_goes_along_with_a_switch",),
     ),

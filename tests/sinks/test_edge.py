@@ -50,7 +50,7 @@ while True:
     points = some_users([f"user-{number}-{n}" for n in range(20)], seed=number)
     put_users(store.users, points)
     store.items.write(some_items(number + 1))
-    store.put_blob("number", str(number).encode())
+    store.blobs.put("number", str(number).encode())
     print(number, flush=True)
     number += 1
 """
@@ -122,7 +122,7 @@ def test_killed_writer_loses_nothing_acknowledged(folder: Path) -> None:
             assert_users_equal(store.users.read(points.user_ids, True), points, vectors=True)
         keys = [item_key(item_id) for item_id in some_items(acknowledged + 1).item_ids]
         assert None not in store.items.read(keys)
-        blob = store.get_blob("number")
+        blob = store.blobs.get("number")
         assert blob is not None and int(blob) >= acknowledged
 
 
@@ -244,7 +244,7 @@ def test_a_sync_puts_the_log_on_the_disk(folder: Path, monkeypatch: pytest.Monke
         assert set(synced) == {str(log), *(str(path) for path in log.iterdir())}
         synced.clear()
         store.items.write(some_items(1))
-        store.put_blob("name", b"blob")
+        store.blobs.put("name", b"blob")
         store.sync()
         assert {Path(path).parent.parent.name for path in synced if Path(path).is_file()} == {"items", "meta"}
 

@@ -146,19 +146,19 @@ def test_late_blob_does_not_undo_a_newer_one(server: QdrantServer) -> None:
         lease = store.leases.take("tables")
         server.late_next(1, "Upsert")
         with pytest.raises(StoreUnavailable):
-            store.put_blob("tables/a", b"late", lease)
-        store.put_blob("tables/a", b"newer", lease)
+            store.blobs.put("tables/a", b"late", lease)
+        store.blobs.put("tables/a", b"newer", lease)
         assert server.release_late() == 1
-        assert store.get_blob("tables/a") == b"newer"
+        assert store.blobs.get("tables/a") == b"newer"
         server.late_next(1, "Upsert")
         with pytest.raises(StoreUnavailable):
-            store.put_blob("tables/a", b"late", lease)
+            store.blobs.put("tables/a", b"late", lease)
         store.leases.release(lease)
         successor = other.leases.take("tables")
         assert successor.name == lease.name
-        other.put_blob("tables/a", b"successor", successor)
+        other.blobs.put("tables/a", b"successor", successor)
         assert server.release_late() == 1
-        assert store.get_blob("tables/a") == b"successor"
+        assert store.blobs.get("tables/a") == b"successor"
 
 
 def test_late_progress_takes_nothing_back(server: QdrantServer) -> None:

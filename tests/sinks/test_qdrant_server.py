@@ -365,10 +365,10 @@ def test_faults_of_a_program(folder: Path) -> None:
             process.faults(speed=1)
         process.faults(late_next=1, method="Upsert")
         with pytest.raises(StoreUnavailable, match="asked to be late"):
-            store.put_blob("name", b"late")
-        assert store.get_blob("name") is None
+            store.blobs.put("name", b"late")
+        assert store.blobs.get("name") is None
         assert process.faults(release_late=True)["released"] == 1
-        assert store.get_blob("name") == b"late"
+        assert store.blobs.get("name") == b"late"
         store.check()
         assert process.faults()["calls"]["Upsert"] >= 1
 

@@ -146,7 +146,7 @@ def test_settings_say_how_collections_are_made(plain: QdrantServer) -> None:
     }
     for prefix, (settings, wanted) in cases.items():
         with StoreSite(plain.url, {"prefix": prefix, **settings}).open() as store:
-            store.begin_version(Version("m2"))
+            store.versions.begin(Version("m2"))
         for name in ("users", "items", "meta", "users@m2", "items@m2"):
             params = client.params(prefix + name)
             there = params.shard_number, params.replication_factor, params.write_consistency_factor
@@ -179,9 +179,9 @@ def test_every_update_asks_for_an_ordering(server: QdrantServer) -> None:
         store.items.write(some_items(5))
         store.items.add(some_items(7))
         store.items.delete([item_key("item-1")])
-        store.put_blob("a/b", b"blob")
-        store.begin_version(Version("m2"))
-        with store.switching() as switch:
+        store.blobs.put("a/b", b"blob")
+        store.versions.begin(Version("m2"))
+        with store.versions.switching() as switch:
             switch.activate("m2")
         assert {"Upsert", "Delete", "CreateFieldIndex"} <= server.calls.keys()
     assert server.unordered_updates() == {}
@@ -229,12 +229,12 @@ def test_absent_is_not_what_replicas_differ_on(server: QdrantServer) -> None:
     """A read on which a write depends never takes a point that replicas differ on for absent; serving goes on."""
     with StoreSite(server.url, {"timeout_s": 1.0}).open() as store:
         store.items.write(some_items(5))
-        store.put_blob("blob", b"there")
+        store.blobs.put("blob", b"there")
         differ(server, "meta")
         differ(server, "items")
         with pytest.raises(StoreUnavailable, match="differ on 1 points"):
-            store.get_blob("blob")
-        assert store.get_blob("another") is None
+            store.blobs.get("blob")
+        assert store.blobs.get("another") is None
         found = {
             record.item_id for _ in range(20) for record in store.items.read([item_key("item-1")]) if record
         }
@@ -333,27 +333,27 @@ def test_two_replicas_serve_and_three_write_while_one_is_away(folder: Path) -> N
             StoreSite(server.url).open() as writer,
             StoreSite(server.url).open(create=False) as reader,
         ):
-            writer.put_blob("blob", b"before")
+            writer.blobs.put("blob", b"before")
             writer.items.write(some_items(3))
             collections = ("users", "items", "meta")
             for name in collections:
                 server.replicated(name).lose(1)
             with StoreSite(server.url).open(create=False) as late:
-                assert late.get_blob("blob") == reader.get_blob("blob") == b"before"
+                assert late.blobs.get("blob") == reader.blobs.get("blob") == b"before"
                 assert all(late.items.read([item_key("item-1")], with_vectors=True))
                 assert late.items.search(some_items(1).vectors[0], 2)
             if writes:
-                assert writer.get_blob("blob") == b"before"
-                writer.put_blob("blob", b"after")
+                assert writer.blobs.get("blob") == b"before"
+                writer.blobs.put("blob", b"after")
             else:
                 with pytest.raises(StoreUnavailable, match="not have enough active replicas"):
-                    writer.get_blob("blob")
+                    writer.blobs.get("blob")
                 with pytest.raises(StoreUnavailable, match="not have enough active replicas"):
                     StoreSite(server.url).open()
             for name in collections:
                 server.replicated(name).recover(1)
             for store in (writer, reader):
-                assert store.get_blob("blob") == (b"after" if writes else b"before")
+                assert store.blobs.get("blob") == (b"after" if writes else b"before")
 
 
 def test_a_reader_that_writes_is_a_writer(server: QdrantServer) -> None:
@@ -361,8 +361,8 @@ def test_a_reader_that_writes_is_a_writer(server: QdrantServer) -> None:
     StoreSite(server.url).open().close()
     with StoreSite(server.url, {"timeout_s": 0.5}).open(create=False) as store:
         differ(server, "meta")
-        store.get_blob("unknown")
-        store.put_blob("blob", b"there")
+        store.blobs.get("unknown")
+        store.blobs.put("blob", b"there")
         differ(server, "meta")
         with pytest.raises(StoreUnavailable, match="go on to differ"):
-            store.get_blob("blob")
+            store.blobs.get("blob")

@@ -75,8 +75,8 @@ def test_the_live_collections_are_looked_at(server: QdrantServer) -> None:
     settings = {"prefix": "mine-", "shards": 4, "replicas": 3, "api_key": "a-key"}
     StoreSite(server.url, {"prefix": "other-"}).open().close()
     with StoreSite(server.url, settings).open() as store:
-        store.begin_version(Version("m2"))
-        with store.switching() as switch:
+        store.versions.begin(Version("m2"))
+        with store.versions.switching() as switch:
             switch.activate("m2")
     with http(enabled(5)) as (port, keys):
         location = f"http://127.0.0.1:{port}"

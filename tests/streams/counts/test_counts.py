@@ -17,7 +17,7 @@ import streams.counts.slot
 from sinks.errors import StoreMismatch, StoreUnavailable
 from sinks.leases import STALE_S, CollectionLeases
 from sinks.points import item_key
-from sinks.protocols import Store
+from sinks.protocols import BlobStore
 from streams.counts.counts import CONFIG_BLOB, SLOTS, CountsBuffer, read_counts
 from streams.counts.sequences import batch_sequences
 from streams.counts.slot import HEADS, CountsSlot
@@ -94,7 +94,7 @@ def write_log(path: Path, steps: Sequence[Step]) -> Path:
 
 def replayed(intake: Intake, path: Path, batch_rows: int = 64) -> ItemCounts:
     replay(intake, open_logs([path], parse_mapping(""), now=NOW, batch_rows=batch_rows))
-    return read_counts(intake.store)
+    return read_counts(intake.store.blobs)
 
 
 @pytest.mark.parametrize("size", [1, 7, 400])
@@ -110,7 +110,7 @@ def test_rings_give_what_the_whole_history_gives(tmp_path: Path, size: int) -> N
         assert intake.counts is not None
         intake.counts.write()
         batches = [as_counted(shuffled[begin : begin + size]) for begin in range(0, len(shuffled), size)]
-        assert_counts(read_counts(intake.store), batches, SMALL)
+        assert_counts(read_counts(intake.store.blobs), batches, SMALL)
 
 
 def test_text_alone_is_no_step() -> None:
@@ -146,7 +146,7 @@ def test_an_event_older_than_a_full_ring_counts_for_the_shares_alone(tmp_path: P
         assert intake.counts is not None
         intake.counts.write()
         late = np.array([item_key("late")], np.uint64)
-        counts = read_counts(intake.store)
+        counts = read_counts(intake.store.blobs)
         assert item_shares(counts, late)[0, [2, 5]] == pytest.approx([1 / 6, 1 / 6])
         assert not len(neighbours(counts, late).items)
 
@@ -172,7 +172,7 @@ def test_the_daemon_and_a_replay_of_its_log_give_the_same_counts(tmp_path: Path)
             await writes.finish(10.0)
 
         in_lanes(intake, story)
-        assert_same(read_counts(intake.store), expected)
+        assert_same(read_counts(intake.store.blobs), expected)
         assert intake.metrics.registry.get_sample_value(
             "driftline_table_writes_total", {"outcome": "written"}
         )
@@ -195,7 +195,7 @@ def test_a_restart_goes_on(tmp_path: Path) -> None:
                 await CountsWriter(counts, 60.0).finish(10.0)
 
             in_lanes(intake, story)
-            found = read_counts(intake.store)
+            found = read_counts(intake.store.blobs)
     assert_same(found, expected)
 
 
@@ -219,8 +219,8 @@ def test_processes_never_overwrite_each_other(tmp_path: Path) -> None:
         truth.ingest.apply(columns_of(rows))
         assert truth.counts is not None
         truth.counts.finish()
-        assert len(one.store.get_blobs(HEADS)) == 3
-        assert_same(read_counts(one.store), read_counts(truth.store))
+        assert len(one.store.blobs.folder(HEADS)) == 3
+        assert_same(read_counts(one.store.blobs), read_counts(truth.store.blobs))
 
 
 @pytest.mark.server
@@ -240,7 +240,7 @@ def test_events_that_several_writers_prepare_are_counted_once(tmp_path: Path) ->
         for intake in (one, two, truth):
             assert intake.counts is not None
             intake.counts.finish()
-        assert_same(read_counts(one.store), read_counts(truth.store))
+        assert_same(read_counts(one.store.blobs), read_counts(truth.store.blobs))
 
 
 @pytest.mark.server
@@ -264,27 +264,27 @@ def test_a_write_without_an_answer_is_counted_once(tmp_path: Path, applied: bool
         for opened_one in (intake, truth):
             assert opened_one.counts is not None
             opened_one.counts.finish()
-        assert_same(read_counts(intake.store), read_counts(truth.store))
+        assert_same(read_counts(intake.store.blobs), read_counts(truth.store.blobs))
 
 
 @pytest.mark.server
 def test_a_slot_that_was_taken_away_costs_another_one_and_no_count(tmp_path: Path) -> None:
     """A process that was frozen for longer than its lease goes on in another slot; what it had written stays."""
     with QdrantServer(tmp_path / "q") as server, opened(server.url) as one, opened(server.url) as two:
-        frozen = CountsBuffer(one.store, SMALL, Metrics())
+        frozen = CountsBuffer(one.store.blobs, one.store.leases, SMALL, Metrics())
         frozen.count(steps_for_slot(1, 2))
         frozen.write()
-        (slot,) = one.store.get_blobs(HEADS)
+        (slot,) = one.store.blobs.folder(HEADS)
         later = CollectionLeases(two.store.leases._meta, now=lambda: time.time() + 2 * STALE_S)  # type: ignore[attr-defined]
         taken = later.take(SLOTS)
         assert slot.endswith(f"/{taken.name}")
-        successor = CountsSlot(two.store, taken, SMALL)
+        successor = CountsSlot(two.store.blobs, taken, SMALL)
         successor.add(sum_steps([steps_for_slot(3, 4)], SMALL))
         frozen.count(steps_for_slot(5, 6))
         frozen.write()
-        assert len(one.store.get_blobs(HEADS)) == 2
+        assert len(one.store.blobs.folder(HEADS)) == 2
         expected = sum_steps([steps_for_slot(*pair) for pair in ((1, 2), (3, 4), (5, 6))], SMALL)
-        assert_same(read_counts(one.store), expected)
+        assert_same(read_counts(one.store.blobs), expected)
 
 
 def test_a_growing_slot_is_joined_and_split_in_blobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -293,7 +293,7 @@ def test_a_growing_slot_is_joined_and_split_in_blobs(tmp_path: Path, monkeypatch
     monkeypatch.setattr(streams.counts.slot, "SMALL_BYTES", 400)
     rng = random.Random(5)
     with opened(tmp_path / "s") as intake:
-        counts = CountsBuffer(intake.store, SMALL, Metrics())
+        counts = CountsBuffer(intake.store.blobs, intake.store.leases, SMALL, Metrics())
         expected = empty_counts(SMALL)
         generations = set()
         for number in range(25):
@@ -301,25 +301,25 @@ def test_a_growing_slot_is_joined_and_split_in_blobs(tmp_path: Path, monkeypatch
             expected = merge_counts(expected, sum_steps([added], SMALL), SMALL)
             counts.count(added)
             counts.write()
-            assert_same(read_counts(intake.store), expected)
-            (head,) = map(json.loads, intake.store.get_blobs(HEADS).values())
+            assert_same(read_counts(intake.store.blobs), expected)
+            (head,) = map(json.loads, intake.store.blobs.folder(HEADS).values())
             generations.add(head["generation"])
         assert len(generations) > 2 and head["parts"] > 2
 
 
 class Failing:
-    """A store of which the n-th write of a blob fails, before it is applied or after."""
+    """Blobs of which the n-th write fails, before it is applied or after."""
 
-    def __init__(self, store: Store, at: int, applied: bool) -> None:
-        self._store, self._left, self._applied = store, at, applied
+    def __init__(self, blobs: BlobStore, at: int, applied: bool) -> None:
+        self._blobs, self._left, self._applied = blobs, at, applied
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
+        return getattr(self._blobs, name)
 
-    def put_blob(self, name: str, blob: bytes, lease: Any = None) -> None:
+    def put(self, name: str, blob: bytes, lease: Any = None) -> None:
         self._left -= 1
         if self._left or self._applied:
-            self._store.put_blob(name, blob, lease)
+            self._blobs.put(name, blob, lease)
         if not self._left:
             raise StoreUnavailable("no answer")
 
@@ -332,7 +332,8 @@ def test_a_write_that_fails_anywhere_is_made_good_by_the_next(
     """Whichever request is not answered, whether it was applied or not: nothing is lost or counted twice."""
     monkeypatch.setattr(streams.counts.slot, "SMALL_BYTES", 300)
     with opened(tmp_path / "s") as intake:
-        counts = CountsBuffer(Failing(intake.store, at, applied), SMALL, Metrics())  # type: ignore[arg-type]
+        failing: Any = Failing(intake.store.blobs, at, applied)
+        counts = CountsBuffer(failing, intake.store.leases, SMALL, Metrics())
         expected = empty_counts(SMALL)
         for number in range(5):
             added = steps_for_slot(number + 1, number + 2, number + 20, time=10.0 * number)
@@ -342,7 +343,7 @@ def test_a_write_that_fails_anywhere_is_made_good_by_the_next(
                 counts.write()
             except StoreUnavailable:
                 counts.write()
-            assert_same(read_counts(intake.store), expected)
+            assert_same(read_counts(intake.store.blobs), expected)
 
 
 def test_a_crash_loses_no_more_than_was_not_written(tmp_path: Path) -> None:
@@ -358,9 +359,9 @@ def test_a_crash_loses_no_more_than_was_not_written(tmp_path: Path) -> None:
         intake.counts.write()
         keys = np.array([item_key(name) for name in "abcd"], np.uint64)
         np.testing.assert_allclose(
-            item_shares(read_counts(intake.store), keys)[:, -1], [1 / 3, 1 / 3, 0, 1 / 3]
+            item_shares(read_counts(intake.store.blobs), keys)[:, -1], [1 / 3, 1 / 3, 0, 1 / 3]
         )
-        assert len(intake.store.get_blobs(HEADS)) == 1
+        assert len(intake.store.blobs.folder(HEADS)) == 1
 
 
 def test_damaged_counts_are_refused_by_name(tmp_path: Path) -> None:
@@ -369,14 +370,14 @@ def test_damaged_counts_are_refused_by_name(tmp_path: Path) -> None:
         assert intake.counts is not None
         intake.counts.count(steps_for_slot(1, 2))
         intake.counts.finish()
-        (slot,) = intake.store.get_blobs(HEADS)
+        (slot,) = intake.store.blobs.folder(HEADS)
         recent = f"tables/{slot.rpartition('/')[2]}/recent"
-        blob = intake.store.get_blob(recent)
+        blob = intake.store.blobs.get(recent)
         assert blob is not None
-        intake.store.put_blob(recent, blob[:-3] + b"abc")
+        intake.store.blobs.put(recent, blob[:-3] + b"abc")
         with pytest.raises(CountsFormatError, match="damaged"):
-            read_counts(intake.store)
-        again = CountsBuffer(intake.store, SMALL, Metrics())
+            read_counts(intake.store.blobs)
+        again = CountsBuffer(intake.store.blobs, intake.store.leases, SMALL, Metrics())
         again.count(steps_for_slot(1, 2))
         with pytest.raises(CountsFormatError, match="damaged"):
             again.write()
@@ -385,9 +386,9 @@ def test_damaged_counts_are_refused_by_name(tmp_path: Path) -> None:
 def test_counts_of_another_release_are_refused_before_anything_is_counted(tmp_path: Path) -> None:
     """Those of version 1 did not say so; without counts the store opens."""
     with opened(tmp_path / "s") as intake:
-        kept = json.loads(intake.store.get_blob(CONFIG_BLOB) or b"")
+        kept = json.loads(intake.store.blobs.get(CONFIG_BLOB) or b"")
         del kept["version"]
-        intake.store.put_blob(CONFIG_BLOB, json.dumps(kept).encode())
+        intake.store.blobs.put(CONFIG_BLOB, json.dumps(kept).encode())
     with pytest.raises(StoreMismatch, match=r"have version 1, this release counts 2.*counts\.keep = false"):
         opened(tmp_path / "s")
     opened(tmp_path / "s", Settings(counts=CountsConfig(keep=False))).close()
@@ -396,7 +397,7 @@ def test_counts_of_another_release_are_refused_before_anything_is_counted(tmp_pa
 def test_other_settings_are_refused_before_anything_is_counted(tmp_path: Path) -> None:
     """Tables of other half-lives can't be added to: opening says which, and how to do without."""
     with opened(tmp_path / "s") as intake:
-        assert intake.store.get_blob(CONFIG_BLOB) is not None
+        assert intake.store.blobs.get(CONFIG_BLOB) is not None
     with pytest.raises(
         StoreMismatch, match=r"counts\.pair_window is 2 there and 5 here.*counts\.keep = false"
     ):
@@ -406,4 +407,4 @@ def test_other_settings_are_refused_before_anything_is_counted(tmp_path: Path) -
     with opened(tmp_path / "s", without) as intake:
         assert intake.counts is None
         replayed(intake, write_log(tmp_path / "log.jsonl", some_steps(20)))
-        assert not len(read_counts(intake.store).items)
+        assert not len(read_counts(intake.store.blobs).items)

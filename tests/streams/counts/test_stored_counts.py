@@ -32,18 +32,18 @@ def test_a_store_that_an_earlier_build_wrote_opens_and_is_added_to(tmp_path: Pat
     """Its blobs are found under the names that they have, are read, and agree with the same settings of today."""
     settings = Settings(counts=SMALL)
     with open_intake(str(tmp_path / "s"), settings, create=True) as intake:
-        assert intake.store.get_blob("tables/config") == CONFIG.encode()
-        intake.store.put_blob("tables/slots/0", b'{"generation":3,"parts":1,"n_bytes":138}')
-        intake.store.put_blob("tables/0/1/0", struct.pack("<Q", 3) + PACKED)
-        assert_counts(read_counts(intake.store), [WRITTEN], SMALL)
+        assert intake.store.blobs.get("tables/config") == CONFIG.encode()
+        intake.store.blobs.put("tables/slots/0", b'{"generation":3,"parts":1,"n_bytes":138}')
+        intake.store.blobs.put("tables/0/1/0", struct.pack("<Q", 3) + PACKED)
+        assert_counts(read_counts(intake.store.blobs), [WRITTEN], SMALL)
     with open_intake(str(tmp_path / "s"), settings, create=False) as intake:
-        mine = CountsBuffer(intake.store, SMALL, Metrics())
+        mine = CountsBuffer(intake.store.blobs, intake.store.leases, SMALL, Metrics())
         steps = steps_of(sequences([], ADDED), SMALL)
         assert steps is not None
         mine.count(steps)
         mine.finish()
-        assert_counts(read_counts(intake.store), [WRITTEN, ADDED], SMALL)
-        assert intake.store.get_blob("tables/0/1/0") == struct.pack("<Q", 3) + PACKED
+        assert_counts(read_counts(intake.store.blobs), [WRITTEN, ADDED], SMALL)
+        assert intake.store.blobs.get("tables/0/1/0") == struct.pack("<Q", 3) + PACKED
 
 
 def test_settings_keep_their_fingerprints() -> None:

@@ -102,7 +102,7 @@ def test_refuse_gives_what_events_give(location: str, learned: Settings, model: 
         filled(fresh, 60)
         with open_intake(location, learned, create=True) as refused:
             filled(refused, 60)
-            assert refused.store.version.tower and fresh.store.version.tower
+            assert refused.store.versions.opened.tower and fresh.store.versions.opened.tower
             for one, other in zip(
                 states_of(refused.store, PLAIN.interest)[::2],
                 states_of(fresh.store, PLAIN.interest)[::2],

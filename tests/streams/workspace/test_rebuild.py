@@ -116,7 +116,7 @@ def test_a_second_run_has_nothing_to_do(location: str) -> None:
     assert (second.rounds, second.changed, list(second.dropped)) == (0, 0, [""])
     assert_of_model(location, OTHER)
     with open_store(location, SETTINGS.store, SETTINGS.interest.dim, create=False) as store:
-        assert list(store.versions().all) == [first.version]
+        assert list(store.versions.read().all) == [first.version]
 
 
 def test_there_and_back_again(location: str) -> None:
@@ -168,7 +168,7 @@ def test_a_tower_ranks_as_its_queries_do(location: str) -> None:
     model = RotatedTransfer(SETTINGS.interest)
     refuse_at(location, SETTINGS, model)
     with open_store(location, SETTINGS.store, SETTINGS.interest.dim, create=True) as store:
-        assert store.version.tower
+        assert store.versions.opened.tower
         workspace = Workspace(store, SETTINGS, SETTINGS.interest, model)
         for user in USERS:
             assert [item.item_id for item in recommend(workspace, user, mode="new")] == wanted[user]
@@ -303,4 +303,4 @@ def test_the_live_version_is_not_dropped(location: str) -> None:
         open_store(location, SETTINGS.store, SETTINGS.interest.dim, create=False) as store,
         pytest.raises(StoreError, match="live"),
     ):
-        store.drop_version(store.version.name)
+        store.versions.drop(store.versions.opened.name)

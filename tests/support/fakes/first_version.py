@@ -10,9 +10,9 @@ from pybase64 import b64encode_as_string
 
 from sinks.collection import Collection, Payload, PointBatch, VectorRows
 from sinks.config import StoreConfig
+from sinks.engine import Engine
 from sinks.layout import store_layout
 from sinks.points import UserPoints, named_id, user_point_id
-from sinks.store import Engine
 from support.data.store_points import DIM
 
 LANES = {-1: 40, 0: 41, 1: 42, 17: 39}
