@@ -49,7 +49,7 @@ from sinks.config import StoreConfig
 from sinks.open import open_store
 from sinks.points import UserPoints, user_point_id
 from sinks.protocols import UserStore
-from sinks.server import ServerCollection
+from sinks.server_collection import ServerCollection
 from sinks.users import Users
 
 DIM = 128

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 
 from sinks.engine import Engine
 from sinks.errors import StoreError, StoreMismatch
+from sinks.freeze import Freeze, freeze
 from sinks.items import Items
 from sinks.layout import live_alias
 from sinks.progress import Progress
 from sinks.upgrade import Upgrade
 from sinks.users import Users
 from sinks.version_opener import VersionOpener
-from sinks.versions import Filling, Freeze, Version, VersionRecord, Versions, freeze
+from sinks.versions import Filling, Version, VersionRecord, Versions
 
 
 class StoreVersions:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from qdrant_client import grpc as messages
 
 from sinks.collection import Key, Mode, PointBatch, VectorRows, Where
-from sinks.server import encode_condition
+from sinks.server_messages import encode_condition
 from sinks.wire import encode_count, encode_set_payload, encode_upsert
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
