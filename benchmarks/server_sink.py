@@ -47,8 +47,8 @@ from benchmarks.servers.store import API_KEY, REAL, running_store
 from sinks.channel import ServerChannel
 from sinks.config import StoreConfig
 from sinks.open import open_store
+from sinks.point_stores import UserStore
 from sinks.points import UserPoints, user_point_id
-from sinks.protocols import UserStore
 from sinks.server_collection import ServerCollection
 from sinks.users import Users
 

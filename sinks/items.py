@@ -20,7 +20,7 @@ _FINGERPRINTS_A_REQUEST = 256
 
 
 class Items:
-    """The items of one store; see `sinks.protocols.ItemStore`."""
+    """The items of one store; see `sinks.point_stores.ItemStore`."""
 
     def __init__(
         self,

@@ -2,126 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sinks.leases import Lease
-from sinks.points import ItemPoints, ItemRecord, ScoredItem, UserPoints, UserRecord
+from sinks.point_stores import ItemStore, UserStore
 from sinks.sources import SourceInfo
 from sinks.version_protocols import VersionStore
-from sinks.writer import Claim
-
-
-class UserStore(Protocol):
-    """Users' points: state, vectors, watermarks. Any number of processes may write them; see `sinks.writer`."""
-
-    def claim(self, user_ids: Sequence[str]) -> Claim:
-        """Take users for this process, from whoever has them, then read them.
-
-        From now on nobody else can write those that are held until somebody else claims them; so what is read is what
-        to go on from, less the events that the users' marks, or their sources' progress (read after this), say are in
-        there. No two threads may claim or write one user at a time.
-
-        Raises:
-            StoreUnavailable: no answer; forget what was held of these users and call again.
-            PointUnreadable: a user's point can't be understood.
-        """
-        ...
-
-    def write(
-        self,
-        points: UserPoints,
-        holds: Sequence[int],
-        *,
-        token: int | None = None,
-    ) -> NDArray[np.bool_]:
-        """Write whole points; (U,) which users now hold exactly what was given.
-
-        holds: for each user what it is held under, as its claim said: a token, or NEW. Those that were not written are
-        another process's now, or were deleted, or were not new: forget them, wait a moment, claim them again.
-        token: `Claim.token`, under which new users are inserted: their hold from now on, where they were written.
-
-        A point is replaced at once: state, vectors and watermarks of one write are never mixed with those of
-        another. Of several rows of one user the last is written. Many points go in several requests, so that after an
-        error some may be written and others not.
-
-        Raises:
-            PointRefused: before anything is written.
-            StoreUnavailable: no answer, or a switch of versions is under way; forget what was held of all these users,
-                and claim them again.
-            StoreMoved: another version is live.
-        """
-        ...
-
-    def check(self, points: UserPoints) -> None:
-        """Whether the points may be written; writes nothing.
-
-        Raises:
-            PointRefused: as `write` would.
-        """
-        ...
-
-    def read(self, user_ids: Sequence[str], with_vectors: bool = False) -> list[UserRecord | None]:
-        """The users in the order of `user_ids`; None for those who are not there."""
-        ...
-
-    def scan(self, batch: int, with_vectors: bool = False) -> Iterator[list[UserRecord]]:
-        """All users, at most `batch` at a time, in a stable order; each user once unless points move."""
-        ...
-
-    def count(self) -> int:
-        """How many users there are."""
-        ...
-
-    def delete(self, user_ids: Sequence[str]) -> None:
-        """Remove users; absent ones are no error."""
-        ...
-
-
-class ItemStore(Protocol):
-    """Items' points: content vector, title, scenario. An item is known by its key (`item_key`)."""
-
-    def write(self, points: ItemPoints) -> None:
-        """Write whole points; as `UserStore.write`."""
-        ...
-
-    def add(self, points: ItemPoints) -> None:
-        """Write placeholders: items that are not there, never over what a catalogue wrote."""
-        ...
-
-    def read(self, keys: Sequence[int], with_vectors: bool = False) -> list[ItemRecord | None]:
-        """The items in the order of `keys`; None for those that are not there."""
-        ...
-
-    def contents(self, fingerprints: Iterable[str]) -> dict[str, NDArray[np.float32]]:
-        """Per content fingerprint that any item has, the (D,) vector of such an item."""
-        ...
-
-    def search(
-        self,
-        vector: NDArray[np.float32],
-        k: int,
-        scenario: str | None = None,
-        exclude: Iterable[int] = (),
-    ) -> list[ScoredItem]:
-        """The up to `k` items nearest to `vector` (D,), best first, without the keys in `exclude`."""
-        ...
-
-    def scan(self, batch: int, with_vectors: bool = False) -> Iterator[list[ItemRecord]]:
-        """All items, at most `batch` at a time, in a stable order."""
-        ...
-
-    def delete(self, keys: Sequence[int]) -> None:
-        """Remove items; keys that are not there are no error."""
-        ...
-
-    def count(self) -> int:
-        """How many items there are, exactly."""
-        ...
 
 
 class Sources(Protocol):

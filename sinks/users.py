@@ -23,7 +23,7 @@ def _nothing() -> None:
 
 
 class Users:
-    """The users of one store; see `sinks.protocols.UserStore`."""
+    """The users of one store; see `sinks.point_stores.UserStore`."""
 
     def __init__(
         self,

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from sinks.point_stores import ItemStore, UserStore
 from sinks.versions import Version, Versions
-
-if TYPE_CHECKING:
-    from sinks.protocols import ItemStore, UserStore
 
 
 class VersionDraft(Protocol):

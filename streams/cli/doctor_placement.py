@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from streams.broker.key_placement import KeyPlacement, Sampled
-    from streams.cli.doctor_topics import Told
     from streams.transport.record import FetchedRecord
 
+Told = tuple[str, bool | None, str, str]
+"""name, ok, found, fix"""
 MOST_BYTES: Final = 1 << 20
 """Of a value that is decoded for its user."""
 COSTS: Final = "; states are exact either way, only slower with several workers on a server store"

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from streams.cli.doctor_placement import Told
     from streams.settings import Settings
 
-Told = tuple[str, bool | None, str, str]
-"""name, ok, found, fix"""
 SAMPLE = 200
 """Records of a topic that are looked at: enough to tell hashes apart, few enough to be read in a second."""
 

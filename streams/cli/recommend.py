@@ -43,7 +43,7 @@ def recommend(
     Examples: driftline recommend alice --store ./store --k 5
               driftline recommend alice --store ./store --mode new --scenario garden
     """
-    from streams.serving.ranker import ranker_of
+    from streams.serving.model_ranker import ranker_of
     from streams.serving.recommend import MODES, Mode
     from streams.serving.recommend import recommend as recommend_items
     from streams.workspace.workspace import open_for_reading

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.prepare import item_text
+from sinks.point_stores import ItemStore
 from sinks.points import WITHOUT_TEXT, ItemPoints, ItemRecord, item_key
-from sinks.protocols import ItemStore
 from streams.events.event import ItemRow
 from streams.metrics import Metrics
 from streams.workspace.vector_space import VectorSpace

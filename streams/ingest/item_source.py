@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sinks.point_stores import ItemStore
 from sinks.points import PLACEHOLDER, ItemPoints, item_key
-from sinks.protocols import ItemStore
 from streams.metrics import Metrics
 from streams.workspace.vector_space import VectorSpace
 from transfer.arrays import F32, U64

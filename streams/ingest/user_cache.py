@@ -25,7 +25,7 @@ class HeldUser:
     leader: str
     """the leading scenario, "" if new"""
     hold: int
-    """the token under which the user was read or written; see `sinks.protocols.UserStore.claim`"""
+    """the token under which the user was read or written; see `sinks.point_stores.UserStore.claim`"""
     partition: int = NO_PARTITION
     """the partition number that its events came by while it was held, or SEVERAL_PARTITIONS"""
 

@@ -34,7 +34,7 @@ from typing import Protocol
 
 import numpy as np
 
-from sinks.protocols import ItemStore
+from sinks.point_stores import ItemStore
 from streams.serving.ranker import Reason
 from streams.serving.refreshed import Refreshed
 from transfer.analytic.again import again_scores, repeat_share

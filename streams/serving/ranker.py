@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from streams.workspace.workspace import Workspace
-from transfer.analytic.model import AnalyticTransfer
 from transfer.arrays import F32, I64, U64
 from transfer.state.states import InterestStates
 
@@ -60,25 +58,3 @@ class Ranker(Protocol):
         not depend on `k`. Reasons are there if `explained`.
         """
         ...
-
-
-def ranker_of(workspace: Workspace) -> Ranker:
-    """The ranker of the model that made the store's vectors; hold it for many requests. Only here are models told apart.
-
-    Raises:
-        TypeError: nothing is known of how such a model ranks.
-    """
-    from streams.serving.analytic_ranker import AnalyticRanker, StoredItems
-
-    model, weights = workspace.model, workspace.settings.transfer
-    if not isinstance(model, AnalyticTransfer):
-        # It brings torch, which the analytic model does without.
-        from streams.serving.mixture_ranker import MixtureRanker
-        from streams.serving.served_items import ServedItems
-        from transfer.learned.model import LearnedModel
-
-        if not isinstance(model, LearnedModel):
-            raise TypeError(f"no ranker for a {type(model).__name__}")
-        if model.mixture is not None:
-            return MixtureRanker(model, model.mixture, ServedItems(workspace.store, model))
-    return AnalyticRanker(model, weights, StoredItems(workspace.store.items, workspace.interest.dim))

@@ -10,7 +10,8 @@ import numpy as np
 from sinks.points import ItemRecord
 from streams.errors import UserNotFound
 from streams.serving.because import Because, Reasons
-from streams.serving.ranker import ItemScores, Ranker, ranker_of
+from streams.serving.model_ranker import ranker_of
+from streams.serving.ranker import ItemScores, Ranker
 from streams.workspace.workspace import Workspace
 from transfer.arrays import I64, U64
 from transfer.state.packing import unpack_states

@@ -7,8 +7,8 @@ What Faust does with offsets does not suit batches; see `streams.transport.app`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers import aiokafka as driver
@@ -17,12 +17,10 @@ from faust.types.tuples import ConsumerMessage, Message
 
 from streams.transport.consumer_thread import BatchConsumerThread
 from streams.transport.fetching import Taken
+from streams.transport.hooks import AskPositions, HookedApp
 from streams.transport.offset_marks import OffsetMarks
 from streams.transport.partition_ends import held_back, partition_end
 from streams.transport.partition_errors import PartitionErrors
-
-if TYPE_CHECKING:
-    from streams.transport.app import BatchApp
 
 PLACE_S = 45.0
 """How long an assignment may wait for the app's word on where to begin before the app goes on without these partitions."""
@@ -36,7 +34,7 @@ class BatchConsumer(driver.Consumer):
     same generation. Batches of one partition must be finished in the order in which they were handed over.
     """
 
-    app: BatchApp
+    app: HookedApp
     _thread: BatchConsumerThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -247,7 +245,7 @@ class BatchConsumer(driver.Consumer):
         elif not placing.cancelled():
             placing.result()
 
-    async def _place(self, ask: Callable[[set[TP]], Awaitable[Mapping[TP, int]]], epoch: int) -> None:
+    async def _place(self, ask: AskPositions, epoch: int) -> None:
         assigned = set(self.assignment())
         positions = await ask(assigned)
         if epoch != self._epoch:

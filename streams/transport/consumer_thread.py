@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiokafka.errors import ConsumerStoppedError, TopicAuthorizationFailedError
 from aiokafka.structs import OffsetAndMetadata
@@ -12,9 +12,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.transport.fetching import Taker, unpack_in_pieces
-
-if TYPE_CHECKING:
-    from streams.transport.app import BatchApp
+from streams.transport.hooks import HookedApp
 
 FETCH_WAIT_MS = 200
 """How long the broker may hold a fetch back for want of records. Faust says 1.5 s; but a fetch that waits on idle partitions
@@ -24,7 +22,7 @@ holds up the next one of a busy partition on the same broker, and the embedded b
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread with a shorter wait of its fetches, an isolation level, and records taken within bounds."""
 
-    app: BatchApp
+    app: HookedApp
     surprised = False
     """The broker knew nothing of a partition, or another one leads it now: its topic may be another one."""
 

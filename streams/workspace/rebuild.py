@@ -23,8 +23,9 @@ import stamina
 import structlog
 
 from sinks.errors import FreezeLost, StoreUnavailable
+from sinks.point_stores import ItemStore
 from sinks.points import ItemPoints, ItemRecord, UserPoints, UserRecord
-from sinks.protocols import ItemStore, Store
+from sinks.protocols import Store
 from sinks.version_protocols import VersionDraft
 from sinks.versions import Version
 from sinks.writer import LOST

@@ -10,7 +10,8 @@ import numpy as np
 
 from encoders.vector_cache import ItemVectorCache
 from sinks.errors import StoreMismatch
-from sinks.protocols import BlobStore, ItemStore
+from sinks.point_stores import ItemStore
+from sinks.protocols import BlobStore
 from sinks.version_protocols import VersionStore
 from sinks.versions import Version
 from streams.errors import MissingExtra

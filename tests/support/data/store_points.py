@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from sinks.config import StoreConfig
 from sinks.open import open_store
+from sinks.point_stores import UserStore
 from sinks.points import ItemPoints, UserPoints, UserRecord
-from sinks.protocols import Store, UserStore
+from sinks.protocols import Store
 from sinks.versions import Version
 from sinks.writer import NEW
 

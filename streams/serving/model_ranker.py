@@ -1,0 +1,28 @@
+"""Which ranker is a model's."""
+
+from __future__ import annotations
+
+from streams.serving.analytic_ranker import AnalyticRanker, StoredItems
+from streams.serving.ranker import Ranker
+from streams.workspace.workspace import Workspace
+from transfer.analytic.model import AnalyticTransfer
+
+
+def ranker_of(workspace: Workspace) -> Ranker:
+    """The ranker of the model that made the store's vectors; hold it for many requests. Only here are models told apart.
+
+    Raises:
+        TypeError: nothing is known of how such a model ranks.
+    """
+    model, weights = workspace.model, workspace.settings.transfer
+    if not isinstance(model, AnalyticTransfer):
+        # It brings torch, which the analytic model does without.
+        from streams.serving.mixture_ranker import MixtureRanker
+        from streams.serving.served_items import ServedItems
+        from transfer.learned.model import LearnedModel
+
+        if not isinstance(model, LearnedModel):
+            raise TypeError(f"no ranker for a {type(model).__name__}")
+        if model.mixture is not None:
+            return MixtureRanker(model, model.mixture, ServedItems(workspace.store, model))
+    return AnalyticRanker(model, weights, StoredItems(workspace.store.items, workspace.interest.dim))
