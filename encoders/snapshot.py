@@ -39,12 +39,12 @@ def write_snapshot(
 
     ours = {f"{name}.json", f"{name}.safetensors"}
     try:
-        there = {entry.name for entry in folder.iterdir()} if folder.exists() else set()
+        existing = {entry.name for entry in folder.iterdir()} if folder.exists() else set()
     except OSError as error:
         raise EncoderError(f"can't write {folder}: {error.strerror}; name a folder") from error
-    if there - ours:
+    if existing - ours:
         raise EncoderError(
-            f"{folder} is not empty and holds other files ({min(there - ours)}); name a new or an empty folder"
+            f"{folder} is not empty and holds other files ({min(existing - ours)}); name a new or an empty folder"
         )
     draft = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
     old = folder.with_name(f".{folder.name}.old-{os.getpid()}")

@@ -139,12 +139,12 @@ def _nodes(there: list[Address], config: StoreConfig) -> tuple[int | None, str]:
     reachable and not forbidden."""
     for address in there:
         try:
-            told = _rest(address, config)
-            if told["status"] == "disabled":
+            answer = _rest(address, config)
+            if answer["status"] == "disabled":
                 return 1, ""
-            peers: dict[str, Any] = told["peers"]
-            working = told["consensus_thread_status"]["consensus_thread_status"] == "working"
-            failing = sorted(told.get("message_send_failures", {}))
+            peers: dict[str, Any] = answer["peers"]
+            working = answer["consensus_thread_status"]["consensus_thread_status"] == "working"
+            failing = sorted(answer.get("message_send_failures", {}))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
         if not working:

@@ -37,12 +37,12 @@ class Counter:
             if attempt:
                 # Others draw too: by waiting for times that differ, they get out of each other's way.
                 time.sleep(random.uniform(0, min(_LONGEST_WAIT_S, 0.002 * 2**attempt)))
-            there, _ = self._read()
-            first = max(there, floor) + 1
+            value, _ = self._read()
+            first = max(value, floor) + 1
             last = first + count - 1
             batch = PointBatch([self._key], {}, [{"fence": last, "owner": owner}], np.array([80], np.int64))
             # Refused, in silence, if the counter has moved since it was read.
-            self._meta.upsert(batch, where=Where(at_most={"fence": there}))
+            self._meta.upsert(batch, where=Where(at_most={"fence": value}))
             if self._read() == (last, owner):
                 return first
         raise StoreUnavailable(

@@ -93,14 +93,14 @@ class Items:
 
     def read(self, keys: Sequence[int], with_vectors: bool = False) -> list[ItemRecord | None]:
         """The items in the order of `keys`; None for those that are not there."""
-        there: dict[int, ItemRecord] = {}
+        known: dict[int, ItemRecord] = {}
         for part in self._batches(keys):
             with moved_if_gone(self._confirm):
                 found = self._collection.retrieve(part, with_vectors, settled=False)
             for point in found:
                 record = _record(point, with_vectors)
-                there[record.key] = record
-        return [there.get(int(key)) for key in keys]
+                known[record.key] = record
+        return [known.get(int(key)) for key in keys]
 
     def contents(self, fingerprints: Iterable[str]) -> dict[str, NDArray[np.float32]]:
         """Per content fingerprint that any item has, the (D,) vector of such an item.

@@ -79,16 +79,16 @@ class CollectionLeases:
         check_texts([kind], "kinds of leases")
         self._prepare()
         for _ in range(_MOST_TRIES):
-            there = list(self._all(kind))
+            records = list(self._all(kind))
             stale = self._now() - STALE_S
             free = [
                 record
-                for record in there
+                for record in records
                 if not record.owner
                 or record.renewed_at < stale
                 or (self._alone and record.owner not in self._owners)
             ]
-            lease = Lease(kind, free[0].name if free else _next_name(there), secrets.token_hex(8))
+            lease = Lease(kind, free[0].name if free else _next_name(records), secrets.token_hex(8))
             if self._set(
                 lease, free[0].epoch if free else 0, lease.owner, Mode.EITHER if free else Mode.INSERT
             ):
@@ -177,8 +177,8 @@ class CollectionLeases:
             ) from error
 
 
-def _next_name(there: list[_Record]) -> str:
-    return f"writer-{1 + max((int(record.name.rpartition('-')[2]) for record in there), default=0)}"
+def _next_name(records: list[_Record]) -> str:
+    return f"writer-{1 + max((int(record.name.rpartition('-')[2]) for record in records), default=0)}"
 
 
 def _listed_as(kind: str) -> str:

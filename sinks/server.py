@@ -110,13 +110,13 @@ class ServerEngine:
             messages.ListAliasesRequest(),
             Work("listing aliases of", self._prefix),
         )
-        there = {alias.alias_name: alias.collection_name for alias in listed.aliases}
+        present = {alias.alias_name: alias.collection_name for alias in listed.aliases}
         actions = [
             messages.AliasOperations(
                 create_alias=messages.CreateAlias(alias_name=alias, collection_name=name)
             )
             for alias, name in wanted.items()
-            if there.get(alias) != name
+            if present.get(alias) != name
         ]
         if actions:
             request = messages.ChangeAliases(actions=actions)

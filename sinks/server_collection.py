@@ -90,17 +90,17 @@ class ServerCollection:
             return found
         deadline, pause_s = time.monotonic() + min(self._channel.timeout_s, _AGREE_S), 0.005
         missing = set(keys) - {point.key for point in found}
-        while missing and (there := self._get(list(missing), _NO_PAYLOAD, False, False, work)):
+        while missing and (present := self._get(list(missing), _NO_PAYLOAD, False, False, work)):
             if time.monotonic() + pause_s > deadline:
                 # A node that has a replica answers by that one; perhaps another one's is the one to go on from.
                 self._channel.turn_away()
                 raise ReplicasDiffer(
-                    f"the replicas go on to differ on {len(there)} points: {work} at {self._channel.location}; if "
+                    f"the replicas go on to differ on {len(present)} points: {work} at {self._channel.location}; if "
                     "this lasts, see docs/cluster.md"
                 )
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-            agreed = self._get([point.key for point in there], _PAYLOAD, with_vectors, True, work)
+            agreed = self._get([point.key for point in present], _PAYLOAD, with_vectors, True, work)
             found += agreed
             missing -= {point.key for point in agreed}
         return found

@@ -112,10 +112,10 @@ class CollectionSources:
         """Keep facts of a source; see `sinks.protocols.Sources.describe`."""
         (number,) = self.numbers([identity]).values()
         for _ in range(_MOST_TRIES):
-            (there,) = self._read([_source_id(identity)])
-            wanted = _source(identity, number, secrets.token_hex(8), int(there[FENCE]) + 1, dict(about))
+            (stored,) = self._read([_source_id(identity)])
+            wanted = _source(identity, number, secrets.token_hex(8), int(stored[FENCE]) + 1, dict(about))
             # Refused, in silence, if somebody else has described it since it was read.
-            seen = Where(at_most={FENCE: int(there[FENCE])})
+            seen = Where(at_most={FENCE: int(stored[FENCE])})
             self._put([(_source_id(identity), wanted)], seen, Mode.UPDATE)
             (now,) = self._read([_source_id(identity)])
             if now["owner"] == wanted["owner"]:
@@ -159,11 +159,11 @@ class CollectionSources:
     def _claim_aliases(self, owners: Mapping[str, str]) -> None:
         wanted = [alias for alias in owners if alias not in self._settled]
         for part in in_parts(wanted, _AT_A_TIME):
-            there = {payload["alias"] for payload in self._read([_alias_id(alias) for alias in part])}
+            stored = {payload["alias"] for payload in self._read([_alias_id(alias) for alias in part])}
             points: list[tuple[Key, Payload]] = [
                 (_alias_id(alias), {"alias": alias, "identity": owners[alias], _KIND: _ALIASES})
                 for alias in part
-                if alias not in there
+                if alias not in stored
             ]
             if points:
                 self._prepare()

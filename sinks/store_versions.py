@@ -53,14 +53,14 @@ class StoreVersions:
             raise StoreError(f"the version {version.name!r} is live already")
         self._upgrade.ensure()
         owner = secrets.token_hex(8)
-        begun = self._record.change(lambda there: _begun(there, version, owner)).all[version.name]
+        begun = self._record.change(lambda current: _begun(current, version, owner)).all[version.name]
         if begun.made:
             users, items = self._opener.open(begun)
             self._engine.index(self._opener.layout(begun).users)
         else:
             users, items = self._opener.make(begun)
             begun = replace(begun, made=True)
-            self._record.change(lambda there: replace(there, all=there.all | {begun.name: begun}))
+            self._record.change(lambda current: replace(current, all=current.all | {begun.name: begun}))
         return Draft(
             version=begun,
             users=self._opener.users(users, Filling(self._record, begun.name, owner).confirm),
@@ -146,16 +146,16 @@ class Switch:
         self._versions.expose_live()
 
 
-def _begun(there: Versions, version: Version, filler: str) -> Versions:
-    known = there.all.get(version.name)
-    there = replace(there, fillers=there.fillers | {version.name: filler})
+def _begun(current: Versions, version: Version, filler: str) -> Versions:
+    known = current.all.get(version.name)
+    current = replace(current, fillers=current.fillers | {version.name: filler})
     if known is None:
-        return replace(there, all=there.all | {version.name: replace(version, made=False)})
+        return replace(current, all=current.all | {version.name: replace(version, made=False)})
     if (known.model, known.tower) != (version.model, version.tower):
         raise StoreMismatch(
             f"the version {version.name!r} was begun with the model {known.model}, not {version.model}; drop it first"
         )
-    return there
+    return current
 
 
 def _check_name(name: str) -> None:

@@ -97,11 +97,11 @@ def _retire_lanes(users: Collection) -> None:
     ids = {named_id(f"lane/{lane}"): lane for lane in range(-1, MOST_LANES)}
     keys = list(ids)
     for start in range(0, len(keys), _AT_A_TIME):
-        there = users.retrieve(keys[start : start + _AT_A_TIME], with_vectors=False)
-        if there:
+        stored = users.retrieve(keys[start : start + _AT_A_TIME], with_vectors=False)
+        if stored:
             payloads = [
                 {"lane": ids[str(point.key)], "owner": "retired", WRITER: APART, FENCE: HIGHEST}
-                for point in there
+                for point in stored
             ]
-            sizes = np.full(len(there), 160, np.int64)
-            users.upsert(PointBatch([point.key for point in there], {}, payloads, sizes))
+            sizes = np.full(len(stored), 160, np.int64)
+            users.upsert(PointBatch([point.key for point in stored], {}, payloads, sizes))

@@ -55,7 +55,7 @@ class Users:
             self._prepare()
         names = {user_point_id(user_id): user_id for user_id in user_ids}
         keys, token = list(names), self._writer.token
-        there: dict[str, UserRecord] = {}
+        known: dict[str, UserRecord] = {}
         holds = dict.fromkeys(user_ids, NEW)
         for start in range(0, len(keys), self._config.batch_points):
             part = keys[start : start + self._config.batch_points]
@@ -65,8 +65,8 @@ class Users:
                 held = self._exclusive or record.writer == taken
                 holds[user_id] = taken if held else LOST
                 if held:
-                    there[user_id] = record
-        return Claim([there.get(user) for user in user_ids], [holds[user] for user in user_ids], token)
+                    known[user_id] = record
+        return Claim([known.get(user) for user in user_ids], [holds[user] for user in user_ids], token)
 
     def _claimed(self, keys: Sequence[Key], token: int) -> tuple[list[Found], int]:
         """The points after a claim, and the token that they were claimed under."""
@@ -147,8 +147,8 @@ class Users:
         found = {point.key: point.payload for point in self._collection.retrieve(part.keys, False)}
         same = []
         for key, payload in zip(part.keys, part.payloads, strict=True):
-            there = found.get(key, {})
-            same.append(all(there.get(name) == payload[name] for name in ("state", "watermarks")))
+            known = found.get(key, {})
+            same.append(all(known.get(name) == payload[name] for name in ("state", "watermarks")))
         return np.array(same)
 
     def check(self, points: UserPoints) -> None:
@@ -159,14 +159,14 @@ class Users:
         """The users in the order of `user_ids`; None for those who are not there."""
         check_texts(user_ids, "user ids")
         keys = [user_point_id(user_id) for user_id in dict.fromkeys(user_ids)]
-        there: dict[str, UserRecord] = {}
+        known: dict[str, UserRecord] = {}
         for start in range(0, len(keys), self._config.batch_points):
             with moved_if_gone(self._confirm):
                 found = self._collection.retrieve(
                     keys[start : start + self._config.batch_points], with_vectors
                 )
-            there.update((record.user_id, record) for record in _records(found, with_vectors))
-        return [there.get(user_id) for user_id in user_ids]
+            known.update((record.user_id, record) for record in _records(found, with_vectors))
+        return [known.get(user_id) for user_id in user_ids]
 
     def scan(self, batch: int, with_vectors: bool = False) -> Iterator[list[UserRecord]]:
         """All users, at most `batch` at a time, in order of point ids."""

@@ -121,8 +121,8 @@ class VersionRecord:
         wanted = replace(wanted, epoch=seen.epoch + 1, owner=secrets.token_hex(8))
         # Refused, in silence, if the record has moved since it was read.
         self._meta.upsert(_point(wanted), where=Where(at_most={"fence": seen.epoch}))
-        there = self.read()
-        return there if (there.epoch, there.owner) == (wanted.epoch, wanted.owner) else None
+        current = self.read()
+        return current if (current.epoch, current.owner) == (wanted.epoch, wanted.owner) else None
 
     def change(self, change: Callable[[Versions], Versions]) -> Versions:
         """Change it whatever others change meanwhile; `change` may be called several times.

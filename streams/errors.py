@@ -63,7 +63,7 @@ class UnreadableBatch(StreamsError):
 
 
 def settings_that_differ(
-    section: str, there: Mapping[str, Any], here: Mapping[str, Any], keys: Iterable[str]
+    section: str, stored: Mapping[str, Any], wanted: Mapping[str, Any], keys: Iterable[str]
 ) -> str:
     """How settings in a store differ from those at hand; "" where they are the same.
 
@@ -71,7 +71,7 @@ def settings_that_differ(
     'interest.dim is 64 there and 128 here'
     """
     return "; ".join(
-        f"{section}.{key} is {there[key]} there and {here[key]} here"
+        f"{section}.{key} is {stored[key]} there and {wanted[key]} here"
         for key in keys
-        if there[key] != here[key]
+        if stored[key] != wanted[key]
     )

@@ -59,9 +59,9 @@ class ClusterView:
                     f"topic {topic['name']!r} may not be read: the broker's ACLs give DESCRIBE to others"
                 )
             if code == 0 and topic["partitions"]:
-                told = str(topic.get("topic_id") or _NO_ID)
+                topic_id = str(topic.get("topic_id") or _NO_ID)
                 found[topic["name"]] = TopicInfo(
-                    None if told == _NO_ID else told,
+                    None if topic_id == _NO_ID else topic_id,
                     1 + max(partition["partition_index"] for partition in topic["partitions"]),
                 )
         return found
@@ -76,9 +76,9 @@ class ClusterView:
 
     def at_time(self, partitions: Iterable[TopicPartition], time_s: float) -> dict[TopicPartition, int]:
         """The first offset whose record is of that time or later; the end where there is none."""
-        asked = list(partitions)
-        found = self._offsets(dict.fromkeys(asked, int(time_s * 1000)))
-        none = [tp for tp in asked if found[tp] < 0]
+        wanted = list(partitions)
+        found = self._offsets(dict.fromkeys(wanted, int(time_s * 1000)))
+        none = [tp for tp in wanted if found[tp] < 0]
         return found | self.log_ends(none)
 
     def commits(self, group: str) -> dict[TopicPartition, Commit]:
@@ -94,13 +94,13 @@ class ClusterView:
         """Member ids of the group; each begins with its client's id."""
         return list(self._admin.describe_groups([group])[group])
 
-    def _offsets(self, asked: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+    def _offsets(self, specs: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         from kafka import TopicPartition as KafkaPartition
 
-        if not asked:
+        if not specs:
             return {}
         answer = self._admin.list_partition_offsets(
-            {KafkaPartition(topic, number): spec for (topic, number), spec in asked.items()}
+            {KafkaPartition(topic, number): spec for (topic, number), spec in specs.items()}
         )
         return {(tp.topic, tp.partition): found.offset for tp, found in answer.items()}
 

@@ -70,12 +70,15 @@ async def _read(
     try:
         async with asyncio.timeout(wait_s):
             await consumer.start()
-            there = [TopicPartition(topic, number) for number in range(count)]
-            consumer.assign(there)
-            begins, ends = await consumer.beginning_offsets(there), await consumer.end_offsets(there)
-            for tp in there:
+            partitions = [TopicPartition(topic, number) for number in range(count)]
+            consumer.assign(partitions)
+            begins, ends = (
+                await consumer.beginning_offsets(partitions),
+                await consumer.end_offsets(partitions),
+            )
+            for tp in partitions:
                 consumer.seek(tp, max(begins[tp], ends[tp] - most))
-            while held < most_bytes and [tp for tp in there if await consumer.position(tp) < ends[tp]]:
+            while held < most_bytes and [tp for tp in partitions if await consumer.position(tp) < ends[tp]]:
                 for found in (await consumer.getmany(timeout_ms=200, max_records=most)).values():
                     records += found
                     held += sum(record.n_bytes for record in found)

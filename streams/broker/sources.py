@@ -82,11 +82,11 @@ class PartitionSources:
 
     def identities(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, str]:
         """Identity of each topic-partition whose topic is there."""
-        there = self._topics
+        topics = self._topics
         return {
             (topic, partition): kafka_identity(
-                self.cluster, topic, there[topic][0], partition, there[topic][1]
+                self.cluster, topic, topics[topic][0], partition, topics[topic][1]
             )
             for topic, partition in partitions
-            if topic in there
+            if topic in topics
         }

@@ -59,8 +59,8 @@ def ensure_topics(broker: BrokerConfig, topics: Mapping[str, int], replication: 
         BrokerError: the broker refuses one; the text names it.
     """
     with admin_client(broker) as admin:
-        there = _partitions(admin, list(topics))
-        missing = {name: count for name, count in topics.items() if there[name] is None}
+        existing = _partitions(admin, list(topics))
+        missing = {name: count for name, count in topics.items() if existing[name] is None}
         if not missing:
             return []
         answer = admin.create_topics(

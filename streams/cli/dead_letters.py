@@ -77,15 +77,15 @@ def list_(
                         {"topic": name, "reason": why, "letters": count}
                         for (name, why), count in counts.most_common()
                     ],
-                    "letters": [_told(letter) for letter in letters],
+                    "letters": [_described(letter) for letter in letters],
                 }
             )
             return
         for letter in letters:
-            told = _told(letter)
-            cut = f" ({', '.join(told['cuts'])})" if told["cuts"] else ""
+            described = _described(letter)
+            cut = f" ({', '.join(described['cuts'])})" if described["cuts"] else ""
             show(
-                f"{told['letter']:>10}  {told['time']}  {told['source']}  {letter.reason}: {letter.detail}{cut}"
+                f"{described['letter']:>10}  {described['time']}  {described['source']}  {letter.reason}: {letter.detail}{cut}"
             )
         show(f"{counts.total()} letters" + (f", the latest {len(letters)} above" if letters else ""))
         for (name, why), count in counts.most_common():
@@ -117,16 +117,16 @@ def show_(
         if not letters:
             fail(f"there is no letter {letter}; driftline dead-letters list names those that there are")
         one = letters[0]
-        told = {
-            **_told(one),
+        described = {
+            **_described(one),
             "key": _text(one.key),
             "value": _text(one.value),
             "headers": [[name, _text(content)] for name, content in one.headers],
         }
         if json_:
-            print_json(told)
+            print_json(described)
         else:
-            for name, content in told.items():
+            for name, content in described.items():
                 show(f"{name}: {content}")
 
 
@@ -182,7 +182,7 @@ def redrive_(
             )
             done = driver.redrive(found)
             write_counts(intake)
-        kept = [{**_told(one.letter), "still": one.reason, "why": one.detail} for one in done.kept]
+        kept = [{**_described(one.letter), "still": one.reason, "why": one.detail} for one in done.kept]
         if json_:
             print_json(
                 {
@@ -261,7 +261,7 @@ def _place(text: str) -> tuple[int, int]:
     return int(partition), int(offset)
 
 
-def _told(letter: StoredLetter) -> dict[str, Any]:
+def _described(letter: StoredLetter) -> dict[str, Any]:
     """A letter without anything that its record holds."""
     return {
         "letter": f"{letter.partition}/{letter.offset}",

@@ -9,19 +9,19 @@ if TYPE_CHECKING:
     from sinks.cluster import Cluster, Spread
     from sinks.config import StoreConfig
 
-Told = tuple[bool | None, str, str]
+Finding = tuple[bool | None, str, str]
 """Whether it is right (None: worth knowing), what was found, what to do."""
 
 
-def tell_of_cluster(location: str, config: StoreConfig) -> list[Told]:
+def tell_of_cluster(location: str, config: StoreConfig) -> list[Finding]:
     """The server's nodes and the store's collections on them; nothing for a folder."""
     from sinks.addresses import is_server
     from sinks.cluster import look_at_cluster
 
-    return list(told(look_at_cluster(location, config), config)) if is_server(location) else []
+    return list(cluster_findings(look_at_cluster(location, config), config)) if is_server(location) else []
 
 
-def told(cluster: Cluster, config: StoreConfig) -> Iterator[Told]:
+def cluster_findings(cluster: Cluster, config: StoreConfig) -> Iterator[Finding]:
     """In words. A pure function of what was looked up."""
     nodes = "nodes: the server does not tell" if cluster.nodes is None else counted(cluster.nodes, "node")
     alike: dict[str, list[Spread]] = {}
@@ -86,7 +86,7 @@ def _promise(spread: Spread, nodes: int | None, config: StoreConfig) -> tuple[st
     return "serving goes on while a node is away, writing waits for it", advice
 
 
-def _worries(spread: Spread) -> Iterator[Told]:
+def _worries(spread: Spread) -> Iterator[Finding]:
     from sinks.replicas import least_acknowledged
 
     name, wanted = spread.collection, least_acknowledged(spread.replicas)

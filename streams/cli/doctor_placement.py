@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from streams.broker.key_placement import KeyPlacement, Sampled
     from streams.transport.record import FetchedRecord
 
-Told = tuple[str, bool | None, str, str]
+Finding = tuple[str, bool | None, str, str]
 """name, ok, found, fix"""
 MOST_BYTES: Final = 1 << 20
 """Of a value that is decoded for its user."""
 COSTS: Final = "; states are exact either way, only slower with several workers on a server store"
 
 
-def tell_of_placement(topics: Mapping[str, tuple[Sequence[FetchedRecord], int]]) -> list[Told]:
+def tell_of_placement(topics: Mapping[str, tuple[Sequence[FetchedRecord], int]]) -> list[Finding]:
     """One line a topic, one more where topics differ in their hash. Never tells a key or a user.
 
     Args:
@@ -24,20 +24,22 @@ def tell_of_placement(topics: Mapping[str, tuple[Sequence[FetchedRecord], int]])
     """
     from streams.broker.key_placement import placement, producer_advice
 
-    told: list[Told] = []
+    findings: list[Finding] = []
     hashes: dict[int, dict[str, str]] = {}
     for topic, (records, partitions) in topics.items():
         if partitions < 2 or not records:
             continue
         found = placement([sampled(record) for record in records], partitions)
         step = producer_advice(found)
-        told.append((f"keys of {topic}", None if step else True, words(found), step + COSTS if step else ""))
+        findings.append(
+            (f"keys of {topic}", None if step else True, words(found), step + COSTS if step else "")
+        )
         if found.hash in ("murmur2", "crc32"):
             hashes.setdefault(partitions, {})[topic] = found.hash
     for alike in hashes.values():
         if len(set(alike.values())) > 1:
             listed = ", ".join(f"{topic} by {name}" for topic, name in alike.items())
-            told.append(
+            findings.append(
                 (
                     "hashes",
                     None,
@@ -46,7 +48,7 @@ def tell_of_placement(topics: Mapping[str, tuple[Sequence[FetchedRecord], int]])
                     f"partitioner=murmur2_random{COSTS}",
                 )
             )
-    return told
+    return findings
 
 
 def sampled(record: FetchedRecord) -> Sampled:

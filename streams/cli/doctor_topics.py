@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from streams.cli.doctor_placement import Told
+    from streams.cli.doctor_placement import Finding
     from streams.settings import Settings
 
 SAMPLE = 200
 """Records of a topic that are looked at: enough to tell hashes apart, few enough to be read in a second."""
 
 
-def tell_of_records(settings: Settings, partitions: Mapping[str, int | None]) -> list[Told]:
+def tell_of_records(settings: Settings, partitions: Mapping[str, int | None]) -> list[Finding]:
     """One line a topic that is read: codecs, permissions and isolation are found by reading records, not by asking. Another
     for how an event topic's records are placed.
     """
@@ -22,17 +22,17 @@ def tell_of_records(settings: Settings, partitions: Mapping[str, int | None]) ->
 
     events = list(settings.topics.by_action().values())
     wanted = [*events, settings.topics.name("items")]
-    there = {name: count for name in wanted if (count := partitions.get(name)) is not None}
-    told: list[Told] = []
-    found = newest_records(settings.broker, there, most=SAMPLE)
+    existing = {name: count for name in wanted if (count := partitions.get(name)) is not None}
+    findings: list[Finding] = []
+    found = newest_records(settings.broker, existing, most=SAMPLE)
     for topic, newest in found.items():
         if newest.problem is not None:
-            told.append((f"read {topic}", False, "not readable", newest.problem))
+            findings.append((f"read {topic}", False, "not readable", newest.problem))
         elif not newest.records:
-            told.append((f"read {topic}", None, "no record in it yet", ""))
+            findings.append((f"read {topic}", None, "no record in it yet", ""))
         else:
             held = len({record.partition for record in newest.records})
-            told.append((f"read {topic}", True, f"the newest record of {held} partitions was read", ""))
-    return told + tell_of_placement(
-        {topic: (found[topic].records, there[topic]) for topic in events if topic in found}
+            findings.append((f"read {topic}", True, f"the newest record of {held} partitions was read", ""))
+    return findings + tell_of_placement(
+        {topic: (found[topic].records, existing[topic]) for topic in events if topic in found}
     )

@@ -43,7 +43,7 @@ def rebuild(
     from streams.workspace.rebuild import rebuild as run_rebuild
     from streams.workspace.scenario_names import name_lookup, wants_words
     from streams.workspace.transfer_model import bind_items, load_transfer_model, require_encoder, version_of
-    from streams.workspace.workspace import kept_interest
+    from streams.workspace.workspace import stored_interest
 
     with reported():
         settings = load(config)
@@ -51,7 +51,7 @@ def rebuild(
         transfer = settings.transfer.model_copy(update={"model": folder})
         location = store_location(store, settings)
         with open_store(location, settings.store, settings.interest.dim, create=False) as opened:
-            interest = kept_interest(opened, settings)
+            interest = stored_interest(opened, settings)
             require_encoder(opened.blobs, transfer, location)
             loaded = load_transfer_model(interest, transfer)
             fitted = load_fitted(settings) if wants_words(loaded) else None

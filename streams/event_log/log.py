@@ -223,15 +223,15 @@ def _fields(
     wanted = columns_of_fields(EVENT_FIELDS, mapping)
     events = {name: column for name, column in mapping.items() if name in EVENT_FIELDS}
     required = _REQUIRED if default_scenario is None else tuple(f for f in _REQUIRED if f != "scenario")
-    there = find_fields(file, EVENT_FIELDS, events, required=required, times=("timestamp",))
-    if "item_id" not in there and "text" not in there:
+    found = find_fields(file, EVENT_FIELDS, events, required=required, times=("timestamp",))
+    if "item_id" not in found and "text" not in found:
         hint = f" and no {wanted['text']!r}, one of which is needed"
         raise LogError(missing_column(file, "item_id", wanted["item_id"], hint))
-    if "action" not in there and default_action is None:
+    if "action" not in found and default_action is None:
         hint = f" and no one action given for all rows ({', '.join(ACTIONS)})"
         raise LogError(missing_column(file, "action", wanted["action"], hint))
     # A line of JSON may have fields that the first lines have not.
-    fields = wanted if file.kind == "json" else there
+    fields = wanted if file.kind == "json" else found
     return {**fields, **_position_fields(file, mapping)}
 
 

@@ -32,13 +32,13 @@ class RowPositions:
 
     def partitions(self) -> tuple[I64, list[Partition]]:
         """Codes (B,), -1 where a row does not tell, and the topic-partitions that they stand for."""
-        told = self.topic != NONE
+        has_position = self.topic != NONE
         # Numbers of partitions are small, but a file may hold any: they are ranked, not multiplied as they are.
-        numbers, rank = np.unique(self.partition[told], return_inverse=True)
-        pair = self.topic[told].astype(np.int64) * max(1, len(numbers)) + rank.reshape(-1)
+        numbers, rank = np.unique(self.partition[has_position], return_inverse=True)
+        pair = self.topic[has_position].astype(np.int64) * max(1, len(numbers)) + rank.reshape(-1)
         pairs, code = np.unique(pair, return_inverse=True)
         codes = np.full(len(self.topic), NONE, np.int64)
-        codes[told] = code.reshape(-1)
+        codes[has_position] = code.reshape(-1)
         count = max(1, len(numbers))
         return codes, [(self.topics[p // count], int(numbers[p % count])) for p in pairs.tolist()]
 
@@ -66,8 +66,8 @@ class Positions:
     def with_rows(self, rows: RowPositions) -> Positions:
         """With these rows, which follow."""
         codes, partitions = rows.partitions()
-        told = np.flatnonzero(codes != NONE)
-        order = told[np.argsort(codes[told], kind="stable")]
+        has_position = np.flatnonzero(codes != NONE)
+        order = has_position[np.argsort(codes[has_position], kind="stable")]
         code, offset = codes[order], rows.offset[order]
         starts = group_starts([code])
         rising = np.ones(len(order), np.bool_)
@@ -82,7 +82,7 @@ class Positions:
                 partition = partitions[code[start]]
                 first[partition] = min(first.get(partition, low), low)
                 reached[partition] = max(reached.get(partition, 0), high + 1)
-        without = self.without + len(codes) - len(told)
+        without = self.without + len(codes) - len(has_position)
         return Positions(first, reached, self.ascending and bool(rising.all()), without)
 
     @property

@@ -105,14 +105,14 @@ def _positions(rows: Rows, fields: Mapping[str, str]) -> RowPositions | None:
         return None
     ignored: Faults = {}  # a row that does not tell where it comes from is an event for all that
     topic, topics = strings(rows.columns[fields["topic"]], fields["topic"], ignored)
-    told = topic != NONE
+    has_position = topic != NONE
     numbers = []
     for name in ("partition", "offset"):
         codes, table = strings(rows.columns[fields[name]], fields[name], ignored)
         values, valid = whole_numbers(table, codes)
-        told &= valid
+        has_position &= valid
         numbers.append(values)
-    return RowPositions(np.where(told, topic, np.int32(NONE)), topics, numbers[0], numbers[1])
+    return RowPositions(np.where(has_position, topic, np.int32(NONE)), topics, numbers[0], numbers[1])
 
 
 def _optional(field: Coded) -> Coded:

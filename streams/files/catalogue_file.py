@@ -65,9 +65,9 @@ def open_catalogue(
 
 
 def _fields(file: TableFile, mapping: Mapping[str, str]) -> dict[str, str]:
-    there = find_fields(file, CATALOGUE_FIELDS, mapping, required=("item_id",))
+    found = find_fields(file, CATALOGUE_FIELDS, mapping, required=("item_id",))
     # A line of JSON may have fields that the first lines have not.
-    return columns_of_fields(CATALOGUE_FIELDS, mapping) if file.kind == "json" else there
+    return columns_of_fields(CATALOGUE_FIELDS, mapping) if file.kind == "json" else found
 
 
 def _batch(rows: Rows, fields: Mapping[str, str], first_row: int) -> CatalogueBatch:

@@ -72,11 +72,11 @@ def find_fields(
         LogError: a column is missing, there twice, or of another type; names file and column.
     """
     wanted = columns_of_fields(fields, mapping)
-    there = {name: column for name, column in wanted.items() if column in file.columns}
+    in_file = {name: column for name, column in wanted.items() if column in file.columns}
     for name in [*mapping, *required]:
-        if name not in there:
+        if name not in in_file:
             raise LogError(missing_column(file, name, wanted[name]))
-    for name, column in there.items():
+    for name, column in in_file.items():
         if file.columns.count(column) > 1:
             raise LogError(f"{file.path}: has {file.columns.count(column)} columns {column!r}")
         kind = file.types.get(column)
@@ -87,7 +87,7 @@ def find_fields(
             usable, expected = is_time_type(kind), "unix seconds, a timestamp or ISO 8601 text"
         if not usable:
             raise LogError(f"{file.path}: column {column!r} is of type {kind}; expected {expected}")
-    return there
+    return in_file
 
 
 def missing_column(file: TableFile, name: str, column: str, hint: str = "") -> str:

@@ -108,8 +108,8 @@ class Quarantine:
             found: dict[str, Quarantined] = {}
             for name, content in self._blobs.folder(FOLDER).items():
                 if content:  # an empty one was let go
-                    point, told = name.rpartition("/")[2], json.loads(content)
-                    found[point] = Quarantined(point, str(told["why"]), float(told["since"]))
+                    point, record = name.rpartition("/")[2], json.loads(content)
+                    found[point] = Quarantined(point, str(record["why"]), float(record["since"]))
             self._users, self._read_at = found, read_at
             self._tell()
 

@@ -54,7 +54,7 @@ def item_content(
     if not known.any():
         return None
     content = ContentEncoder(config, whitening)
-    texts = [text for text, there in zip(history.item_texts, known.tolist(), strict=True) if there]
+    texts = [text for text, is_known in zip(history.item_texts, known.tolist(), strict=True) if is_known]
     if whitening is None:
         whitening, found = content.fit_encode(texts, progress)
     else:

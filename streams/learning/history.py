@@ -98,7 +98,7 @@ def load_history(
     found = [rows.get(item_id) for item_id in items]
     user = columns.user[order]
     item, scenario = columns.item[order], columns.scenario[order]
-    worn = item != NONE
+    with_item = item != NONE
     by_catalogue = np.array([code[row.scenario] if row and row.scenario else NONE for row in found], np.int32)
     return History(
         users=columns.users,
@@ -107,7 +107,11 @@ def load_history(
         texts=columns.texts,
         item_keys=np.array([item_key(item_id) for item_id in items], np.uint64),
         item_scenario=item_scenarios(
-            item[worn], scenario[worn], np.ones(int(worn.sum())), by_catalogue, columns.scenarios
+            item[with_item],
+            scenario[with_item],
+            np.ones(int(with_item.sum())),
+            by_catalogue,
+            columns.scenarios,
         ),
         item_texts=[item_text(row.title, row.description) if row else "" for row in found],
         offsets=np.searchsorted(user, np.arange(len(columns.users) + 1)).astype(np.int64),
@@ -118,7 +122,7 @@ def load_history(
         time=columns.time[order],
         action=columns.action[order],
         key=columns.key[order],
-        debut=first_of_each([user, item]) & worn,
+        debut=first_of_each([user, item]) & with_item,
         rejected=rejected,
         identity=log.identity,
     )

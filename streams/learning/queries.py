@@ -102,8 +102,8 @@ def given_queries(history: History, rows: I64) -> Queries:
 
 def _queries(history: History, rows: I64, scenario: I32) -> Queries:
     """Group events to queries by (user, time, named scenario), and their items to distinct targets."""
-    worn = history.item[rows] != NONE
-    rows, scenario = rows[worn], scenario[worn]
+    with_item = history.item[rows] != NONE
+    rows, scenario = rows[with_item], scenario[with_item]
     # Rows of a basket are next to each other and the sort is stable: the first row of an item stays the first.
     order = np.lexsort((history.item[rows], scenario, history.user[rows], history.time[rows]))
     rows, scenario = rows[order], scenario[order]

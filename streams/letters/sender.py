@@ -206,8 +206,8 @@ class DeadLetters:
     async def _learn_limit(self) -> None:
         if self._facts is not None and monotonic() > self._ask_at:
             self._ask_at = monotonic() + ASK_AGAIN_S
-            told = await self._asked(self._facts.limit)
-            self._limit = UNTOLD_LIMIT if told is None else max(told, LEAST_BYTES)
+            topic_limit = await self._asked(self._facts.limit)
+            self._limit = UNTOLD_LIMIT if topic_limit is None else max(topic_limit, LEAST_BYTES)
 
     async def _asked(self, question: Callable[[], Any]) -> Any:
         try:

@@ -19,9 +19,9 @@ class LetterTopic:
 
         setting = "max.message.bytes"
         with admin_client(self._broker) as admin:
-            asked = ConfigResource(ConfigResourceType.TOPIC, self._name, {setting: ""})
-            told = admin.describe_configs([asked], config_filter="all")
-        values = [kind.get(self._name, {}).get(setting, {}).get("value") for kind in told.values()]
+            resource = ConfigResource(ConfigResourceType.TOPIC, self._name, {setting: ""})
+            described = admin.describe_configs([resource], config_filter="all")
+        values = [kind.get(self._name, {}).get(setting, {}).get("value") for kind in described.values()]
         return next((int(value) for value in values if value is not None), None)
 
     def exists(self) -> bool:

@@ -111,11 +111,11 @@ class ReplaySources:
 
 
 def _warn_of_holes(facts: LogFacts, positions: Positions) -> None:
-    told = facts.rows - positions.without
-    if told < MOSTLY * positions.offsets:
+    with_position = facts.rows - positions.without
+    if with_position < MOSTLY * positions.offsets:
         log.warning(
             "a log lacks many of the records between its first and last offsets; they count as read, and no daemon reads them",
             log=facts.name,
-            rows=told,
+            rows=with_position,
             offsets=positions.offsets,
         )

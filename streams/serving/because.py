@@ -85,8 +85,8 @@ class Reasons:
         share = (self._vectors @ vector) * self._mass
         if scenario is not None:
             names = self._states.scenario_names
-            there = [names[self._states.ring_scenario[row]] == scenario for row in self._rows]
-            share = np.where(there, share, 0.0)
+            in_scenario = [names[self._states.ring_scenario[row]] == scenario for row in self._rows]
+            share = np.where(in_scenario, share, 0.0)
         if not (share > 0).any():
             return None
         return self._event(self._rows[int(np.argmax(share))])

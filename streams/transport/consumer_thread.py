@@ -61,14 +61,14 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
         async def stamped(offsets: Mapping[Any, Any]) -> None:
             metadata = self.app.commit_metadata
-            marked = {tp: OffsetAndMetadata(there.offset, metadata) for tp, there in offsets.items()}
+            marked = {tp: OffsetAndMetadata(mark.offset, metadata) for tp, mark in offsets.items()}
             try:
                 await commit(marked)
             except TopicAuthorizationFailedError:
                 # Of one topic, which `unreadable` tells: the others' offsets are committed all the same.
                 for topic in {tp.topic for tp in marked}:
                     with suppress(TopicAuthorizationFailedError):
-                        await commit({tp: there for tp, there in marked.items() if tp.topic == topic})
+                        await commit({tp: mark for tp, mark in marked.items() if tp.topic == topic})
 
         consumer.commit = stamped
 

@@ -34,8 +34,8 @@ def http_app(
     async def ready(request: Request) -> Response:
         reason = not_ready()
         body: dict[str, Any] = {"ready": reason is None} | ({"reason": reason} if reason else {})
-        if told := warnings():
-            body["warnings"] = told
+        if texts := warnings():
+            body["warnings"] = texts
         return JSONResponse(body, status_code=200 if reason is None else 503)
 
     async def expose(request: Request) -> Response:

@@ -219,10 +219,10 @@ class Lane:
         """Wait for letters, as long as it takes; but one that can't be sent holds up neither the other lanes nor the end,
         upon which the flush is dropped, to be read again."""
         task = asyncio.ensure_future(sending)
-        told = asyncio.ensure_future(self._leaving.wait())
+        leaving = asyncio.ensure_future(self._leaving.wait())
         try:
             async with self._others_turn():
-                await asyncio.wait({task, told}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
                 if not task.done():
                     await asyncio.wait({task}, timeout=LETTERS_GRACE_S)
             if not task.done():
@@ -231,7 +231,7 @@ class Lane:
             task.result()
         finally:
             task.cancel()
-            told.cancel()
+            leaving.cancel()
 
     def _require(self, flush: Flush) -> None:
         if not self._work.membership.owns(flush.last):

@@ -67,9 +67,9 @@ class Startup:
             ShutdownDeadline: it did not return in time.
         """
         calling = asyncio.create_task(asyncio.to_thread(call))
-        told = asyncio.create_task(self._stop.wait())
-        await asyncio.wait({calling, told}, return_when=asyncio.FIRST_COMPLETED)
-        told.cancel()
+        stopped = asyncio.create_task(self._stop.wait())
+        await asyncio.wait({calling, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
         if not calling.done():
             await asyncio.wait({calling}, timeout=self._settings.daemon.shutdown_s)
         if not calling.done():

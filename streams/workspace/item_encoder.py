@@ -31,7 +31,7 @@ def load_fitted(settings: Settings) -> ItemEncoder | None:
     return fitted
 
 
-def keep_fitted(blobs: BlobStore, fitted: ItemEncoder | None) -> None:
+def store_encoder(blobs: BlobStore, fitted: ItemEncoder | None) -> None:
     """Write down which item encoder a new store is made with."""
     if fitted is not None:
         blobs.put(ITEM_ENCODER_BLOB, fitted.fingerprint.encode())
@@ -43,17 +43,17 @@ def require_fitted(blobs: BlobStore, fitted: ItemEncoder | None, location: str) 
     Raises:
         StoreMismatch: it wasn't; says how to mend.
     """
-    kept = kept_fitted(blobs)
+    stored = stored_encoder(blobs)
     given = "" if fitted is None else fitted.fingerprint
-    if kept == given:
+    if stored == given:
         return
-    if not kept:
+    if not stored:
         problem = f"without a fitted item encoder, the settings name {given[:12]}; leave encoder.fitted out"
     elif not given:
-        problem = f"with the fitted item encoder {kept[:12]}; set encoder.fitted to its folder"
+        problem = f"with the fitted item encoder {stored[:12]}; set encoder.fitted to its folder"
     else:
         problem = (
-            f"with the fitted item encoder {kept[:12]}, the settings name {given[:12]}; set encoder.fitted to the "
+            f"with the fitted item encoder {stored[:12]}, the settings name {given[:12]}; set encoder.fitted to the "
             "folder of the first"
         )
     raise StoreMismatch(f"the store {location} was made {problem}, or replay the log into a new store")
@@ -61,16 +61,16 @@ def require_fitted(blobs: BlobStore, fitted: ItemEncoder | None, location: str) 
 
 def fitted_if_same(blobs: BlobStore, settings: Settings) -> ItemEncoder | None:
     """The item encoder that the settings name if the store was made with it, else None."""
-    kept = kept_fitted(blobs)
-    if not kept or settings.encoder.fitted is None:
+    stored = stored_encoder(blobs)
+    if not stored or settings.encoder.fitted is None:
         return None
     try:
         fitted = load_fitted(settings)
     except EncoderError:
         return None
-    return fitted if fitted is not None and fitted.fingerprint == kept else None
+    return fitted if fitted is not None and fitted.fingerprint == stored else None
 
 
-def kept_fitted(blobs: BlobStore) -> str:
+def stored_encoder(blobs: BlobStore) -> str:
     """Fingerprint of the item encoder that the store was made with, "" for none."""
     return (blobs.get(ITEM_ENCODER_BLOB) or b"").decode()

@@ -249,8 +249,8 @@ def _changed_users(page: Sequence[UserRecord], copies: Sequence[UserRecord | Non
     ]
 
 
-def _changed_items(page: Sequence[ItemRecord], there: ItemStore) -> list[ItemRecord]:
-    copies = there.read([item.key for item in page], with_vectors=True)
+def _changed_items(page: Sequence[ItemRecord], draft_items: ItemStore) -> list[ItemRecord]:
+    copies = draft_items.read([item.key for item in page], with_vectors=True)
     pairs = [
         (item, copy)
         for item, copy in zip(page, copies, strict=True)

@@ -15,7 +15,7 @@ from sinks.protocols import BlobStore
 from sinks.version_protocols import VersionStore
 from sinks.versions import Version
 from streams.errors import MissingExtra
-from streams.workspace.item_encoder import kept_fitted
+from streams.workspace.item_encoder import stored_encoder
 from transfer.analytic.model import AnalyticTransfer
 from transfer.arrays import F32, I64, U64
 from transfer.config import InterestConfig, TransferConfig
@@ -124,9 +124,9 @@ def require_encoder(blobs: BlobStore, config: TransferConfig, location: str) -> 
         return
     from transfer.learned.folder import encoder_of
 
-    trained, kept = encoder_of(config.model.expanduser()), kept_fitted(blobs)
-    if trained and trained != kept:
-        there = f"with the item encoder {kept[:12]}" if kept else "without a fitted item encoder"
+    trained, in_store = encoder_of(config.model.expanduser()), stored_encoder(blobs)
+    if trained and trained != in_store:
+        there = f"with the item encoder {in_store[:12]}" if in_store else "without a fitted item encoder"
         raise StoreMismatch(
             f"the model in {config.model} was trained on vectors of the item encoder {trained[:12]}, the store {location} "
             f"was made {there}; replay the log into a new store with encoder.fitted set, or train the model anew"

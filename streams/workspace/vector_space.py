@@ -52,10 +52,10 @@ class VectorSpace:
         self._cache = cache
         self._model = model
         self._now = now
-        kept = blobs.get(WHITENING_BLOB)
-        self._kept = kept is not None
-        if kept is not None:
-            content.use(Whitening.from_bytes(kept))
+        blob = blobs.get(WHITENING_BLOB)
+        self._kept = blob is not None
+        if blob is not None:
+            content.use(Whitening.from_bytes(blob))
 
     @property
     def dim(self) -> int:

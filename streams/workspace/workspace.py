@@ -20,7 +20,7 @@ from sinks.protocols import Store
 from sinks.versions import FIRST
 from streams.errors import settings_that_differ
 from streams.settings import Settings
-from streams.workspace.item_encoder import fitted_if_same, keep_fitted, load_fitted, require_fitted
+from streams.workspace.item_encoder import fitted_if_same, load_fitted, require_fitted, store_encoder
 from streams.workspace.scenario_names import name_lookup, wants_words
 from streams.workspace.transfer_model import (
     bind_items,
@@ -124,14 +124,14 @@ def open_workspace(
     first = replace(version, name=FIRST)
     store = open_store(location, settings.store, settings.interest.dim, create, first)
     try:
-        kept = store.blobs.get(INTEREST_BLOB)
+        blob = store.blobs.get(INTEREST_BLOB)
         fitted = load_fitted(settings)
-        if kept is None:
+        if blob is None:
             # The encoder first: once the interest is there, the store counts as made.
-            keep_fitted(store.blobs, fitted)
+            store_encoder(store.blobs, fitted)
             store.blobs.put(INTEREST_BLOB, settings.interest.model_dump_json().encode())
         else:
-            _require_same(InterestConfig.model_validate_json(kept), settings.interest, location)
+            _require_same(InterestConfig.model_validate_json(blob), settings.interest, location)
             require_fitted(store.blobs, fitted, location)
         require_encoder(store.blobs, settings.transfer, location)
         require_model(store.versions, version, location)
@@ -151,10 +151,10 @@ def open_existing(location: str, settings: Settings) -> Workspace:
     """
     store = open_store(location, settings.store, settings.interest.dim, create=False)
     try:
-        kept = store.blobs.get(INTEREST_BLOB)
+        blob = store.blobs.get(INTEREST_BLOB)
         fitted = load_fitted(settings)
-        if kept is not None:
-            _require_same(InterestConfig.model_validate_json(kept), settings.interest, location)
+        if blob is not None:
+            _require_same(InterestConfig.model_validate_json(blob), settings.interest, location)
             require_fitted(store.blobs, fitted, location)
         model = load_transfer_model(settings.interest, settings.transfer)
         require_model(store.versions, version_of(model, settings.transfer), location)
@@ -172,7 +172,7 @@ def open_for_reading(location: str, settings: Settings) -> Workspace:
     """
     store = open_store(location, settings.store, settings.interest.dim, create=False)
     try:
-        interest = kept_interest(store, settings)
+        interest = stored_interest(store, settings)
         transfer = settings_for_reading(store.versions, settings.transfer, location)
         model = load_transfer_model(interest, transfer)
         require_model(store.versions, version_of(model, transfer), location)
@@ -182,16 +182,16 @@ def open_for_reading(location: str, settings: Settings) -> Workspace:
         raise
 
 
-def kept_interest(store: Store, settings: Settings) -> InterestConfig:
+def stored_interest(store: Store, settings: Settings) -> InterestConfig:
     """What the states in the store were made with."""
-    kept = store.blobs.get(INTEREST_BLOB)
-    return settings.interest if kept is None else InterestConfig.model_validate_json(kept)
+    blob = store.blobs.get(INTEREST_BLOB)
+    return settings.interest if blob is None else InterestConfig.model_validate_json(blob)
 
 
-def _require_same(kept: InterestConfig, wanted: InterestConfig, location: str) -> None:
-    if kept.fingerprint() == wanted.fingerprint():
+def _require_same(stored: InterestConfig, wanted: InterestConfig, location: str) -> None:
+    if stored.fingerprint() == wanted.fingerprint():
         return
-    before, after = (json.loads(config.model_dump_json()) for config in (kept, wanted))
+    before, after = (json.loads(config.model_dump_json()) for config in (stored, wanted))
     differences = settings_that_differ("interest", before, after, before)
     raise StoreMismatch(
         f"the store {location} was made with other settings: {differences}. "

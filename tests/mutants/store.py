@@ -41,8 +41,8 @@ STORE: Final = (
     Mutant(
         "what was read back is not compared",
         "sinks/users.py",
-        'same.append(all(there.get(name) == payload[name] for name in ("state", "watermarks")))',
-        "same.append(bool(there and payload))",
+        'same.append(all(known.get(name) == payload[name] for name in ("state", "watermarks")))',
+        "same.append(bool(known and payload))",
         (f"{_SERVER}::test_new_users_are_inserted_once",),
     ),
     Mutant(

@@ -51,17 +51,17 @@ class ItemIndex:
     def follow_mass(self, places: I64, scenario: I32) -> F32:
         """(B, M, 2) float32: how much follows each of the places (B, M), codes with -1 for none: among all items, or among
         those of the request's scenario (B,)."""
-        asked = np.where((scenario >= 0) & self.has_item_scenarios, scenario + 1, 0)
-        column = np.broadcast_to(asked[:, None], places.shape)
-        there = places >= 0
+        scenario_column = np.where((scenario >= 0) & self.has_item_scenarios, scenario + 1, 0)
+        column = np.broadcast_to(scenario_column[:, None], places.shape)
+        valid = places >= 0
         # Of the places' rows alone: a table of all items by all scenarios is mostly empty, and may not fit.
-        rows, row_of = np.unique(places[there], return_inverse=True)
+        rows, row_of = np.unique(places[valid], return_inverse=True)
         mass = np.zeros((*places.shape, 2), np.float32)
         for number, transitions in enumerate(self.transitions):
             begun = transitions[rows]
             in_all = begun.sum(axis=1)
-            inside = picked(begun @ self._member, row_of, column[there]) if self.has_item_scenarios else 0
-            mass[there, number] = np.where(column[there] > 0, inside, in_all[row_of])
+            inside = picked(begun @ self._member, row_of, column[valid]) if self.has_item_scenarios else 0
+            mass[valid, number] = np.where(column[valid] > 0, inside, in_all[row_of])
         return mass
 
     @cached_property
@@ -130,12 +130,12 @@ def own_count_features(index: ItemIndex, own_request: I64, own: I64, places: I64
     own (O,) codes; places (B, M) codes, -1 for none, the latest first: they count by one over their place.
     """
     requests, count = places.shape
-    there = places >= 0
-    weight = np.where(there, 1.0 / (1 + np.arange(count)), 0.0)
+    valid = places >= 0
+    weight = np.where(valid, 1.0 / (1 + np.arange(count)), 0.0)
     weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1e-9)
-    rows = np.repeat(np.arange(requests), count).reshape(requests, count)[there]
+    rows = np.repeat(np.arange(requests), count).reshape(requests, count)[valid]
     start = csr_array(
-        (weight[there].astype(np.float32), (rows, places[there])), shape=(requests, len(index.keys))
+        (weight[valid].astype(np.float32), (rows, places[valid])), shape=(requests, len(index.keys))
     )
     known = own >= 0
     shares = index.shares()

@@ -216,8 +216,8 @@ class LearnedModel:
         if not len(new):
             return self._read.index_select(0, torch.from_numpy(place))
         read = self._read.new_zeros((len(keys), self._read.shape[1]))
-        there = np.flatnonzero(place >= 0)
-        read[torch.from_numpy(there)] = self._read[torch.from_numpy(place[there])]
+        known = np.flatnonzero(place >= 0)
+        read[torch.from_numpy(known)] = self._read[torch.from_numpy(place[known])]
         if self._lookup is not None:
             vectors, ids = (
                 torch.from_numpy(self._lookup(keys[new])[0]),
@@ -232,8 +232,8 @@ class LearnedModel:
         if not len(table.keys):
             return np.full(len(keys), NONE), np.zeros(len(keys), np.int64)
         place = np.minimum(np.searchsorted(table.keys, keys), len(table.keys) - 1)
-        there = table.keys[place] == keys
-        return np.where(there, place, NONE), np.where(there, table.ids[place], 0)
+        known = table.keys[place] == keys
+        return np.where(known, place, NONE), np.where(known, table.ids[place], 0)
 
     def _name_vectors(self, names: Sequence[str]) -> F32:
         known = self._names

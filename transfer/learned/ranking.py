@@ -108,39 +108,39 @@ def rank(requests: Requests, mixture: Mixture, index: ItemIndex, parts: bool = F
     gates = np.exp(weights.gates.numpy())
     follow = follow_shares(requests, weights, index)
     total = np.zeros((len(requests), len(index.keys)), np.float32)
-    kept = {name: np.zeros_like(total) for name in COMPONENTS} if parts else {}
-    for found in candidates_by_scenario(requests, follow, index, mixture.config):
-        here = found.own_row, found.own_column
-        left = gates[found.rows, 1]
+    by_component = {name: np.zeros_like(total) for name in COMPONENTS} if parts else {}
+    for group in candidates_by_scenario(requests, follow, index, mixture.config):
+        own_cells = group.own_row, group.own_column
+        left = gates[group.rows, 1]
         added: dict[str, F32] = {}
-        if found.given:
-            gate = gates[found.rows][found.own_row]
-            added["next"] = gate[:, 2] * found.follow[here]
-            events = found.shares[found.own_column, : mixture.config.shares]
+        if group.given:
+            gate = gates[group.rows][group.own_row]
+            added["next"] = gate[:, 2] * group.follow[own_cells]
+            events = group.shares[group.own_column, : mixture.config.shares]
             added["popular"] = (gate[:, 3:] * events).sum(axis=1)
             # What they do not give to own items goes to the others, in the pool's order.
-            taken = np.bincount(found.own_row, added["next"] + added["popular"], minlength=len(found.rows))
-            left = np.maximum(gates[found.rows, 1:].sum(axis=1) - taken, 0)
+            taken = np.bincount(group.own_row, added["next"] + added["popular"], minlength=len(group.rows))
+            left = np.maximum(gates[group.rows, 1:].sum(axis=1) - taken, 0)
         with torch.inference_mode():
-            share = torch.exp(found.log_new(mixture)).numpy() * left[:, None].astype(np.float32)
-        share[here] = 0  # also where a user has all there is
-        at = np.ix_(found.rows, found.members)
-        speaks = found.speaks(mixture) if parts else {}
+            share = torch.exp(group.log_new(mixture)).numpy() * left[:, None].astype(np.float32)
+        share[own_cells] = 0  # also where a user has all there is
+        at = np.ix_(group.rows, group.members)
+        speaks = group.speaks(mixture) if parts else {}
         for name, part in speaks.items():
-            kept[name][at] = share * part
-        rows, columns = found.rows[found.own_row], found.members[found.own_column]
+            by_component[name][at] = share * part
+        rows, columns = group.rows[group.own_row], group.members[group.own_column]
         total[at] = share
         for name, part in added.items():
             total[rows, columns] += part
             if parts:
-                kept[name][rows, columns] += part
+                by_component[name][rows, columns] += part
     if mixture.config.use_again:
         owner = requests.own_request
         own = gates[owner, 0] * np.exp(weights.own.numpy())
         total[owner, requests.own] += own
         if parts:
-            kept["again"][owner, requests.own] = own
-    return Ranking(total, kept, gates.astype(np.float32), weights)
+            by_component["again"][owner, requests.own] = own
+    return Ranking(total, by_component, gates.astype(np.float32), weights)
 
 
 def follow_shares(requests: Requests, weights: MixtureWeights, index: ItemIndex) -> F32:

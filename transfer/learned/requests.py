@@ -152,9 +152,9 @@ def _scenario_features(
     codes = np.array(
         [index.scenarios.index(name) if name in index.scenarios else -2 for name in own_scenario] or [-2]
     )
-    there = codes[states.own_scenario] == scenario[owner]
-    table[:, width + 2] = segment_sum(mass * there, states.own_offsets)
-    table[:, width + 3] = np.log1p(segment_sum(there.astype(np.float64), states.own_offsets)) / 4
+    in_scenario = codes[states.own_scenario] == scenario[owner]
+    table[:, width + 2] = segment_sum(mass * in_scenario, states.own_offsets)
+    table[:, width + 3] = np.log1p(segment_sum(in_scenario.astype(np.float64), states.own_offsets)) / 4
     size: dict[int, float] = {}
     for user in given.tolist():
         code = int(scenario[user])

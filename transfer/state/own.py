@@ -129,17 +129,17 @@ def merge_own(a: OwnRows, b: OwnRows, half_lives_s: F64) -> OwnRows:
     item[place], mass[place], count[place], last[place] = a.item, a.mass, a.count, a.last
     action[place], scenario[place] = a.action, a.scenario
     place = joint.place_b
-    there = last[place]
-    both = np.flatnonzero(np.isfinite(there))
-    until = np.maximum(there[both], b.last[both])
-    mass[place[both]] *= decay(until - there[both], half_lives_s)
+    last_before = last[place]
+    both = np.flatnonzero(np.isfinite(last_before))
+    until = np.maximum(last_before[both], b.last[both])
+    mass[place[both]] *= decay(until - last_before[both], half_lives_s)
     added = b.mass.copy()
     added[both] *= decay(until - b.last[both], half_lives_s)
     item[place] = b.item
     mass[place] += added
     count[place] += b.count
     greater = (b.action > action[place]) | ((b.action == action[place]) & (b.scenario > scenario[place]))
-    newer = (b.last > there) | ((b.last == there) & greater)
+    newer = (b.last > last_before) | ((b.last == last_before) & greater)
     target = place[newer]
     last[target], action[target], scenario[target] = b.last[newer], b.action[newer], b.scenario[newer]
     count32 = np.minimum(count, np.uint64(COUNT_LIMIT)).astype(np.uint32)

@@ -115,8 +115,8 @@ class TrainingBatches:
         targets, offsets = rows_of(examples.target_offsets, positions)
         owner = owners(offsets)
         drawn = rng.integers(0, np.maximum(sizes_of(offsets), 1))
-        asked = examples.target_scenario[targets[np.minimum(offsets[:-1] + drawn, len(targets) - 1)]]
-        context, codes, slot = self._context(positions, asked)
+        asked_scenario = examples.target_scenario[targets[np.minimum(offsets[:-1] + drawn, len(targets) - 1)]]
+        context, codes, slot = self._context(positions, asked_scenario)
         tokens, stretch = self._tokens(positions)
         scenario = examples.target_scenario[targets]
         match = codes[owner] == scenario[:, None]
@@ -129,10 +129,10 @@ class TrainingBatches:
             last=torch.from_numpy(self._at.last[positions]),
             context=context,
             asked_slot=torch.from_numpy(slot),
-            asked_scenario=torch.from_numpy(asked.astype(np.int64)),
+            asked_scenario=torch.from_numpy(asked_scenario.astype(np.int64)),
             target=torch.from_numpy(examples.target_item[targets].astype(np.int64)),
             target_position=torch.from_numpy(owner),
-            target_asked=torch.from_numpy(scenario == asked[owner]),
+            target_asked=torch.from_numpy(scenario == asked_scenario[owner]),
             target_slot=torch.from_numpy(np.where(match.any(axis=1), match.argmax(axis=1), NONE)),
             own_position=torch.from_numpy(owners(had_offsets)),
             own_item=torch.from_numpy(log.item[self._first[had]].astype(np.int64)),
@@ -144,8 +144,8 @@ class TrainingBatches:
         length = np.zeros(len(starts), np.int64)
         np.maximum.at(length, stretch, self._at.last[positions] + 1)
         place = np.arange(int(length.max(initial=1)))
-        there = place < length[:, None]
-        rows = np.where(there, starts[:, None] + place, 0)
+        valid = place < length[:, None]
+        rows = np.where(valid, starts[:, None] + place, 0)
         gaps = self._gaps[rows]
         gaps[:, 0] = 0
         items, item = np.unique(log.item[rows], return_inverse=True)
@@ -159,7 +159,7 @@ class TrainingBatches:
         )
         return tokens, stretch
 
-    def _context(self, positions: I64, asked: I32) -> tuple[Context, I32, I64]:
+    def _context(self, positions: I64, asked_scenario: I32) -> tuple[Context, I32, I64]:
         """Context; code of the scenario of each slot (P, S), -1: none; slot of the asked one (P,)."""
         examples = self._examples
         sizes = sizes_of(examples.slot_offsets)[positions]
@@ -173,9 +173,9 @@ class TrainingBatches:
         if not len(examples.slot_scenario):
             raise ValueError("positions have no slots")
         codes = np.where(known, examples.slot_scenario[rows], NONE)
-        visited = (codes == asked[:, None]).any(axis=1)
-        at = np.where(visited, (codes == asked[:, None]).argmax(axis=1), width - 1)
-        codes[~visited, width - 1] = asked[~visited]
+        visited = (codes == asked_scenario[:, None]).any(axis=1)
+        at = np.where(visited, (codes == asked_scenario[:, None]).argmax(axis=1), width - 1)
+        codes[~visited, width - 1] = asked_scenario[~visited]
         new = np.zeros_like(known)
         new[~visited, width - 1] = self._config.use_slots
         context = Context(

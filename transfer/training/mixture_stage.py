@@ -49,23 +49,23 @@ def judged(
     horizons = index.counts.horizons
     shares = np.zeros((len(target), horizons), np.float32)
     for scenario in np.unique(requests.scenario).tolist():
-        asked = np.flatnonzero(requests.scenario[owner] == scenario)
-        shares[asked] = index.shares(scenario)[target[asked], :horizons]
+        of_scenario = np.flatnonzero(requests.scenario[owner] == scenario)
+        shares[of_scenario] = index.shares(scenario)[target[of_scenario], :horizons]
     if mixture is not None:
         with torch.inference_mode():
             weights = mixture(requests.mixture_input())
-            for found in candidates_by_scenario(
+            for group in candidates_by_scenario(
                 requests, follow_shares(requests, weights, index), index, mixture.config
             ):
-                among, row, place = targets_among(found, owner, target)
-                log_new[among] = found.log_new(mixture).numpy()[row, place]
+                among, row, place = targets_among(group, owner, target)
+                log_new[among] = group.log_new(mixture).numpy()[row, place]
     places = requests.places[owner]
-    there = places >= 0
+    valid = places >= 0
     follow = np.zeros((*places.shape, 2), np.float32)
-    rows, columns = places[there], np.repeat(target, places.shape[1]).reshape(places.shape)[there]
+    rows, columns = places[valid], np.repeat(target, places.shape[1]).reshape(places.shape)[valid]
     for column, transitions in enumerate(index.transitions):
         part = np.zeros(places.shape, np.float32)
-        part[there] = picked(transitions, rows, columns)
+        part[valid] = picked(transitions, rows, columns)
         follow[:, :, column] = part
     width = len(index.keys)
     key = requests.own_request * width + requests.own
@@ -80,12 +80,12 @@ def judged(
     return Judged(requests, target_offsets, own_row, log_new, follow, shares)
 
 
-def targets_among(found: ScenarioCandidates, owner: I64, target: I64) -> tuple[I64, I64, I64]:
+def targets_among(candidates: ScenarioCandidates, owner: I64, target: I64) -> tuple[I64, I64, I64]:
     """Which targets (T,) of requests `owner` are among these candidates, and their places there: row and column."""
-    row_of = np.full(max(int(owner.max(initial=-1)), int(found.rows.max(initial=-1))) + 1, NONE)
-    row_of[found.rows] = np.arange(len(found.rows))
-    column = np.minimum(np.searchsorted(found.members, target), len(found.members) - 1)
-    mine = np.flatnonzero((row_of[owner] >= 0) & (found.members[column] == target))
+    row_of = np.full(max(int(owner.max(initial=-1)), int(candidates.rows.max(initial=-1))) + 1, NONE)
+    row_of[candidates.rows] = np.arange(len(candidates.rows))
+    column = np.minimum(np.searchsorted(candidates.members, target), len(candidates.members) - 1)
+    mine = np.flatnonzero((row_of[owner] >= 0) & (candidates.members[column] == target))
     return mine, row_of[owner[mine]], column[mine]
 
 

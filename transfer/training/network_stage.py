@@ -82,8 +82,8 @@ class NetworkModule(lightning.LightningModule):
         self, batch: TrainingBatch, device: torch.device, dataloader_idx: int
     ) -> TrainingBatch:
         """Lightning knows no dataclasses with slots."""
-        there: TrainingBatch = moved(batch, device)
-        return there
+        on_device: TrainingBatch = moved(batch, device)
+        return on_device
 
     def on_fit_start(self) -> None:
         """The catalogue follows the network to its device."""
@@ -226,14 +226,14 @@ def train_network(
             folder, "network", monitor="validation/new", mode="max", save_weights_only=True
         )
         stop = EarlyStopping("validation/new", mode="max", patience=config.patience)
-        told = _Told(module, on_epoch)
+        reporter = _Told(module, on_epoch)
         logger = TensorBoardLogger(logs.parent, logs.name, version="") if logs else CSVLogger(folder)
         trainer = lightning.Trainer(
             max_epochs=config.epochs,
             accelerator="gpu" if torch.cuda.is_available() else "cpu",
             devices=1,
             logger=logger,
-            callbacks=[told] if validation is None else [best, stop, told],
+            callbacks=[reporter] if validation is None else [best, stop, reporter],
             enable_checkpointing=validation is not None,
             enable_progress_bar=progress,
             enable_model_summary=False,

@@ -92,31 +92,31 @@ def loss(
     towers = network.items(catalogue.vectors[candidates.items], catalogue.ids[candidates.items])
     target, owner = candidates.columns(batch.target), batch.target_position
     zero = reading.query.sum() * 0
-    found = {"new": zero, "repeat": zero, "given": zero, "scenario": zero}
+    losses = {"new": zero, "repeat": zero, "given": zero, "scenario": zero}
     logits = reading.query @ towers.T + candidates.log_weight
     hit = logits[owner, target]
     own = candidates.columns(batch.own_item)
     among, had = _without_own(logits, batch.own_position, own)
     old = _is_own(batch, own, target, len(candidates.items))
     if (~old).any():
-        found["new"] = (among[owner] - hit)[~old].mean()
+        losses["new"] = (among[owner] - hit)[~old].mean()
     if config.repeat_loss and old.any():
         every = torch.logaddexp(among, had)
-        found["repeat"] = (every[owner] - hit)[old].mean()
+        losses["repeat"] = (every[owner] - hit)[old].mean()
     if not network.config.use_slots:
-        return found
+        return losses
     if config.given_loss:
-        found["given"] = _given(network, batch, reading, catalogue, candidates, towers, old)
+        losses["given"] = _given(network, batch, reading, catalogue, candidates, towers, old)
     if config.scenario_loss:
-        there = batch.target_slot >= 0
-        if there.any():
+        has_slot = batch.target_slot >= 0
+        if has_slot.any():
             logs = F.log_softmax(reading.logits.masked_fill(reading.logits == -torch.inf, OWN), dim=1)
-            chosen = logs[owner[there], batch.target_slot[there]]
+            chosen = logs[owner[has_slot], batch.target_slot[has_slot]]
             # A slot that dropout hides has no weight to learn.
             seen = chosen > OWN / 2
             if seen.any():
-                found["scenario"] = -chosen[seen].mean()
-    return found
+                losses["scenario"] = -chosen[seen].mean()
+    return losses
 
 
 def _without_own(logits: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:

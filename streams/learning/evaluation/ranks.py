@@ -23,15 +23,15 @@ class Candidates:
     items belong to scenarios at all, else all of them."""
 
     def __init__(self, history: History) -> None:
-        worn = np.zeros(len(history.items), np.bool_)
-        worn[history.item[history.item != NONE]] = True
-        self.open: I64 = np.flatnonzero(worn)
+        has_event = np.zeros(len(history.items), np.bool_)
+        has_event[history.item[history.item != NONE]] = True
+        self.open: I64 = np.flatnonzero(has_event)
         item_scenario = history.item_scenario
         self.by_item_scenario = bool((item_scenario != NONE).any())
         self._of: dict[int, I64] = {}
         if self.by_item_scenario:
             self._of = {
-                scenario: np.flatnonzero(worn & (item_scenario == scenario))
+                scenario: np.flatnonzero(has_event & (item_scenario == scenario))
                 for scenario in range(len(history.scenarios))
             }
 
@@ -94,8 +94,8 @@ def shallow_ranks(scores: F32, queries: Queries, candidates: Candidates) -> I32:
             found = ranks_of(row, np.searchsorted(codes, items))
             rank[begin:end] = np.where(found <= TOP, found, 0)
         else:
-            there = codes[top_k(row, TOP)][None] == items[:, None]
-            rank[begin:end] = np.where(there.any(axis=1), there.argmax(axis=1) + 1, 0)
+            hits = codes[top_k(row, TOP)][None] == items[:, None]
+            rank[begin:end] = np.where(hits.any(axis=1), hits.argmax(axis=1) + 1, 0)
     return rank
 
 
@@ -147,8 +147,8 @@ def _own_places(history: History, queries: Queries, query: int, codes: I64, firs
     begin, end = int(history.offsets[queries.user[query]]), int(queries.seen[query])
     own = history.item[begin:end][first[begin:end] == np.arange(begin, end)]
     columns: I64 = np.minimum(np.searchsorted(codes, own), len(codes) - 1)
-    there: I64 = columns[codes[columns] == own]
-    return there
+    own_columns: I64 = columns[codes[columns] == own]
+    return own_columns
 
 
 def _ahead(row: F32, own: I64, columns: I64) -> I64:

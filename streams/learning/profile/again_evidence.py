@@ -65,9 +65,9 @@ class AgainEvidence:
 
     def gains(self, mix: F64) -> F64:
         """Mean NDCG@10 over the targets of each question, scores being the shares weighted by `mix` (H,)."""
-        asked = self.questions
+        questions = self.questions
         return mean_by_question(
-            gain(self._ranks(mix)[asked.target]), asked.question[asked.target], asked.count
+            gain(self._ranks(mix)[questions.target]), questions.question[questions.target], questions.count
         )
 
     def kept(self, mix: F64, cap: int) -> float:

@@ -66,19 +66,19 @@ class LogStatistics:
 
 def facts_of(history: History, baskets: Baskets, clock: Clock, use: ScenarioUse) -> LogStatistics:
     """Count a history; `own_counts` and `quantiles` say how."""
-    worn = history.item >= 0
+    with_item = history.item >= 0
     with_text = np.array([*(bool(text) for text in history.item_texts), False])  # the last stands for no item
-    event_counts = np.bincount(history.item[worn], minlength=len(history.items))
+    event_counts = np.bincount(history.item[with_item], minlength=len(history.items))
     alive = event_counts > 0
     gaps, pause = np.diff(baskets.time)[~baskets.first[1:]], baskets.visit[1:][~baskets.first[1:]]
     texted = (history.text >= 0) | with_text[history.item]
     sizes = np.diff(history.offsets)
-    there = sizes > 0  # a user may have nothing but rejected events
-    spans = history.time[history.offsets[1:][there] - 1] - history.time[history.offsets[:-1][there]]
+    has_events = sizes > 0  # a user may have nothing but rejected events
+    spans = history.time[history.offsets[1:][has_events] - 1] - history.time[history.offsets[:-1][has_events]]
     return LogStatistics(
         events=len(history),
         rejected=history.rejected,
-        users=int(there.sum()),
+        users=int(has_events.sum()),
         items=int(alive.sum()),
         catalogue_items=len(history.items),
         scenarios=len(np.unique(history.scenario)),
@@ -90,9 +90,9 @@ def facts_of(history: History, baskets: Baskets, clock: Clock, use: ScenarioUse)
         visits=len(baskets.visit_starts),
         text_items=float(with_text[:-1][alive].mean()) if alive.any() else 0.0,
         text_events=float(texted.mean()),
-        events_per_user=quantiles(sizes[there]),
-        items_per_user=quantiles(own_counts(history)[there]),
-        scenarios_per_user=quantiles(use.per_user[there]),
+        events_per_user=quantiles(sizes[has_events]),
+        items_per_user=quantiles(own_counts(history)[has_events]),
+        scenarios_per_user=quantiles(use.per_user[has_events]),
         basket_size=quantiles(baskets.size),
         visit_events=quantiles(baskets.visit_events()),
         gap_within_visit=quantiles(gaps[~pause]),
@@ -122,8 +122,8 @@ def quantiles(values: F64 | I64) -> Quantiles:
 
 def own_counts(history: History) -> I64:
     """(U,) distinct items of each user."""
-    worn = history.item >= 0
-    pairs = np.unique(history.user[worn].astype(np.int64) * len(history.items) + history.item[worn])
+    with_item = history.item >= 0
+    pairs = np.unique(history.user[with_item].astype(np.int64) * len(history.items) + history.item[with_item])
     return np.bincount(pairs // max(len(history.items), 1), minlength=len(history.users))
 
 

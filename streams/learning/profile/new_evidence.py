@@ -70,15 +70,15 @@ class NewEvidence:
 
     def gains(self, mix: F64) -> F64:
         """Mean NDCG@10 over the targets of each question, the query being the unit sums weighted by `mix` (H,)."""
-        asked = self.questions
+        questions = self.questions
         query = np.einsum("qhd,h->qd", self.sums, mix.astype(np.float32))
-        gains = np.zeros(len(asked.target))
-        for low in range(0, asked.count, QUESTIONS_AT_A_TIME):
-            high = min(low + QUESTIONS_AT_A_TIME, asked.count)
-            begin, end = np.searchsorted(asked.target_question, [low, high])
-            score = query[low:high] @ asked.vectors.T
-            score[asked.seen[low:high].nonzero()] = -np.inf
-            row, target = asked.target_question[begin:end] - low, asked.target[begin:end]
+        gains = np.zeros(len(questions.target))
+        for low in range(0, questions.count, QUESTIONS_AT_A_TIME):
+            high = min(low + QUESTIONS_AT_A_TIME, questions.count)
+            begin, end = np.searchsorted(questions.target_question, [low, high])
+            score = query[low:high] @ questions.vectors.T
+            score[questions.seen[low:high].nonzero()] = -np.inf
+            row, target = questions.target_question[begin:end] - low, questions.target[begin:end]
             own = score[row, np.maximum(target, 0)]
             ranks = (
                 np.count_nonzero(score[r] > s) + np.count_nonzero(score[r, : max(t, 0)] == s)
@@ -86,7 +86,7 @@ class NewEvidence:
             )
             rank = np.fromiter(ranks, np.int64, end - begin)
             gains[begin:end] = np.where(target >= 0, gain(rank), 0.0)
-        return mean_by_question(gains, asked.target_question, asked.count)
+        return mean_by_question(gains, questions.target_question, questions.count)
 
 
 def _targets(questions: Questions, vectors: QuickVectors, rng: np.random.Generator) -> tuple[I64, I64]:

@@ -188,8 +188,8 @@ def _counts(clock: Clock, trend: Curve | None, reach: Reach) -> dict[str, Choice
 def _fit(reach: Reach, baskets: Baskets) -> dict[str, Choice]:
     shared = int(baskets.size[baskets.size > 1].sum()) / int(baskets.size.sum())
     key, usual = ("basket_window", BASKET_WINDOW) if shared >= BASKETS else ("window", WINDOW)
-    told = {d: reach.cosine[d - 1] for d in (1, 2, 5, 10, 20) if np.isfinite(reach.cosine[d - 1])}
-    seen = ", ".join(f"{value:.2f} at {distance}" for distance, value in told.items())
+    measured = {d: reach.cosine[d - 1] for d in (1, 2, 5, 10, 20) if np.isfinite(reach.cosine[d - 1])}
+    seen = ", ".join(f"{value:.2f} at {distance}" for distance, value in measured.items())
     unit = "baskets" if key == "basket_window" else "events"
     why = f"mean cosine with items so many {unit} before: {seen or 'too few to tell'}"
     return {key: Choice(usual if reach.window is None else reach.window, why)}

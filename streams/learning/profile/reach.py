@@ -45,21 +45,21 @@ def reach_of(
     place = np.where(item >= 0, vectors.place[item], NONE)
     if clock.kind == "positions":
         last = np.append(baskets.first[1:], True)
-        asked = np.flatnonzero(np.append(last[1:], False) & ~last)
+        judged = np.flatnonzero(np.append(last[1:], False) & ~last)
     else:
         begin, end = np.quantile(history.time, [VALIDATION, TEST])
-        asked = np.flatnonzero((baskets.time >= begin) & (baskets.time < end))
+        judged = np.flatnonzero((baskets.time >= begin) & (baskets.time < end))
     cosine, error = np.full(FURTHEST, np.nan), np.full(FURTHEST, np.nan)
     for distance in range(1, FURTHEST + 1):
-        here = asked[asked >= distance]
-        there = here - distance
-        pair = (baskets.user[there] == baskets.user[here]) & (item[there] != item[here])
-        pair &= (place[there] >= 0) & (place[here] >= 0)
+        later = judged[judged >= distance]
+        earlier = later - distance
+        pair = (baskets.user[earlier] == baskets.user[later]) & (item[earlier] != item[later])
+        pair &= (place[earlier] >= 0) & (place[later] >= 0)
         if pair.sum() >= ENOUGH_PAIRS:
             found = np.einsum(
                 "nd,nd->n",
-                vectors.rows[place[here[pair]]],
-                vectors.rows[place[there[pair]]],
+                vectors.rows[place[later[pair]]],
+                vectors.rows[place[earlier[pair]]],
                 dtype=np.float64,
             )
             cosine[distance - 1] = found.mean()
@@ -74,10 +74,10 @@ def window_of(cosine: F64, error: float) -> int | None:
     3
     >>> window_of(np.array([0.5, 0.5, 0.49, 0.5]), 0.01)  # None
     """
-    told = np.flatnonzero(np.isfinite(cosine))
-    if len(told) < 2 or told[0] != 0:
+    measured = np.flatnonzero(np.isfinite(cosine))
+    if len(measured) < 2 or measured[0] != 0:
         return None
-    far = float(cosine[told[-1]])
+    far = float(cosine[measured[-1]])
     nearer = float(cosine[0]) - far
     if nearer <= 2 * error or nearer <= 0.1 * abs(far):
         return None

@@ -88,11 +88,11 @@ def model_of(run: TrainingRun, network: TransferNetwork) -> LearnedModel:
 
     data, history = run.data, run.data.history
     order = np.argsort(history.item_keys)
-    there = order[data.has_events[order]]
+    with_events = order[data.has_events[order]]
     table = TrainedItems(
-        history.item_keys[there],
-        data.log.vectors[there].astype(np.float16).astype(np.float32),
-        _id_rows(run)[there],
+        history.item_keys[with_events],
+        data.log.vectors[with_events].astype(np.float16).astype(np.float32),
+        _id_rows(run)[with_events],
     )
     names = dict(zip(history.scenarios, _name_vectors(data), strict=True))
     model = LearnedModel(network, None, run.interest, table, names, "untold", data.name_source)
@@ -115,9 +115,9 @@ def epoch_text(row: dict[str, float]) -> str:
 def _positions_of(run: TrainingRun, found: Examples, judged: bool) -> tuple[I64, I64 | None]:
     """Positions with targets, among the training and the validation rows."""
     row = run.data.row[found.row]
-    asked = np.diff(found.target_offsets) > 0
-    train_at = np.flatnonzero(_mask(run, run.rows)[row] & asked)
-    judge_at = np.flatnonzero(_mask(run, run.validation)[row] & asked) if judged else None
+    with_targets = np.diff(found.target_offsets) > 0
+    train_at = np.flatnonzero(_mask(run, run.rows)[row] & with_targets)
+    judge_at = np.flatnonzero(_mask(run, run.validation)[row] & with_targets) if judged else None
     if not len(train_at) or (judge_at is not None and not len(judge_at)):
         raise TrainingError(
             "the log is too short: no user comes back in the training and the validation part"

@@ -71,12 +71,12 @@ def training_data(
     Raises:
         TrainingError: no event names an item.
     """
-    worn = history.item != NONE
-    row = np.flatnonzero(worn)
+    with_item = history.item != NONE
+    row = np.flatnonzero(with_item)
     if not len(row):
         raise TrainingError("no event of the log names an item; there is nothing to train on")
     encoder = encoder or fit_encoder(history, rows, fit, content=content, dim=dim)
-    before = offsets_of(worn)
+    before = offsets_of(with_item)
     log = EventLog(
         offsets=before[history.offsets],
         user=history.user[row],

@@ -17,7 +17,7 @@ from sinks.cluster import Cluster, Spread, look_at_cluster
 from sinks.config import StoreConfig
 from sinks.errors import StoreNotFound, StoreUnavailable
 from sinks.versions import Version
-from streams.cli.doctor_cluster import tell_of_cluster, told
+from streams.cli.doctor_cluster import cluster_findings, tell_of_cluster
 from support.data.store_points import StoreSite
 from support.qdrant_server import QdrantServer
 from support.servers.quick_folder import quick_folder
@@ -164,7 +164,7 @@ def spread(replicas: int, write_consistency: int = 1, **more: Any) -> Spread:
 
 def lines(nodes: int | None, *spreads: Spread, config: StoreConfig | None = None, **more: Any) -> list[Any]:
     fields: dict[str, Any] = {"nodes": nodes, "trouble": "", "silent": (), "spreads": spreads}
-    return list(told(Cluster(**fields | more), config or StoreConfig()))
+    return list(cluster_findings(Cluster(**fields | more), config or StoreConfig()))
 
 
 @pytest.mark.parametrize(

@@ -135,12 +135,12 @@ def last_items(history: History, queries: Queries, count: int) -> I32:
 
     Events without an item are passed over; the same item may be there again.
     """
-    worn = np.flatnonzero(history.item != NONE)
-    end = np.searchsorted(worn, queries.seen)
-    begin = np.searchsorted(worn, history.offsets[queries.user])
+    item_rows = np.flatnonzero(history.item != NONE)
+    end = np.searchsorted(item_rows, queries.seen)
+    begin = np.searchsorted(item_rows, history.offsets[queries.user])
     place = end[:, None] - 1 - np.arange(count)
     inside = place >= begin[:, None]
-    rows = worn[np.where(inside, place, 0)] if len(worn) else np.zeros(place.shape, np.int64)
+    rows = item_rows[np.where(inside, place, 0)] if len(item_rows) else np.zeros(place.shape, np.int64)
     return np.where(inside, history.item[rows], NONE).astype(np.int32)
 
 
@@ -159,10 +159,10 @@ def last_baskets(history: History, queries: Queries) -> csr_array:
 
 def _summed(item: I32, mass: F64, offsets: I64, items: int) -> csr_array:
     """CSR of the sums of `mass` by (query, item); events without an item are left out."""
-    worn = item != NONE
-    if not worn.all():
-        offsets = offsets_of(worn)[offsets]
-        item, mass = item[worn], mass[worn]
+    with_item = item != NONE
+    if not with_item.all():
+        offsets = offsets_of(with_item)[offsets]
+        item, mass = item[with_item], mass[with_item]
     matrix = csr_array((mass.astype(np.float32), item, offsets), shape=(len(offsets) - 1, items))
     matrix.sum_duplicates()
     return matrix

@@ -48,11 +48,11 @@ class Ease:
         self._history = history
         self._rows = LearnedRows(rows, _REFIT_SHARE)
         self.grid = half_life_grid(history, rows)
-        matrix, asked = self._matrix(rows), Validation(history, validation)
+        matrix, judge = self._matrix(rows), Validation(history, validation)
 
         def value(lambda_: float) -> float:
             self._weights = weights_of(matrix, lambda_, _TRIED_ITEMS)
-            return max(self._valued(asked, params) for params in self.grid[::3])
+            return max(self._valued(judge, params) for params in self.grid[::3])
 
         self._lambda = best_choice(_LAMBDAS, value)
         self._weights = weights_of(matrix, self._lambda, MAX_ITEMS)
@@ -72,6 +72,6 @@ class Ease:
     def _matrix(self, rows: I64) -> csr_array:
         return binary(interactions(self._history, rows))
 
-    def _valued(self, asked: Validation, params: Mapping[str, Any]) -> float:
+    def _valued(self, judge: Validation, params: Mapping[str, Any]) -> float:
         self.set(**params)
-        return asked.mean(self.scores)
+        return judge.mean(self.scores)

@@ -50,11 +50,11 @@ class ImplicitALS:
         self._history = history
         self._rows = LearnedRows(rows, _REFIT_SHARE)
         self.grid = half_life_grid(history, rows)
-        asked = Validation(history, validation)
+        judge = Validation(history, validation)
 
         def value(choice: tuple[float, float]) -> float:
             self._factor(rows, *choice)
-            return max(self._valued(asked, params) for params in self.grid[::3])
+            return max(self._valued(judge, params) for params in self.grid[::3])
 
         self._choice = best_choice(list(product(_ALPHA, _REGULARISATION)), value)
         self._factor(rows, *self._choice)
@@ -101,6 +101,6 @@ class ImplicitALS:
         solved: F32 = np.linalg.solve(left, (weighted @ factors)[:, :, None])[:, :, 0]
         return solved
 
-    def _valued(self, asked: Validation, params: Mapping[str, Any]) -> float:
+    def _valued(self, judge: Validation, params: Mapping[str, Any]) -> float:
         self.set(**params)
-        return asked.mean(self.scores)
+        return judge.mean(self.scores)

@@ -57,20 +57,20 @@ class ItemKNN:
         self._rows = LearnedRows(rows, _REFIT_SHARE)
         half_lives = half_life_grid(history, rows)
         units: list[Unit] = ["user", "basket"] if _has_baskets(history) else ["user"]
-        asked = Validation(history, validation)
+        judge = Validation(history, validation)
 
         found = {unit: self._find(rows, unit, _SHRINKAGES) for unit in units}
 
         def value(choice: tuple[Unit, int]) -> float:
             self._nearest, self._cut = found[choice[0]][choice[1]], {}
-            return max(self._valued(asked, params) for params in half_lives[::3])
+            return max(self._valued(judge, params) for params in half_lives[::3])
 
         choice = best_choice([(unit, number) for unit in units for number in range(len(_SHRINKAGES))], value)
         self._unit, self._shrinkage = choice[0], _SHRINKAGES[choice[1]]
         self._nearest, self._cut = found[self._unit][choice[1]], {}
         # One after the other: together with the half-lives, which the runner tries, they are too many.
-        half_life = best_choice(half_lives, lambda params: self._valued(asked, params))
-        self._k = best_choice(_NEIGHBOURS, lambda k: self._valued(asked, half_life, k))
+        half_life = best_choice(half_lives, lambda params: self._valued(judge, params))
+        self._k = best_choice(_NEIGHBOURS, lambda k: self._valued(judge, half_life, k))
         self.grid = [{**params, "itself": itself} for params in half_lives for itself in (True, False)]
 
     def learn(self, rows: I64) -> None:
@@ -102,10 +102,10 @@ class ItemKNN:
             self._cut[key] = cut
         return self._cut[key]
 
-    def _valued(self, asked: Validation, params: Mapping[str, Any], k: int = 100) -> float:
+    def _valued(self, judge: Validation, params: Mapping[str, Any], k: int = 100) -> float:
         self._k = k
         self.set(**params, itself=True)
-        return asked.mean(self.scores)
+        return judge.mean(self.scores)
 
 
 class UserKNN:
@@ -131,11 +131,11 @@ class UserKNN:
         self._rows = LearnedRows(rows, 0.01)
         self._gather(rows)
         half_lives = half_life_grid(history, rows)
-        asked = Validation(history, validation)
+        judge = Validation(history, validation)
 
         def value(k: int) -> float:
             self._k = k
-            return max(self._valued(asked, params) for params in half_lives[::3])
+            return max(self._valued(judge, params) for params in half_lives[::3])
 
         self._k = best_choice((20, 100, 500), value)
         self.grid = [{**params, "itself": itself} for params in half_lives for itself in (True, False)]
@@ -158,9 +158,9 @@ class UserKNN:
         result: F32 = (largest_of_rows(alike, self._k) @ self._users).toarray()
         return result
 
-    def _valued(self, asked: Validation, params: Mapping[str, Any]) -> float:
+    def _valued(self, judge: Validation, params: Mapping[str, Any]) -> float:
         self.set(**params, itself=True)
-        return asked.mean(self.scores)
+        return judge.mean(self.scores)
 
     def _gather(self, rows: I64) -> None:
         """Unit rows of 1 + log(count): a hundred purchases of milk are not a hundred times one."""

@@ -33,8 +33,10 @@ class LogItems:
     def inside(self, keys: U64, scope: str | None) -> Bool:
         """(O,) which of these are there, and in the scope."""
         places = self._places(keys)
-        there: Bool = self._keys[places] == keys
-        return there if scope is None else there & (self._item_scenario[places] == self._scenarios[scope])
+        is_known: Bool = self._keys[places] == keys
+        return (
+            is_known if scope is None else is_known & (self._item_scenario[places] == self._scenarios[scope])
+        )
 
     def nearest(
         self, queries: F32, scopes: Sequence[str | None], own: Sequence[U64], k: int

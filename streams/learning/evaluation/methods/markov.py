@@ -94,8 +94,8 @@ def basket_pairs(history: History, rows: I64) -> Iterator[tuple[np.ndarray, np.n
         place = np.arange(len(owner)) - np.repeat(offsets_of(sizes[part])[:-1], sizes[part])
         from_ = history.item[before[owner] + place // wide[owner]]
         to = history.item[begin[owner] + place % wide[owner]]
-        worn = (from_ != NONE) & (to != NONE)
-        yield from_[worn], to[worn]
+        both_items = (from_ != NONE) & (to != NONE)
+        yield from_[both_items], to[both_items]
 
 
 def _scaled_columns(matrix: csr_array, factor: np.ndarray) -> csr_array:

@@ -51,8 +51,8 @@ class OwnAndOther:
         """Fit the other method and choose its settings; own items have nothing to fit."""
         self._history = history
         self._other.fit(history, rows, validation)
-        asked = Validation(history, validation)
-        half_lives = self._promising(half_life_grid(history, rows), asked)
+        judge = Validation(history, validation)
+        half_lives = self._promising(half_life_grid(history, rows), judge)
         if isinstance(self._other, Tunable) and len(self._other.grid):
             other = self._other
             # One after the other, from own items alone to the other's settings: together they are too many to try.
@@ -61,7 +61,7 @@ class OwnAndOther:
             def value(params: Mapping[str, Any]) -> float:
                 other.set(**params)
                 self._asked = None
-                return asked.mean(self.scores)
+                return judge.mean(self.scores)
 
             other.set(**best_choice(other.grid, value))
             self._asked = None
@@ -83,11 +83,11 @@ class OwnAndOther:
         result[owner, own.indices] += np.float32(self._own) * own.data
         return result
 
-    def _promising(self, half_lives: Sequence[Mapping[str, Any]], asked: Validation) -> list[dict[str, Any]]:
+    def _promising(self, half_lives: Sequence[Mapping[str, Any]], judge: Validation) -> list[dict[str, Any]]:
         """The best half-lives by own items alone, the best one first, and those between it and its neighbours."""
 
         def value(params: Mapping[str, Any]) -> float:
-            return asked.mean(lambda queries: self._own_shares(queries, **params).toarray())
+            return judge.mean(lambda queries: self._own_shares(queries, **params).toarray())
 
         ranked = sorted(half_lives, key=value, reverse=True)[:_KEPT]  # stable: of equal ones the first
         first = ranked[0]

@@ -45,13 +45,13 @@ class Sequential:
         """Train on `rows` with early stopping by NDCG@10 on a sample of `validation`."""
         self._history = history
         self._windows = training_windows(history, rows, self._length)
-        asked = Validation(history, validation)
+        judge = Validation(history, validation)
         with one_thread(self._seed):
             self._network = type(self).network(len(self._windows.known), self._length)
             self.curve = train_sequence_network(
                 self._network,
                 self._windows,
-                lambda: asked.mean(self.scores),
+                lambda: judge.mean(self.scores),
                 self._training,
                 self._seed,
                 self._progress,

@@ -11,7 +11,7 @@ NAMES = [
     "baskets",
     "caps",
     "durations",
-    "evidence",
+    "half_life_scores",
     "facts",
     "half_lives",
     "questions",
