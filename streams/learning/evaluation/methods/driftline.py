@@ -221,7 +221,8 @@ class LearnedMethod:
             )
         content = setup.item_content(encoder.whitening) if setup.item_content is not None else None
         self._data = training_data(history, rows, encoder, content)
-        self._model.bind(None, name_lookup(self._model, settings.encoder, encoder))
+        items = LogItems(history, self._data.log.vectors)
+        self._model.bind(items.lookup, name_lookup(self._model, settings.encoder, encoder))
         self._counts = counts_config_of(setup.model)
         counted = count_rows(history, rows, self._counts)
         self._index = item_index(self._model, self._data, counted)

@@ -1,4 +1,4 @@
-"""The items of a log, as the analytic ranking takes them."""
+"""The items of a log, where rankers look for them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ class LogItems:
         self._vectors: F32 = vectors[self.codes]
         self._item_scenario = history.item_scenario[self.codes]
         self._scenarios = {name: code for code, name in enumerate(history.scenarios)}
-        self._with_items = set(np.unique(self._item_scenario).tolist())
+        self._with_items = set(np.unique(self._item_scenario).tolist()) - {NONE}
         self._order = np.argsort(self._keys)
 
     def scope(self, scenario: str | None) -> str | None:
         """The scenario itself if any items belong there."""
-        return scenario if scenario is not None and self._scenarios[scenario] in self._with_items else None
+        return (
+            scenario if scenario is not None and self._scenarios.get(scenario) in self._with_items else None
+        )
 
     def inside(self, keys: U64, scope: str | None) -> Bool:
         """(O,) which of these are there, and in the scope."""
@@ -53,6 +55,13 @@ class LogItems:
         """The same rule as a store's."""
         lowest = self._order[:SAMPLE]
         return ItemSample(self._keys[lowest], self._vectors[lowest], len(self._keys))
+
+    def lookup(self, keys: U64) -> tuple[F32, I64]:
+        """(K, D) vectors, zeros for items that are not there, and (K,) zeros: for `ItemReader.bind`."""
+        vectors: F32 = np.where(
+            self.inside(keys, None)[:, None], self._vectors[self._places(keys)], np.float32(0)
+        )
+        return vectors, np.zeros(len(keys), np.int64)
 
     def _places(self, keys: U64) -> I64:
         found = np.searchsorted(self._keys, keys, sorter=self._order)
