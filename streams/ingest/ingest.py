@@ -27,7 +27,6 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
@@ -38,33 +37,18 @@ from streams.counts.counts import CountsBuffer
 from streams.events.columns import EventColumns, take_events
 from streams.events.watermarks import advanced, redelivered
 from streams.failpoints import Failpoints
+from streams.ingest.outcome import REDELIVERED, Outcome
 from streams.ingest.preparation import Preparation, PreparedEvents
+from streams.ingest.seen_partitions import SEVERAL_PARTITIONS, join_partitions, partitions_seen
 from streams.ingest.source_numbers import SourceNumbers
-from streams.ingest.user_cache import NO_PARTITION, SEVERAL_PARTITIONS, HeldUser, UserCache
+from streams.ingest.tries import Tries
+from streams.ingest.user_cache import HeldUser, UserCache
 from streams.ingest.user_locks import UserLocks
 from streams.metrics import Metrics
 from streams.workspace.workspace import Workspace
 
-APPLIED, DUPLICATE, REDELIVERED = 0, 1, 2
-OUTCOMES = ("applied", "duplicate", "redelivered")
 _WAITS = 255
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.002, 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of each event, (B,) uint8 code of OUTCOMES."""
-
-    code: npt.NDArray[np.uint8]
-
-    @classmethod
-    def none(cls) -> Outcome:
-        """Of no events."""
-        return cls(np.empty(0, np.uint8))
-
-    def count(self, code: int) -> int:
-        """Number of events with that outcome."""
-        return int((self.code == code).sum())
 
 
 class Ingest:
@@ -128,15 +112,6 @@ class Ingest:
         self.store.users.check(prepared.points)
 
 
-@dataclass(slots=True, eq=False)
-class _Try:
-    """A write that was sent, and which of the call's events are in it."""
-
-    prepared: PreparedEvents
-    rows: npt.NDArray[np.int64]
-    """(B',) of each prepared event in the call's columns, ascending"""
-
-
 class Applying:
     """Events on their way into the store. For one thread; `run` may be called again after an error."""
 
@@ -145,10 +120,7 @@ class Applying:
         self._partitions = partitions
         self.columns = columns
         self._code = np.full(len(columns), _WAITS, np.uint8)
-        self._tries: dict[int, _Try] = {}
-        # Of each event the last try that it was in, and what comes of it if that was taken.
-        self._last = np.full(len(columns), -1, np.int64)
-        self._expected = np.zeros(len(columns), np.uint8)
+        self._tries = Tries(len(columns))
 
     def waiting(self) -> npt.NDArray[np.int64]:
         """(W,) rows of the events that are not in the store yet, ascending."""
@@ -159,11 +131,8 @@ class Applying:
         kept = np.ones(len(self.columns), np.bool_)
         kept[list(rows)] = False
         self.columns = take_events(self.columns, kept)
-        self._code, self._last, self._expected = self._code[kept], self._last[kept], self._expected[kept]
-        moved = np.cumsum(kept) - 1
-        for one in self._tries.values():
-            # What was left out is in no later count: it keeps a place that is never asked for.
-            one.rows = np.where(kept[one.rows], moved[one.rows], -1)
+        self._code = self._code[kept]
+        self._tries.leave_out(kept)
 
     def run(self, before: Callable[[], None] = lambda: None) -> Outcome:
         """Bring all of them into the store and return when it has acknowledged them.
@@ -274,7 +243,7 @@ class Applying:
         marks = advanced(columns, [user.watermark for user in held], keys, ingest.sources.finished)
         prepared = ingest.preparation.prepare(columns, [user.state for user in held], marks)
         ingest.failpoints.reached("users prepared")
-        self._note(rows, prepared)
+        self._tries.note(rows, prepared)
         before()
         with self._stage("write"):
             taken = ingest.store.users.write(prepared.points, [user.hold for user in held], token=token)
@@ -287,26 +256,15 @@ class Applying:
         ingest.metrics.refused_writes.inc(int((~taken).sum()))
         ingest.metrics.batch.observe(len(columns))
 
-    def _note(self, rows: npt.NDArray[np.int64], prepared: PreparedEvents) -> None:
-        """These events are about to be sent: should they be found inside later, this is what brought them there."""
-        number = max(self._tries, default=-1) + 1
-        self._tries[number] = _Try(prepared, rows)
-        self._last[rows] = number
-        self._expected[rows] = np.where(prepared.applied, APPLIED, DUPLICATE)
-        still = set(np.unique(self._last).tolist())
-        self._tries = {key: one for key, one in self._tries.items() if key in still}
-
     def _settle(self, rows: npt.NDArray[np.int64]) -> None:
         """These events are in the store: by a try of this call, and then they count, or from before."""
-        ours = rows[self._last[rows] >= 0]
+        ours = self._tries.sent(rows)
         self._code[rows] = REDELIVERED
-        self._code[ours] = self._expected[ours]
+        self._code[ours] = self._tries.expected(ours)
         if self._ingest.counts is None:
             return
-        for number in np.unique(self._last[ours]).tolist():
-            one = self._tries[number]
-            counted = np.isin(one.rows, ours[self._last[ours] == number])
-            steps = self._ingest.preparation.steps(one.prepared, counted, self._ingest.counts.config)
+        for prepared, counted in self._tries.parts(ours):
+            steps = self._ingest.preparation.steps(prepared, counted, self._ingest.counts.config)
             if steps is not None:
                 self._ingest.counts.count(steps)
 
@@ -318,7 +276,7 @@ class Applying:
         token: int | None,
     ) -> None:
         points = prepared.points
-        partitions = self._seen_under(prepared.columns)
+        partitions = partitions_seen(prepared.columns, self._partitions)
         known: list[tuple[str, HeldUser]] = []
         forgotten: list[str] = []
         shifts = several = 0
@@ -331,7 +289,7 @@ class Applying:
             leader = next(iter(points.weights[row]), "")
             shifts += user.leader not in ("", leader)
             hold = token if user.hold == NEW and token is not None else user.hold
-            partition = _joined(user.partition, partitions[row])
+            partition = join_partitions(user.partition, partitions[row])
             several += partition == SEVERAL_PARTITIONS != user.partition
             known.append(
                 (name, HeldUser(points.states[row], points.watermarks[row], leader, hold, partition))
@@ -341,27 +299,8 @@ class Applying:
         self._ingest.metrics.scenario_shifts.inc(shifts)
         self._ingest.metrics.users_on_several_partitions.inc(several)
 
-    def _seen_under(self, columns: EventColumns) -> list[int]:
-        """Of each user of the columns the partition number that its events came by."""
-        numbers = np.array([self._partitions.get(name, NO_PARTITION) for name in columns.sources], np.int64)
-        if not len(numbers) or (numbers == numbers[0]).all():
-            return [int(numbers[0])] * len(columns.users) if len(numbers) else []
-        low = np.full(len(columns.users), np.iinfo(np.int64).max)
-        high = np.full(len(columns.users), -1)
-        np.minimum.at(low, columns.user, numbers[columns.source])
-        np.maximum.at(high, columns.user, numbers[columns.source])
-        seen: list[int] = np.where(low == high, low, SEVERAL_PARTITIONS).tolist()
-        return seen
-
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
         start = perf_counter()
         yield
         self._ingest.metrics.stage.labels(name).observe(perf_counter() - start)
-
-
-def _joined(before: int, now: int) -> int:
-    """The partition number of a user that was seen under both."""
-    if NO_PARTITION in (before, now):
-        return max(before, now) if SEVERAL_PARTITIONS not in (before, now) else SEVERAL_PARTITIONS
-    return now if before == now else SEVERAL_PARTITIONS

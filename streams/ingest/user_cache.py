@@ -8,11 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from streams.events.watermarks import Watermark
-
-NO_PARTITION = -1
-"""Not seen on a partition yet."""
-SEVERAL_PARTITIONS = -2
-"""Seen under more than one partition number."""
+from streams.ingest.seen_partitions import NO_PARTITION
 
 
 @dataclass(frozen=True, slots=True)

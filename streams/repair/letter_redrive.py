@@ -24,7 +24,7 @@ from streams.events.columns import EventColumns, concatenate, take_events
 from streams.events.decode import decode_events, decode_items
 from streams.events.event import ItemRow, Reject
 from streams.ingest.catalogue import CatalogueWriter
-from streams.ingest.ingest import APPLIED, Outcome
+from streams.ingest.outcome import APPLIED, Outcome
 from streams.letters.letter import StoredLetter
 from streams.worker.bisect import bisect_failures
 from streams.worker.flush import is_poison

@@ -15,8 +15,8 @@ from sinks.errors import StoreError, StoreUnavailable
 from streams.broker.config import BrokerConfig
 from streams.event_log.log import Log, LogBatch
 from streams.events.event import Reject
-from streams.ingest.ingest import APPLIED
 from streams.ingest.intake import Intake
+from streams.ingest.outcome import APPLIED
 from streams.replay.kafka_standings import KafkaStandings
 from streams.replay.registered_log import register_log
 from streams.replay.sources import ReplaySources

@@ -122,6 +122,12 @@ def _agent(
     return consume
 
 
+def crash_reason(service: Any) -> str:
+    """The exception that ended a mode service or one below it."""
+    reason = getattr(service, "crash_reason", None) or getattr(service, "_crash_reason", None)
+    return repr(reason) if reason is not None else "see the log"
+
+
 def refusal(batch: LaneBatch, refused: Reject) -> str:
     """Why the daemon ends at a record that was not unpacked, and what to do."""
     return (

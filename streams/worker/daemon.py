@@ -23,7 +23,7 @@ from streams.letters.sender import DeadLetters
 from streams.letters.topic import LetterTopic
 from streams.metrics import Metrics
 from streams.settings import Settings
-from streams.worker.app import GroupMembership, connect, faust_app
+from streams.worker.app import GroupMembership, connect, crash_reason, faust_app
 from streams.worker.counts_writer import CountsWriter
 from streams.worker.first_starts import Beginning
 from streams.worker.garbage import collect_seldom
@@ -299,9 +299,3 @@ class Daemon:
             parked=self._outcomes["parked"],
             seconds=time.monotonic() - self._started,
         )
-
-
-def crash_reason(service: Any) -> str:
-    """The exception that ended a mode service or one below it."""
-    reason = getattr(service, "crash_reason", None) or getattr(service, "_crash_reason", None)
-    return repr(reason) if reason is not None else "see the log"

@@ -18,8 +18,9 @@ from streams.events.decode import DecodedItems, decode_events, decode_items
 from streams.events.event import Reason, Reject
 from streams.events.record_clock import RecordClock
 from streams.events.watermarks import kafka_source
-from streams.ingest.ingest import OUTCOMES, Applying, Outcome
+from streams.ingest.ingest import Applying
 from streams.ingest.intake import Intake
+from streams.ingest.outcome import OUTCOMES, Outcome
 from streams.letters.letter import PARKED, letter_identity
 from streams.worker.batch import ITEMS, LaneBatch, join_batches
 from streams.worker.bisect import TooManyFailures, bisect_failures

@@ -80,7 +80,7 @@ LANES: list[Mutant] = [
     Mutant(
         "what a try brought in counts as redelivered",
         "streams/ingest/ingest.py",
-        "        self._code[ours] = self._expected[ours]\n",
+        "        self._code[ours] = self._tries.expected(ours)\n",
         "",
         (f"{ORDER}test_a_flush_that_is_tried_again_counts_each_event_and_letter_once",),
     ),
@@ -189,9 +189,9 @@ LANES: list[Mutant] = [
     ),
     Mutant(
         "what was refused is counted",
-        "streams/ingest/ingest.py",
-        "            counted = np.isin(one.rows, ours[self._last[ours] == number])\n",
-        "            counted = np.ones(len(one.rows), np.bool_)\n",
+        "streams/ingest/tries.py",
+        "            yield one.prepared, np.isin(one.rows, rows[self._last[rows] == number])\n",
+        "            yield one.prepared, np.ones(len(one.rows), np.bool_)\n",
         (
             "tests/streams/counts/test_counts.py::test_events_that_several_writers_prepare_are_counted_once",
             f"{CLAIMS}test_counts_have_what_was_taken_of_a_write",

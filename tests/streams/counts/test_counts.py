@@ -23,8 +23,8 @@ from streams.counts.sequences import batch_sequences
 from streams.counts.slot import HEADS, CountsSlot
 from streams.event_log.log import open_logs
 from streams.files.fields import parse_mapping
-from streams.ingest.ingest import APPLIED
 from streams.ingest.intake import Intake, open_intake
+from streams.ingest.outcome import APPLIED
 from streams.ingest.pipeline import event_terms
 from streams.metrics import Metrics
 from streams.replay.replay import replay

@@ -10,8 +10,8 @@ import pytest
 
 from sinks.points import PLACEHOLDER, item_key
 from streams.events.event import ItemRow
-from streams.ingest.ingest import APPLIED, DUPLICATE, REDELIVERED
 from streams.ingest.intake import Intake, open_intake
+from streams.ingest.outcome import APPLIED, DUPLICATE, REDELIVERED
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace
 from support.checks.states import assert_same_states, done_of, states_of

@@ -23,8 +23,8 @@ from streams.cli.commands import app
 from streams.event_log.log import open_logs
 from streams.events.event import ItemRow
 from streams.files.catalogue_file import open_catalogue
-from streams.ingest.ingest import APPLIED
 from streams.ingest.intake import open_intake
+from streams.ingest.outcome import APPLIED
 from streams.learning.fit import fit_encoder, item_content, item_vectors, rows_before
 from streams.learning.history import History, load_history
 from streams.settings import Settings

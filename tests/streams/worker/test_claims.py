@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from streams.ingest.ingest import APPLIED, REDELIVERED
 from streams.ingest.intake import Intake, open_intake
+from streams.ingest.outcome import APPLIED, REDELIVERED
 from streams.settings import Settings
 from support.checks.states import states_of
 from support.data.event_columns import columns_of, event

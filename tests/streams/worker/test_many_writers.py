@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from streams.ingest.ingest import APPLIED
 from streams.ingest.intake import Intake, open_intake
+from streams.ingest.outcome import APPLIED
 from streams.settings import Settings
 from streams.worker.batch import LaneBatch
 from support.checks.states import assert_same_states
