@@ -82,6 +82,13 @@ def test_the_readme_leads_to_every_page() -> None:
     assert [path.name for path in PAGES[1:-1] if f"(docs/{path.name}" not in text] == []
 
 
+def test_every_benchmark_says_what_it_measures() -> None:
+    """docs/benchmarks.md names every program in benchmarks/."""
+    text = (ROOT / "docs" / "benchmarks.md").read_text()
+    programs = sorted(path.name for path in (ROOT / "benchmarks").glob("*.py"))
+    assert [name for name in programs if f"`{name}" not in text] == []
+
+
 def test_the_readme_lists_every_command() -> None:
     """The table of commands has all that `driftline --help` shows."""
     table = (ROOT / "README.md").read_text().partition("## Commands")[2].partition("\n## ")[0]
