@@ -9,10 +9,8 @@ from transfer.analytic.model import AnalyticTransfer
 
 
 def ranker_of(workspace: Workspace) -> Ranker:
-    """The ranker of the model that made the store's vectors; hold it for many requests. Only here are models told apart.
-
-    Raises:
-        TypeError: nothing is known of how such a model ranks.
+    """The ranker of the model that made the store's vectors; hold it for many requests. Only here are models told apart: one
+    without a mixture of its own ranks by the analytic one.
     """
     model, weights = workspace.model, workspace.settings.transfer
     if not isinstance(model, AnalyticTransfer):
@@ -21,8 +19,6 @@ def ranker_of(workspace: Workspace) -> Ranker:
         from streams.serving.served_items import ServedItems
         from transfer.learned.model import LearnedModel
 
-        if not isinstance(model, LearnedModel):
-            raise TypeError(f"no ranker for a {type(model).__name__}")
-        if model.mixture is not None:
+        if isinstance(model, LearnedModel) and model.mixture is not None:
             return MixtureRanker(model, model.mixture, ServedItems(workspace.store, model))
     return AnalyticRanker(model, weights, StoredItems(workspace.store.items, workspace.interest.dim))

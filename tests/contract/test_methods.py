@@ -20,6 +20,7 @@ NAMES = (
     "ials",
     "ease",
     "markov",
+    "analytic",
 )
 
 
