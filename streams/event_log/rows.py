@@ -12,7 +12,7 @@ from streams.event_log.positions import RowPositions, whole_numbers
 from streams.events.columns import factorise_optional, recode
 from streams.events.validate import UNKNOWN_ACTION, RawEvents
 from streams.files.rows import Rows
-from streams.files.values import Faults, coded, seconds, strings
+from streams.files.values import RowRejects, coded, seconds, strings
 from transfer.arrays import F64, I32
 from transfer.codes import NONE
 from transfer.config import ACTIONS
@@ -26,9 +26,9 @@ class LogRows:
     """B rows.
 
     Attributes:
-        time: (B,) unix seconds, NaN where `faults` tells why.
+        time: (B,) unix seconds, NaN where `rejects` tells why.
         event_id: None where the log has no such column.
-        faults: rows that could not be read, and why.
+        rejects: rows that could not be read, and why.
         positions: None where the log does not tell them.
     """
 
@@ -40,7 +40,7 @@ class LogRows:
     action: Coded
     event_id: Coded | None
     time: F64
-    faults: Faults
+    rejects: RowRejects
     positions: RowPositions | None
 
     def digests(self) -> Digests:
@@ -78,32 +78,32 @@ class LogRows:
             action_names=(action, actions),
             offset=np.arange(first_offset, first_offset + self.count, dtype=np.int64),
             event_ids=event_ids,
-            faults=self.faults,
+            rejects=self.rejects,
         )
 
 
 def read_rows(rows: Rows, fields: Mapping[str, str]) -> LogRows:
     """Decode the columns. fields: field -> column; see `streams.event_log.log`."""
-    faults: Faults = dict(rows.broken)
+    rejects: RowRejects = dict(rows.rejects)
 
     def text_of(name: str) -> Coded:
         if name not in fields:
             return np.full(rows.count, NONE, np.int32), []
-        return strings(rows.columns[fields[name]], fields[name], faults)
+        return strings(rows.columns[fields[name]], fields[name], rejects)
 
     user, item, scenario, text = text_of("user_id"), text_of("item_id"), text_of("scenario"), text_of("text")
     action = text_of("action")
     event_id = text_of("event_id") if "event_id" in fields else None
-    time = seconds(rows.columns[fields["timestamp"]], fields["timestamp"], faults)
+    time = seconds(rows.columns[fields["timestamp"]], fields["timestamp"], rejects)
     return LogRows(
-        rows.count, user, item, scenario, text, action, event_id, time, faults, _positions(rows, fields)
+        rows.count, user, item, scenario, text, action, event_id, time, rejects, _positions(rows, fields)
     )
 
 
 def _positions(rows: Rows, fields: Mapping[str, str]) -> RowPositions | None:
     if "topic" not in fields:
         return None
-    ignored: Faults = {}  # a row that does not tell where it comes from is an event for all that
+    ignored: RowRejects = {}  # a row that does not tell where it comes from is an event for all that
     topic, topics = strings(rows.columns[fields["topic"]], fields["topic"], ignored)
     has_position = topic != NONE
     numbers = []

@@ -37,12 +37,12 @@ class RawEvents(EventFields):
 
     Attributes:
         event_ids: (B,) event id or None of each event; None where the input has no such field.
-        faults: rows that the reader could not make sense of, and why.
+        rejects: rows that the reader could not make sense of, and why.
         action_names: (B,) codes and table of the actions as they were read, to tell of those that are none of ours.
     """
 
     event_ids: Sequence[str | None] | None
-    faults: Mapping[int, tuple[Reason, str]] = field(default_factory=dict)
+    rejects: Mapping[int, tuple[Reason, str]] = field(default_factory=dict)
     action_names: tuple[I32, Sequence[str]] | None = None
 
 
@@ -81,7 +81,7 @@ def assemble(
 def _suspicious(raw: RawEvents, now: F64, max_future_s: float) -> Bool:
     """(B,) whatever `_judge` could reject: strings looked at once per distinct value, times as an array."""
     suspicious: Bool = ~((raw.time >= 0) & (raw.time <= now + max_future_s))
-    suspicious[list(raw.faults)] = True
+    suspicious[list(raw.rejects)] = True
     suspicious |= raw.action == UNKNOWN_ACTION
     suspicious |= _judged(raw.users, MAX_USER_ID_BYTES, blank_is_bad=True, absent_is_bad=True)[raw.user]
     suspicious |= _judged(raw.scenarios, MAX_SCENARIO_BYTES, blank_is_bad=True, absent_is_bad=True)[
@@ -100,8 +100,8 @@ def _suspicious(raw: RawEvents, now: F64, max_future_s: float) -> Bool:
 
 def _judge(raw: RawEvents, row: int, now: float, max_future_s: float) -> tuple[Reason, str] | None:
     """The one place that words a rejection, `reject_reason`, for one row."""
-    if row in raw.faults:
-        return raw.faults[row]
+    if row in raw.rejects:
+        return raw.rejects[row]
     for name, code in (("user_id", raw.user[row]), ("scenario", raw.scenario[row])):
         if code == NONE:
             return "missing_field", f"{name} is null"

@@ -13,7 +13,7 @@ from streams.events.event import MAX_TEXT_CHARS, ItemRow, Reject
 from streams.files.fields import CATALOGUE_FIELDS, columns_of_fields, find_fields
 from streams.files.rows import Rows, TableFile
 from streams.files.tabular_file import inspect_file, read_file
-from streams.files.values import Faults, optional_strings
+from streams.files.values import RowRejects, optional_strings
 
 BATCH_ROWS: Final = 5_000
 
@@ -71,9 +71,9 @@ def _fields(file: TableFile, mapping: Mapping[str, str]) -> dict[str, str]:
 
 
 def _batch(rows: Rows, fields: Mapping[str, str], first_row: int) -> CatalogueBatch:
-    faults: Faults = dict(rows.broken)
+    row_rejects: RowRejects = dict(rows.rejects)
     columns = {
-        name: optional_strings(rows.columns[column], column, faults) for name, column in fields.items()
+        name: optional_strings(rows.columns[column], column, row_rejects) for name, column in fields.items()
     }
     empty: list[str | None] = [None] * rows.count
     found: list[ItemRow] = []
@@ -81,7 +81,7 @@ def _batch(rows: Rows, fields: Mapping[str, str], first_row: int) -> CatalogueBa
     for position, (item_id, title, description, scenario) in enumerate(
         zip(*(columns.get(name, empty) for name in CATALOGUE_FIELDS), strict=True)
     ):
-        reason = faults.get(position) or item_reject_reason(item_id or "", scenario or "")
+        reason = row_rejects.get(position) or item_reject_reason(item_id or "", scenario or "")
         if reason is not None:
             rejects.append(Reject(first_row + position, *reason))
             continue

@@ -72,18 +72,18 @@ def read_json(file: TableFile, names: list[str], batch_rows: int, first_row: int
     nothing = row_type()
     for batch in _batches(file.path, batch_rows, first_row):
         rows: list[Any] = []
-        broken: dict[int, tuple[Reason, str]] = {}
+        rejects: dict[int, tuple[Reason, str]] = {}
         for position, line in enumerate(batch):
             try:
                 rows.append(decode(line))
             except Exception as error:
                 rows.append(nothing)
-                broken[position] = undecodable(error, line)
+                rejects[position] = undecodable(error, line)
         columns: dict[str, Column] = {
             name: [getattr(row, attribute) for row in rows]
             for name, attribute in zip(names, attributes, strict=True)
         }
-        yield Rows(columns, len(batch), broken)
+        yield Rows(columns, len(batch), rejects)
 
 
 def _batches(path: Path, batch_rows: int, first_row: int) -> Iterator[list[bytes]]:

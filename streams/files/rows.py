@@ -43,7 +43,7 @@ class Rows:
 
     columns: dict[str, Column]
     count: int
-    broken: dict[int, tuple[Reason, str]] = field(default_factory=dict)
+    rejects: dict[int, tuple[Reason, str]] = field(default_factory=dict)
 
     def first(self, count: int) -> Rows:
         """The first rows of these."""
@@ -55,8 +55,8 @@ class Rows:
 
     def _between(self, start: int, end: int) -> Rows:
         columns = {name: column[start:end] for name, column in self.columns.items()}
-        broken = {row - start: why for row, why in self.broken.items() if start <= row < end}
-        return Rows(columns, end - start, broken)
+        rejects = {row - start: why for row, why in self.rejects.items() if start <= row < end}
+        return Rows(columns, end - start, rejects)
 
 
 def is_text(kind: pa.DataType) -> bool:

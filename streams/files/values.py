@@ -1,6 +1,6 @@
 """Columns of a file, Arrow arrays or lists of JSON values -> codes and tables, seconds, actions.
 
-A value that can't be used costs its row, never the file: `faults` collects row -> (reason, detail).
+A value that can't be used costs its row, never the file: `rejects` collects row -> (reason, detail).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from streams.files.rows import Column, is_text
 from transfer.arrays import F64, I32, U8
 from transfer.codes import NONE
 
-Faults = dict[int, tuple[Reason, str]]
+RowRejects = dict[int, tuple[Reason, str]]
 _PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
@@ -37,7 +37,7 @@ def is_time_type(kind: pa.DataType) -> bool:
     return is_text_type(kind)
 
 
-def strings(column: Column, name: str, faults: Faults) -> tuple[I32, list[str]]:
+def strings(column: Column, name: str, rejects: RowRejects) -> tuple[I32, list[str]]:
     """Codes (B,) int32 and the table of distinct strings; integers in decimal; null = -1.
 
     Each distinct value is converted once.
@@ -55,21 +55,21 @@ def strings(column: Column, name: str, faults: Faults) -> tuple[I32, list[str]]:
     for row in np.flatnonzero(bad).tolist():
         kind = type(values[codes[row]]).__name__
         detail = "is not UTF-8" if kind == "bytes" else f"expected a string or an integer, got {kind}"
-        faults.setdefault(row, ("wrong_type", f"{name}: {detail}"))
+        rejects.setdefault(row, ("wrong_type", f"{name}: {detail}"))
     return recode(codes, mapping), list(table)
 
 
-def optional_strings(column: Column, name: str, faults: Faults) -> list[str | None]:
+def optional_strings(column: Column, name: str, rejects: RowRejects) -> list[str | None]:
     """One string or None a row, for a column whose values are all different."""
-    codes, table = strings(column, name, faults)
+    codes, table = strings(column, name, rejects)
     lookup: list[str | None] = [*table, None]
     return [lookup[code] for code in codes.tolist()]
 
 
-def seconds(column: Column, name: str, faults: Faults) -> F64:
-    """(B,) float64 unix seconds. A time without a zone is UTC. NaN where `faults` tells why."""
+def seconds(column: Column, name: str, rejects: RowRejects) -> F64:
+    """(B,) float64 unix seconds. A time without a zone is UTC. NaN where `rejects` tells why."""
     if isinstance(column, list):
-        return _seconds_of_list(column, name, faults)
+        return _seconds_of_list(column, name, rejects)
     kind = column.type
     if pa.types.is_dictionary(kind):
         column, kind = column.dictionary_decode(), kind.value_type
@@ -77,9 +77,9 @@ def seconds(column: Column, name: str, faults: Faults) -> F64:
         try:
             column = column.cast(pa.string()).cast(pa.float64())
         except pa.ArrowInvalid:  # not all of them numbers
-            return _seconds_of_list(_python_values(column), name, faults)
+            return _seconds_of_list(_python_values(column), name, rejects)
     for row in np.flatnonzero(_numpy(column.is_null())).tolist():
-        faults.setdefault(row, ("missing_field", f"{name} is null"))
+        rejects.setdefault(row, ("missing_field", f"{name} is null"))
     if pa.types.is_date(kind):
         column, kind = column.cast(pa.timestamp("ms")), pa.timestamp("ms")
     if pa.types.is_timestamp(kind):
@@ -142,7 +142,7 @@ def _as_string(value: Any) -> str | None:
     return str(value) if kind is int else None
 
 
-def _seconds_of_list(column: list[Any], name: str, faults: Faults) -> F64:
+def _seconds_of_list(column: list[Any], name: str, rejects: RowRejects) -> F64:
     if set(map(type, column)) <= {int, float}:
         try:
             return np.array(column, np.float64)
@@ -151,12 +151,12 @@ def _seconds_of_list(column: list[Any], name: str, faults: Faults) -> F64:
     times = np.full(len(column), np.nan)
     for row, value in enumerate(column):
         if value is None:
-            faults.setdefault(row, ("missing_field", f"{name} is null"))
+            rejects.setdefault(row, ("missing_field", f"{name} is null"))
             continue
         time = _as_seconds(value)
         if time is None:
             detail = f"{name}: expected unix seconds or an ISO 8601 time"
-            faults.setdefault(row, ("wrong_type", detail))
+            rejects.setdefault(row, ("wrong_type", detail))
         else:
             times[row] = time
     return times

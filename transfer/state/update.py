@@ -54,6 +54,7 @@ def apply_events(
     Raises:
         ValueError: the batch doesn't fit the states, or has times or vectors that are not finite.
 
+    >>> from transfer.state.states import empty_states
     >>> config = InterestConfig(dim=2)
     >>> one = EventTerms(
     ...     user=np.array([0], np.int32), time=np.array([5.0]), key=np.array([9], np.uint64),
