@@ -93,7 +93,11 @@ def _imported_from(package: str) -> Path | None:
 def _others(package: str) -> Iterator[tuple[str, str, list[Path]]]:
     """Name and version of each other distribution that has files of that package, and these files."""
     for other in distributions():
-        files = [file.locate() for file in other.files or () if file.parts[0] == package]
+        files = [
+            file.locate()
+            for file in other.files or ()
+            if file.parts[0] == package and "__pycache__" not in file.parts
+        ]
         name = str(other.metadata["Name"])
         if files and name.lower() != DISTRIBUTION:
             yield name, other.version, [Path(str(file)).resolve() for file in files]
