@@ -13,6 +13,7 @@ from streams.cli.console import load, print_json, reported, show
 
 if TYPE_CHECKING:
     from streams.settings import Settings
+    from streams.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +115,23 @@ def check_store(location: str | None, settings: Settings) -> list[Check]:
         return [Check("store", None, "none given", "use --store FOLDER or --store http://HOST:6333")]
     try:
         with open_existing(location, settings) as workspace:
-            fitted = "whitening fitted" if workspace.space.is_fitted else "no whitening yet"
-            found = f"{location}: {workspace.store.items.count()} items, {fitted}"
+            found = f"{location}: {workspace.store.items.count()} items, {_whitening(workspace)}"
         nodes = [Check("nodes", *told) for told in tell_of_cluster(location, settings.store)]
         return [Check("store", True, found), *nodes]
     except StoreNotFound:
         return [
             Check("store", None, f"{location}: nothing there yet", "driftline items, replay or run create it")
         ]
+
+
+def _whitening(workspace: Workspace) -> str:
+    """How far the store's whitening is; whether it fits can be told only where its text model is installed."""
+    from encoders.errors import MissingPackage
+
+    try:
+        return "whitening fitted" if workspace.space.is_fitted else "no whitening yet"
+    except MissingPackage:
+        return "whitening not checked"
 
 
 def check_model(settings: Settings) -> list[Check]:

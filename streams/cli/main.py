@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from streams.cli.own_packages import conflicts
 from streams.extras import extra_of
 
 
@@ -27,4 +26,6 @@ def _explained(error: ImportError | SyntaxError) -> str | None:
     """What is behind an import that fails, and what to do; None: it speaks for itself."""
     if isinstance(error, ModuleNotFoundError) and (extra := extra_of(error.name)):
         return f"this needs {error.name}, which is not installed: pip install 'driftline[{extra}]'"
+    from streams.cli.own_packages import conflicts
+
     return "\n".join(f"{conflict.found}: {conflict.fix}" for conflict in conflicts()) or None
