@@ -22,6 +22,8 @@ STALE = {
     "a subcommand": ("Run `driftline dead-letters fly`.", "command driftline dead-letters fly"),
     "a command's option": ("    driftline run --broker B \\\n        --fly", "option --fly of driftline run"),
     "another command's option": ("Say `replay --drain`.", "option --drain of driftline replay"),
+    "a command in a container": ("    docker compose run -v a:b daemon fly /x", "command driftline fly"),
+    "an option in a container": ("    docker run x driftline:cpu run --fly", "option --fly of driftline run"),
     "an option": ("Say `--fly`.", "option --fly"),
     "a setting": ("Set `daemon.wings = 2`.", "setting daemon.wings"),
     "a setting in TOML": ("    [store]\n    location = 1\n    wings = 2", "setting store.wings"),

@@ -22,6 +22,8 @@ ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "docker" / "README.md"]
 TOPS = "streams|transfer|encoders|sinks|tests|docs|docker|benchmarks"
 SUFFIXES = "py|md|toml|yaml|yml|json|txt|cpu|cuda"
+PROGRAMS = ("driftline", "driftline:cpu", "daemon")
+"""What stands before a command: the program, the image, or the service of docker/compose.yaml."""
 OF_TYPER = {"--help", "--install-completion", "--show-completion"}
 
 
@@ -211,8 +213,10 @@ def _commands() -> dict[str, set[str]]:
 def _command_lines(one: Page) -> Iterator[list[str]]:
     for line in one.code_lines:
         words = re.split(r"\s#", line)[0].replace("[--", " --").replace("]", " ").split()
-        if "driftline" in words and (words.index("driftline") == 0 or "exec" in words):
-            yield words[words.index("driftline") + 1 :]
+        at = [place for place, word in enumerate(words) if word in PROGRAMS]
+        if at and (at[0] == 0 or words[:2] in (["docker", "run"], ["docker", "compose"])):
+            name = words[at[-1] + 1 :]
+            yield name if name[:1] != ["driftline"] else name[1:]
     for span in one.spans:
         words = span.replace("[--", " --").replace("]", " ").split()
         if words[0] == "driftline" and len(words) > 1:
