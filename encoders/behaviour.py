@@ -24,15 +24,12 @@ _STEPS_AT_A_TIME = 65_536
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Behaviour:
-    """What co-occurrence says of N items.
-
-    Attributes:
-        vectors: (N, D) float32 unit rows; zeros where nothing is known.
-        counts: (N,) float32 how often each item was met.
-    """
+    """What co-occurrence says of N items."""
 
     vectors: F32
+    """(N, D) float32 unit rows; zeros where nothing is known"""
     counts: F32
+    """(N,) float32 how often each item was met"""
 
     @property
     def known(self) -> Bool:

@@ -41,27 +41,24 @@ _MIN_PAIRS = 50
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemEncoder:
-    """Fitted once, then frozen: everything in a store is made with one. Immutable, versioned, thread-safe.
-
-    Attributes:
-        keys: (M,) uint64 ascending, the items with behaviour.
-        behaviour: (M, D) float32 unit rows.
-        counts: (M,) float32 how often each was met.
-        ridge: content to this space; None where the log's items had no content.
-        whitening: of the content vectors that the map takes; None with no map.
-        pull: c of the blend.
-        config: what it was fitted with, for people.
-        fingerprint: hex over all of the above but `config`.
-    """
+    """Fitted once, then frozen: everything in a store is made with one. Immutable, versioned, thread-safe."""
 
     keys: U64
+    """(M,) uint64 ascending, the items with behaviour"""
     behaviour: F32
+    """(M, D) float32 unit rows"""
     counts: F32
+    """(M,) float32 how often each was met"""
     ridge: Ridge | None
+    """content to this space; None where the log's items had no content"""
     whitening: Whitening | None
+    """of the content vectors that the map takes; None with no map"""
     pull: float
+    """c of the blend"""
     config: FitConfig
+    """what it was fitted with, for people"""
     fingerprint: str = field(init=False)
+    """hex over all of the above but `config`"""
 
     def __post_init__(self) -> None:
         for name in ("keys", "behaviour", "counts"):

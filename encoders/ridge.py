@@ -14,19 +14,16 @@ FOLDS = 5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ridge:
-    """y = unit(x @ matrix + intercept).
-
-    Attributes:
-        matrix: (D0, D) float32.
-        intercept: (D,) float32.
-        penalty: lambda of the fit, chosen by held-out error.
-        cosine: mean cosine of mapped and true vectors on held-out content, weighted; what the map is worth.
-    """
+    """y = unit(x @ matrix + intercept)."""
 
     matrix: F32
+    """(D0, D) float32"""
     intercept: F32
+    """(D,) float32"""
     penalty: float
+    """lambda of the fit, chosen by held-out error"""
     cosine: float
+    """mean cosine of mapped and true vectors on held-out content, weighted; what the map is worth"""
 
     def map(self, content: F32) -> F32:
         """content (N, D0) float32 to (N, D) float32 unit rows."""

@@ -50,13 +50,10 @@ def row_digests(time: F64, fields: Sequence[tuple[I32, Sequence[str]]]) -> Diges
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sketch:
-    """The `SKETCH` smallest distinct row digests of a log, which tell how much two logs have in common.
-
-    Attributes:
-        smallest: (K,) uint64, ascending; all there are where a log has fewer.
-    """
+    """The `SKETCH` smallest distinct row digests of a log, which tell how much two logs have in common."""
 
     smallest: U64
+    """(K,) uint64, ascending; all there are where a log has fewer"""
 
     @classmethod
     def none(cls) -> Sketch:

@@ -27,33 +27,30 @@ _REQUIRED: Final = ("user_id", "timestamp", "scenario")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LogBatch:
-    """Consecutive rows of one file and of one source.
-
-    Attributes:
-        rejects: rows that are no valid events; `position` is the row's number in the whole log, from 0.
-        rows: how many rows were read, valid or not.
-        path: the file that they come from.
-        first_row: number in the whole log of the first of them.
-        file_row: number in its file of the same row, from 0, the header not counted.
-        event_ids: event id or None of each event in `columns`; None where the log has none. The columns hold
-            its hash only; a re-drive needs the id itself.
-        source: identity of the source that they belong to.
-        source_row: number in the source of the first of them.
-        known: True for rows that the source had before: they were not decoded, and `columns` is empty.
-        positions: where in Kafka each event of `columns` comes from, if the log tells.
-    """
+    """Consecutive rows of one file and of one source."""
 
     columns: EventColumns
     rejects: list[Reject]
+    """rows that are no valid events; `position` is the row's number in the whole log, from 0"""
     rows: int
+    """how many rows were read, valid or not"""
     path: Path
+    """the file that they come from"""
     first_row: int
+    """number in the whole log of the first of them"""
     file_row: int
+    """number in its file of the same row, from 0, the header not counted"""
     event_ids: list[str | None] | None
+    """event id or None of each event in `columns`; None where the log has none. The columns hold its hash only; a re-drive
+    needs the id itself."""
     source: str
+    """identity of the source that they belong to"""
     source_row: int
+    """number in the source of the first of them"""
     known: bool = False
+    """True for rows that the source had before: they were not decoded, and `columns` is empty"""
     positions: RowPositions | None = None
+    """where in Kafka each event of `columns` comes from, if the log tells"""
 
     @property
     def next_row(self) -> int:

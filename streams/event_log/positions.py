@@ -18,17 +18,14 @@ Partition = tuple[str, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowPositions:
-    """Of B rows.
-
-    Attributes:
-        topic: (B,) int32 row of `topics`, -1 where a row does not tell its position.
-        partition, offset: (B,) int64; any number where `topic` is -1.
-    """
+    """Of B rows."""
 
     topic: I32
+    """(B,) int32 row of `topics`, -1 where a row does not tell its position"""
     topics: Sequence[str]
     partition: I64
     offset: I64
+    """`partition` and `offset`: (B,) int64; any number where `topic` is -1"""
 
     def partitions(self) -> tuple[I64, list[Partition]]:
         """Codes (B,), -1 where a row does not tell, and the topic-partitions that they stand for."""
@@ -49,19 +46,16 @@ class RowPositions:
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """What a log holds of each topic-partition.
-
-    Attributes:
-        first: the lowest offset.
-        next: the offset after the highest one.
-        ascending: whether the offsets of each partition rise from row to row, as they were in the topic.
-        without: rows that don't tell where they come from.
-    """
+    """What a log holds of each topic-partition."""
 
     first: Mapping[Partition, int] = field(default_factory=dict)
+    """the lowest offset"""
     next: Mapping[Partition, int] = field(default_factory=dict)
+    """the offset after the highest one"""
     ascending: bool = True
+    """whether the offsets of each partition rise from row to row, as they were in the topic"""
     without: int = 0
+    """rows that don't tell where they come from"""
 
     def with_rows(self, rows: RowPositions) -> Positions:
         """With these rows, which follow."""

@@ -23,14 +23,7 @@ Coded = tuple[I32, list[str]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LogRows:
-    """B rows.
-
-    Attributes:
-        time: (B,) unix seconds, NaN where `rejects` tells why.
-        event_id: None where the log has no such column.
-        rejects: rows that could not be read, and why.
-        positions: None where the log does not tell them.
-    """
+    """B rows."""
 
     count: int
     user: Coded
@@ -39,9 +32,13 @@ class LogRows:
     text: Coded
     action: Coded
     event_id: Coded | None
+    """None where the log has no such column"""
     time: F64
+    """(B,) unix seconds, NaN where `rejects` tells why"""
     rejects: RowRejects
+    """rows that could not be read, and why"""
     positions: RowPositions | None
+    """None where the log does not tell them"""
 
     def digests(self) -> Digests:
         """(B, 2) what each row says (`streams.event_log.content`)."""

@@ -24,27 +24,24 @@ OVERLAP: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class LogFacts:
-    """What a store keeps of a source that is a log.
-
-    Attributes:
-        name: of the file when it was last read, without its folder.
-        states: (number of rows, their digest) whenever it was read, ascending; the last is the log as it is known.
-        files: fingerprints of the bytes of files that are this log alone, each with its number of rows.
-        first, last: earliest and latest event time, unix seconds; None before the first event.
-        rejected: rows that were no valid events when they were read.
-        positions: where in Kafka its rows come from, if it tells.
-        stream: which of its rows are under Kafka's sources; None where that was never asked.
-    """
+    """What a store keeps of a source that is a log."""
 
     name: str
+    """of the file when it was last read, without its folder"""
     states: tuple[tuple[int, str], ...]
+    """(number of rows, their digest) whenever it was read, ascending; the last is the log as it is known"""
     files: tuple[tuple[int, str], ...] = ()
+    """fingerprints of the bytes of files that are this log alone, each with its number of rows"""
     sketch: Sketch = Sketch.none()  # noqa: RUF009  # immutable
     first: float | None = None
     last: float | None = None
+    """`first` and `last`: earliest and latest event time, unix seconds; None before the first event"""
     rejected: int = 0
+    """rows that were no valid events when they were read"""
     positions: Positions | None = None
+    """where in Kafka its rows come from, if it tells"""
     stream: StreamShare | None = None
+    """which of its rows are under Kafka's sources; None where that was never asked"""
 
     @property
     def rows(self) -> int:
@@ -110,17 +107,14 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FileContent:
-    """What was found out about a file by reading it once.
-
-    Attributes:
-        rows: of the file.
-        parts: known logs in it (`digests_at`).
-        running: digests at its end.
-    """
+    """What was found out about a file by reading it once."""
 
     rows: int
+    """of the file"""
     parts: Sequence[KnownRows]
+    """known logs in it (`digests_at`)"""
     running: Sequence[RunningDigest]
+    """digests at its end"""
 
     def of(self, start: int) -> RunningDigest:
         """Of the rows from `start`, 0 or the end of a part, to the end."""

@@ -22,32 +22,26 @@ from streams.events.columns import EventColumns, take_events
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far a Kafka source is in a store.
-
-    Attributes:
-        start: the offset from which on it was read; None where nothing of it was.
-        next: everything from `start` to before it is in the store.
-        by_log: it came there by a log, after which offsets may be missing.
-    """
+    """How far a Kafka source is in a store."""
 
     identity: str
     start: int | None = None
+    """the offset from which on it was read; None where nothing of it was"""
     next: int = 0
+    """everything from `start` to before it is in the store"""
     by_log: bool = False
+    """it came there by a log, after which offsets may be missing"""
 
 
 @dataclass(frozen=True, slots=True)
 class StreamShare:
-    """What of a log is under Kafka's sources; decided before its first row is applied, and kept with its facts.
-
-    Attributes:
-        marked: rows carry the source and offset of their records.
-        partitions: identity, and the offsets from `since` on that are the source's. Those before `until` were in the
-            store already; for marked rows that is seen by the source itself.
-    """
+    """What of a log is under Kafka's sources; decided before its first row is applied, and kept with its facts."""
 
     marked: bool
+    """rows carry the source and offset of their records"""
     partitions: Mapping[Partition, tuple[str, int, int]]
+    """identity, and the offsets from `since` on that are the source's. Those before `until` were in the store already; for
+    marked rows that is seen by the source itself."""
 
     def about(self) -> dict[str, Any]:
         """For JSON."""

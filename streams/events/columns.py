@@ -17,28 +17,26 @@ class EventFields:
     """What B events say, in the order in which they were read.
 
     A code column says which row of its table an event uses. A table holds distinct strings.
-
-    Attributes:
-        user: (B,) int32 row of `users`.
-        item: (B,) int32 row of `items`, -1 where the event names no item.
-        scenario: (B,) int32 row of `scenarios`.
-        text: (B,) int32 row of `texts`, -1 where the event has no text.
-        time: (B,) float64 event time, unix seconds.
-        action: (B,) uint8 code of `transfer.config.ACTIONS`.
-        offset: (B,) int64 position in the source: Kafka offset or row number of the log.
     """
 
     user: I32
+    """(B,) int32 row of `users`"""
     users: list[str]
     item: I32
+    """(B,) int32 row of `items`, -1 where the event names no item"""
     items: list[str]
     scenario: I32
+    """(B,) int32 row of `scenarios`"""
     scenarios: list[str]
     text: I32
+    """(B,) int32 row of `texts`, -1 where the event has no text"""
     texts: list[str]
     time: F64
+    """(B,) float64 event time, unix seconds"""
     action: U8
+    """(B,) uint8 code of `transfer.config.ACTIONS`"""
     offset: I64
+    """(B,) int64 position in the source: Kafka offset or row number of the log"""
 
     def __len__(self) -> int:
         return len(self.time)
@@ -46,15 +44,12 @@ class EventFields:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventColumns(EventFields):
-    """B valid events. Each string of a table is used by at least one of them: `users` is exactly who acted in this batch.
-
-    Attributes:
-        key: (B,) uint64 identity of the event for duplicates (`streams.events.keys.event_keys`).
-        source: (B,) int32 row of `sources`: the watermark's name, "cluster/topic/partition" or a log's.
-    """
+    """B valid events. Each string of a table is used by at least one of them: `users` is exactly who acted in this batch."""
 
     key: U64
+    """(B,) uint64 identity of the event for duplicates (`streams.events.keys.event_keys`)"""
     source: I32
+    """(B,) int32 row of `sources`: the watermark's name, "cluster/topic/partition" or a log's"""
     sources: list[str]
 
 

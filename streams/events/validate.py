@@ -33,17 +33,14 @@ UNKNOWN_ACTION: Final = 255
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawEvents(EventFields):
-    """Fields of B events as read, not yet judged; -1 = absent, also of users and scenarios.
-
-    Attributes:
-        event_ids: (B,) event id or None of each event; None where the input has no such field.
-        rejects: rows that the reader could not make sense of, and why.
-        action_names: (B,) codes and table of the actions as they were read, to tell of those that are none of ours.
-    """
+    """Fields of B events as read, not yet judged; -1 = absent, also of users and scenarios."""
 
     event_ids: Sequence[str | None] | None
+    """(B,) event id or None of each event; None where the input has no such field"""
     rejects: Mapping[int, tuple[Reason, str]] = field(default_factory=dict)
+    """rows that the reader could not make sense of, and why"""
     action_names: tuple[I32, Sequence[str]] | None = None
+    """(B,) codes and table of the actions as they were read, to tell of those that are none of ours"""
 
 
 def assemble(

@@ -19,15 +19,12 @@ _TYPE, _UNPACKED, _PACKED, _DATA, _DATA_2 = 1, 2, 3, 5, 8
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a column chunk.
-
-    Attributes:
-        values: number of values, as rows for columns that are not nested; 0 for a dictionary.
-        unpacked: bytes after unpacking.
-    """
+    """One page of a column chunk."""
 
     values: int
+    """number of values, as rows for columns that are not nested; 0 for a dictionary"""
     unpacked: int
+    """bytes after unpacking"""
 
 
 def pages_of(file: BinaryIO, chunk: Any) -> Iterator[Page]:

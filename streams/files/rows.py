@@ -22,19 +22,16 @@ BATCH_BYTES: Final = 1 << 24
 
 @dataclass(frozen=True, slots=True)
 class TableFile:
-    """A file that was checked.
-
-    Attributes:
-        columns: names of its columns; of JSON lines the names in the first 1000 lines.
-        types: Arrow type of each column where the file tells (Parquet).
-        rows: number of rows.
-    """
+    """A file that was checked."""
 
     path: Path
     kind: Kind
     columns: tuple[str, ...]
+    """names of its columns; of JSON lines the names in the first 1000 lines"""
     types: dict[str, pa.DataType]
+    """Arrow type of each column where the file tells (Parquet)"""
     rows: int
+    """number of rows"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

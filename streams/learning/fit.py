@@ -24,17 +24,14 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemContent:
-    """Content vectors of a history's items.
-
-    Attributes:
-        vectors: (N, D0) float32 unit rows; zeros where an item has no text.
-        known: (N,) whether it has one.
-        whitening: that they are made with.
-    """
+    """Content vectors of a history's items."""
 
     vectors: F32
+    """(N, D0) float32 unit rows; zeros where an item has no text"""
     known: Bool
+    """(N,) whether it has one"""
     whitening: Whitening
+    """that they are made with"""
 
 
 def item_content(

@@ -111,30 +111,27 @@ def letter_identity(source: str, offset: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StoredLetter:
-    """A letter as it lies in the dead-letter topic.
-
-    Attributes:
-        partition, offset, timestamp_ms: of the letter itself.
-        source: identity of the record's topic-partition; "" in letters of older releases.
-        source_time_ms: the record's timestamp; None in letters of older releases.
-        cuts: which of `CUTS` were made.
-        headers: the record's own.
-    """
+    """A letter as it lies in the dead-letter topic."""
 
     partition: int
     offset: int
     timestamp_ms: int
+    """`partition`, `offset`, `timestamp_ms`: of the letter itself"""
     key: bytes | None
     value: bytes | None
     reason: str
     detail: str
     source: str
+    """identity of the record's topic-partition; "" in letters of older releases"""
     source_topic: str
     source_partition: int
     source_offset: int
     source_time_ms: int | None
+    """the record's timestamp; None in letters of older releases"""
     cuts: tuple[str, ...]
+    """which of `CUTS` were made"""
     headers: tuple[tuple[str, bytes], ...]
+    """the record's own"""
 
     def identity(self, cluster: str) -> str:
         """The letter as a source of events: that of the record, so that a letter that was sent twice is one.

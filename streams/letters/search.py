@@ -14,19 +14,16 @@ from streams.letters.letter import StoredLetter, read_letter
 
 @dataclass(frozen=True, slots=True)
 class LetterFilter:
-    """Which letters are meant; what is None does not matter.
-
-    Attributes:
-        topic: the record's.
-        since, until: unix seconds of the letter itself, until exclusive.
-        letters: (partition, offset) of the letters.
-    """
+    """Which letters are meant; what is None does not matter."""
 
     topic: str | None = None
+    """the record's"""
     reason: str | None = None
     since: float | None = None
     until: float | None = None
+    """`since` and `until`: unix seconds of the letter itself, until exclusive"""
     letters: frozenset[tuple[int, int]] | None = None
+    """(partition, offset) of the letters"""
 
     def takes(self, letter: StoredLetter) -> bool:
         """Whether a letter is meant."""

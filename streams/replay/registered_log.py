@@ -18,16 +18,13 @@ from streams.files.tabular_file import fingerprint
 
 @dataclass(frozen=True, slots=True)
 class RegisteredLog:
-    """A log whose rows have their sources.
-
-    Attributes:
-        facts: what the store knows of each source of it.
-        overlaps: files that seem to share rows with other logs, by no whole.
-    """
+    """A log whose rows have their sources."""
 
     log: Log
     facts: Mapping[str, LogFacts]
+    """what the store knows of each source of it"""
     overlaps: tuple[Overlap, ...]
+    """files that seem to share rows with other logs, by no whole"""
 
 
 def known_logs(sources: Sources) -> dict[str, LogFacts]:

@@ -42,17 +42,14 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranked:
-    """Ranks from 1 on, of T targets of Q queries.
-
-    Attributes:
-        rank: (T,) int32 among all candidates.
-        without_own: (T,) int32 with the user's earlier items taken out; 0 where the target is one of them.
-        top: (Q, TOP) int32 best candidates, the best first; -1 where there are fewer.
-    """
+    """Ranks from 1 on, of T targets of Q queries."""
 
     rank: I32
+    """(T,) int32 among all candidates"""
     without_own: I32
+    """(T,) int32 with the user's earlier items taken out; 0 where the target is one of them"""
     top: I32
+    """(Q, TOP) int32 best candidates, the best first; -1 where there are fewer"""
 
 
 def rank_targets(

@@ -40,26 +40,23 @@ class Task:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """One method on one task.
-
-    Attributes:
-        rank, without_own: (S, T) int32 for each seed, as in `ranks.Ranked`.
-        top: (Q, TOP) int32 lists of the first seed.
-        params: the settings chosen on validation, for each seed; empty where there are none.
-        curves: learning curve of each seed, (epoch, `HEADLINE` on validation); empty where nothing was trained.
-        fit_s, tune_s, score_s: seconds, sums over the seeds; scoring includes learning and ranking.
-    """
+    """One method on one task."""
 
     method: str
     task: str
     rank: I32
     without_own: I32
+    """`rank` and `without_own`: (S, T) int32 for each seed, as in `ranks.Ranked`"""
     top: I32
+    """(Q, TOP) int32 lists of the first seed"""
     params: list[dict[str, Any]]
+    """the settings chosen on validation, for each seed; empty where there are none"""
     curves: list[list[tuple[float, float]]]
+    """learning curve of each seed, (epoch, `HEADLINE` on validation); empty where nothing was trained"""
     fit_s: float
     tune_s: float
     score_s: float
+    """`fit_s`, `tune_s`, `score_s`: seconds, sums over the seeds; scoring includes learning and ranking"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,21 +76,18 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to evaluate, apart from the data.
-
-    Attributes:
-        methods: names of `registry.METHODS`.
-        tasks: "open", "given" or both.
-        seeds: how often a method that is trained is trained anew, with seeds 0, 1, ...
-        sample: at most so many test queries of each task, drawn once for all methods; None: all.
-        dormant_s: after this time without events a scenario counts as dormant.
-    """
+    """What to evaluate, apart from the data."""
 
     methods: Sequence[str]
+    """names of `registry.METHODS`"""
     tasks: Sequence[str] = ("open",)
+    """"open", "given" or both"""
     seeds: int = 3
+    """how often a method that is trained is trained anew, with seeds 0, 1, .."""
     sample: int | None = None
+    """at most so many test queries of each task, drawn once for all methods; None: all"""
     dormant_s: float = 30 * DAY
+    """after this time without events a scenario counts as dormant"""
     setup: Setup = field(default_factory=Setup)
 
     def runs(self, name: str) -> int:

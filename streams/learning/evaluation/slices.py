@@ -24,43 +24,37 @@ ACTIVITY = ("low", "middle", "high")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Facts:
-    """What holds for each of T targets, of what is strictly earlier than its basket.
-
-    Attributes:
-        user: (T,) int32.
-        new: (T,) the user had no event with the item.
-        moved: (T,) the item is not in the user's latest earlier basket.
-        scenario: (T,) int32 of the event.
-        nth: (T,) int64 which event of the user in that scenario it is, from 1 on; one basket's events count alike.
-        idle: (T,) float64 time since the user's last event in that scenario; infinite if there is none.
-        user_events, item_events: (T,) int64 earlier events of the user, and with the item by anyone.
-        activity: (T,) int64 tercile of the user among those asked for, by events before the first query: 0, 1, 2.
-        scenario_items: (T,) int64 how many items have events in that scenario.
-    """
+    """What holds for each of T targets, of what is strictly earlier than its basket."""
 
     user: I32
+    """(T,) int32"""
     new: Bool
+    """(T,) the user had no event with the item"""
     moved: Bool
+    """(T,) the item is not in the user's latest earlier basket"""
     scenario: I32
+    """(T,) int32 of the event"""
     nth: I64
+    """(T,) int64 which event of the user in that scenario it is, from 1 on; one basket's events count alike"""
     idle: F64
+    """(T,) float64 time since the user's last event in that scenario; infinite if there is none"""
     user_events: I64
     item_events: I64
+    """`user_events` and `item_events`: (T,) int64 earlier events of the user, and with the item by anyone"""
     activity: I64
+    """(T,) int64 tercile of the user among those asked for, by events before the first query: 0, 1, 2"""
     scenario_items: I64
+    """(T,) int64 how many items have events in that scenario"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slice:
-    """Some targets.
-
-    Attributes:
-        chosen: (T,) bool.
-        without_own: whether the user's earlier items are taken out of the ranking (all targets are new to the user).
-    """
+    """Some targets."""
 
     chosen: Bool
+    """(T,) bool"""
     without_own: bool
+    """whether the user's earlier items are taken out of the ranking (all targets are new to the user)"""
 
 
 def facts(history: History, queries: Queries) -> Facts:

@@ -27,21 +27,18 @@ PAGE_BASKETS = 5
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """How to read the log's timestamps.
-
-    Attributes:
-        kind: *seconds* are as fine as they look. *days* know no order within a day: its events are one basket. *positions*
-            count a user's events: half-lives are in events. *pages*: events arrive in small batches a few seconds
-            apart, so that short gaps tell how a form was filled in, not when an interest changed.
-        unit_s: the coarsest of day, hour, minute and second of which nearly all gaps are multiples, 0 below a second.
-        tied_share: share of a user's successive events that have one timestamp.
-        floor_s: half-lives below this would measure the clock, not the user.
-    """
+    """How to read the log's timestamps."""
 
     kind: Kind
+    """*seconds* are as fine as they look. *days* know no order within a day: its events are one basket. *positions* count a
+    user's events: half-lives are in events. *pages*: events arrive in small batches a few seconds apart, so that short gaps
+    tell how a form was filled in, not when an interest changed."""
     unit_s: float
+    """the coarsest of day, hour, minute and second of which nearly all gaps are multiples, 0 below a second"""
     tied_share: float
+    """share of a user's successive events that have one timestamp"""
     floor_s: float
+    """half-lives below this would measure the clock, not the user"""
 
 
 def clock_of(baskets: Baskets) -> Clock:

@@ -29,16 +29,13 @@ Kind = Literal["again", "new"]
 
 @dataclass(frozen=True, slots=True)
 class Mixed:
-    """A set of half-lives as the untrained model mixes it: (1 - share) longest + share * mean of the shorter ones.
-
-    Attributes:
-        share: what the shorter half-lives weigh.
-        ndcg: NDCG@10, mean over the questions.
-    """
+    """A set of half-lives as the untrained model mixes it: (1 - share) longest + share * mean of the shorter ones."""
 
     half_lives_s: tuple[float, ...]
     share: float
+    """what the shorter half-lives weigh"""
     ndcg: float
+    """NDCG@10, mean over the questions"""
 
 
 class HalfLifeScores:

@@ -42,23 +42,20 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Proposal:
-    """What was chosen and what it was chosen by.
-
-    Attributes:
-        sections: section -> key -> choice, as in the settings file.
-        curves: NDCG@10 by half-life, by kind of question.
-        compared: kind of question -> name -> the half-lives of that name, mixed as the untrained model does.
-        trend: NDCG@10 of popularity by half-life; None where it makes no sense.
-        reach: how far back baskets resemble the present one.
-        kept: share of the items that come again which the proposed `own_items` still hold; None: unknown.
-    """
+    """What was chosen and what it was chosen by."""
 
     sections: Mapping[str, Mapping[str, Choice]]
+    """section -> key -> choice, as in the settings file"""
     curves: Mapping[Kind, Curve]
+    """NDCG@10 by half-life, by kind of question"""
     compared: Mapping[Kind, Mapping[str, Mixed]]
+    """kind of question -> name -> the half-lives of that name, mixed as the untrained model does"""
     trend: Curve | None
+    """NDCG@10 of popularity by half-life; None where it makes no sense"""
     reach: Reach
+    """how far back baskets resemble the present one"""
     kept: float | None = None
+    """share of the items that come again which the proposed `own_items` still hold; None: unknown"""
     asked: Mapping[Kind, int] = field(default_factory=dict)
 
     @property

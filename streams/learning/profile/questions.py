@@ -22,26 +22,23 @@ MOST_EVENTS = 1_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Questions:
-    """Q baskets of the validation part, with T distinct items in them and E earlier events of their users.
-
-    Attributes:
-        time: (Q,) when each is asked.
-        earlier_offsets: (Q + 1,) which of `earlier` belong to a question.
-        earlier: (E,) rows of the history strictly before the question's basket, oldest first.
-        age_s: (E,) time from each of them to the latest one of its question.
-        target_question, target_item: (T,) ascending by question, then item.
-        known: (T,) the user had the item before.
-        fit: (rows of the history,) rows strictly before the validation part; what is learned is learned on these.
-    """
+    """Q baskets of the validation part, with T distinct items in them and E earlier events of their users."""
 
     time: F64
+    """(Q,) when each is asked"""
     earlier_offsets: I64
+    """(Q + 1,) which of `earlier` belong to a question"""
     earlier: I64
+    """(E,) rows of the history strictly before the question's basket, oldest first"""
     age_s: F64
+    """(E,) time from each of them to the latest one of its question"""
     target_question: I64
     target_item: I32
+    """`target_question` and `target_item`: (T,) ascending by question, then item"""
     known: Bool
+    """(T,) the user had the item before"""
     fit: Bool
+    """(rows of the history,) rows strictly before the validation part; what is learned is learned on these"""
 
     def __len__(self) -> int:
         return len(self.earlier_offsets) - 1

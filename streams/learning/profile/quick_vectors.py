@@ -22,15 +22,12 @@ _OVERSAMPLES = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuickVectors:
-    """Unit vectors of the items with most events.
-
-    Attributes:
-        place: (N,) row of each item in `rows`, -1: it has none.
-        rows: (M, DIM) float32.
-    """
+    """Unit vectors of the items with most events."""
 
     place: I64
+    """(N,) row of each item in `rows`, -1: it has none"""
     rows: F32
+    """(M, DIM) float32"""
 
 
 def quick_vectors(history: History, fit: Bool, rng: np.random.Generator) -> QuickVectors:

@@ -22,16 +22,13 @@ ENOUGH_PAIRS = 200
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reach:
-    """Resemblance by distance.
-
-    Attributes:
-        cosine: (FURTHEST,) mean cosine of an item with one 1, 2, ... baskets before; NaN where there are too few pairs.
-        window: the furthest distance at which at least half of what is nearer than far remains; None where distance
-            says nothing (the weekly shopping has no order) or there are too few pairs to tell.
-    """
+    """Resemblance by distance."""
 
     cosine: F64
+    """(FURTHEST,) mean cosine of an item with one 1, 2, ... baskets before; NaN where there are too few pairs."""
     window: int | None
+    """the furthest distance at which at least half of what is nearer than far remains; None where distance says nothing (the
+    weekly shopping has no order) or there are too few pairs to tell"""
 
 
 def reach_of(

@@ -17,23 +17,20 @@ DORMANT_S = 30 * 86400.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScenarioUse:
-    """Of the events after each user's first basket.
-
-    Attributes:
-        per_user: (U,) distinct scenarios of each user.
-        new_share: share of events in a scenario in which the user had fewer than `EARLY_EVENTS` events before.
-        first_share: share of events in a scenario in which the user had none.
-        dormant_share: share of events, not new, in a scenario that the user had left for more than `DORMANT_S`.
-        late_users: share of users who enter a scenario for the first time in the latter half of their events.
-        belong: items belong to scenarios (departments), else scenarios are places (entry pages).
-    """
+    """Of the events after each user's first basket."""
 
     per_user: I64
+    """(U,) distinct scenarios of each user"""
     new_share: float
+    """share of events in a scenario in which the user had fewer than `EARLY_EVENTS` events before"""
     first_share: float
+    """share of events in a scenario in which the user had none"""
     dormant_share: float
+    """share of events, not new, in a scenario that the user had left for more than `DORMANT_S`"""
     late_users: float
+    """share of users who enter a scenario for the first time in the latter half of their events"""
     belong: bool
+    """items belong to scenarios (departments), else scenarios are places (entry pages)"""
 
 
 def scenario_use(history: History, dormant_s: float = DORMANT_S) -> ScenarioUse:

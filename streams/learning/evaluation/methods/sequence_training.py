@@ -20,25 +20,22 @@ _LOGITS_AT_A_TIME = 20_000_000
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How to train.
-
-    Attributes:
-        max_seconds: stop then, whatever has been reached: seconds of processor time, so that what else runs on the machine
-            matters little. Only this makes a result depend on the machine.
-        patience: stop after so many times without a better value.
-        steps: ask for the value at the end of an epoch once so many steps have been made since, or after five times as many.
-        full_items, full_work: full softmax where there are at most so many items, and items times training events are at
-            most so much; else a sampled one with `negatives` items for each batch.
-    """
+    """How to train."""
 
     max_seconds: float = 600.0
+    """stop then, whatever has been reached: seconds of processor time, so that what else runs on the machine matters little.
+    Only this makes a result depend on the machine."""
     epochs: int = 200
     patience: int = 5
+    """stop after so many times without a better value"""
     steps: int = 100
+    """ask for the value at the end of an epoch once so many steps have been made since, or after five times as many"""
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     full_items: int = 50_000
     full_work: float = 2e10
+    """`full_items` and `full_work`: full softmax where there are at most so many items, and items times training events are at
+    most so much; else a sampled one with `negatives` items for each batch"""
     negatives: int = 4096
 
 

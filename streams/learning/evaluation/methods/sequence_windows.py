@@ -17,17 +17,14 @@ from transfer.rows import offsets_of, segment_positions
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowBatch:
-    """B windows of at most L events.
-
-    Attributes:
-        inputs: (B, L) int64 codes of items, oldest first; 0 after the end.
-        targets: (B, L) int64 code of an item of the basket after each event's.
-        inside: (B, L) bool, whether an event is there and has a next basket.
-    """
+    """B windows of at most L events."""
 
     inputs: I64
+    """(B, L) int64 codes of items, oldest first; 0 after the end"""
     targets: I64
+    """(B, L) int64 code of an item of the basket after each event's"""
     inside: Bool
+    """(B, L) bool, whether an event is there and has a next basket"""
 
 
 class SequenceWindows:
