@@ -171,14 +171,7 @@ def redrive_(
         find_letters(settings.broker, settings.topics.name("dead_letters"), wanted, found.append)
         with open_intake(location, settings, create=False) as intake:
             driver = LetterRedrive(
-                intake.store,
-                intake.ingest,
-                intake.catalogue,
-                cluster=cluster,
-                kinds=kinds_of(settings),
-                now=time.time(),
-                max_future_s=settings.max_future_s,
-                quarantined=intake.quarantine.rows,
+                intake, cluster=cluster, kinds=kinds_of(settings), now=time.time(), leave_quarantined=True
             )
             done = driver.redrive(found)
             write_counts(intake)

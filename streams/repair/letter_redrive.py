@@ -12,19 +12,18 @@ A letter whose record the daemon has not passed yet waits: until then the daemon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 
 from sinks.points import PLACEHOLDER, item_key
-from sinks.protocols import Store
 from streams.events.columns import EventColumns, concatenate, take_events
 from streams.events.decode import decode_events, decode_items
 from streams.events.event import ItemRow, Reject
-from streams.ingest.catalogue import CatalogueWriter
-from streams.ingest.outcome import APPLIED, Outcome
+from streams.ingest.intake import Intake
+from streams.ingest.outcome import APPLIED
 from streams.letters.letter import StoredLetter
 from streams.worker.bisect import bisect_failures
 from streams.worker.flush import is_poison
@@ -33,22 +32,6 @@ from transfer.config import ACTIONS
 AT_A_TIME: Final = 500
 DONE: Final = 1
 """The progress of a letter that is in the store."""
-
-
-class Application(Protocol):
-    """What is needed of `streams.ingest.ingest.Ingest`."""
-
-    def apply(self, columns: EventColumns) -> Outcome:
-        """Apply events and return when the store has them."""
-        ...
-
-    def advance(self, ends: Mapping[str, int]) -> None:
-        """Raise the progress of sources."""
-        ...
-
-    def check(self, columns: EventColumns) -> None:
-        """Raise what applying would, and write nothing."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,29 +61,26 @@ class LetterRedrive:
 
     Args:
         kinds: name of a source topic -> action, or "" for the items.
-        quarantined: which of these users may not be written now (rows).
+        leave_quarantined: letters of users in quarantine are kept; else nobody asks who is in it.
     """
 
     def __init__(
         self,
-        store: Store,
-        ingest: Application,
-        catalogue: CatalogueWriter,
+        intake: Intake,
         *,
         cluster: str,
         kinds: Mapping[str, str],
         now: float,
-        max_future_s: float,
-        quarantined: Callable[[Sequence[str]], Sequence[int]] = lambda users: (),
+        leave_quarantined: bool = False,
     ) -> None:
-        self._store = store
-        self._ingest = ingest
-        self._catalogue = catalogue
+        self._store = intake.store
+        self._ingest = intake.ingest
+        self._catalogue = intake.catalogue
+        self._quarantine = intake.quarantine if leave_quarantined else None
+        self._max_future_s = intake.settings.max_future_s
         self._cluster = cluster
         self._kinds = kinds
         self._now = now
-        self._max_future_s = max_future_s
-        self._quarantined = quarantined
 
     def redrive(self, letters: Sequence[StoredLetter]) -> RedrivenLetters:
         """Apply what can be applied now.
@@ -192,7 +172,7 @@ class LetterRedrive:
     def _apply(
         self, columns: EventColumns, by_identity: Mapping[str, StoredLetter], result: RedrivenLetters
     ) -> None:
-        waiting = set(self._quarantined(columns.users))
+        waiting = set() if self._quarantine is None else set(self._quarantine.rows(columns.users))
         held_back = np.array([row in waiting for row in range(len(columns.users))], bool)[columns.user]
         columns = self._without(columns, np.flatnonzero(held_back), by_identity, result, _IN_QUARANTINE)
         try:

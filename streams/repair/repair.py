@@ -166,15 +166,8 @@ class Repair:
         return Ingest(self._intake.workspace, Metrics(), failpoints=self._intake.failpoints)
 
     def _driver(self) -> LetterRedrive:
-        intake = self._intake
         return LetterRedrive(
-            intake.store,
-            intake.ingest,
-            intake.catalogue,
-            cluster=self._letters.cluster,
-            kinds=self._letters.kinds,
-            now=self._now(),
-            max_future_s=intake.settings.max_future_s,
+            self._intake, cluster=self._letters.cluster, kinds=self._letters.kinds, now=self._now()
         )
 
     def _parked(self, points: frozenset[str], starts: Mapping[int, int]) -> tuple[list[StoredLetter], Ends]:

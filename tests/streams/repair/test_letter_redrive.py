@@ -48,15 +48,7 @@ def intake(tmp_path: Path) -> Iterator[Intake]:
 
 @pytest.fixture
 def letters(intake: Intake) -> LetterRedrive:
-    return LetterRedrive(
-        intake.store,
-        intake.ingest,
-        intake.catalogue,
-        cluster="cluster",
-        kinds={"clicks": "click"},
-        now=NOW,
-        max_future_s=3600.0,
-    )
+    return LetterRedrive(intake, cluster="cluster", kinds={"clicks": "click"}, now=NOW)
 
 
 def events_of(intake: Intake) -> int:
