@@ -135,9 +135,24 @@ def rows_at(keys: I64, wanted: I64, bound: int) -> I64:
         position[keys] = np.arange(len(keys))
         found: I64 = position[wanted]
         return found
+    return positions_in(keys, wanted)
+
+
+def positions_in(keys: npt.NDArray[Any], wanted: npt.NDArray[Any], order: I64 | None = None) -> I64:
+    """Position of each wanted key among distinct ones, -1 for none.
+
+    order: in which the keys ascend; without one they ascend as they are.
+
+    >>> positions_in(np.array([2, 5]), np.array([5, 3, 2])).tolist()
+    [1, -1, 0]
+    >>> positions_in(np.array([5, 2]), np.array([5, 3, 2]), np.array([1, 0])).tolist()
+    [0, -1, 1]
+    """
     if not len(keys):
         return np.full(len(wanted), NONE, np.int64)
-    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    place = np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)
+    if order is not None:
+        place = order[place]
     return np.where(keys[place] == wanted, place, NONE)
 
 

@@ -52,14 +52,8 @@ def train(
         require_training()
         settings = load(config, {"train": {"seed": seed, "epochs": epochs}})
         began = time.monotonic()
-        run = read_training(
-            LogInput(log, map_, action, scenario, items, items_map),
-            settings,
-            encoder,
-            validation_share=validation_share,
-            holdout_share=holdout_share,
-            quiet=json_,
-        )
+        given = LogInput(log, map_, action, scenario, items, items_map)
+        run = read_training(given, settings, encoder, validation_share, holdout_share, json_)
         done = run_training(
             run,
             logs=logs,

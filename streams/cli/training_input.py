@@ -16,7 +16,6 @@ def read_training(
     given: LogInput,
     settings: Settings,
     encoder: Path | None,
-    *,
     validation_share: float,
     holdout_share: float,
     quiet: bool,

@@ -49,14 +49,8 @@ def tune(
         require_training()
         check_free(out, force)
         settings = load(config)
-        run = read_training(
-            LogInput(log, map_, action, scenario, items, items_map),
-            settings,
-            encoder,
-            validation_share=validation_share,
-            holdout_share=holdout_share,
-            quiet=json_,
-        )
+        given = LogInput(log, map_, action, scenario, items, items_map)
+        run = read_training(given, settings, encoder, validation_share, holdout_share, json_)
         found = search(
             run,
             seconds=60 * minutes,

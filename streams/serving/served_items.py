@@ -17,6 +17,7 @@ from transfer.counts.counts import ItemCounts
 from transfer.item_scenarios import item_scenarios
 from transfer.learned.item_index import ItemIndex
 from transfer.learned.model import LearnedModel
+from transfer.rows import positions_in
 
 AT_A_TIME = 1000
 
@@ -81,12 +82,10 @@ def _item_scenarios(counts: ItemCounts, keys: U64, by_catalogue: I32) -> I32:
     """By the events that were counted; while they know one scenario at most, by the catalogue."""
     if len(counts.scenarios) < 2:
         return by_catalogue
-    order = np.argsort(keys)
-    place = np.minimum(np.searchsorted(keys[order], counts.items), max(len(order) - 1, 0))
-    known = keys[order][place] == counts.items if len(order) else np.zeros(len(counts.items), np.bool_)
-    rows = np.flatnonzero(known[counts.share_item])
+    place = positions_in(keys, counts.items, np.argsort(keys))
+    rows = np.flatnonzero(place[counts.share_item] != NONE)
     return item_scenarios(
-        order[place][counts.share_item[rows]],
+        place[counts.share_item[rows]],
         counts.share_scenario[rows],
         counts.share_counts[rows, counts.horizons - 1],
         by_catalogue,

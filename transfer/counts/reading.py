@@ -7,9 +7,9 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from transfer.arrays import F32, F64, I32, I64, U64
-from transfer.codes import NONE, OPEN
+from transfer.codes import OPEN
 from transfer.counts.counts import ItemCounts
-from transfer.rows import owners
+from transfer.rows import owners, positions_in
 
 
 class CodedCounts:
@@ -25,11 +25,7 @@ class CodedCounts:
     @cached_property
     def _code(self) -> I64:
         """(items of the counts,) code of each, -1: it is none of these."""
-        order = np.argsort(self._keys)
-        if not len(order):
-            return np.full(len(self._counts.items), NONE)
-        place = np.minimum(np.searchsorted(self._keys[order], self._counts.items), len(order) - 1)
-        return np.where(self._keys[order[place]] == self._counts.items, order[place], NONE)
+        return positions_in(self._keys, self._counts.items, np.argsort(self._keys))
 
     def shares(self, scenario: int = OPEN) -> F32:
         """(N, 2 H) share of each item in all events by half-life, then in all debuts: everywhere (OPEN), or in the scenario of

@@ -13,6 +13,7 @@ from transfer.arrays import F32, F64, I32, I64, U64
 from transfer.codes import NONE, OPEN
 from transfer.counts.counts import NEXT, WINDOW, ItemCounts
 from transfer.counts.reading import CodedCounts
+from transfer.rows import positions_in
 
 TRANSITIONS = 4
 """Features of an own item by transitions."""
@@ -107,15 +108,7 @@ class ItemIndex:
     def codes(self) -> Callable[[U64], I64]:
         """A function from (K,) item keys to codes, -1 for a key that is none of these items."""
         order = np.argsort(self.keys)
-        ordered = self.keys[order]
-
-        def find(keys: U64) -> I64:
-            if not len(order):
-                return np.full(len(keys), NONE)
-            place = np.minimum(np.searchsorted(ordered, keys), len(order) - 1)
-            return np.where(ordered[place] == keys, order[place], NONE)
-
-        return find
+        return lambda keys: positions_in(self.keys, keys, order)
 
     def at(self, counts: ItemCounts) -> ItemIndex:
         """The same items with other counts."""
@@ -159,5 +152,5 @@ def picked(matrix: csr_array, rows: I64, columns: I64) -> F32:
     owner = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     flat: F64 | I64 = owner.astype(np.int64) * matrix.shape[1] + matrix.indices
     wanted = rows.astype(np.int64) * matrix.shape[1] + columns
-    place = np.minimum(np.searchsorted(flat, wanted), len(flat) - 1)
-    return np.where(flat[place] == wanted, matrix.data[place], 0.0).astype(np.float32)
+    place = positions_in(flat, wanted)
+    return np.where(place != NONE, matrix.data[place], 0.0).astype(np.float32)

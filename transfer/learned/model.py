@@ -17,7 +17,7 @@ from transfer.learned.mixture import Mixture, MixtureConfig
 from transfer.learned.network import RingItems, TransferNetwork
 from transfer.names import NameLookup, NameSource, hashed_names
 from transfer.protocols import Fusion
-from transfer.rows import segment_positions, sizes_of
+from transfer.rows import positions_in, segment_positions, sizes_of
 from transfer.state.emergence import scenario_features
 from transfer.state.leading import leading_slots
 from transfer.state.states import InterestStates, take_users
@@ -229,11 +229,11 @@ class LearnedModel:
     def _known(self, keys: U64) -> tuple[I64, I64]:
         """Place of each key among the trained items, -1 for none, and its id row, 0 for none."""
         table = self.items
-        if not len(table.keys):
-            return np.full(len(keys), NONE), np.zeros(len(keys), np.int64)
-        place = np.minimum(np.searchsorted(table.keys, keys), len(table.keys) - 1)
-        known = table.keys[place] == keys
-        return np.where(known, place, NONE), np.where(known, table.ids[place], 0)
+        place = positions_in(table.keys, keys)
+        known = place != NONE
+        ids = np.zeros(len(keys), np.int64)
+        ids[known] = table.ids[place[known]]
+        return place, ids
 
     def _name_vectors(self, names: Sequence[str]) -> F32:
         known = self._names

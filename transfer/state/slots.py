@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from transfer.arrays import F64, I32, I64
+from transfer.codes import NONE
 from transfer.rows import (
     group_starts,
     offsets_of,
     owners,
+    positions_in,
     rows_at,
     segment_positions,
     segment_shares,
@@ -137,5 +139,4 @@ def follow_fold(code: I32, offsets: I64, folded: I64, other: int, table: int) ->
     if not len(folded):
         return code
     keys = owners(offsets) * table + code
-    place = np.minimum(np.searchsorted(folded, keys), len(folded) - 1)
-    return np.where(folded[place] == keys, np.int32(other), code)
+    return np.where(positions_in(folded, keys) != NONE, np.int32(other), code)

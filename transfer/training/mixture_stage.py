@@ -13,7 +13,7 @@ from transfer.learned.item_index import ItemIndex, picked
 from transfer.learned.mixture import Mixture, MixtureConfig, log_likelihood
 from transfer.learned.ranking import ScenarioCandidates, candidates_by_scenario, follow_shares
 from transfer.learned.requests import Requests
-from transfer.rows import offsets_of, owners, rows_of
+from transfer.rows import offsets_of, owners, positions_in, rows_of
 from transfer.training.config import TrainConfig
 
 BATCH = 256
@@ -69,12 +69,7 @@ def judged(
         follow[:, :, column] = part
     width = len(index.keys)
     key = requests.own_request * width + requests.own
-    order = np.argsort(key)
-    wanted = owner * width + target
-    at = np.minimum(np.searchsorted(key[order], wanted), max(len(order) - 1, 0))
-    own_row = np.full(len(target), NONE)
-    if len(order):
-        own_row = np.where(key[order][at] == wanted, order[at], NONE)
+    own_row = positions_in(key, owner * width + target, np.argsort(key))
     if mixture is None or mixture.config.use_again:
         log_new[own_row >= 0] = -np.inf
     return Judged(requests, target_offsets, own_row, log_new, follow, shares)
@@ -84,8 +79,8 @@ def targets_among(candidates: ScenarioCandidates, owner: I64, target: I64) -> tu
     """Which targets (T,) of requests `owner` are among these candidates, and their places there: row and column."""
     row_of = np.full(max(int(owner.max(initial=-1)), int(candidates.rows.max(initial=-1))) + 1, NONE)
     row_of[candidates.rows] = np.arange(len(candidates.rows))
-    column = np.minimum(np.searchsorted(candidates.members, target), len(candidates.members) - 1)
-    mine = np.flatnonzero((row_of[owner] >= 0) & (candidates.members[column] == target))
+    column = positions_in(candidates.members, target)
+    mine = np.flatnonzero((row_of[owner] >= 0) & (column >= 0))
     return mine, row_of[owner[mine]], column[mine]
 
 

@@ -10,6 +10,7 @@ from streams.learning.history import History
 from streams.learning.queries import Queries, new_targets
 from transfer.arrays import F32, I32, I64
 from transfer.codes import NONE, OPEN
+from transfer.rows import positions_in
 
 TOP = 10
 """Length of the lists that coverage and popularity bias look at."""
@@ -143,8 +144,8 @@ def _own_places(history: History, queries: Queries, query: int, codes: I64, firs
     """Places among `codes` of the distinct earlier items of the query's user."""
     begin, end = int(history.offsets[queries.user[query]]), int(queries.seen[query])
     own = history.item[begin:end][first[begin:end] == np.arange(begin, end)]
-    columns: I64 = np.minimum(np.searchsorted(codes, own), len(codes) - 1)
-    own_columns: I64 = columns[codes[columns] == own]
+    places = positions_in(codes, own)
+    own_columns: I64 = places[places != NONE]
     return own_columns
 
 

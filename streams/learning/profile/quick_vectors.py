@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
+from encoders.behaviour import positive_pmi
 from streams.learning.history import History
 from transfer.arrays import F32, I32, I64, Bool
 from transfer.codes import NONE
@@ -42,8 +43,7 @@ def quick_vectors(history: History, fit: Bool, rng: np.random.Generator) -> Quic
     place[kept] = np.arange(len(kept))
     rows = rows[place[history.item[rows]] >= 0]
     user, code = history.user[rows], place[history.item[rows]]
-    near = _co_occurrence(user, code, len(kept))
-    association = _positive_pmi(near)
+    association = positive_pmi(_co_occurrence(user, code, len(kept)), SMOOTHING)
     sketch = rng.standard_normal((len(kept), DIM + _OVERSAMPLES)).astype(np.float32)
     for _ in range(POWER_STEPS):
         sketch, _ = np.linalg.qr(association @ sketch)
@@ -64,15 +64,3 @@ def _co_occurrence(user: I32, code: I64, items: int) -> csr_array:
     a, b, w = np.concatenate(one), np.concatenate(other), np.concatenate(weight)
     half = csr_array(coo_array((w, (a, b)), shape=(items, items)))
     return csr_array(half + half.T)
-
-
-def _positive_pmi(near: csr_array) -> csr_array:
-    total = np.asarray(near.sum(axis=1)).reshape(-1).astype(np.float64)
-    context = total**SMOOTHING
-    context /= max(context.sum(), 1e-12)
-    pairs = near.tocoo()
-    row, column = pairs.coords
-    pmi = np.log(pairs.data / (total[row] * context[column]))
-    positive = pmi > 0
-    shape = near.shape
-    return csr_array((pmi[positive].astype(np.float32), (row[positive], column[positive])), shape=shape)
