@@ -16,20 +16,18 @@ from transfer.rows import group_starts, owners
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """Rows of a history, and whether methods learn on while they are judged.
-
-    Attributes:
-        train: (A,) int64 rows, in order of time (and of the history within one time).
-        validation, test: (B,), (C,) int64 rows, ascending.
-        progressive: True if time is one for all users, so that what has happened meanwhile may be learned.
-        name: "time", "events" or "last".
-    """
+    """Rows of a history, and whether methods learn on while they are judged."""
 
     name: str
+    """time, events or last"""
     train: I64
+    """(A,) rows, in order of time (and of the history within one time)"""
     validation: I64
+    """(B,) rows, ascending"""
     test: I64
+    """(C,) rows, ascending"""
     progressive: bool
+    """whether time is one for all users, so that what has happened meanwhile may be learned"""
 
     def queries(self, history: History, part: str, task: str) -> Queries:
         """The queries of `part` ("validation" or "test") for `task` ("open" or "given")."""
