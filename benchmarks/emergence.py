@@ -118,7 +118,7 @@ def _trained(folder: Path) -> tuple[InterestConfig, TransferModel]:
     try:
         model = load_model(folder)
         return model.interest, model
-    except Exception as error:  # whatever is wrong with it, the folder is what the user can mend
+    except Exception as error:  # whatever is wrong with it, the folder is what the user can fix
         sys.exit(f"--model {folder}: not a model that can be loaded ({type(error).__name__}: {error})")
 
 

@@ -77,7 +77,7 @@ def _options() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--full", action="store_true", help="to a million users")
-    parser.add_argument("--users", type=int, help="to so many users")
+    parser.add_argument("--users", type=int, help="to this many users")
     parser.add_argument("--cache", type=int, help="daemon.user_cache")
     parser.add_argument("--dim", type=int, default=32)
     options = parser.parse_args()

@@ -15,7 +15,7 @@ the end of the last one. Right and random placement take turns; each run has top
 users claimed that were in the store, of which the writes of `refused_per_event` had been prepared in vain.
 
 Where DRIFTLINE_TEST_QDRANT names a Qdrant (and DRIFTLINE_TEST_QDRANT_API_KEY its key) it is the server; else the small server
-of the tests, in a process of its own, which does as a Qdrant does at a fraction of its speed; its CPU is told apart.
+of the tests, in a process of its own, which does as a Qdrant does at a fraction of its speed; its CPU is reported apart.
 """
 
 from __future__ import annotations

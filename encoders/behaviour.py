@@ -49,7 +49,7 @@ def behaviour_vectors(
     """Vectors (N, D) of items from events (E,) in order of (user, time).
 
     item: (E,) codes below `n_items`. step: (E,) the basket of each event, not decreasing; an event alone is a
-    basket of its own. user: (E,). `progress` is told of each pass over the matrix.
+    basket of its own. user: (E,). `progress` is called for each pass over the matrix.
     """
     sizes = np.diff(np.flatnonzero(np.diff(step, prepend=-1)), append=len(step))
     window = config.basket_window if has_baskets(sizes) else config.window

@@ -81,7 +81,7 @@ class ContentEncoder:
         """Goes on with this whitening; vectors of another one are forgotten.
 
         Raises:
-            WhiteningMismatch: it belongs to another model or dimension; says how to mend.
+            WhiteningMismatch: it belongs to another model or dimension; says how to fix it.
         """
         whitening.require_source(self._encoder.fingerprint, self._config.dim)
         with self._lock:
@@ -107,7 +107,7 @@ class ContentEncoder:
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> F32:
         """Texts (N) to (N, dim) float32 unit rows, in the order of the input.
 
-        `progress` is told the number of distinct texts done after each part of a long call.
+        `progress` gets the number of distinct texts done after each part of a long call.
 
         Raises:
             EncoderError: the model can't be loaded or gave values that are not finite.

@@ -88,11 +88,11 @@ def model_settings(folder: Path) -> dict[str, object]:
         settings = json.loads((folder / "config.json").read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise EncoderConfigError(
-            f"encoder.model: can't read {folder / 'config.json'} ({error}); copy the model anew"
+            f"encoder.model: can't read {folder / 'config.json'} ({error}); copy the model again"
         ) from error
     if not isinstance(settings, dict):
         raise EncoderConfigError(
-            f"encoder.model: {folder / 'config.json'} is no JSON object; copy the model anew"
+            f"encoder.model: {folder / 'config.json'} is no JSON object; copy the model again"
         )
     return settings
 

@@ -120,7 +120,7 @@ class ItemEncoder:
         if content.ndim != 2 or content.shape[1] != takes:
             raise EncoderMismatch(
                 f"the item encoder takes content of {takes} dimensions, this one has {content.shape[-1]}; set "
-                f"encoder.dim = {takes}, or fit an item encoder anew"
+                f"encoder.dim = {takes}, or fit an item encoder again"
             )
         return content if self.ridge is None else self.ridge.map(content)
 

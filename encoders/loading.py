@@ -74,7 +74,7 @@ def load_text_model(folder: Path, config: EncoderConfig) -> LoadedModel:
     if missing or report["mismatched_keys"]:
         raise EncoderConfigError(
             f"encoder.model {config.model!r}: the weights lack {missing[0] if missing else 'layers'} and "
-            f"{max(len(missing) - 1, 0)} more of what config.json describes; copy the model anew"
+            f"{max(len(missing) - 1, 0)} more of what config.json describes; copy the model again"
         )
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
@@ -92,7 +92,7 @@ def load_text_model(folder: Path, config: EncoderConfig) -> LoadedModel:
     if rows is not None and words > rows:
         raise EncoderConfigError(
             f"encoder.model {config.model!r}: its tokenizer knows {words} words, its weights {rows}; the files are "
-            "of different models, copy them anew"
+            "of different models, copy them again"
         )
     backend.no_padding()
     backend.enable_truncation(config.max_length)

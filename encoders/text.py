@@ -157,6 +157,6 @@ class TextEncoder:
         if result.shape[1] != self.raw_dim:
             raise EncoderConfigError(
                 f"encoder.model: config.json says {self.raw_dim} dimensions, the model gives "
-                f"{result.shape[1]}; copy the model anew"
+                f"{result.shape[1]}; copy the model again"
             )
         return result

@@ -33,7 +33,7 @@ class ItemVectorizer:
         return self._content.dim if self.fitted is None else self.fitted.dim
 
     def fingerprints(self, keys: U64, texts: Sequence[str]) -> list[str]:
-        """Per item (N) hex over all that its vector is made of: equal ones have one vector, whoever computes it.
+        """Per item (N) hex over all that its vector is made of: equal ones have one vector, in any process.
 
         "none" where nothing but the id is known. With a fitted encoder every item has a vector of its own.
         """
@@ -59,7 +59,7 @@ class ItemVectorizer:
         return vectors
 
     def unseen(self, item_ids: Sequence[str], keys: U64) -> tuple[F32, Bool]:
-        """(N, D) vectors of items that no catalogue has told of, and (N,) whether behaviour is known of them."""
+        """(N, D) vectors of items that no catalogue has described, and (N,) whether behaviour is known of them."""
         vectors = np.zeros((len(keys), self.dim), np.float32)
         if self.fitted is not None:
             vectors = self.fitted.vectors(

@@ -146,7 +146,7 @@ class Whitening:
         """Checks that it belongs to that encoder and that dimension.
 
         Raises:
-            WhiteningMismatch: it doesn't; says how to mend.
+            WhiteningMismatch: it doesn't; says how to fix it.
         """
         if self.source_fingerprint != source_fingerprint:
             raise WhiteningMismatch(

@@ -27,7 +27,7 @@ _RETRYABLE = {
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.ABORTED,
     # A server's "internal error" covers a full disk, a shard that is moving and a broken connection. Whether
-    # it will pass can't be told from outside; giving up would, and would lose what waiting keeps.
+    # it will pass can't be known from outside; giving up would, and would lose what waiting keeps.
     grpc.StatusCode.INTERNAL,
     grpc.StatusCode.UNKNOWN,
 }

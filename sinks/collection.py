@@ -90,7 +90,7 @@ class PointBatch:
 
 
 def in_parts(values: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:
-    """The values in order, at most so many at a time.
+    """The values in order, at most this many at a time.
 
     >>> list(in_parts("abc", 2))
     ['ab', 'c']
@@ -171,7 +171,7 @@ class Collection(Protocol):
         """Replace or insert whole points in one request; returns after the engine acknowledged it.
 
         With `where` only points that match are replaced; whether those that are not there are inserted is said by
-        `mode` alone. That some were left alone is not told.
+        `mode` alone. That some were left alone is not reported.
         """
         ...
 

@@ -18,7 +18,7 @@ _LONGEST_WAIT_S = 0.2
 
 
 class Counter:
-    """A number in the meta collection that never falls, whoever raises it."""
+    """A number in the meta collection that never falls, whichever process raises it."""
 
     def __init__(self, meta: Collection, key: str) -> None:
         self._meta = meta

@@ -3,8 +3,8 @@
 The engine turns Python values into its own one by one, and each value of a payload costs it as much as a dozen numbers of a
 vector (a user's payload 34 us; as one text 8, of which 1.4 for making it). So the fields that no filter looks at
 (`CollectionSpec.opaque`) go in one text of JSON under `PACKED`. The rows of multivectors go there too, as base64 of their
-float32: as vectors they cost a third of a user's write, and nobody can search a folder that this process holds. Whoever
-reads a point finds them among its vectors all the same.
+float32: as vectors they cost a third of a user's write, and nobody can search a folder that this process holds. A
+reader of a point finds them among its vectors all the same.
 """
 
 from __future__ import annotations

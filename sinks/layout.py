@@ -130,22 +130,22 @@ def check_collection(spec: CollectionSpec, found: FoundCollection, name: str) ->
     """Refuse a collection that does not hold what `spec` says. More vectors than needed are no harm.
 
     Raises:
-        StoreMismatch: says what differs and how to mend it.
+        StoreMismatch: says what differs and how to fix it.
     """
     for vector, wanted in spec.vectors.items():
         there = found.vectors.get(vector)
         if there is None:
             names = ", ".join(sorted(found.vectors)) or "none"
-            mend = (
-                "set store.interests = false, or create the store anew"
+            fix = (
+                "set store.interests = false, or create the store again"
                 if vector == INTERESTS
                 else "it is not a collection of Driftline's: choose another store.prefix or another store"
             )
-            raise StoreMismatch(f"collection {name} has no vector named {vector!r} (it has: {names}); {mend}")
+            raise StoreMismatch(f"collection {name} has no vector named {vector!r} (it has: {names}); {fix}")
         if there.dim != wanted.dim:
             raise StoreMismatch(
                 f"vector {vector!r} of collection {name} has {there.dim} dimensions, the settings say "
-                f"{wanted.dim}; set encoder.dim = {there.dim}, or create the store anew"
+                f"{wanted.dim}; set encoder.dim = {there.dim}, or create the store again"
             )
         if there.distance != "Cosine" or there.multi != wanted.multi:
             kind = "a multivector" if wanted.multi else "a single vector"

@@ -25,7 +25,7 @@ READS = frozenset(
 
 # A write under a fence asks several times, and after a failure still more often. Were each lost read to cost all of it,
 # a store that fails a third of its requests would hardly let one through; so reads, which change nothing, are sent
-# again by the channel within their deadline. Writes are not: whoever sends one must know that it may have happened.
+# again by the channel within their deadline. Writes are not: the sender must know that one may have happened.
 # Where there are several nodes, another one is asked instead.
 _READ_AGAIN = {
     "methodConfig": [
@@ -56,7 +56,7 @@ _OPTIONS: tuple[tuple[str, int | str], ...] = (
     # A peer that vanished without a word (power, network) is noticed too, not only timed out call by call.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
-    # A store that is opened anew connects at once instead of waiting out the backoff of an earlier one.
+    # A store that is opened again connects at once instead of waiting out the backoff of an earlier one.
     ("grpc.use_local_subchannel_pool", 1),
 )
 

@@ -24,7 +24,7 @@ def open_store(
 
     Raises:
         StoreNotFound: there is none and `create` is false.
-        StoreMismatch: what is there does not fit the settings; says how to mend that.
+        StoreMismatch: what is there does not fit the settings; says how to fix it.
         StoreLocked: another process holds the folder.
         StoreUnavailable: the server does not answer; try again.
         StoreError: anything else, such as a refused API key.

@@ -16,7 +16,7 @@ class UserStore(Protocol):
     """Users' points: state, vectors, watermarks. Any number of processes may write them; see `sinks.writer`."""
 
     def claim(self, user_ids: Sequence[str]) -> Claim:
-        """Take users for this process, from whoever has them, then read them.
+        """Take users for this process, from whichever process has them, then read them.
 
         From now on nobody else can write those that are held until somebody else claims them; so what is read is what
         to go on from, less the events that the users' marks, or their sources' progress (read after this), say are in

@@ -19,7 +19,7 @@ class Sources(Protocol):
         """The number of each source, by which users' watermarks name it; one that is not known is registered.
 
         aliases: for some of the identities, the name that an earlier release knew the source by. The first identity that
-        is registered with an alias has it for ever; `known` tells which has which.
+        is registered with an alias keeps it; `known` tells which has which.
 
         Raises:
             StoreUnavailable: call again.
@@ -104,7 +104,7 @@ class Store(Protocol):
     """A store of users, items and a few named blobs. All calls are synchronous and thread-safe.
 
     Users and items are of one version, the live one when the store was opened, and stay that. A write that returns is
-    part of whatever version is live later; after a switch it raises `StoreMoved`, and the store has to be opened anew.
+    part of whatever version is live later; after a switch it raises `StoreMoved`, and the store has to be opened again.
     """
 
     @property
@@ -152,7 +152,7 @@ class Store(Protocol):
         ...
 
     def optimize(self) -> None:
-        """Let an embedded engine tidy up; a server does so by itself.
+        """Let an embedded engine compact itself; a server does so by itself.
 
         It may stop all threads of the process for its time, so call it when idle: after a bulk load, before
         closing.

@@ -2,10 +2,10 @@
 
 An identity (a topic's partition, a log file, one letter) is long, and every user keeps one for each source that it has
 events of; so users keep its number. Identities, numbers and aliases are points in the meta collection that are only ever
-inserted: whoever comes second reads what the first one wrote. A number is drawn from a counter and given once; where two
+inserted: the second process reads what the first one wrote. A number is drawn from a counter and given once; where two
 processes register one identity at a time, the number of the slower one stays unused.
 
-An alias is a name that an earlier release knew the source by. The first identity that asks for it has it for ever: a
+An alias is a name that an earlier release knew the source by. The first identity that asks for it keeps it: a
 topic that is made again takes the old one's names, but not its marks.
 """
 

@@ -78,7 +78,7 @@ class EngineStore:
         self._engine.check()
 
     def optimize(self) -> None:
-        """Let an embedded engine tidy up; see `sinks.protocols.Store.optimize`."""
+        """Let an embedded engine compact itself; see `sinks.protocols.Store.optimize`."""
         self._engine.optimize()
 
     def close(self) -> None:

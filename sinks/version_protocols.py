@@ -63,7 +63,7 @@ class VersionStore(Protocol):
         ...
 
     def begin(self, version: Version) -> VersionDraft:
-        """A version beside the live one, to be filled. One that was begun before is gone on with, as it is.
+        """A version beside the live one, to be filled. One that was begun before continues as it is.
 
         Raises:
             StoreMismatch: the name is taken by a version of another model.

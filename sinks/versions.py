@@ -2,11 +2,11 @@
 
 A version is a collection of users and one of items, made by one transfer model. They all share the store's meta
 collection, and in it one point names the versions and the live one. Changing that point is what switches: on both
-engines a writer asks it, and on a server an alias follows it for whoever searches by name.
+engines a writer asks it, and on a server an alias follows it for those that search by name.
 
 A writer is bound to the version that it opened. After a write was acknowledged it asks whether its version is still
 live and nobody is about to switch (`Live.confirm`), and only then may the caller forget what it wrote. So that a switch
-loses nothing, whoever switches
+loses nothing, whichever process switches
 
 1. copies while others write;
 2. freezes the store: writers that ask from now on are told to come again;
@@ -42,7 +42,7 @@ from sinks.errors import (
 from sinks.points import named_id
 
 FREEZE_PATIENCE_S = 15.0
-"""A freeze that was not renewed for so long is broken by whoever waits for it."""
+"""A freeze that was not renewed for so long is broken by the process that waits for it."""
 FIRST = ""
 """Name of the version that a store begins with."""
 
@@ -60,7 +60,7 @@ class Version:
     tower: bool = False
     """items are searched by another vector than the one that states sum up"""
     settings: str = ""
-    """of the model, as JSON, for whoever opens the store without them"""
+    """of the model, as JSON, for a process that opens the store without them"""
     made: bool = True
     """False until its collections are there"""
 

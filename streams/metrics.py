@@ -83,7 +83,7 @@ class Metrics:
         )
         self.unseen_items = Counter(
             "driftline_unseen_items",
-            "Items met in events before the catalogue told of them; they get a deterministic vector",
+            "Items met in events before any catalogue described them; they get a deterministic vector",
             registry=registry,
         )
         self.users_written = Counter(

@@ -152,7 +152,7 @@ class DaemonConfig(_Section):
         le=1,
         description="a larger share of rejects among the latest records ends the daemon with the commonest reasons; 1: never",
     )
-    reject_window: int = Field(1000, ge=1, description="of so many records at least that share is judged")
+    reject_window: int = Field(1000, ge=1, description="that share is judged of at least this many records")
     max_quarantined_users: int = Field(
         1000, ge=0, description="more users whose state can't be read end the daemon: the store is damaged"
     )

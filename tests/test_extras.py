@@ -1,4 +1,4 @@
-"""What is installed with Driftline and what is left out: whoever reads a store needs neither Kafka nor torch."""
+"""What is installed with Driftline and what is left out: reading a store needs neither Kafka nor torch."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_reader_recommends_explains_and_exports(reader: Environment, store: st
 
 
 def test_doctor_tells_a_reader_what_is_not_installed(reader: Environment, store: str):
-    """Without extras, what is missing is worth knowing, and nothing to mend: doctor exits with 0."""
+    """Without extras, what is missing is worth knowing, and nothing to fix: doctor exits with 0."""
     done = reader.run("driftline", "doctor", "--store", store, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}

@@ -18,7 +18,7 @@ STATE_VERSION = 2
 """Version of the packed states that are written; raised when an older release would read them wrongly."""
 
 SETTINGS_VERSION = 1
-"""Raised when the same settings mean something else, so that older states can't be read any more."""
+"""Raised when the same settings mean something else, so that older states can't be read any longer."""
 
 MOST_SLOTS = 256
 """Slots of a user that a packed state can tell apart."""

@@ -8,7 +8,7 @@ class TransferError(Exception):
 
 
 class StateFormatError(TransferError):
-    """Packed bytes that are no state, cut short or damaged; the text says how to mend.
+    """Packed bytes that are no state, cut short or damaged; the text says how to fix it.
 
     `rows` are all rows of the call that were refused for this reason, ascending.
     """
@@ -27,8 +27,8 @@ class StateSettingsMismatch(StateFormatError):
 
 
 class CountsFormatError(TransferError):
-    """Packed counts that this release can't read with these settings; the text says how to mend."""
+    """Packed counts that this release can't read with these settings; the text says how to fix it."""
 
 
 class ModelError(TransferError):
-    """A model's folder that can't be read or written, or that does not fit; the text says how to mend."""
+    """A model's folder that can't be read or written, or that does not fit; the text says how to fix it."""

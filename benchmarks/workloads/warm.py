@@ -11,7 +11,7 @@ AT_A_TIME = 2000
 
 
 def warm_items(intake: Intake, item_ids: list[str]) -> None:
-    """Give each item a random unit vector, as content that a catalogue has told of."""
+    """Give each item a random unit vector, as content that a catalogue has described."""
     rng = np.random.default_rng(0)
     for start in range(0, len(item_ids), AT_A_TIME):
         part = item_ids[start : start + AT_A_TIME]

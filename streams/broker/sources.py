@@ -50,7 +50,7 @@ def turns_kept(
 class PartitionSources:
     """The identities of the topic-partitions in one cluster, as last asked of the broker.
 
-    Replaced as a whole, so that any thread may ask at any time. Whoever holds records keeps the identity that was true when
+    Replaced as a whole, so that any thread may ask at any time. The holder of records keeps the identity that was true when
     they were handed over (`streams.worker.batch.LaneBatch.source`): a later one may be that of a topic made again.
     """
 

@@ -33,7 +33,7 @@ def scan_topic(
 
     Args:
         take: called with aiokafka's records.
-        starts: per partition the offset to begin with; what is not there any more is passed over.
+        starts: per partition the offset to begin with; what is not there any longer is passed over.
         ends: per partition where to stop, and only these partitions; default: all partitions, up to where they end now.
 
     Returns:

@@ -40,7 +40,7 @@ def describe_topics(broker: BrokerConfig, names: Sequence[str]) -> dict[str, int
 
 
 def missing_topics(found: Mapping[str, int | None]) -> str | None:
-    """What is wrong with the topics and how to mend it, or None. found: partition count by name, None if missing."""
+    """What is wrong with the topics and how to fix it, or None. found: partition count by name, None if missing."""
     missing = [name for name, count in found.items() if count is None]
     if not missing:
         return None

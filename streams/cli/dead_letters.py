@@ -44,7 +44,7 @@ def list_(
     since: Since = None,
     until: Until = None,
     limit: Annotated[
-        int, typer.Option("--limit", min=0, help="Show the latest so many; all are counted.")
+        int, typer.Option("--limit", min=0, help="Show at most this many, the latest; all are counted.")
     ] = LIST_LINES,
     broker: options.Broker = None,
     prefix: options.Prefix = None,

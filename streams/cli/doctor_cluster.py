@@ -42,7 +42,7 @@ def cluster_findings(cluster: Cluster, config: StoreConfig) -> Iterator[Finding]
             "run three nodes",
         )
     if cluster.trouble:
-        yield False, cluster.trouble, "mend the node, or its network, before anything else"
+        yield False, cluster.trouble, "fix the node, or its network, before anything else"
     if cluster.silent:
         away = ", ".join(cluster.silent)
         yield (
@@ -72,7 +72,7 @@ def _promise(spread: Spread, nodes: int | None, config: StoreConfig) -> tuple[st
     if spread.replicas == 1:
         if nodes == 1:
             return "while the node is away writing waits and nothing is served", ""
-        more = "set store.replicas = 3 and make the store anew, or add replicas (docs/cluster.md)"
+        more = "set store.replicas = 3 and make a new store, or add replicas (docs/cluster.md)"
         return "while a node is away writing waits, and what lies on it is not served", more if nodes else ""
     if config.write_ordering == "strong":
         return (
@@ -108,5 +108,5 @@ def _worries(spread: Spread) -> Iterator[Finding]:
         yield (
             None,
             f"{name}: replicas that are not active: {states}",
-            "the server makes them anew by itself once their node is back",
+            "the server makes them again by itself once their node is back",
         )

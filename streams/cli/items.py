@@ -64,7 +64,7 @@ def items(
 
 
 def load_catalogue(intake: Intake, opened: Catalogue, quiet: bool) -> dict[str, Any]:
-    """Fit if the store is new, write all rows, tidy up; counts for the summary."""
+    """Fit if the store is new, write all rows, compact; counts for the summary."""
     batches = list(opened)
     rows = [row for batch in batches for row in batch.rows]
     rejects = [reject for batch in batches for reject in batch.rejects]

@@ -28,7 +28,7 @@ def rebuild(
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
-    """Make all vectors of a store anew with another transfer model, and switch to them when they are complete.
+    """Make all vectors of a store again with another transfer model, and switch to them when they are complete.
 
     Users are computed from their stored states, items from their stored base vectors: no log is read. Until the switch the
     old version is served as it is; afterwards it stays, until --drop-old. The run may be stopped at any time

@@ -100,7 +100,7 @@ def repair(
 
 
 def _points(intake: Intake, user: str | None, all_: bool) -> list[str] | None:
-    """Ids of the points to mend; None where nobody was named."""
+    """Ids of the points to repair; None where nobody was named."""
     from sinks.points import user_point_id
     from streams.worker.unreadable_users import is_unreadable, refuse_other_release
     from transfer.state.packing import unpack_states
@@ -134,5 +134,5 @@ def _list(intake: Intake, json_: bool) -> None:
         since = datetime.fromtimestamp(entry.since, UTC).isoformat(timespec="seconds")
         show(f"{entry.point}  since {since}  {entry.why}")
     show(
-        f"{len(entries)} users in quarantine; mend one with driftline repair USER, all with --all-quarantined"
+        f"{len(entries)} users in quarantine; repair one with driftline repair USER, all with --all-quarantined"
     )

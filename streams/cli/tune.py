@@ -21,7 +21,7 @@ def tune(
     minutes: Annotated[
         float, typer.Option("--minutes", min=0.1, help="Budget; a trial under way is cut off.")
     ] = 60.0,
-    trials: Annotated[int | None, typer.Option("--trials", min=1, help="At most so many trials.")] = None,
+    trials: Annotated[int | None, typer.Option("--trials", min=1, help="At most this many trials.")] = None,
     encoder: options.Encoder = None,
     items: options.ItemTexts = None,
     map_: options.Map = "",

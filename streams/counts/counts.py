@@ -1,7 +1,7 @@
 """The counts of items and transitions of a store: counted beside the states, written now and then, read as one.
 
 What a process counts of an event is what the accepted write of its user says, once; it is added to its memory after the store
-has acknowledged the user, and written every `daemon.counts_s` seconds and when it stops in an orderly way. Each process, be
+has acknowledged the user, and written every `daemon.counts_s` seconds and when it stops cleanly. Each process, be
 it a daemon or a replay, has a slot of its own, under a lease, so that none overwrites another. An orderly stop releases it;
 the next start takes a released one, or one that nobody has renewed for an hour (in a folder, which one process has at a time:
 any), and goes on with what is there. A process that has lost its lease takes another one, and writes there what was not
@@ -69,7 +69,7 @@ class CountsBuffer:
     def write(self, join: bool = True) -> None:
         """Add all that was counted to this process's slot. After an error it is kept, and goes with the next write.
 
-        join: whether there is time for the slot to be tidied up (`streams.counts.slot`).
+        join: whether there is time for the slot to be compacted (`streams.counts.slot`).
 
         Raises:
             StoreUnavailable: try again later.
@@ -128,7 +128,7 @@ class CountsBuffer:
 
 
 def read_counts(blobs: BlobStore) -> ItemCounts:
-    """All that was counted into the store, by whomever; empty where nothing was.
+    """All that was counted into the store, by any process; empty where nothing was.
 
     Raises:
         StoreUnavailable: the store does not answer.

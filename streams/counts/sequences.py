@@ -28,7 +28,7 @@ def batch_sequences(
         states: of `columns.users`, as they were before the batch.
         item_keys: (I,) of `columns.items`.
         applied: (B,) False for duplicates.
-        ring: rows of a full ring. An event older than all of one has no place in the user's order any more: it counts
+        ring: rows of a full ring. An event older than all of one has no place in the user's order any longer: it counts
             for the shares alone.
         config: how far to look back.
     """

@@ -6,7 +6,7 @@ Blobs of the slot S, at generation g:
 - `tables/S/0/*` or `tables/S/1/*`, by g modulo 2: the parts, each marked with g;
 - `tables/S/recent`: what came since, marked with g.
 
-To add is to write `recent` anew. When it has grown to a quarter of the rest, both are joined:
+To add is to write `recent` again. When it has grown to a quarter of the rest, both are joined:
 
 1. the parts of g + 1 are written beside those of g;
 2. the head is: from now on `recent` of g counts for nothing, since it is in the parts.
@@ -14,8 +14,8 @@ To add is to write `recent` anew. When it has grown to a quarter of the rest, bo
 A reader that finds marks of another generation than the head's was overtaken, and begins again. A crash between any two
 steps leaves either g or g + 1 whole.
 
-Who takes a slot over first writes its head anew, under its own lease. From then on a writer that lost the slot without
-knowing it can't change the head, and what it may still write to `recent` lasts until the new holder's next write.
+A process that takes a slot over first writes its head again, under its own lease. From then on a writer that lost the slot
+without knowing it can't change the head, and what it may still write to `recent` lasts until the new holder's next write.
 """
 
 from __future__ import annotations

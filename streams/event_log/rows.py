@@ -100,7 +100,7 @@ def read_rows(rows: Rows, fields: Mapping[str, str]) -> LogRows:
 def _positions(rows: Rows, fields: Mapping[str, str]) -> RowPositions | None:
     if "topic" not in fields:
         return None
-    ignored: RowRejects = {}  # a row that does not tell where it comes from is an event for all that
+    ignored: RowRejects = {}  # a row that does not tell where it comes from is still an event
     topic, topics = strings(rows.columns[fields["topic"]], fields["topic"], ignored)
     has_position = topic != NONE
     numbers = []

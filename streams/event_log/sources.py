@@ -19,7 +19,7 @@ PREFIX: Final = "log/"
 STATES: Final = 24
 """Sizes remembered of a log that grows; older copies than that are no longer recognised."""
 OVERLAP: Final = 0.05
-"""Share of common rows from which an overlap that can't be recognised is told."""
+"""Share of common rows from which an overlap that can't be recognised is reported."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def share_of(
 
     Args:
         name: of the log, for errors.
-        standings: of its partitions; one that is left out is not there (any more), and its rows are the log's own.
+        standings: of its partitions; one that is left out is not there (any longer), and its rows are the log's own.
         before: what was decided when a part of the log was applied; that stays.
         begun: rows of the log were applied already, as its own if nothing was decided.
 

@@ -208,7 +208,7 @@ def _joined(parts: list[tuple[I32, list[str]]]) -> tuple[I32, list[str]]:
 
 
 def _used(codes: I32, table: list[str]) -> tuple[I32, list[str]]:
-    """The same strings over a table without the entries that no event uses any more."""
+    """The same strings over a table without the entries that no event uses any longer."""
     used = np.zeros(len(table) + 1, dtype=bool)
     used[codes] = True  # -1 marks the extra last row
     used = used[:-1]

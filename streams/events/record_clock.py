@@ -25,7 +25,7 @@ PERCENTILE: Final = 95.0
 BELIEVABLE_S: Final = 100 * 365.25 * 86400.0
 """A record further ahead than that has its timestamp in another unit."""
 TOLD_S: Final = 60.0
-"""How far the machine's clock has to be behind to be told so."""
+"""How far the machine's clock has to be behind to be reported."""
 
 
 class RecordClock:

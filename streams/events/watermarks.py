@@ -7,7 +7,7 @@ recognised, however far back.
 
 A mark is dropped only where it says no more than the store does of the source as a whole: all events below the source's
 progress are in the store, whosever they are (`streams.ingest.source_numbers`). So a point keeps marks of what is under
-way, not of every log that was ever read; and whoever judges an event looks at both.
+way, not of every log that was ever read; and both are looked at to judge an event.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ Progress = Callable[[int], None]
 
 @dataclass(slots=True)
 class CatalogueCounts:
-    """What became of the rows. encoded + reused counts rows whose vector was written anew."""
+    """What became of the rows. encoded + reused counts rows whose vector was written again."""
 
     items: int = 0
     encoded: int = 0
@@ -57,7 +57,7 @@ class CatalogueWriter:
         return True
 
     def upsert(self, rows: Sequence[ItemRow], progress: Progress | None = None) -> CatalogueCounts:
-        """Write the rows in parts; returns after the store acknowledged them. `progress` is told rows done."""
+        """Write the rows in parts; returns after the store acknowledged them. `progress` gets the rows done."""
         counts = CatalogueCounts()
         for start in range(0, len(rows), ROWS_AT_A_TIME):
             part = rows[start : start + ROWS_AT_A_TIME]

@@ -1,11 +1,11 @@
 """Events into the store: what the daemon does with a flush and replay with a chunk; the same code, so the same states.
 
 However many threads, processes, groups and replays write at once, a user's state is exact. The state is a sum that does not
-care about order, so a write that was refused is prepared anew on what is there. In rounds, as long as events wait:
+care about order, so a write that was refused is prepared again on what is there. In rounds, as long as events wait:
 
 1. **claim** the users that are not in memory: from then on no other process can write them; and read them. One that another
    process has taken meanwhile is left for the next round;
-2. ask how far the sources of the events are in the store, *after* the claim: whoever wrote a user before may have dropped
+2. ask how far the sources of the events are in the store, *after* the claim: the writer before us may have dropped
    the marks that this makes needless;
 3. **drop** the events that the user's marks or that progress say are in there; what is left, **prepare**, which changes
    nothing outside;

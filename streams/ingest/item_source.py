@@ -16,7 +16,7 @@ from transfer.arrays import F32, U64
 class ItemSource:
     """Looks items up in three steps and keeps what it finds.
 
-    An item that no catalogue has told of yet gets the vector of its behaviour, if a fitted encoder has met it, else the
+    An item that no catalogue has described yet gets the vector of its behaviour, if a fitted encoder has met it, else the
     unit vector that its id determines; and a placeholder point, so that it can be recommended again. When the catalogue
     brings it, later events use its content.
     """

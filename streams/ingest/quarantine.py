@@ -88,7 +88,7 @@ class Quarantine:
             self._users[point] = entry
             self._tell()
         log.error(
-            "a user's state can't be read: in quarantine, its events are parked; mend it with driftline repair",
+            "a user's state can't be read: in quarantine, its events are parked; repair it with driftline repair",
             point=point,
             error=why,
         )

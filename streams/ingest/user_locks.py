@@ -10,7 +10,7 @@ from contextlib import contextmanager
 class UserLocks:
     """Locks of users, taken all at once: nobody waits while holding some, so there is no deadlock.
 
-    First come, first served: whoever waits for a user is before those that ask for the same user later, also while it
+    First come, first served: a thread that waits for a user comes before those that ask for the same user later, also while it
     still waits for others. Memory is that of the users that are held or waited for.
     """
 

@@ -40,7 +40,7 @@ def item_content(
     whitening: Whitening | None = None,
     progress: Progress | None = None,
 ) -> ItemContent | None:
-    """Encode the texts of all items; None where no item has one. `progress` is told the number of texts done.
+    """Encode the texts of all items; None where no item has one. `progress` gets the number of texts done.
 
     The whitening is fitted on these texts, unless one is given: then the vectors fit an encoder that has it.
 
@@ -71,7 +71,7 @@ def fit_encoder(
 ) -> ItemEncoder:
     """Fit an item encoder of `dim` dimensions on the events `rows` of a history (all of them where None), in any order.
 
-    `content` (`item_content`) gives the map for items without behaviour. `progress` is told of each pass of the
+    `content` (`item_content`) gives the map for items without behaviour. `progress` is called for each pass of the
     decomposition. No event outside `rows` has any influence.
 
     Raises:

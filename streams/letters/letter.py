@@ -19,7 +19,7 @@ from streams.events.event import MAX_TEXT_CHARS, Event, Reason, Reject
 Headers = list[tuple[str, bytes]]
 
 PARKED: Final[Reason] = "user_quarantined"
-"""The reason of a good event that waits for its user's state to be mended. It is applied later, so it is kept whole."""
+"""The reason of a good event that waits for its user's state to be repaired. It is applied later, so it is kept whole."""
 OWN_PREFIX: Final = "original."
 CUTS: Final = ("truncated", "truncated-key", "truncated-headers")
 NULL_VALUE: Final = "null-value"
@@ -96,7 +96,7 @@ def _without_surplus(value: bytes) -> bytes:
 
 
 def size_of(made: dict[str, Any]) -> int:
-    """At most so many bytes a letter has as a batch of its own."""
+    """At most this many bytes a letter has as a batch of its own."""
     return _BATCH_BYTES + len(made["key"] or b"") + len(made["value"] or b"") + _size(made["headers"])
 
 

@@ -48,7 +48,7 @@ class TopicFacts(Protocol):
     """
 
     def limit(self) -> int | None:
-        """The most bytes of a batch that it takes; None where it is not told."""
+        """The most bytes of a batch that it takes; None where it is not known."""
         ...
 
     def exists(self) -> bool:
@@ -223,7 +223,7 @@ class DeadLetters:
     def _give_up(self, why: str, *, all_of_them: bool) -> None:
         if self._on_failure == "stop":
             raise DaemonError(
-                f"a dead letter can't be sent to topic {self._topic}: {why}. Mend the topic (it must exist, this user must "
+                f"a dead letter can't be sent to topic {self._topic}: {why}. Fix the topic (it must exist, this user must "
                 "be allowed to write to it, and max.message.bytes must be some thousand bytes); nothing is lost, the record "
                 'is read again. Or set daemon.on_dead_letter_failure = "drop-and-count"'
             )

@@ -7,7 +7,7 @@ from streams.broker.topics import admin_client, describe_topics
 
 
 class LetterTopic:
-    """Asks the broker anew each time. Blocking; see `streams.letters.sender.TopicFacts`."""
+    """Asks the broker again each time. Blocking; see `streams.letters.sender.TopicFacts`."""
 
     def __init__(self, broker: BrokerConfig, name: str) -> None:
         self._broker = broker

@@ -103,7 +103,7 @@ class Repair:
         *,
         drop: bool = False,
     ) -> Repaired:
-        """Mend the users of these point ids.
+        """Repair the users of these point ids.
 
         Args:
             names: ids of those users that are known; the others' are learned from their events.

@@ -62,7 +62,7 @@ def replay(
 ) -> ReplaySummary:
     """Apply a whole log. Stopped half-way and run again, it applies what is missing and nothing twice; so does a log that grew.
 
-    `progress` is told the rows of each batch after it is in the store. The counts of items and transitions are written every
+    `progress` gets the rows of each batch after it is in the store. The counts of items and transitions are written every
     `daemon.counts_s` seconds and at the end, however it ends, unless the process is killed.
 
     Args:

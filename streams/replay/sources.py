@@ -27,7 +27,7 @@ class ReplaySources:
     """Of one replay. Calls may be repeated after StoreUnavailable.
 
     A batch of which no row is an event raises no progress before its log's first event: a log that was rejected whole,
-    because of a wrong mapping, say, can be replayed as soon as that is mended.
+    because of a wrong mapping, say, can be replayed as soon as that is fixed.
     """
 
     def __init__(self, log: RegisteredLog, sources: Sources, kafka: KafkaStandings | None) -> None:

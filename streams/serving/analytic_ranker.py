@@ -17,8 +17,8 @@ Z and T were chosen on the validation part of logs (the tenth of the time before
     JD micro-behaviours, 11,444      .4919 / .4908                   .4921 / .4916    .5098 / .5095
     Alibaba brands, 9,531            .1117 / .1118                   .1154 / .1150    .1208 / .1208
 
-The gain over the first column is significant everywhere (users drawn anew; the least is .0090 [.0074, .0107]). With the 100
-nearest alone, new items outweigh the own ones, the more so the more items there are, and no T mends that (.0417 at best on
+The gain over the first column is significant everywhere (users drawn again; the least is .0090 [.0074, .0107]). With the 100
+nearest alone, new items outweigh the own ones, more so with more items, and no T fixes that (.0417 at best on
 Complete Journey, open). Of nine T from .01 to .3 it is .15 that gives what users took new the highest likelihood (.2 on
 MovieLens 100K); at .05 the mean log p was below that of equal shares. Items that are new to their users pay for it where both
 kinds stand in one list (JD .0469 after .0613, Complete Journey .0000 after .0020); among each other they are ranked as before.

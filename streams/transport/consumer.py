@@ -153,7 +153,7 @@ class BatchConsumer(driver.Consumer):
             self._sent_at[message.tp] = message.timestamp
 
     def is_current(self, message: Message) -> bool:
-        """Whether the batch is of the present assignment. If not, drop it: whoever holds the partition reads it again.
+        """Whether the batch is of the present assignment. If not, drop it: the worker that holds the partition reads it again.
 
         Once false for a batch it stays so, and is so for every later batch of its partition and assignment.
         """
@@ -172,7 +172,7 @@ class BatchConsumer(driver.Consumer):
 
     @property
     def has_coordinator(self) -> bool:
-        """Whether the group's broker answers: the client forgets it upon the first heartbeat that fails."""
+        """Whether the group's broker answers: the client forgets it on the first heartbeat that fails."""
         return self._thread._ensure_consumer()._coordinator.coordinator_id is not None
 
     @property
@@ -197,7 +197,7 @@ class BatchConsumer(driver.Consumer):
         return held_back(self._thread._ensure_consumer(), tp, self.app.isolation)
 
     def lag(self) -> dict[TP, int | None]:
-        """Offsets between what is processed and the end of each assigned partition; None until a fetch has told the end."""
+        """Offsets between what is processed and the end of each assigned partition; None until a fetch has reported the end."""
         lags: dict[TP, int | None] = {}
         for tp in self.assignment():
             end = self.end(tp)
@@ -254,7 +254,7 @@ class BatchConsumer(driver.Consumer):
         self._marks.place(positions)
         await self._thread.go_to(positions)
         self._read_offset.update(positions)
-        # So that whoever looks at the group sees at once where it stands, and whose it is.
+        # So that tools that look at the group see at once where it stands, and whose it is.
         await self._commit(positions)
         if epoch == self._epoch:
             self.resume_partitions(assigned)
@@ -268,11 +268,11 @@ class BatchConsumer(driver.Consumer):
             self._placing.cancel()
 
     async def rejoin(self) -> None:
-        """Have the partitions assigned anew, so that they are placed anew; the whole group does."""
+        """Have the partitions assigned again, so that they are placed again; the whole group does."""
         await self._thread.rejoin()
 
     def hold(self, tp: TP) -> None:
-        """Hand over nothing more of the partition until it is assigned anew."""
+        """Hand over nothing more of the partition until it is assigned again."""
         self._held.add(tp)
 
     async def _seek_to_committed(self) -> None:

@@ -33,12 +33,13 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         for name, value in (
             ("_fetch_max_wait_ms", FETCH_WAIT_MS),
             ("_isolation_level", self.app.isolation),
-            # A position that the log does not hold is told (streams/transport/fetching.py) instead of being moved in silence.
+            # A position that the log does not hold is reported (streams/transport/fetching.py) instead of being moved in
+            # silence.
             ("_auto_offset_reset", "none"),
         ):
             if not hasattr(consumer, name):
                 raise AttributeError(
-                    f"aiokafka's consumer has no {name} any more; see streams/transport/consumer_thread.py"
+                    f"aiokafka's consumer no longer has {name}; see streams/transport/consumer_thread.py"
                 )
             setattr(consumer, name, value)
         self._stamp_commits(consumer)
@@ -46,7 +47,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     def _note_surprises(self, client: Any) -> None:
-        """Whoever asks the client for new metadata at once met a partition that is not where, or what, it was."""
+        """The caller that asks the client for new metadata at once met a partition that is not where, or what, it was."""
         update = client.force_metadata_update
 
         def noted() -> Any:
@@ -73,7 +74,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         consumer.commit = stamped
 
     async def go_to(self, positions: Mapping[TP, int]) -> None:
-        """Fetch from these offsets next; of partitions that are not assigned any more nothing."""
+        """Fetch from these offsets next; of partitions that are not assigned any longer nothing."""
         consumer = self._ensure_consumer()
 
         async def seek() -> None:
@@ -85,7 +86,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         await self.call_thread(seek)
 
     async def rejoin(self) -> None:
-        """Let the group assign anew, as if a member had come."""
+        """Let the group assign again, as if a member had come."""
         coordinator = self._ensure_consumer()._coordinator
 
         async def ask() -> None:

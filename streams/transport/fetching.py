@@ -5,10 +5,10 @@ Used in place of `Fetcher.fetched_records`, in the thread of the consumer. What 
 - a bound in bytes, of what the records weigh once they are unpacked (`streams.transport.record_batches`);
 - how far each partition was read, past the markers of transactions, aborted records and holes of compacted topics: lag and
   offsets to commit are judged by it, together with the records that were handed out;
-- an error of one partition (no permission to read the topic, a damaged batch) is told beside the records of the others. The
+- an error of one partition (no permission to read the topic, a damaged batch) is reported beside the records of the others. The
   partition is tried again a second later;
 - turns: a partition with a backlog does not keep the others waiting;
-- a position that the log no longer holds is told, with where it goes on, instead of being moved in silence.
+- a position that the log no longer holds is reported, with where it goes on, instead of being moved in silence.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from streams.transport.record_batches import MAX_RECORD_BYTES, FetchedBatches
 RETRY_S = 1.0
 """After an error of a partition."""
 NOTICE_S = 0.1
-"""A position that nobody was told of yet is told so soon, though no record came."""
+"""A position that was not reported yet is reported this soon, though no record came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +45,15 @@ class Taken(dict[Any, list[FetchedRecord]]):
     """Records by partition.
 
     `positions`: next offset to be fetched, by partition, once these records are dealt with. `errors`: of the partitions that
-    can't be read; `mended`: those that can be again. `out_of_range`: the position that the log did not hold, by partition; it
-    goes on at the log's start.
+    can't be read; `recovered`: those that can be again. `out_of_range`: the position that the log did not hold, by partition;
+    it goes on at the log's start.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.positions: dict[Any, int] = {}
         self.errors: dict[Any, Exception] = {}
-        self.mended: list[Any] = []
+        self.recovered: list[Any] = []
         self.out_of_range: dict[Any, int] = {}
 
 
@@ -98,7 +98,7 @@ class Taker:
                 await fetcher._subscriptions.wait_for_assignment()
             taken = self._take_there(fetcher, partitions, max_records)
             left_s = end - time.monotonic()
-            if taken or taken.errors or taken.mended or taken.out_of_range or left_s <= 0:
+            if taken or taken.errors or taken.recovered or taken.out_of_range or left_s <= 0:
                 self._told = taken.positions
                 return taken
             if taken.positions != self._told:
@@ -151,7 +151,7 @@ class Taker:
                 taken.positions[tp] = state.position
             # A fetch was answered since it failed.
             if tp in self._failed_ms and (state.timestamp or 0) > self._failed_ms[tp]:
-                taken.mended.append(tp)
+                taken.recovered.append(tp)
                 del self._failed_ms[tp]
         return taken
 

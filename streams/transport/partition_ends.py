@@ -1,4 +1,4 @@
-"""Where partitions end, as the latest fetch told.
+"""Where partitions end, as the latest fetch reported.
 
 Never by ListOffsets: the embedded broker answers that one wrongly.
 """
@@ -12,7 +12,7 @@ from faust.types import TP
 
 
 def partition_end(client: Any, tp: TP, isolation: str) -> int | None:
-    """The end for who reads at this isolation: before the first open transaction, if only what is committed is read.
+    """The end for a reader at this isolation: before the first open transaction, if only what is committed is read.
 
     None before the first fetch. client: aiokafka's consumer.
     """

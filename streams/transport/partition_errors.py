@@ -20,7 +20,7 @@ class PartitionErrors:
 
     def note(self, taken: Taken, on_out_of_range: Callable[[TP, int, int], None] | None) -> None:
         """Take what a fetch says of errors. on_out_of_range: as of `streams.transport.BatchApp`."""
-        for fetched_tp in taken.mended:
+        for fetched_tp in taken.recovered:
             self.unreadable.pop(TP(fetched_tp.topic, fetched_tp.partition), None)
         for fetched_tp, error in taken.errors.items():
             self.unreadable[TP(fetched_tp.topic, fetched_tp.partition)] = error

@@ -45,7 +45,7 @@ class GroupMembership:
 
 
 def faust_app(settings: Settings, stamp: GroupStamp | None = None) -> BatchApp:
-    """An app bound to the running event loop, without agents, not started yet. stamp: what the group is told of us."""
+    """An app bound to the running event loop, without agents, not started yet. stamp: what the group is told about us."""
     daemon, broker = settings.daemon, settings.broker
     app = BatchApp(
         daemon.group,
@@ -87,7 +87,7 @@ def connect(
     sources: PartitionSources,
     on_problem: Callable[[str], None],
 ) -> None:
-    """Let the app's agents feed the lanes, and the lanes follow the assignment. on_problem: told why it can't go on."""
+    """Let the app's agents feed the lanes, and the lanes follow the assignment. on_problem: called with why it can't go on."""
     topics = {**settings.topics.by_action(), ITEMS: settings.topics.name("items")}
 
     def stop_at_refused(batch: LaneBatch) -> None:

@@ -24,7 +24,7 @@ class CountsWriter:
         """Write every `every_s` seconds, until cancelled.
 
         Raises:
-            CountsFormatError: what is in the store can't be read; says how to mend.
+            CountsFormatError: what is in the store can't be read; says how to fix it.
         """
         while self._counts is not None:
             await asyncio.sleep(self._every_s)

@@ -1,4 +1,4 @@
-"""The daemon: waits for what it needs, runs the app, watches it, and stops in an orderly way within a deadline."""
+"""The daemon: waits for what it needs, runs the app, watches it, and stops cleanly within a deadline."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Daemon:
         Raises:
             DaemonError: topics missing or unequal, the app crashed, the watchdog saw no progress.
             ShutdownDeadline: the stop took longer than `daemon.shutdown_s`; what was not committed is read again.
-            StoreError, EncoderError: the store or the model does not fit; says how to mend.
+            StoreError, EncoderError: the store or the model does not fit; says how to fix it.
         """
         try:
             await self.http.start()

@@ -29,7 +29,7 @@ from streams.worker.unreadable_users import unreadable_users
 from transfer.config import ACTIONS
 from transfer.state.packing import unpack_states
 
-_PARKED: Final[tuple[Reason, str]] = (PARKED, "its user's state can't be read; driftline repair mends it")
+_PARKED: Final[tuple[Reason, str]] = (PARKED, "its user's state can't be read; driftline repair repairs it")
 
 
 def is_poison(error: Exception) -> bool:
@@ -141,7 +141,7 @@ class Flush:
     def apply_freed(self) -> None:
         """Apply those parked events whose users were let go while their letters were sent.
 
-        Whoever mends a user reads its letters after it was let go; those that come later nobody would look for. Applied as
+        Repair of a user reads its letters after it was let go; those that come later nobody would look for. Applied as
         the letters that they are, so that it does no harm if both of them do it.
         """
         parked = concatenate(self._parked)

@@ -9,7 +9,7 @@ def collect_seldom() -> None:
     """Let the cyclic collector pass over what is loaded already, and look at the rest less often. For the whole process.
 
     A flush makes tens of thousands of small objects that die with it, by reference counts alone; the collector's default
-    is to walk them, and by and by all cached users, after every 700. Measured on flushes of 4,000 and 12,000 events into
+    is to walk them, and gradually all cached users, after every 700. Measured on flushes of 4,000 and 12,000 events into
     an embedded store: 14 to 22 % less time.
     """
     gc.collect()

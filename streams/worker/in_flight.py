@@ -7,7 +7,7 @@ from collections import deque
 
 
 class InFlightLimit:
-    """A limit of so many events and bytes. Belongs to one event loop; first come, first served.
+    """A limit of this many events and bytes. Belongs to one event loop; first come, first served.
 
     A batch that is larger than the whole room gets in when nothing else is there.
     """
@@ -44,14 +44,14 @@ class InFlightLimit:
             self._waiting.popleft()
 
     def turn_away(self) -> None:
-        """Send away whoever waits now."""
+        """Send away those that wait now."""
         for _, _, admitted in self._waiting:
             if not admitted.cancelled():
                 admitted.set_result(False)
         self._waiting.clear()
 
     def close(self) -> None:
-        """Let nobody in any more."""
+        """Let nobody in any longer."""
         self._closed = True
         self.turn_away()
 

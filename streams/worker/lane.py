@@ -11,7 +11,7 @@ Per flush, which joins all batches that wait:
 5. write the users, each on the condition that it is held as it was read, and have them counted;
 6. take those that were accepted into memory. The others: from step 4 again (`streams.ingest.ingest` has the details);
 7. raise the progress of the sources in the store to the end of the flush: from there a start goes on;
-8. mark the batches as done, in order, upon which their offsets may be committed, for whoever watches the group's lag.
+8. mark the batches as done, in order, after which their offsets may be committed, for tools that watch the group's lag.
 
 A crash before step 5 leaves nothing of the flush in the store but claims, which anybody may take over, placeholders of items,
 and letters, which are sent again. After it some users have the flush and some have not: progress is below it, so it is read
@@ -80,7 +80,7 @@ class Lane:
         self._arrived.set()
 
     def leave(self) -> None:
-        """Finish the flush in hand and no other; the rest is read again by whoever has the partition."""
+        """Finish the flush in hand and no other; the rest is read again by the worker that has the partition."""
         self._drop()
         self.close()
 
@@ -217,7 +217,7 @@ class Lane:
 
     async def _unless_told_to_end(self, sending: Coroutine[Any, Any, None]) -> None:
         """Wait for letters, as long as it takes; but one that can't be sent holds up neither the other lanes nor the end,
-        upon which the flush is dropped, to be read again."""
+        after which the flush is dropped, to be read again."""
         task = asyncio.ensure_future(sending)
         leaving = asyncio.ensure_future(self._leaving.wait())
         try:

@@ -22,7 +22,7 @@ class Membership(Protocol):
     """What the consumer group says of batches."""
 
     def is_current(self, batch: LaneBatch) -> bool:
-        """Whether the batch is of the present assignment; else it is read again by whoever has the partition."""
+        """Whether the batch is of the present assignment; else it is read again by the worker that has the partition."""
         ...
 
     def owns(self, batch: LaneBatch) -> bool:

@@ -28,7 +28,7 @@ _AWAY = (BrokerUnavailable, StoreUnavailable)
 class Placement:
     """Answers the transport, and looks now and then whether the answer still holds.
 
-    on_problem: told why the daemon can't go on.
+    on_problem: called with why the daemon can't go on.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Placement:
         self._wake.set()
 
     async def see_whether_the_same(self) -> None:
-        """Hold the partitions of topics that were made again; they are assigned anew then. Waits while the broker is away."""
+        """Hold the partitions of topics that were made again; they are assigned again then. Waits while the broker is away."""
         generation = self._app.consumer_generation_id
         while generation == self._app.consumer_generation_id and not self._app.rebalancing:
             try:

@@ -43,6 +43,6 @@ class RejectShare:
             summary.add(rejects)
         return (
             f"{self._rejected:,} of the latest {self._records:,} records were rejected, more than daemon.max_reject_share "
-            f"({self._most:g}): {'; '.join(summary.lines(5))}. Nothing of the last batch was committed; mend what sends them, "
+            f"({self._most:g}): {'; '.join(summary.lines(5))}. Nothing of the last batch was committed; fix what sends them, "
             "or raise daemon.max_reject_share (1: never stop) to send them all to the dead letters"
         )

@@ -100,7 +100,7 @@ class StartPositions:
             topics = cluster.topics(self._topics)
             gone = {topic for topic, _ in assigned} - topics.keys()
             if gone:
-                raise BrokerUnavailable(f"topic {', '.join(sorted(gone))} is not there (any more)")
+                raise BrokerUnavailable(f"topic {', '.join(sorted(gone))} is not there (any longer)")
             known = self._store.sources.known()
             self._lost.take(known)
             self._sources.replace(

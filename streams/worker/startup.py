@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
 
 TOPICS_S = 30.0
-"""How long topics may come after a broker that was waited for: whoever starts both makes them next."""
+"""How long topics may come after a broker that was waited for: what starts both makes them next."""
 _TOPICS_POLL_S = 0.2
 LETTER_BYTES = 256 << 20
 """The client's own bound; what really holds is the topic's, see `streams.letters.topic`."""
@@ -33,7 +33,7 @@ class Startup:
 
     Args:
         stop: set when the daemon is told to stop.
-        readiness: told what is waited for.
+        readiness: gets what is waited for.
     """
 
     def __init__(self, settings: Settings, stop: asyncio.Event, readiness: Readiness) -> None:

@@ -41,7 +41,7 @@ def require_fitted(blobs: BlobStore, fitted: ItemEncoder | None, location: str) 
     """Check that the store was made with that item encoder, or without one.
 
     Raises:
-        StoreMismatch: it wasn't; says how to mend.
+        StoreMismatch: it wasn't; says how to fix it.
     """
     stored = stored_encoder(blobs)
     given = "" if fitted is None else fitted.fingerprint

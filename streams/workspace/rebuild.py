@@ -7,7 +7,7 @@
 A round reads a page of the live version and the same page of the new one, and computes and writes what differs. So a run
 that was stopped anywhere is run again and goes on, a switch that failed is tried again, and until the switch the
 live version is not touched. On a server the daemons may run all the while. When the switch has come their next
-write is told so, and they end; whoever starts them again has set `[transfer] model` by then.
+write is told so, and they end; what starts them again has set `[transfer] model` by then.
 """
 
 from __future__ import annotations
@@ -80,9 +80,9 @@ def rebuild(
     progress: Progress | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> RebuildSummary:
-    """Make `version` by `model` and switch to it; where it is live already, only what was cut off is mended.
+    """Make `version` by `model` and switch to it; where it is live already, only what was cut off is finished.
 
-    `progress` is told the users and items of the first round. `drop_old` drops all versions but the live one.
+    `progress` gets the users and items of the first round. `drop_old` drops all versions but the live one.
 
     Raises:
         StoreUnavailable: for longer than `GIVE_UP_S`; run it again.

@@ -110,7 +110,7 @@ def require_model(versions: VersionStore, wanted: Version, location: str) -> Non
     made_by = f"the model {there.model}" if there.model else "the analytic model"
     raise StoreMismatch(
         f"the vectors in the store {location} were made by {made_by}, the settings name {wanted.model}; set [transfer] as "
-        "it was, or run `driftline rebuild MODEL` (a folder, or `analytic`) to make them anew"
+        "it was, or run `driftline rebuild MODEL` (a folder, or `analytic`) to make them again"
     )
 
 
@@ -129,7 +129,7 @@ def require_encoder(blobs: BlobStore, config: TransferConfig, location: str) -> 
         there = f"with the item encoder {in_store[:12]}" if in_store else "without a fitted item encoder"
         raise StoreMismatch(
             f"the model in {config.model} was trained on vectors of the item encoder {trained[:12]}, the store {location} "
-            f"was made {there}; replay the log into a new store with encoder.fitted set, or train the model anew"
+            f"was made {there}; replay the log into a new store with encoder.fitted set, or train the model again"
         )
 
 

@@ -434,7 +434,7 @@ class StoreContract:
     # --- blobs and the store itself
 
     def test_blobs_are_kept_by_name(self, site: StoreSite) -> None:
-        """A blob is read as written, also after opening anew; a second one of the name replaces it."""
+        """A blob is read as written, also after opening again; a second one of the name replaces it."""
         store = site.open()
         assert store.blobs.get("whitening") is None
         big = np.random.default_rng(0).bytes(500_000)

@@ -91,7 +91,7 @@ class UpgradeContract:
             assert len(store.id) >= 16 and version_of(store) == 2
 
     def test_older_releases_can_go_on_with_nothing(self, site: StoreSite, older: UserPoints) -> None:
-        """What a daemon of an older release reads before it takes a write for done, it cannot read any more."""
+        """What a daemon of an older release reads before it takes a write for done, it cannot read any longer."""
         with site.open() as store:
             assert isinstance(store, EngineStore)
             meta, users = store._meta, store.users._collection

@@ -125,7 +125,7 @@ class VersionContract:
             assert again.versions.opened == first and again.items.count() == 3
 
     def test_dropped_versions_are_gone(self, site: StoreSite, names: Names) -> None:
-        """A version that is not live can be dropped, also twice and with the first; its name can be used anew."""
+        """A version that is not live can be dropped, also twice and with the first; its name can be used again."""
         points = some_users(names(3))
         with site.open() as store:
             put_users(store.users, points)
@@ -217,7 +217,7 @@ class VersionContract:
             assert store.versions.read().live == ""
 
     def test_waiting_writers_break_a_freeze_that_was_left(self, site: StoreSite) -> None:
-        """Whoever froze the store and was killed keeps nobody waiting for long; one that is renewed is respected."""
+        """A process that froze the store and was killed keeps nobody waiting for long; one that is renewed is respected."""
         now = 0.0
         with site.open() as store:
             record: VersionRecord = store.versions._record  # type: ignore[attr-defined]
@@ -333,7 +333,7 @@ class SharedVersionContract:
             put_users(writer.users, points)
 
     def test_a_version_that_was_dropped_says_so(self, site: StoreSite, names: Names) -> None:
-        """Whoever still has the old version open when it is dropped is told of the switch by the next call."""
+        """A process that still has the old version open when it is dropped is told of the switch by the next call."""
         points = some_users(names(2))
         with site.open() as old, site.open() as switcher:
             holds = put_users(old.users, points)

@@ -104,7 +104,7 @@ class WriterContract:
     # --- sources
 
     def test_sources_have_short_numbers(self, site: StoreSite) -> None:
-        """Each identity has a number of its own for ever, whatever it is asked together with."""
+        """Each identity has a number of its own forever, whatever it is asked together with."""
         odd = ["cluster/topic/0", "log/äöü ✓", "x" * 2000, "cluster/topic/1"]
         with site.open() as store:
             assert store.sources.known() == {}
@@ -144,7 +144,7 @@ class WriterContract:
             assert store.sources.progress(numbers.values()) == dict.fromkeys(numbers.values(), 1)
 
     def test_racing_registrations_agree(self, site: StoreSite) -> None:
-        """Whoever registers sources at the same time is told the same numbers, and no two sources share one."""
+        """Processes that register sources at the same time get the same numbers, and no two sources share one."""
         told: list[dict[str, int]] = []
         with site.open() as store:
             stores = [store] * 4 if store.exclusive else [site.open() for _ in range(4)]
@@ -332,7 +332,7 @@ class SharedWriterContract:
             )
 
     def test_what_is_there_already_counts_as_put_users(self, site: StoreSite, names: Names) -> None:
-        """A user that holds exactly what was to be written is told as written, whoever did it."""
+        """A user that holds exactly what was to be written is reported as written, whichever process did it."""
         points = some_users(names(4))
         with site.open() as one, site.open() as two:
             mine, theirs = one.users.claim(points.user_ids), two.users.claim(points.user_ids)
@@ -340,7 +340,7 @@ class SharedWriterContract:
             assert one.users.write(points, mine.holds, token=mine.token).all()
 
     def test_deleted_users_are_not_brought_back(self, site: StoreSite, names: Names) -> None:
-        """A user that somebody deleted is not written as it was remembered; claimed anew it begins from nothing."""
+        """A user that somebody deleted is not written as it was remembered; claimed again it begins from nothing."""
         points = some_users(names(5))
         with site.open() as one, site.open() as two:
             holds = put_users(one.users, points)

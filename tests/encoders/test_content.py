@@ -77,7 +77,7 @@ def test_fitting_and_encoding_a_catalogue_is_one_pass(folder: Path) -> None:
 
 
 def test_memory_of_texts_is_bounded_and_keeps_the_latest(folder: Path) -> None:
-    """More texts than text_cache: the least recently used are encoded anew, the result is the same."""
+    """More texts than text_cache: the least recently used are encoded again, the result is the same."""
     encoder = ContentEncoder(config(folder, text_cache=4))
     first = encoder.encode(CATALOGUE)
     assert len(encoder._recent) == 4
@@ -166,7 +166,7 @@ def test_warm_up_finds_a_model_that_can_not_be_used(folder: Path) -> None:
 
 
 def test_cut_texts_show_in_the_count(folder: Path) -> None:
-    """Whoever watches the encoder sees how many texts were too long for it."""
+    """Its metrics show how many texts were too long for it."""
     encoder = ContentEncoder(config(folder))
     encoder.encode(["oil", "milk " * 60])
     assert encoder.truncated == 1

@@ -94,7 +94,7 @@ def test_provisional_never_replaces_content() -> None:
 
 
 def test_discarded_items_are_unknown() -> None:
-    """A changed item is forgotten so that the next event reads it anew; unknown keys don't matter."""
+    """A changed item is forgotten so that the next event reads it again; unknown keys don't matter."""
     items = ItemVectorCache(4, 2)
     items.put([1, 2], of([1, 2]), now=0.0)
     items.discard([2, 77])

@@ -127,7 +127,7 @@ def started_broker(folder: Path, embedded: bool) -> Broker:
 
 
 def outcome(name: str, run: Run, folder: Path, broker: Broker, seed: int) -> Result | NoResult:
-    """The run's result, or why there is none; its verdict is told at once."""
+    """The run's result, or why there is none; its verdict is reported at once."""
     began = time.monotonic()
     if name == "broker" and not isinstance(broker, RealKafka):
         return NoResult("not run", "the embedded broker keeps no log over a stop")

@@ -132,7 +132,7 @@ class Trial:
             self.missing.append(trigger)
 
     def samples(self, daemon: DaemonProcess) -> Samples:
-        """Its metrics now, and its outcomes counted; the last ones known where it does not answer yet or any more."""
+        """Its metrics now, and its outcomes counted; the last ones known where it does not answer yet or any longer."""
         if daemon.process.poll() is None and daemon.listens:
             self._samples[daemon] = found = Samples(daemon.get("/metrics")[1])
             self._count(daemon, found.by("driftline_events_total", "outcome"))
@@ -206,7 +206,7 @@ class Trial:
         self.until(idle, "everything is through", wait_s, *daemons)
 
     def partitions(self, daemon: DaemonProcess) -> int:
-        """How many topic-partitions of events it holds, as far as a fetch has told."""
+        """How many topic-partitions of events it holds, as far as a fetch has reported."""
         return sum(not topic.endswith("items") for topic in self.samples(daemon).labels(LAG, "topic"))
 
     def stop(self, daemon: DaemonProcess, within_s: float = 30.0) -> None:

@@ -116,7 +116,7 @@ def test_a_taken_port_is_an_error_that_says_so():
 
 
 def test_a_broker_that_can_not_start_is_an_error_that_names_its_log(tmp_path, monkeypatch):
-    """A binary that ends at once is told, not waited for."""
+    """A binary that ends at once is reported, not waited for."""
     monkeypatch.setenv("CALF_TANSU_BIN", "/bin/false")
     began = time.monotonic()
     with pytest.raises(BrokerError, match=r"broker\.log"):

@@ -104,7 +104,7 @@ def test_the_newest_records_say_how_they_are_placed(kafka: RealKafka, topic_pref
 
 
 def test_the_newest_count_not_the_oldest(kafka: RealKafka, topic_prefix: str) -> None:
-    """A producer that was mended is told as it is now, however long the topic's past; what was aborted does not count."""
+    """A producer that was fixed is reported as it is now, however long the topic's past; what was aborted does not count."""
     settings = settings_of(kafka, topic_prefix)
     topic = f"{topic_prefix}clicks"
     produce(settings.broker, topic, lambda user, number: None, by_murmur2, 2000)

@@ -134,5 +134,5 @@ def test_a_topic_that_may_not_be_read_is_named_and_the_others_go_on(
         )
         daemon.until(lambda: daemon.get("/ready")[0] == 200, 30, "it is ready")
         forbid_reading(admin, clicks)
-        daemon.until(lambda: missing in daemon.get("/ready")[1], 60, "it is told again")
+        daemon.until(lambda: missing in daemon.get("/ready")[1], 60, "it is reported again")
         assert daemon.stop() == 0

@@ -85,7 +85,7 @@ def test_a_topic_that_the_broker_compresses_is_read(
 def test_a_record_without_key_value_or_both_is_a_dead_letter_and_costs_no_other(
     kafka: RealKafka, topic_prefix: str, tmp_path: Path
 ) -> None:
-    """Absent key, absent value, both absent, on every topic: each is told with its place, the daemon goes on."""
+    """Absent key, absent value, both absent, on every topic: each is reported with its place, the daemon goes on."""
     make_topics(kafka.config, topic_prefix, partitions=1)
     for topic in TOPICS.values():
         rows: list[Row] = [

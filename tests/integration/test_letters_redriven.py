@@ -113,7 +113,8 @@ main()
 def test_letters_that_still_fail_stay_with_their_reasons(
     shop: Shop, embedded_broker: Any, topic_prefix: str
 ) -> None:
-    """Without the fix nothing is applied; filters by topic and reason choose; the exit code is 0 and the reasons are told."""
+    """Without the fix nothing is applied; filters by topic and reason choose; the exit code is 0 and the reasons are
+    reported."""
     done = shop.redrive("--topic", "clicks", DRIFTLINE_DAEMON__MAX_FUTURE_S="60")
     clicks = [row for n, row in enumerate(shop.log) if n % 4 == 1 and row["action"] == "click"]
     assert done["applied"] == 0

@@ -102,7 +102,7 @@ def test_a_topic_that_is_not_there_is_named_and_not_created(broker, topic_prefix
 
 
 def test_no_broker_is_an_error_that_names_it(tmp_path):
-    """Nobody there is told at once."""
+    """An absent broker is reported at once."""
     log = open_logs([write(tmp_path / "log.csv", log_rows(3))], now=NOW)
     config = BrokerConfig(url=f"{HOST}:{free_port()}")
     with pytest.raises(BrokerUnavailable, match=config.url):

@@ -1,4 +1,4 @@
-"""Out of quarantine: the state is that of all the user's events, each once, whatever was damaged and whoever runs beside."""
+"""Out of quarantine: the state is that of all the user's events, each once, whatever was damaged and whatever runs beside."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_states_are_made_again_from_topics_and_what_was_parked(
     assert assert_equal_stores(tmp_path / "live", replayed(tmp_path, LOG)) == len(USERS)
 
 
-def test_one_user_is_mended_beside_a_running_daemon(
+def test_one_user_is_repaired_beside_a_running_daemon(
     embedded_broker: Any, topic_prefix: str, tmp_path: Path
 ) -> None:
     """The daemon never stops: events that come before, during and after the repair count once."""

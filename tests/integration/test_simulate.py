@@ -59,7 +59,7 @@ def test_a_simulation_depends_on_its_seed_alone(broker, topic_prefix):
 
 
 def test_a_simulation_keeps_its_rate(embedded_broker, topic_prefix):
-    """Events come spread over the time, not all at once, and progress is told."""
+    """Events come spread over the time, not all at once, and progress is reported."""
     seen: list[tuple[float, int]] = []
     began = time.monotonic()
     topics = names(topic_prefix)

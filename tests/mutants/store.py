@@ -18,7 +18,7 @@ STORE: Final = (
         (f"{_SERVER}::test_a_claim_takes_users_from_others",),
     ),
     Mutant(
-        "users in memory are written whoever their writer is",
+        "users in memory are written whatever their writer is",
         "sinks/users.py",
         "self._collection.upsert(part, where=mine, mode=Mode.UPDATE)",
         "self._collection.upsert(part, mode=Mode.UPDATE)",
@@ -46,7 +46,7 @@ STORE: Final = (
         (f"{_SERVER}::test_new_users_are_inserted_once",),
     ),
     Mutant(
-        "who lost a user between claim and read writes it all the same",
+        "a process that lost a user between claim and read still writes it",
         "sinks/users.py",
         "held = self._exclusive or record.writer == taken",
         "held = self._exclusive or record.writer != NEW",

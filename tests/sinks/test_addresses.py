@@ -213,7 +213,7 @@ def test_a_store_opens_while_a_node_is_away(nodes: list[TcpProxy]) -> None:
 
 
 def test_final_errors_are_not_asked_about_elsewhere(server: QdrantServer, nodes: list[TcpProxy]) -> None:
-    """What another node would say too is told at once."""
+    """What another node would say too is reported at once."""
     with site(nodes).open() as store:
         before, asked = server.calls["Get"], asked_now(store, nodes)
         server.fail_next(1, grpc.StatusCode.INVALID_ARGUMENT, method="Get")

@@ -1,4 +1,4 @@
-"""Users of a cluster stay exact whoever writes them at once, whichever nodes go away meanwhile; and what that needs."""
+"""Users of a cluster stay exact whatever writes them at once, whichever nodes go away meanwhile; and what that needs."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def totals(store: Store, users: list[str]) -> list[int]:
     return [sum_of(record)[0] for record in store.users.read(users)]
 
 
-# --- requests that are carried out when nobody expects them any more
+# --- requests that are carried out when nobody expects them any longer
 
 
 def test_late_claim_harms_nobody(server: QdrantServer) -> None:
@@ -110,7 +110,7 @@ def test_late_insert_undoes_nothing(server: QdrantServer) -> None:
 
 
 def test_lost_answers_are_found_by_the_marks(server: QdrantServer) -> None:
-    """A claim, a write, a count or a read whose answer was lost is told; whoever claims again sees what was done."""
+    """A claim, a write, a count or a read whose answer was lost is reported; the next claim sees what was done."""
     with StoreSite(server.url).open() as store:
         for total, method in enumerate(("SetPayload", "Upsert", "Count"), start=1):
             server.fail_next(5, applied=True, method=method)
@@ -219,7 +219,7 @@ def test_zombie_claims_are_harmless(server: QdrantServer) -> None:
 
 
 def test_a_user_that_is_taken_between_claim_and_read_is_lost(server: QdrantServer) -> None:
-    """Who is not the writer any more when it reads is told so, user by user, and writes nothing of these."""
+    """A process that is no longer the writer when it reads is told so, user by user, and writes nothing of these."""
     with StoreSite(server.url).open() as one, StoreSite(server.url).open() as two:
         put(one, FEW, 1)
         assert isinstance(one, EngineStore)

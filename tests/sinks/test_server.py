@@ -211,7 +211,7 @@ def test_errors_tell_whether_to_retry(
         put_users(store.users, some_users(NAMES))
 
 
-def test_lost_answer_is_mended_by_writing_again(server: QdrantServer) -> None:
+def test_lost_answer_is_repaired_by_writing_again(server: QdrantServer) -> None:
     """A write whose answer was lost may have happened; writing it again leaves the same points."""
     points = some_users(NAMES)
     with StoreSite(server.url).open() as store:
@@ -223,7 +223,7 @@ def test_lost_answer_is_mended_by_writing_again(server: QdrantServer) -> None:
 
 
 def test_a_read_that_fails_is_sent_again_and_a_write_is_not(server: QdrantServer) -> None:
-    """A read may be lost three times within one call; of a write it is told at once. Other errors are told of both."""
+    """A read may be lost three times within one call; of a write it is reported at once. Other errors are reported for both."""
     points = some_users(NAMES)
     with StoreSite(server.url).open() as store:
         put_users(store.users, points)
@@ -255,7 +255,7 @@ def test_reads_of_a_failing_server_keep_to_the_deadline(server: QdrantServer) ->
 
 
 def test_writes_get_through_where_a_third_of_the_requests_fail(server: QdrantServer) -> None:
-    """A claim and a write ask several times over and are still seldom made anew: reads are sent again by themselves."""
+    """A claim and a write ask several times over and are still seldom made again: reads are sent again by themselves."""
     points = some_users(NAMES)
     with StoreSite(server.url).open() as store:
         server.fail_share = 0.3
@@ -315,7 +315,7 @@ def _retried(call: Any) -> None:
 
 
 def test_requests_stay_within_the_bounds(server: QdrantServer) -> None:
-    """Large writes go in several requests of at most so many points and about so many bytes."""
+    """Large writes go in several requests of at most this many points and about this many bytes."""
     points = replace(some_users(NAMES), states=[bytes(30_000)] * len(NAMES))
     with StoreSite(server.url, {"batch_points": 6}).open() as store:
         before = server.calls["Upsert"]

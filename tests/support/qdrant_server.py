@@ -97,7 +97,7 @@ class QdrantServer:
         method: str | None = None,
         after: int = 0,
     ) -> None:
-        """Let the next requests fail, or the next of that method ("Upsert"), after so many that don't; with `applied` each
+        """Let the next requests fail, or the next of that method ("Upsert"), after this many that don't; with `applied` each
         is carried out and only its answer is lost."""
         with self._lock:
             self._failures += [(None, False, method)] * after + [(code, applied, method)] * requests

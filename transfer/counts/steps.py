@@ -3,7 +3,7 @@
 A step is a basket: the distinct items of one user at one time. Its items are counted as coming after those of the up to
 `pair_window` baskets before it, of these the latest `pair_events` items (within a basket in order of item key).
 
-An event that comes late changes what follows what: the baskets after it are counted anew with it, and what was counted for
+An event that comes late changes what follows what: the baskets after it are counted again with it, and what was counted for
 them without it is taken off again. So the sum is the same in whatever order and batches events arrive, as long as the known
 events that are given reach back over the window; the float64 sum cancels. Debuts are no such sums: of a user and an item
 the event that is applied first counts, and a late one does not move it.

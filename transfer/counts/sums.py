@@ -82,7 +82,7 @@ def sum_steps(batches: Sequence[Steps], config: CountsConfig) -> ItemCounts:
 
 
 def merge_counts(a: ItemCounts, b: ItemCounts, config: CountsConfig) -> ItemCounts:
-    """Counts of all that either side counted; the order of the two is no matter. Exact up to rounding below the caps.
+    """Counts of all that either side counted; the order of the two does not matter. Exact up to rounding below the caps.
 
     >>> nothing = empty_counts(CountsConfig())
     >>> merge_counts(nothing, nothing, CountsConfig()).pairs

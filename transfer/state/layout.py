@@ -9,10 +9,10 @@ A state of version 2 is `prefix | head | slots | own | ring | names | more`:
     more     bytes that this release knows nothing of
 
 Room for what comes: the head says how long the records are (`SIZES`). A later release may append fields to a record, or
-sections after the names, without another version: who does not know them skips them (and drops them when the user is written
-again), and fields that an older record has not got are read as zeros. Columns by action have as many places as the head's
-`actions`; the settings may have got more since, whose counts are zero. What an older release must not even read is another
-version.
+sections after the names, without another version: a release that does not know them skips them (and drops them when the user is
+written again), and fields that an older record has not got are read as zeros. Columns by action have as many places as the
+head's `actions`; the settings may have got more since, whose counts are zero. What an older release must not even read is
+another version.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Is this a state, whole, of a version and of settings that can be read? Whoever is refused, the answer names the rows."""
+"""Is this a state, whole, of a version and of settings that can be read? An error names the rows that are refused."""
 
 from collections.abc import Iterator, Sequence
 

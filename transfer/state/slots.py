@@ -82,7 +82,7 @@ def merge_slots(
 
 
 def note_left(slots: SlotRows, user: I64, code: I32, time: F64, table: int) -> None:
-    """Raise `before` of the slots whose events (N,) the ring has no room for any more."""
+    """Raise `before` of the slots whose events (N,) the ring has no room for any longer."""
     if not len(user):
         return
     keys = owners(slots.offsets) * table + slots.code

@@ -60,7 +60,7 @@ class InterestStates:
     scenario_first: F64
     scenario_last: F64
     scenario_before: F64
-    """(S,) time of the latest event that the ring has no room for any more, -inf if there is none."""
+    """(S,) time of the latest event that the ring has no room for any longer, -inf if there is none."""
     own_offsets: I64
     own_item: U64
     own_mass: F64

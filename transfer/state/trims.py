@@ -75,7 +75,7 @@ class Arrivals:
         return cls(np.argsort(user, kind="stable"), bounds[:-1].copy(), bounds[1:])
 
     def window(self, most: int) -> I64:
-        """Rows of the next events of all users, at most so many of each, in order of arrival."""
+        """Rows of the next events of all users, at most this many of each, in order of arrival."""
         sizes = np.minimum(self.end - self.start, most)
         bounds = offsets_of(sizes)
         chosen: I64 = np.arange(bounds[-1]) + np.repeat(self.start - bounds[:-1], sizes)

@@ -86,7 +86,7 @@ def apply_events(
 
 
 def merge_states(a: InterestStates, b: InterestStates, config: InterestConfig) -> InterestStates:
-    """Join, user by user, the states of two logs that share no event; the order of the two is no matter.
+    """Join, user by user, the states of two logs that share no event; the order of the two does not matter.
 
     An event that is in both is counted twice in the sums, once in the ring.
 

@@ -42,7 +42,7 @@ class TrainConfig(BaseModel):
     learning_rate: float = Field(2e-3, gt=0, description="learning rate of the network")
     weight_decay: float = Field(0.01, ge=0, description="weight decay of the network")
     gradient_norm: float = Field(1.0, gt=0, description="gradients are clipped to this norm")
-    full_softmax_items: int = Field(50_000, ge=1, description="above so many items the softmax is sampled")
+    full_softmax_items: int = Field(50_000, ge=1, description="above this many items the softmax is sampled")
     samples: int = Field(
         4096,
         ge=256,

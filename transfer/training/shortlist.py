@@ -1,7 +1,7 @@
 """Of each request the items that some part of the pool puts first, so that powers can be compared on many requests.
 
 A product of parts puts on top what at least one part has near its own top; the tens of thousands of other items cost memory
-and time and change few lists of twenty. A sample of them stands for them all: powers that put the tail first shall not look
+and time and change few lists of twenty. A sample of them stands for them all: powers that put the tail first must not look
 good because the tail is missing.
 """
 
@@ -88,7 +88,7 @@ class Shortlist:
         )
 
     def moved(self, pooled: Pooled, power: int, by: float, back_off: Tensor) -> Pooled:
-        """The same were the power greater by `by`: a tenth of the work of all powers anew."""
+        """The same were the power greater by `by`: a tenth of the work of computing all powers."""
         return Pooled(
             *(
                 torch.add(before, found.logs(power, back_off), alpha=by)

@@ -16,7 +16,7 @@ TOP = 10
 """Length of the lists that coverage and popularity bias look at."""
 CHUNK = 128
 FEW = 5
-"""Up to so many targets it is faster to count what is before each than to find the best."""
+"""Up to this many targets it is faster to count what is before each than to find the best."""
 
 
 class Candidates:

@@ -25,7 +25,7 @@ WINDOWS = 256
 """A block spans at most this part of its window of time, so that what is learned meanwhile is never staler."""
 TUNING_QUERIES = 2000
 TUNING_TARGETS = 8000
-"""Settings are chosen on about so many targets, and at most so many queries: large baskets tell much at once."""
+"""Settings are chosen on about this many targets, and at most this many queries: large baskets tell much at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,9 +83,9 @@ class Plan:
     tasks: Sequence[str] = ("open",)
     """"open", "given" or both"""
     seeds: int = 3
-    """how often a method that is trained is trained anew, with seeds 0, 1, .."""
+    """how often a method that is trained is trained again, with seeds 0, 1, .."""
     sample: int | None = None
-    """at most so many test queries of each task, drawn once for all methods; None: all"""
+    """at most this many test queries of each task, drawn once for all methods; None: all"""
     dormant_s: float = 30 * DAY
     """after this time without events a scenario counts as dormant"""
     setup: Setup = field(default_factory=Setup)

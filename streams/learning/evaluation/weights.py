@@ -34,7 +34,7 @@ class ShownModel:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WeightShift:
-    """One user's scenarios: events so far (P,), weights (P, S) after so many, rows sum to 1, names of the S scenarios."""
+    """One user's scenarios: events so far (P,), weights (P, S) after this many, rows sum to 1, names of the S scenarios."""
 
     user: str
     events: I64

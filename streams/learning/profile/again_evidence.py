@@ -71,7 +71,7 @@ class AgainEvidence:
         )
 
     def kept(self, mix: F64, cap: int) -> float:
-        """Share of the targets among the `cap` own items of most weight: what a state of so many keeps."""
+        """Share of the targets among the `cap` own items of most weight: what a state of this many keeps."""
         target = self.questions.target
         return float((self._ranks(mix)[target] < cap).mean()) if len(target) else 1.0
 

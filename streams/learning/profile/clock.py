@@ -22,7 +22,7 @@ PAGE_TIES = 0.2
 PAGE_GAP_S = 300.0
 """if successive pages are this near to each other,"""
 PAGE_BASKETS = 5
-"""and most baskets lie in visits of at least so many."""
+"""and most baskets lie in visits of at least this many."""
 
 
 @dataclass(frozen=True, slots=True)

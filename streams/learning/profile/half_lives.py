@@ -21,7 +21,7 @@ APART = 2.5
 SHORT_GAPS = 2.0
 """Without better evidence the shortest half-life is two usual gaps: about three events count, enough to see a change."""
 LONG_SPREAD = 9.0
-"""The longest is at least so many times the shortest."""
+"""The longest is at least this many times the shortest."""
 SLACK = 0.02
 ERRORS = 2.0
 """A half-life that loses no more than `SLACK` of the best, or no more than `ERRORS` paired standard errors, is as good."""

@@ -162,7 +162,7 @@ def _networks(
     model = model_of(run, network)
     if not (run.config.refit and progressive):
         return model, model, report
-    tell("network: anew, with the validation part")
+    tell("network: trained again, with the validation part")
     again = run.config.model_copy(update={"epochs": report["best_epoch"] + 1})
     every = replace(run, rows=np.union1d(run.rows, run.validation), config=again)
     network, refit = network_of(every, found, judged=False, bar=bar, on_epoch=told)

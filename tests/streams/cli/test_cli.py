@@ -231,7 +231,7 @@ def test_failures_exit_with_1_and_say_what_to_do(shop: Path, tmp_path: Path) -> 
 
 
 def test_a_store_made_with_other_settings_or_another_model_is_refused(shop: Path, tmp_path: Path) -> None:
-    """Vectors that can't be compared are never mixed; the message says how to mend it."""
+    """Vectors that can't be compared are never mixed; the message says how to fix it."""
     from support.fakes.tiny_model import save_tiny_model
 
     arguments = ("replay", str(shop / "events.jsonl"), "--store", str(shop / "store"))
@@ -246,8 +246,8 @@ def test_a_store_made_with_other_settings_or_another_model_is_refused(shop: Path
         *arguments, code=1, says="Set them as they are there, or replay the log into a new store", **lives
     )
     model = str(save_tiny_model(tmp_path / "model"))
-    mend = "configure the model that the store was made with, or make a new store"
-    failure(*arguments, code=1, says=mend, DRIFTLINE_ENCODER__MODEL=model)
+    fix = "configure the model that the store was made with, or make a new store"
+    failure(*arguments, code=1, says=fix, DRIFTLINE_ENCODER__MODEL=model)
 
 
 def test_development_round_by_command_line_alone(tmp_path: Path) -> None:
@@ -314,7 +314,7 @@ def test_secrets_are_in_no_output(tmp_path: Path) -> None:
 
 
 def test_version() -> None:
-    """The installed version is told."""
+    """The installed version is reported."""
     from importlib.metadata import version
 
     assert driftline("--version").stdout.strip() == version("driftline")

@@ -71,7 +71,7 @@ def enabled(peers: int, working: str = "working", failing: dict[str, Any] | None
 
 @pytest.mark.server
 def test_the_live_collections_are_looked_at(server: QdrantServer) -> None:
-    """Of a store's collections the live ones are told, with shards, replicas and nodes; another store's are not."""
+    """Of a store's collections the live ones are reported, with shards, replicas and nodes; another store's are not."""
     settings = {"prefix": "mine-", "shards": 4, "replicas": 3, "api_key": "a-key"}
     StoreSite(server.url, {"prefix": "other-"}).open().close()
     with StoreSite(server.url, settings).open() as store:
@@ -115,7 +115,7 @@ def test_what_the_nodes_say_of_themselves(
 
 @pytest.mark.server
 def test_a_managed_server_may_tell_little(server: QdrantServer) -> None:
-    """Where the server forbids every such question, what the collections say is told, and nothing fails."""
+    """Where the server forbids every such question, what the collections say is reported, and nothing fails."""
     StoreSite(server.url, {"replicas": 2}).open().close()
     server.fail_next(3, grpc.StatusCode.PERMISSION_DENIED, method="CollectionClusterInfo")
     lines = tell_of_cluster(server.url, StoreConfig(replicas=2))

@@ -43,7 +43,7 @@ def test_profile_shows_tables(tmp_path: Path) -> None:
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plots without matplotlib end before the work, with the command that mends it."""
+    """Plots without matplotlib end before the work, with the command that fixes it."""
     monkeypatch.setattr(plots.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"driftline\[plots\]"):
         plots.check_plots()

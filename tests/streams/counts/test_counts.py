@@ -137,7 +137,7 @@ def test_text_alone_is_no_step() -> None:
 
 
 def test_an_event_older_than_a_full_ring_counts_for_the_shares_alone(tmp_path: Path) -> None:
-    """It has no place in the user's order any more, so nothing is said to follow it or to come before it."""
+    """It has no place in the user's order any longer, so nothing is said to follow it or to come before it."""
     settings = SETTINGS.model_copy(update={"interest": SETTINGS.interest.model_copy(update={"ring": 4})})
     with opened(tmp_path / "s", settings) as intake:
         on_time = [event("u", f"i{n}", at=10.0 * n) for n in range(1, 6)]
@@ -225,7 +225,7 @@ def test_processes_never_overwrite_each_other(tmp_path: Path) -> None:
 
 @pytest.mark.server
 def test_events_that_several_writers_prepare_are_counted_once(tmp_path: Path) -> None:
-    """A write that was refused and prepared again counts from the preparation that was taken, whoever came between."""
+    """A write that was refused and prepared again counts from the preparation that was taken, whatever came between."""
     with (
         QdrantServer(tmp_path / "q") as server,
         opened(server.url) as one,
@@ -365,7 +365,7 @@ def test_a_crash_loses_no_more_than_was_not_written(tmp_path: Path) -> None:
 
 
 def test_damaged_counts_are_refused_by_name(tmp_path: Path) -> None:
-    """A damaged blob is an error that says what to do, for readers and for whoever would add to it."""
+    """A damaged blob is an error that says what to do, for readers and for writers."""
     with opened(tmp_path / "s") as intake:
         assert intake.counts is not None
         intake.counts.count(steps_for_slot(1, 2))

@@ -76,7 +76,7 @@ class Model:
         self.applied: dict[int, int] = {}
 
     def replay(self, rows: list[int], batch: int, stop: int | None = None):
-        """Apply a file; stop: after so many rows, as if killed."""
+        """Apply a file; stop: after this many rows, as if killed."""
         hashes = np.array(rows, np.uint64)[:, None] * np.array([0x9E3779B97F4A7C15, 3], np.uint64)
         batches = (hashes[i : i + batch] for i in range(0, len(rows), batch))
         segments, changed, overlap = segments_of("file", read_content(batches, self.known), self.known)

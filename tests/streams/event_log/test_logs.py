@@ -264,7 +264,7 @@ BAD_ROWS = [
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
 def test_invalid_rows_are_rejected_by_number_and_the_rest_goes_on(tmp_path, kind):
-    """Each bad row is told with its reason; its neighbours are applied."""
+    """Each bad row is reported with its reason; its neighbours are applied."""
     rows = []
     for fields, _ in BAD_ROWS:
         rows += [{**log_rows(1)[0], **fields}, log_rows(1)[0]]

@@ -49,7 +49,7 @@ def test_json_lines_cut_within_the_last_line_are_refused(tmp_path, end):
 
 
 def test_a_csv_row_that_is_too_short_is_named(tmp_path):
-    """The row number and both counts are told, and not what the row holds."""
+    """The row number and both counts are reported, and not what the row holds."""
     path = tmp_path / "log.csv"
     path.write_text("user_id,timestamp,scenario,item_id,action\nann,1,s,i,click\nbob,2,s\n")
     message = refusal(path)
@@ -81,7 +81,7 @@ def test_a_csv_that_ends_inside_quotes_is_refused(tmp_path):
 @pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
 @pytest.mark.parametrize("column", ["user_id", "timestamp", "scenario", "action"])
 def test_a_missing_column_is_named(tmp_path, kind, column):
-    """File and column are told, and how to name another."""
+    """File and column are reported, and how to name another."""
     rows = [{name: value for name, value in row.items() if name != column} for row in log_rows(5)]
     path = write(tmp_path / f"log.{kind}", rows)
     message = refusal(write(tmp_path / "good.csv", log_rows(2)), path)
@@ -92,7 +92,7 @@ def test_a_missing_column_is_named(tmp_path, kind, column):
 
 
 def test_a_log_without_actions_asks_for_one(tmp_path):
-    """The way out is told: one action for all rows."""
+    """The way out is reported: one action for all rows."""
     rows = [{name: value for name, value in row.items() if name != "action"} for row in log_rows(5)]
     message = refusal(write(tmp_path / "log.csv", rows))
     assert "browse, click, purchase" in message
@@ -107,7 +107,7 @@ def test_a_log_of_neither_items_nor_texts_is_refused(tmp_path):
 
 
 def test_a_mapped_column_that_is_not_there_is_named(tmp_path):
-    """A typing error in --map is told with file, column and field."""
+    """A typing error in --map is reported with file, column and field."""
     path = write(tmp_path / "log.parquet", log_rows(5))
     message = refusal(path, mapping={"scenario": "departmnt"})
     assert str(path) in message

@@ -83,7 +83,7 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_a_bad_record_is_rejected_and_the_rest_is_decoded(case):
-    """Reason and position are told, and the neighbours are untouched."""
+    """Reason and position are reported, and the neighbours are untouched."""
     value, reason = BAD[case]
     decoded = decode([record(item_id="before"), value, record(item_id="after")])
     check_columns(decoded.columns)

@@ -37,7 +37,7 @@ def reasons(clock: RecordClock, records: list[Fetched], partition: int = 0) -> l
 @pytest.mark.parametrize("count", [1, 5, 2000])
 @pytest.mark.parametrize("behind", [2 * DAY, 20 * 365 * DAY])
 def test_a_clock_that_is_behind_rejects_no_good_event(broker: bool, count: int, behind: float) -> None:
-    """Whether brokers or producers set the records' times, and however few records there are; and the machine is told."""
+    """Whether brokers or producers set the records' times, and however few records there are; and the machine is reported."""
     clock = RecordClock(lambda: NOW - behind)
     records = [fetched(NOW + n, broker=broker, offset=n) for n in range(count)]
     assert reasons(clock, records) == []

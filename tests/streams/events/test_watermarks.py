@@ -19,7 +19,7 @@ def test_another_source_has_its_own_watermark() -> None:
 
 
 def test_what_is_below_the_progress_of_its_source_is_redelivered_without_a_mark() -> None:
-    """Whoever wrote the user may have dropped the mark that progress made needless."""
+    """The user's last writer may have dropped the mark that progress made needless."""
     columns = columns_of([("ada", "a"), ("ada", "b")], offsets=[8, 9], source="s")
     assert redelivered(columns, [{}], [("4",)], {"4": 9}).tolist() == [True, False]
 

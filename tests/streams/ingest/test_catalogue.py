@@ -61,7 +61,7 @@ def test_the_whitening_is_fitted_once_and_then_frozen(tmp_path: Path) -> None:
         assert intake.workspace.content.whitening.fingerprint == fingerprint
 
 
-def test_a_deleted_item_is_not_recommended_any_more(tmp_path: Path) -> None:
+def test_a_deleted_item_is_no_longer_recommended(tmp_path: Path) -> None:
     """A tombstone takes the item out of the store."""
     with open_intake(str(tmp_path / "s"), Settings(), create=True) as intake:
         intake.catalogue.upsert(ROWS)

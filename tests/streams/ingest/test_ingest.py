@@ -85,7 +85,7 @@ def test_order_and_batches_do_not_matter(tmp_path: Path, seed: int) -> None:
         assert_same_states(whole.store, parts.store, whole.workspace.interest)
 
 
-def test_an_unknown_item_gets_a_deterministic_vector_and_is_mended_by_the_catalogue(tmp_path: Path) -> None:
+def test_an_unknown_item_gets_a_deterministic_vector_and_is_fixed_by_the_catalogue(tmp_path: Path) -> None:
     """Before the catalogue tells of an item its id gives the vector; later events use its content."""
     with opened(tmp_path / "s") as intake, opened(tmp_path / "t") as other:
         intake.ingest.apply(columns_of([("ada", "x"), ("ben", "y")]))

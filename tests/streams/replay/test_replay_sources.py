@@ -135,7 +135,7 @@ def test_a_replay_that_is_killed_goes_on_where_it_was(place: str, tmp_path: Path
     assert counts_in(place) == counts_expected(busy_rows(0, rows))
 
 
-def test_a_log_that_was_rejected_whole_is_applied_when_that_is_mended(place: str, tmp_path: Path) -> None:
+def test_a_log_that_was_rejected_whole_is_applied_when_that_is_fixed(place: str, tmp_path: Path) -> None:
     """A replay that applied nothing leaves no trace that would keep the log out."""
     path = write(tmp_path / "log.csv", [{**row, "action": "stare"} for row in busy_rows(0, 300)])
     first = replayed(place, path)
@@ -201,7 +201,7 @@ def test_the_manifest_tells_where_a_daemon_goes_on(place: str, tmp_path: Path) -
 
 
 def test_a_manifest_without_positions_says_what_may_be_counted_twice(tmp_path: Path) -> None:
-    """The way on is a time, and what is not exact then is told."""
+    """The way on is a time, and what is not exact then is reported."""
     place = str(tmp_path / "store")
     done = replayed(place, write(tmp_path / "log.parquet", busy_rows(0, 100)))
     with open_intake(place, Settings(), create=True) as intake:

@@ -1,4 +1,4 @@
-"""A trained model in service: made anew by rebuild, kept current by events, recommending by its mixture with reasons."""
+"""A trained model in service: made again by rebuild, kept current by events, recommending by its mixture with reasons."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def test_an_evaluation_measures_what_is_recommended(shop: Shop, k: int) -> None:
 MANY = 3000
 CATALOGUE = [f"i{n}" for n in range(MANY)]
 STRANGERS = [f"x{n}" for n in range(6)]
-"""Items that no catalogue has any more."""
+"""Items that no catalogue has any longer."""
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ def test_pieces_of_any_size_hold_the_same_records(
 
 @pytest.mark.parametrize("codec", sorted(set(CODECS) - {"snappy without blocks"}))
 def test_a_record_beyond_the_bound_is_refused_by_its_place_and_its_neighbours_are_read(codec: str) -> None:
-    """Its offset and time are told and why; what comes before and after it in the batch is there."""
+    """Its offset and time are reported and why; what comes before and after it in the batch is there."""
     huge = b"z" * (3 << 20)
     data = packed_batch([(b"a", b"1", []), (b"b", huge, []), (b"c", b"3", []), (b"d", huge, [])], codec, 7)
     found, after = read(data, max_record_bytes=1 << 20)

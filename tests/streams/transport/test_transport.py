@@ -28,7 +28,7 @@ def test_the_private_names_still_exist(where: str) -> None:
         for private in PRIVATE_NAMES[where]
         if not hasattr(owner, private) and f"self.{private} = " not in source
     ]
-    assert not gone, f"{where} has no {', '.join(gone)} any more; streams/transport/ has to follow"
+    assert not gone, f"{where} no longer has {', '.join(gone)}; streams/transport/ has to follow"
 
 
 def consumed(broker: EmbeddedBroker, topic: str, marked: int, wanted: int) -> list[list[int]]:

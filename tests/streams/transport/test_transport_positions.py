@@ -69,7 +69,7 @@ def test_it_begins_where_the_app_says_whatever_the_group_has_committed(
 
 
 def test_the_position_is_committed_before_anything_is_read(kafka: RealKafka, topic_prefix: str) -> None:
-    """Whoever looks at the group sees whose it is, also while there is nothing to read."""
+    """Tools that look at the group see whose it is, also while there is nothing to read."""
     topic = topic_prefix + "views"
     send_numbers(kafka, topic, 50)
 

@@ -17,7 +17,7 @@ async def given_back(world: World) -> None:
 
 
 async def given_back_in_the_same_generation(world: World) -> None:
-    """As when the broker has lost the group: its count begins anew."""
+    """As when the broker has lost the group: its count starts over."""
     await world.rebalance(generation=world.group_generation)
 
 
@@ -40,7 +40,7 @@ async def twice(world: World) -> None:
 
 
 async def known_to_the_client_first(world: World) -> None:
-    """The client has joined anew, the app does not know yet; what is in hand goes on until it does."""
+    """The client has joined again, the app does not know yet; what is in hand goes on until it does."""
     world.client.generation += 1
     world.group_generation += 1
     world.accept()

@@ -63,7 +63,7 @@ def test_the_search_ends_when_too_many_fail() -> None:
 
 
 def test_tolerance_is_spent_by_failures_and_earned_by_what_goes_through() -> None:
-    """About one event in ten may fail for ever; everything may fail only briefly."""
+    """About one event in ten may fail forever; everything may fail only briefly."""
     tolerance = RejectBudget()
     for round_ in range(10_000):
         tolerance.earn(9)

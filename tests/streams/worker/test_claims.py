@@ -62,7 +62,7 @@ def one_event(number: int, source: str, offset: int, user: str = "ada") -> Any:
 
 
 def test_progress_is_looked_at_after_the_claim(server: Interposing, both: tuple[Intake, Intake]) -> None:
-    """Whoever had the user until the claim may have applied the event, raised its source, and dropped the mark."""
+    """The writer before the claim may have applied the event, raised its source, and dropped the mark."""
     one, two = both
     two.ingest.apply(one_event(0, "other", 0))
 

@@ -30,7 +30,7 @@ def test_a_new_store_may_use_a_group_that_nobody_is_in() -> None:
 
 
 def test_a_store_that_knows_the_topics_does_not_take_a_group_that_was_another_stores() -> None:
-    """It has a group already; whoever mixed up two --group or two --store is told."""
+    """It has a group already; mixing up two --group or two --store is an error."""
     assert "was another store's" in problem([str(OTHER)], [], established=True)
     assert not problem([str(OTHER), str(MINE)], [], established=True)
 
@@ -60,7 +60,7 @@ def test_where_the_broker_forgets_what_is_written_beside_an_offset_one_leaves_al
     assert [while_running(stamp, "g", ["", ""], members) is None for stamp in (MINE, OTHER)] == [True, False]
 
 
-def test_whoever_took_the_group_on_purpose_stays() -> None:
+def test_a_group_taken_on_purpose_stays_taken() -> None:
     """The daemon of the other store, though it began earlier, ends and says why."""
     taken = GroupStamp(MINE.store, 0)
     commits, members = [str(taken), str(OTHER)], [MY_MEMBER, OTHERS_MEMBER]
@@ -69,5 +69,5 @@ def test_whoever_took_the_group_on_purpose_stays() -> None:
 
 
 def test_a_member_that_is_gone_and_left_commits_does_no_harm() -> None:
-    """Old commits of partitions that nobody holds any more stay in the broker for days."""
+    """Old commits of partitions that nobody holds any longer stay in the broker for days."""
     assert while_running(MINE, "g", [str(OTHER)], [MY_MEMBER]) is None

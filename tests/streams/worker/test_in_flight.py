@@ -32,7 +32,7 @@ def test_the_room_is_never_overfull_and_everybody_gets_in_in_order(sizes: list[t
     asyncio.run(main())
 
 
-def test_whoever_waits_can_be_turned_away() -> None:
+def test_those_that_wait_can_be_turned_away() -> None:
     """A rebalance sends away those who wait; closing keeps everybody out."""
 
     async def main() -> None:

@@ -182,7 +182,7 @@ def test_what_another_worker_wrote_meanwhile_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_put_on_the_disk_before_offsets_are_committed(intake: Intake) -> None:
-    """What a loss of power could take is not there any more when the client is told to commit."""
+    """What a loss of power could take is not there any longer when the client is told to commit."""
 
     async def story(worker: Worker) -> None:
         app = faust_app(Settings())

@@ -23,7 +23,7 @@ USERS = [f"u{n}" for n in range(20)]
 
 
 def fetch(number: int, partition: int = 0) -> Any:
-    """One event of each user; the same fetch for whoever reads the partition."""
+    """One event of each user; the same fetch for any reader of the partition."""
     return batch(
         *[event(user, "i", at=10 * number, event_id=f"{user}-{number}-{partition}") for user in USERS],
         first=len(USERS) * number,
@@ -172,7 +172,7 @@ def test_a_claim_or_write_that_lands_late_does_no_harm(
 def test_a_late_request_of_its_own_takes_nothing_back(
     server: QdrantServer, stores: tuple[Intake, Intake, Intake], method: str
 ) -> None:
-    """One worker, no other: what it gave up and then did anew is refused when it comes after all."""
+    """One worker, no other: what it gave up and then did again is refused when it comes after all."""
     one, _, truth = stores
 
     async def story() -> None:

@@ -280,7 +280,7 @@ def test_who_searches_by_alias_sees_the_switch(server: QdrantServer) -> None:
     assert (users("users-live"), users("items-live")) == (["users"], ["items"])
     done = refuse_at(server.url, OTHER)
     assert users("users-live") == [f"users@{done.version}"]
-    # What a switch that was cut off leaves behind is mended by the next run.
+    # What a switch that was cut off leaves behind is fixed by the next run.
     actions = [
         messages.AliasOperations(
             create_alias=messages.CreateAlias(alias_name="users-live", collection_name="users")

@@ -136,7 +136,7 @@ def assert_counts(counts: ItemCounts, batches: Sequence[Sequence[Step]], config:
 
 
 def assert_close(found: dict, expected: dict) -> None:
-    """Equal up to rounding; what is as good as nothing may be missing."""
+    """Equal up to rounding; what is next to nothing may be missing."""
     for key in {*found, *expected}:
         zero = np.zeros_like(next(iter((found or expected).values())))
         np.testing.assert_allclose(

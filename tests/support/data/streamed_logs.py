@@ -22,7 +22,7 @@ TOPICS = {"browse": "browses", "click": "clicks", "purchase": "purchases"}
 
 
 def rows(count: int, users: int = 40, texts: bool = False) -> list[Row]:
-    """A log with all three actions, several scenarios and repeats. With `texts` some events have one: whoever reads
+    """A log with all three actions, several scenarios and repeats. With `texts` some events have one: a test that reads
     them has to load the model, which takes seconds."""
     scenarios = ["books", "games", "music", "garden"]
     log = []

@@ -85,7 +85,7 @@ class Client:
 
 class World:
     """A group of this consumer and one other worker, two partitions of `end` offsets (every tenth is no record), and what
-    was applied of them. Whoever commits past what was applied is caught in the act.
+    was applied of them. A commit past what was applied is caught in the act.
 
     placed: the app says where partitions begin, as the daemon does by its store; else the group's offsets do.
     """

@@ -61,7 +61,7 @@ def test_one_stray_event_does_not_lead() -> None:
 
 
 def test_a_dormant_scenario_takes_the_lead_within_five_events() -> None:
-    """Whoever returns after more than 1.5 of the longest half-life is new again; after a week it is a habit's burst."""
+    """A user who returns after more than 1.5 of the longest half-life is new again; after a week it is a habit's burst."""
     for days_away, leads in ((50, True), (7, False)):
         life = Life()
         life.mix({"books": 0.7, "garden": 0.3}, 0.0, 40 * DAY_S, 120)
@@ -109,7 +109,7 @@ def test_a_brand_new_user_weighs_by_what_they_did() -> None:
 
 
 def test_what_the_half_lives_forgot_steadies_the_weights() -> None:
-    """A month in which a lesser habit happens to come first does not outweigh a year, unless nothing of it shall count."""
+    """A month in which a lesser habit happens to come first does not outweigh a year, unless none of it is to count."""
     life = Life()
     for day in range(0, 360, 2):
         often = 10 if day < 330 else 2  # books, of ten events

@@ -62,7 +62,7 @@ def test_order_and_batches_are_no_matter(events: list[Step], random, cuts: list[
 @moderate
 @given(step_lists, step_lists, step_lists)
 def test_merging_is_commutative_and_associative(a: list[Step], b: list[Step], c: list[Step]) -> None:
-    """Whoever merges what first, the sum is the same."""
+    """Whatever is merged first, the sum is the same."""
     x, y, z = (counted(events) for events in (a, b, c))
     assert_same(merge_counts(x, y, SMALL), merge_counts(y, x, SMALL))
     assert_same(

@@ -321,7 +321,7 @@ def test_one_power_moved_is_all_powers_anew(in_scenarios: bool) -> None:
 
 def test_a_sample_stands_for_the_items_that_no_list_holds() -> None:
     """Powers that put what nobody takes first never look better than they are, though no shortlist holds such items; what its
-    best items foresee is told as all items tell it."""
+    best items foresee comes out as it does over all items."""
     rng = np.random.default_rng(3)
     requests, items = 64, 5000
     share = np.sort(rng.random(items))[::-1] ** 8

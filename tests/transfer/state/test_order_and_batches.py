@@ -72,7 +72,7 @@ def test_a_repeat_within_a_batch_is_left_out_after_the_first() -> None:
     assert states.t_ref.tolist() == [5.0, 5.0]
 
 
-def test_a_repeat_older_than_a_full_ring_is_not_seen_any_more() -> None:
+def test_a_repeat_older_than_a_full_ring_is_no_longer_seen() -> None:
     """The window for duplicates is the ring: an event that left it, sent again, counts again."""
     config = SMALL.model_copy(update={"ring": 4})
     events = [Event(0, 10.0 * n, n + 1, 1, 3, "books", unit_vector(n, SMALL.dim)) for n in range(5)]

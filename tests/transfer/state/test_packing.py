@@ -138,7 +138,7 @@ def test_another_version_is_named() -> None:
 
 
 def test_every_refused_row_is_named() -> None:
-    """Whoever sets damaged states aside learns of all of them at once, whatever is wrong with each."""
+    """A caller that sets damaged states aside learns of all of them at once, whatever is wrong with each."""
     flipped = PACKED[:-1] + bytes([PACKED[-1] ^ 1])
     blobs = [PACKED[:-1], PACKED, b"no state", None, flipped, b"x", PACKED[:4] + bytes(4) + PACKED[8:]]
     with pytest.raises(StateFormatError, match=r"row 0 \(of 5 refused\)") as refused:

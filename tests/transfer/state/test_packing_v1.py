@@ -1,4 +1,4 @@
-"""States that an older release wrote are read, and written anew by the next event; the golden ones were made by 4b5dc9a."""
+"""States that an older release wrote are read, and written again by the next event; the golden ones were made by 4b5dc9a."""
 
 import base64
 import json

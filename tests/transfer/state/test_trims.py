@@ -41,7 +41,7 @@ def test_the_first_event_too_many_is_found(has: list[set[int]], events, limit: i
 @few
 @given(st.lists(st.integers(0, 4), max_size=40), st.integers(1, 7))
 def test_windows_give_every_event_once_and_in_order(user: list[int], most: int) -> None:
-    """Each user's events come in order of arrival, at most so many at a time, until there are none."""
+    """Each user's events come in order of arrival, at most this many at a time, until there are none."""
     users = np.array(user, np.int64)
     arrivals, seen = Arrivals.of(users, 5), []
     while arrivals.left().any():

@@ -29,7 +29,7 @@ class Ease:
 
     B minimises |X - XB|^2 + lambda |B|^2, so that B = I - P / diag(P) column by column, P = (X'X + lambda I)^-1. X has one
     row a user with 1 for each item. A query's answer is its decayed profile times B. lambda is chosen on validation (with
-    the 5,000 most frequent items where there are many of both); once the log has grown by a twentieth, B is computed anew.
+    the 5,000 most frequent items where there are many of both); once the log has grown by a twentieth, B is computed again.
     """
 
     name = "ease"

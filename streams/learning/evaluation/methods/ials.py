@@ -30,8 +30,8 @@ class ImplicitALS:
     """Matrix factorisation of Hu, Koren & Volinsky (ICDM 2008), by `implicit`; 64 factors.
 
     The confidence of a user's item is 1 + alpha log(1 + count). alpha and the regularisation are chosen on validation. A
-    query's user vector is solved anew from its decayed profile against the item factors, so that it knows every strictly
-    earlier event. Factors are fitted anew when the log has grown by a tenth.
+    query's user vector is solved again from its decayed profile against the item factors, so that it knows every strictly
+    earlier event. Factors are fitted again when the log has grown by a tenth.
     """
 
     name = "ials"

@@ -34,7 +34,7 @@ class ItemKNN:
 
     Two items are alike by who had both: the users, or the baskets. The cosine shrinks as n_ij / (sqrt(n_i n_j) + s), so that
     rare pairs count less. Which of both, s and k are chosen on validation. `itself` keeps the cosine of an item with
-    itself, 1, so that own items are answers too. Neighbours are found anew when the log has grown by a twentieth.
+    itself, 1, so that own items are answers too. Neighbours are found again when the log has grown by a twentieth.
     """
 
     name = "itemknn"

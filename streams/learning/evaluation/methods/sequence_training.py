@@ -27,15 +27,15 @@ class Training:
     Only this makes a result depend on the machine."""
     epochs: int = 200
     patience: int = 5
-    """stop after so many times without a better value"""
+    """stop after this many times without a better value"""
     steps: int = 100
-    """ask for the value at the end of an epoch once so many steps have been made since, or after five times as many"""
+    """ask for the value at the end of an epoch once this many steps have been made since, or after five times as many"""
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     full_items: int = 50_000
     full_work: float = 2e10
-    """`full_items` and `full_work`: full softmax where there are at most so many items, and items times training events are at
-    most so much; else a sampled one with `negatives` items for each batch"""
+    """`full_items` and `full_work`: full softmax where there are at most this many items, and items times training events are
+    at most this; else a sampled one with `negatives` items for each batch"""
     negatives: int = 4096
 
 

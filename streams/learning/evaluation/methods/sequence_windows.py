@@ -1,4 +1,4 @@
-"""SequenceWindows: what networks over sequences are trained on, cut anew in every epoch."""
+"""SequenceWindows: what networks over sequences are trained on, cut again in every epoch."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class WindowBatch:
 class SequenceWindows:
     """Training events of all users as sequences of codes 0 .. V - 1, of the items that occur in them.
 
-    The target of an event is an item of the user's next basket, drawn anew in each epoch: within a basket order tells
+    The target of an event is an item of the user's next basket, drawn again in each epoch: within a basket order tells
     nothing, and a query is asked of whole baskets. Where baskets are single events, it is the next item. A sequence longer
     than `length` is cut at places that move from epoch to epoch, so that no event always lacks its past.
 

@@ -109,7 +109,7 @@ def test_the_file_is_read_as_it_was_proposed(tmp_path: Path) -> None:
 
 
 def test_keys_of_other_releases_are_comments(tmp_path: Path) -> None:
-    """A setting that this release doesn't know is told, and the file can be read all the same."""
+    """A setting that this release doesn't know is reported, and the file can be read all the same."""
     sections = {
         "interest": {"half_lives_s": Choice((1.0, 2.0), "why")},
         "nowhere": {"window": Choice(5, "far")},
