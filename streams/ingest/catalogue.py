@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from encoders.prepare import item_text
 from sinks.point_stores import ItemStore
@@ -15,6 +14,7 @@ from sinks.points import WITHOUT_TEXT, ItemPoints, ItemRecord, item_key
 from streams.events.event import ItemRow
 from streams.metrics import Metrics
 from streams.workspace.vector_space import VectorSpace
+from transfer.arrays import F32, U64
 
 ROWS_AT_A_TIME = 2000
 FIT_TEXTS = 50_000
@@ -113,10 +113,10 @@ class CatalogueWriter:
     def _vectors(
         self,
         rows: Sequence[ItemRow],
-        keys: npt.NDArray[np.uint64],
+        keys: U64,
         texts: Sequence[str],
         contents: Sequence[str],
-    ) -> tuple[npt.NDArray[np.float32], int]:
+    ) -> tuple[F32, int]:
         """(N, D) vectors, and the number of distinct texts that went through the model for them."""
         vectors = np.empty((len(rows), self._space.dim), np.float32)
         known = self._items.contents(sorted(set(contents) - {WITHOUT_TEXT}))

@@ -30,7 +30,6 @@ from contextlib import contextmanager
 from time import perf_counter
 
 import numpy as np
-import numpy.typing as npt
 
 from sinks.writer import LOST, NEW
 from streams.counts.counts import CountsBuffer
@@ -46,6 +45,7 @@ from streams.ingest.user_cache import HeldUser, UserCache
 from streams.ingest.user_locks import UserLocks
 from streams.metrics import Metrics
 from streams.workspace.workspace import Workspace
+from transfer.arrays import I64, Bool
 
 _WAITS = 255
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.002, 0.2
@@ -122,7 +122,7 @@ class Applying:
         self._code = np.full(len(columns), _WAITS, np.uint8)
         self._tries = Tries(len(columns))
 
-    def waiting(self) -> npt.NDArray[np.int64]:
+    def waiting(self) -> I64:
         """(W,) rows of the events that are not in the store yet, ascending."""
         return np.flatnonzero(self._code == _WAITS)
 
@@ -163,10 +163,10 @@ class Applying:
         self._tries.clear()
         return Outcome(self._code)
 
-    def _columns(self, rows: npt.NDArray[np.int64]) -> EventColumns:
+    def _columns(self, rows: I64) -> EventColumns:
         return self.columns if len(rows) == len(self.columns) else take_events(self.columns, rows)
 
-    def _round(self, rows: npt.NDArray[np.int64], before: Callable[[], None]) -> None:
+    def _round(self, rows: I64, before: Callable[[], None]) -> None:
         ingest = self._ingest
         columns = self._columns(rows)
         keys = ingest.sources.keys(columns.sources)
@@ -231,7 +231,7 @@ class Applying:
 
     def _write(
         self,
-        rows: npt.NDArray[np.int64],
+        rows: I64,
         columns: EventColumns,
         users: Sequence[HeldUser | None],
         token: int | None,
@@ -256,7 +256,7 @@ class Applying:
         ingest.metrics.refused_writes.inc(int((~taken).sum()))
         ingest.metrics.batch.observe(len(columns))
 
-    def _settle(self, rows: npt.NDArray[np.int64]) -> None:
+    def _settle(self, rows: I64) -> None:
         """These events are in the store: by a try of this call, and then they count, or from before."""
         ours = self._tries.sent(rows)
         self._code[rows] = REDELIVERED
@@ -272,7 +272,7 @@ class Applying:
         self,
         prepared: PreparedEvents,
         held: Sequence[HeldUser],
-        taken: npt.NDArray[np.bool_],
+        taken: Bool,
         token: int | None,
     ) -> None:
         points = prepared.points

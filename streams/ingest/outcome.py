@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+
+from transfer.arrays import U8
 
 APPLIED, DUPLICATE, REDELIVERED = 0, 1, 2
 OUTCOMES = ("applied", "duplicate", "redelivered")
@@ -15,7 +16,7 @@ OUTCOMES = ("applied", "duplicate", "redelivered")
 class Outcome:
     """What became of each event, (B,) uint8 code of OUTCOMES."""
 
-    code: npt.NDArray[np.uint8]
+    code: U8
 
     @classmethod
     def none(cls) -> Outcome:

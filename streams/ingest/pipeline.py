@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from sinks.points import UserPoints
 from streams.events.columns import EventColumns
 from streams.events.watermarks import Watermark
-from transfer.arrays import F32
+from transfer.arrays import F32, U64, Bool
 from transfer.codes import NONE
 from transfer.config import InterestConfig
 from transfer.protocols import Fusion, TransferModel, scenario_weights
@@ -26,13 +25,13 @@ class Advance:
 
     states: InterestStates
     fusion: Fusion
-    applied: npt.NDArray[np.bool_]  # (B,), False: a duplicate
+    applied: Bool  # (B,), False: a duplicate
 
 
 def advance(
     columns: EventColumns,
     states: InterestStates,
-    item_keys: npt.NDArray[np.uint64],
+    item_keys: U64,
     item_vectors: F32,
     text_vectors: F32,
     config: InterestConfig,
@@ -48,9 +47,7 @@ def advance(
     return Advance(after, model(after), applied)
 
 
-def event_terms(
-    columns: EventColumns, item_keys: npt.NDArray[np.uint64], item_vectors: F32, text_vectors: F32
-) -> EventTerms:
+def event_terms(columns: EventColumns, item_keys: U64, item_vectors: F32, text_vectors: F32) -> EventTerms:
     """Each event as a term of the sums: an item's vector, a text's, or the unit mean of both where it has both."""
     has_item, has_text = columns.item != NONE, columns.text != NONE
     both = has_item & has_text

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
-import numpy.typing as npt
 
 from sinks.points import UserPoints
 from streams.counts.sequences import batch_sequences
@@ -18,7 +17,7 @@ from streams.ingest.item_source import ItemSource
 from streams.ingest.pipeline import advance, user_points
 from streams.metrics import Metrics
 from streams.workspace.workspace import Workspace
-from transfer.arrays import U64
+from transfer.arrays import F32, U64, Bool
 from transfer.counts.config import CountsConfig
 from transfer.counts.steps import Steps, steps_of
 from transfer.state.packing import unpack_states
@@ -35,7 +34,7 @@ class PreparedEvents:
     """of `columns.users`, as they were"""
     item_keys: U64
     """(I,) of `columns.items`"""
-    applied: npt.NDArray[np.bool_]
+    applied: Bool
     """(B,), False: a duplicate"""
     points: UserPoints
 
@@ -72,9 +71,7 @@ class Preparation:
             points = user_points(columns.users, result, list(watermarks), self._config)
         return PreparedEvents(columns, before, keys, result.applied, points)
 
-    def steps(
-        self, prepared: PreparedEvents, events: npt.NDArray[np.bool_], counts: CountsConfig
-    ) -> Steps | None:
+    def steps(self, prepared: PreparedEvents, events: Bool, counts: CountsConfig) -> Steps | None:
         """What some of the prepared events add to the counts, (B,) bool; None: nothing."""
         columns, before, keys, applied = (
             prepared.columns,
@@ -92,7 +89,7 @@ class Preparation:
         sequences = batch_sequences(columns, before, keys, applied, self._config.ring, counts)
         return None if sequences is None else steps_of(sequences, counts)
 
-    def _encode(self, texts: list[str]) -> npt.NDArray[np.float32]:
+    def _encode(self, texts: list[str]) -> F32:
         if not texts:
             return np.empty((0, self._config.dim), np.float32)
         cached = self._space.content.cached

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from streams.ingest.outcome import APPLIED, DUPLICATE
 from streams.ingest.preparation import PreparedEvents
+from transfer.arrays import I64, U8, Bool
 
 
 @dataclass(slots=True, eq=False)
@@ -17,7 +17,7 @@ class _Try:
     """A write that was sent, and which of the call's events are in it."""
 
     prepared: PreparedEvents
-    rows: npt.NDArray[np.int64]
+    rows: I64
     """(B',) of each prepared event in the call's columns, ascending"""
 
 
@@ -30,7 +30,7 @@ class Tries:
         self._last = np.full(events, -1, np.int64)
         self._expected = np.zeros(events, np.uint8)
 
-    def note(self, rows: npt.NDArray[np.int64], prepared: PreparedEvents) -> None:
+    def note(self, rows: I64, prepared: PreparedEvents) -> None:
         """These events are about to be sent: should they be found inside later, this is what brought them there."""
         number = max(self._tries, default=-1) + 1
         self._tries[number] = _Try(prepared, rows)
@@ -39,21 +39,21 @@ class Tries:
         still = set(np.unique(self._last).tolist())
         self._tries = {key: one for key, one in self._tries.items() if key in still}
 
-    def sent(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def sent(self, rows: I64) -> I64:
         """Those of the rows that were in a try."""
         return rows[self._last[rows] >= 0]
 
-    def expected(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    def expected(self, rows: I64) -> U8:
         """What comes of rows that were in a try, if the last one was taken: codes of OUTCOMES."""
         return self._expected[rows]
 
-    def parts(self, rows: npt.NDArray[np.int64]) -> Iterator[tuple[PreparedEvents, npt.NDArray[np.bool_]]]:
+    def parts(self, rows: I64) -> Iterator[tuple[PreparedEvents, Bool]]:
         """Rows that were in a try by the last one: what it prepared, and (B',) which events of it they are."""
         for number in np.unique(self._last[rows]).tolist():
             one = self._tries[number]
             yield one.prepared, np.isin(one.rows, rows[self._last[rows] == number])
 
-    def leave_out(self, kept: npt.NDArray[np.bool_]) -> None:
+    def leave_out(self, kept: Bool) -> None:
         """Go on with these events of the call, (B,) bool, alone."""
         self._last, self._expected = self._last[kept], self._expected[kept]
         moved = np.cumsum(kept) - 1

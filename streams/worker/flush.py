@@ -8,7 +8,6 @@ from time import perf_counter
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from encoders.errors import EncoderError
 from sinks.errors import PointRefused, StoreError
@@ -26,6 +25,7 @@ from streams.worker.batch import ITEMS, LaneBatch, join_batches
 from streams.worker.bisect import TooManyFailures, bisect_failures
 from streams.worker.outcome_counts import OutcomeCounts
 from streams.worker.unreadable_users import unreadable_users
+from transfer.arrays import I64
 from transfer.config import ACTIONS
 from transfer.state.packing import unpack_states
 
@@ -288,7 +288,7 @@ def as_letters(events: EventColumns) -> EventColumns:
     return replace(events, source=source, sources=sources, offset=np.zeros(len(events), np.int64))
 
 
-def _offsets(batch: LaneBatch) -> npt.NDArray[np.int64]:
+def _offsets(batch: LaneBatch) -> I64:
     return np.array([record.offset for record in batch.records], np.int64)
 
 

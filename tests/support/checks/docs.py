@@ -251,14 +251,8 @@ def _is_key(section: str, key: str) -> bool:
 def _file_names() -> set[str]:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
     files = listed.stdout.split() or [str(path) for path in ROOT.rglob("*") if ".venv" not in path.parts]
-    ours = {
-        "driftline.toml",
-        "compose.override.yaml",
-        "tokenizer.json",
-        "config.json",
-        "report.md",
-    }  # users make these
-    return {Path(file).name for file in files} | ours
+    made_by_users = {"driftline.toml", "compose.override.yaml", "tokenizer.json", "config.json", "report.md"}
+    return {Path(file).name for file in files} | made_by_users
 
 
 @cache
