@@ -52,16 +52,6 @@ class Readiness:
         self._parts: Consumption | None = None
         self._lost: LostRecords | None = None
 
-    @property
-    def is_running(self) -> bool:
-        """Whether partitions were assigned, and the daemon was not told to stop since."""
-        return self._phase is Phase.RUNNING
-
-    @property
-    def awaited(self) -> str:
-        """What the start waits for."""
-        return self._awaited
-
     def wait_for(self, what: str) -> None:
         """Say what the start waits for now."""
         self._awaited = what
