@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
-from streams.settings import LogConfig
+from streams.settings_sections import LogConfig
 
 NOISY = ("faust", "mode", "aiokafka", "kafka", "stamina", "httpx", "uvicorn")
 """Libraries that log every failed connection attempt: thousands of lines while a broker is away."""

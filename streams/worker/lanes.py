@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from streams.events.record_clock import RecordClock
 from streams.ingest.intake import Intake
 from streams.letters.sender import DeadLetters
-from streams.settings import DaemonConfig
+from streams.settings_sections import DaemonConfig
 from streams.worker.batch import LaneBatch
 from streams.worker.in_flight import InFlightLimit
 from streams.worker.lane import Lane

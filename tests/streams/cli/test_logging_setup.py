@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from streams.cli.logging_setup import RepeatLimit, set_up_logs
-from streams.settings import LogConfig
+from streams.settings_sections import LogConfig
 
 
 def test_lines_are_json_with_level_and_time(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from streams.ingest.intake import Intake
 from streams.letters.sender import DeadLetters
-from streams.settings import DaemonConfig
+from streams.settings_sections import DaemonConfig
 from streams.worker.batch import LaneBatch
 from streams.worker.lanes import Lanes
 from support.data.event_columns import NOW

@@ -1,0 +1,154 @@
+"""The sections of the settings that are of streams/ as a whole: topics, daemon, replay and log."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from streams.broker.start_rule import StartRule
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TopicsConfig(_Section):
+    """Names of the topics; `prefix` stands before each of them."""
+
+    prefix: str = Field("", description="stands before each topic name")
+    clicks: str = Field("clicks", description="topic of clicks")
+    purchases: str = Field("purchases", description="topic of purchases")
+    browses: str = Field("browses", description="topic of browses")
+    items: str = Field("items", description="topic of catalogue records")
+    dead_letters: str = Field("dead-letters", description="topic of records that could not be applied")
+    partitions: int = Field(4, ge=1, description="partition count of topics that Driftline creates")
+    replication: int = Field(1, ge=1, description="replication factor of topics that Driftline creates")
+
+    def name(self, topic: str) -> str:
+        """Full name of one of the five topics, by its field name."""
+        return self.prefix + str(getattr(self, topic))
+
+    def by_action(self) -> dict[str, str]:
+        """Action -> full topic name."""
+        return {
+            "browse": self.name("browses"),
+            "click": self.name("clicks"),
+            "purchase": self.name("purchases"),
+        }
+
+    def all_names(self) -> list[str]:
+        """The three event topics, the items and the dead letters."""
+        return [*self.by_action().values(), self.name("items"), self.name("dead_letters")]
+
+
+class DaemonConfig(_Section):
+    """The running daemon: group, batches, deadlines, HTTP."""
+
+    group: str = Field("driftline", description="consumer group; one for each store")
+    start_from: str = Field(
+        "",
+        description="where a topic begins of which the store knows nothing: earliest (the default), latest, group (the group's "
+        "committed offsets), or a time, ISO 8601 or unix seconds, by the records' Kafka timestamps",
+    )
+    acknowledge_loss: bool = Field(
+        False, description="records that retention took are counted and logged, without a warning on /ready"
+    )
+    sources_check_s: float = Field(
+        10.0,
+        gt=0,
+        description="how often to look whether topics were made again and the group has another store's daemons in it",
+    )
+    host: str = Field("127.0.0.1", description="address of /live, /ready and /metrics")
+    port: int = Field(9464, ge=0, le=65535, description="0 takes a free port")
+    batch_events: int = Field(4000, ge=1, description="most records of one fetch")
+    in_flight_events: int = Field(
+        32000, ge=1, description="most events taken from Kafka and not yet in the store"
+    )
+    in_flight_bytes: int = Field(
+        64 << 20, ge=1 << 16, description="and most bytes of their keys, values and headers, unpacked"
+    )
+    max_record_bytes: int = Field(
+        32 << 20, ge=1 << 16, description="a record that unpacks to more is not unpacked; see on_unreadable"
+    )
+    on_unreadable: Literal["stop", "skip"] = Field(
+        "stop",
+        description="a record larger than max_record_bytes, or in a batch that can't be unpacked: end the process, "
+        "or go on and send a dead letter with its position",
+    )
+    linger_s: float = Field(
+        0.02,
+        ge=0,
+        description="how long records gather after a small fetch, and again in a lane, to be written together",
+    )
+    flush_s: float = Field(
+        1.0, gt=0, description="a flush takes about as many events as can be processed in this time"
+    )
+    lane_threads: int = Field(
+        0, ge=0, description="threads of the lanes; 0: two for a server, one for a folder"
+    )
+    store_patience_s: float = Field(600.0, gt=0, description="a store away for longer ends the process")
+    fetch_bytes: int = Field(
+        4 << 20, ge=1 << 16, description="most bytes that the client reads ahead per partition, compressed"
+    )
+    commit_interval_s: float = Field(2.0, gt=0, description="how often offsets are committed to the group")
+    session_timeout_s: float = Field(
+        15.0, gt=0, description="a worker that the group has not heard of for so long loses its partitions"
+    )
+    heartbeat_s: float = Field(3.0, gt=0, description="how often a worker tells the group that it is alive")
+    rebalance_timeout_s: float = Field(
+        60.0,
+        gt=0,
+        description="how long the group waits for its workers in a rebalance; lanes settle within half of it",
+    )
+    metadata_age_s: float = Field(60.0, gt=0, description="how soon a new partition is noticed")
+    shutdown_s: float = Field(20.0, gt=0, description="from SIGTERM to the end, at most")
+    watchdog_s: float = Field(300.0, gt=0, description="lag without progress for so long ends the process")
+    max_future_s: float | None = Field(
+        None,
+        ge=0,
+        description="an event further ahead of the present is rejected; default: the shortest half-life, so that an event from "
+        "the future never weighs more than twice what follows it, but at least 5 minutes and at most a day",
+    )
+    on_dead_letter_failure: Literal["stop", "drop-and-count"] = Field(
+        "stop",
+        description="where the dead-letter topic is gone, forbidden or takes not even a short letter: end the daemon with an "
+        "error, or go on without the letters, counted and said on /ready",
+    )
+    max_reject_share: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="a larger share of rejects among the latest records ends the daemon with the commonest reasons; 1: never",
+    )
+    reject_window: int = Field(1000, ge=1, description="that share is judged of at least this many records")
+    max_quarantined_users: int = Field(
+        1000, ge=0, description="more users whose state can't be read end the daemon: the store is damaged"
+    )
+    counts_s: float = Field(
+        30.0, gt=0, description="how often the counts of items and transitions are written"
+    )
+    user_cache: int = Field(100_000, ge=1, description="users whose state a worker keeps in memory")
+
+    @field_validator("start_from")
+    @classmethod
+    def _known_start(cls, text: str) -> str:
+        StartRule.parse(text)
+        return text
+
+
+class ReplayConfig(_Section):
+    """Reading logs."""
+
+    batch_events: int = Field(20_000, ge=1, description="rows of a log that are read and applied at a time")
+
+
+class LogConfig(_Section):
+    """Structured logs on standard error."""
+
+    level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error"
+    )
+    format: str = Field(
+        "auto", pattern="^(auto|json|console)$", description="auto: console on a terminal, else json"
+    )
