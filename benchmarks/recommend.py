@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.workloads.report import where
 from sinks.points import ItemPoints, UserPoints, item_key
 from sinks.writer import NEW
-from streams.serving.ranker import ranker_of
+from streams.serving.model_ranker import ranker_of
 from streams.serving.recommend import read_state, recommend
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace, open_workspace

@@ -33,6 +33,7 @@ from support.servers.quick_folder import quick_folder
 from transfer.config import InterestConfig, TransferConfig
 from transfer.errors import ModelError
 from transfer.learned.model import LearnedModel
+from transfer.state.states import stack, take_users
 
 DIM = 24
 PLAIN = Settings(interest=InterestConfig(dim=DIM), encoder=EncoderConfig(dim=DIM))
@@ -184,6 +185,19 @@ def test_a_department_is_what_its_events_say(words: str | None, learned: Setting
         assert ranker_of(workspace).has_items("shelf") == (words == "shelf")
         assert everything == set(judged)
         assert not ranker_of(workspace).has_items("attic")
+        several_as_one_by_one(workspace, [None, "garden", "shelf", "attic", "garden"])
+
+
+def several_as_one_by_one(workspace: Workspace, scenarios: list[str | None]) -> None:
+    """Requests that are answered together, by several users, get the scores and reasons of each alone."""
+    ranker = ranker_of(workspace)
+    states = stack([read_state(workspace, f"u{number}") for number in range(len(scenarios))])
+    together = ranker.score(states, scenarios, 5, explained=True)
+    for row, scenario in enumerate(scenarios):
+        alone = ranker.score(take_users(states, np.array([row])), [scenario], 5, explained=True)
+        np.testing.assert_allclose(together.scores[row], alone.scores[0], rtol=1e-3, atol=1e-6)
+        best = np.argsort(-alone.scores[0])[:5]
+        assert together.reasons(row, best) == alone.reasons(0, best)
 
 
 def check_reasons(workspace: Workspace, user: str, found: list[Recommendation]) -> None:

@@ -22,7 +22,7 @@ from streams.learning.fit import fit_encoder
 from streams.learning.history import History
 from streams.learning.queries import Queries, given_queries, open_queries
 from streams.serving.analytic_ranker import NEAREST, SAMPLE, AnalyticRanker, StoredItems
-from streams.serving.ranker import ranker_of
+from streams.serving.model_ranker import ranker_of
 from streams.serving.recommend import recommend
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace
