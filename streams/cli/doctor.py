@@ -33,7 +33,7 @@ def doctor(
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
-    """Check settings, broker, topics, store, model and GPU, and say what to fix. Changes nothing.
+    """Check settings, packages, broker, topics, store, model and GPU, and say what to fix. Changes nothing.
 
     Example: driftline doctor --broker 127.0.0.1:9092 --store ./store
     """
