@@ -1,4 +1,4 @@
-"""What does a start cost that finds all its users in the store and none in memory, against one that goes on? One JSON line.
+"""What does a start cost that finds all its users in the store and none in memory, against one that continues? One JSON line.
 
     python benchmarks/cold_start.py [--users 20000] [--batch 1000] [--rounds 3]
 

@@ -133,11 +133,11 @@ class ContentEncoder:
         return vectors[rows]
 
     def fit(self, texts: Sequence[str], progress: Progress | None = None) -> Whitening:
-        """Fits a whitening on the texts and goes on with it; `fit_encode` without the vectors."""
+        """Fits a whitening on the texts and continues with it; `fit_encode` without the vectors."""
         return self.fit_encode(texts, progress)[0]
 
     def fit_encode(self, texts: Sequence[str], progress: Progress | None = None) -> tuple[Whitening, F32]:
-        """Fits a whitening on the distinct non-blank texts, goes on with it, and gives all texts' vectors.
+        """Fits a whitening on the distinct non-blank texts, continues with it, and gives all texts' vectors.
 
         One pass of the model for both. Holds (distinct texts, raw_dim) float32 meanwhile.
 

@@ -71,7 +71,7 @@ class ServerChannel:
             self._metadata = (("api-key", config.api_key.get_secret_value()),)
         self.writes = True
         """Whether anything is written through it. Where nothing is, no read is one on which a write depends, so that
-        serving goes on while most of the replicas are away."""
+        serving continues while most of the replicas are away."""
         self.grpc = Nodes(nodes, _credentials(config) if nodes[0].tls else None)
 
     def call(
@@ -88,7 +88,7 @@ class ServerChannel:
 
         Raises:
             StoreUnavailable: no answer, or one that says to try again.
-            StoreNotFound: the collection is not there.
+            StoreNotFound: the collection does not exist.
             StoreError: refused.
         """
         nodes = self.grpc

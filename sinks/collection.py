@@ -152,11 +152,11 @@ class Mode(IntEnum):
     """What an upsert does with a point; the numbers are those of Qdrant's UpdateMode."""
 
     EITHER = 0
-    """insert it, or replace the one that is there"""
+    """insert it, or replace the existing one"""
     INSERT = 1
-    """leave the one that is there alone"""
+    """leave the existing one alone"""
     UPDATE = 2
-    """replace the one that is there; never insert"""
+    """replace the existing one; never insert"""
 
 
 class Collection(Protocol):
@@ -170,7 +170,7 @@ class Collection(Protocol):
     def upsert(self, *batches: PointBatch, where: Where | None = None, mode: Mode = Mode.EITHER) -> None:
         """Replace or insert whole points in one request; returns after the engine acknowledged it.
 
-        With `where` only points that match are replaced; whether those that are not there are inserted is said by
+        With `where` only points that match are replaced; whether missing ones are inserted is said by
         `mode` alone. That some were left alone is not reported.
         """
         ...

@@ -24,7 +24,7 @@ from sinks.versions import FIRST, Version, VersionRecord
 def open_meta(
     engine: Engine, config: StoreConfig, dim: int, create: bool, first: Version
 ) -> tuple[Collection, Identity]:
-    """The meta collection of a store that is complete. Everything that is there is checked before anything is made,
+    """The meta collection of a store that is complete. Everything that exists is checked before anything is made,
     and the identity in meta is written last, so that a creation that was cut off is seen and completed."""
     layout = store_layout(config, dim, first)
     meta = _checked(engine, layout.meta)

@@ -61,5 +61,5 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Flush and let go."""
+        """Flush and close."""
         ...

@@ -32,7 +32,7 @@ class FillerReplaced(StoreError):
 
 
 class StoreMismatch(StoreError):
-    """What is there does not fit the settings (version, dimensions, vector names, hidden points)."""
+    """What exists does not fit the settings (version, dimensions, vector names, hidden points)."""
 
 
 class StoreMoved(StoreMismatch):
@@ -41,7 +41,7 @@ class StoreMoved(StoreMismatch):
 
 
 class FreezeLost(StoreError):
-    """Writers went on during a switch between versions, so it did not happen; copy what they wrote and try again."""
+    """Writers continued during a switch between versions, so it did not happen; copy what they wrote and try again."""
 
 
 class StoreLocked(StoreError):

@@ -32,5 +32,5 @@ class FreeSpace:
         if free_bytes < self._least_bytes:
             raise StoreUnavailable(
                 f"the disk of {self._path} is nearly full: {free_bytes >> 20} MiB are free, "
-                f"{self._least_bytes >> 20} MiB have to stay so (store.min_free_bytes). Make room; writing goes on by itself"
+                f"{self._least_bytes >> 20} MiB have to stay so (store.min_free_bytes). Make room; writing resumes by itself"
             )

@@ -35,7 +35,7 @@ class Freeze:
         self._set(replace(self._held, live=name, frozen=""))
 
     def end(self) -> None:
-        """Let writers go on, unless that has happened."""
+        """Let writers continue, unless that has happened."""
         if self._held.frozen:
             self._record.set(self._held, replace(self._held, frozen=""))
 
@@ -43,7 +43,7 @@ class Freeze:
         now = self._record.set(self._held, wanted)
         if now is None:
             raise FreezeLost(
-                "a writer went on before the switch to the new version was made; run `driftline rebuild` again"
+                "a writer continued before the switch to the new version was made; run `driftline rebuild` again"
             )
         self._held = now
 

@@ -45,7 +45,7 @@ class Items:
         self._write(points, None)
 
     def add(self, points: ItemPoints) -> None:
-        """Write placeholders: items that are not there, never over what a catalogue wrote.
+        """Write placeholders: items that do not exist, never over what a catalogue wrote.
 
         One conditional upsert, so that it holds whatever another worker writes at the same time.
         """
@@ -92,7 +92,7 @@ class Items:
         return {CONTENT: VectorRows(searched), BASE: VectorRows(rows)}
 
     def read(self, keys: Sequence[int], with_vectors: bool = False) -> list[ItemRecord | None]:
-        """The items in the order of `keys`; None for those that are not there."""
+        """The items in the order of `keys`; None for missing ones."""
         known: dict[int, ItemRecord] = {}
         for part in self._batches(keys):
             with moved_if_gone(self._confirm):
@@ -151,7 +151,7 @@ class Items:
         ]
 
     def delete(self, keys: Sequence[int]) -> None:
-        """Remove items; keys that are not there are no error."""
+        """Remove items; missing keys are no error."""
         for part in self._batches(keys):
             self._collection.delete(part)
         if self._confirm is not None and len(keys):

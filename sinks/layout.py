@@ -1,4 +1,4 @@
-"""How the three collections of a store look, and whether those that are there do."""
+"""How the three collections of a store look, and whether existing ones do."""
 
 from __future__ import annotations
 

@@ -19,12 +19,12 @@ def open_store(
     """Open the store at `location`: a folder (embedded) or the http(s) URL of a Qdrant server; of a cluster those of
     several nodes, with commas between.
 
-    With `create`, a store that is not there is made, for vectors of `dim` dimensions; `first` says what model they will
+    With `create`, a store that does not exist is created, for vectors of `dim` dimensions; `first` says what model they will
     be of.
 
     Raises:
         StoreNotFound: there is none and `create` is false.
-        StoreMismatch: what is there does not fit the settings; says how to fix it.
+        StoreMismatch: what exists does not fit the settings; says how to fix it.
         StoreLocked: another process holds the folder.
         StoreUnavailable: the server does not answer; try again.
         StoreError: anything else, such as a refused API key.

@@ -19,7 +19,7 @@ class UserStore(Protocol):
         """Take users for this process, from whichever process has them, then read them.
 
         From now on nobody else can write those that are held until somebody else claims them; so what is read is what
-        to go on from, less the events that the users' marks, or their sources' progress (read after this), say are in
+        to continue from, less the events that the users' marks, or their sources' progress (read after this), say are in
         there. No two threads may claim or write one user at a time.
 
         Raises:
@@ -62,7 +62,7 @@ class UserStore(Protocol):
         ...
 
     def read(self, user_ids: Sequence[str], with_vectors: bool = False) -> list[UserRecord | None]:
-        """The users in the order of `user_ids`; None for those who are not there."""
+        """The users in the order of `user_ids`; None for missing ones."""
         ...
 
     def scan(self, batch: int, with_vectors: bool = False) -> Iterator[list[UserRecord]]:
@@ -86,11 +86,11 @@ class ItemStore(Protocol):
         ...
 
     def add(self, points: ItemPoints) -> None:
-        """Write placeholders: items that are not there, never over what a catalogue wrote."""
+        """Write placeholders: items that do not exist, never over what a catalogue wrote."""
         ...
 
     def read(self, keys: Sequence[int], with_vectors: bool = False) -> list[ItemRecord | None]:
-        """The items in the order of `keys`; None for those that are not there."""
+        """The items in the order of `keys`; None for missing ones."""
         ...
 
     def contents(self, fingerprints: Iterable[str]) -> dict[str, NDArray[np.float32]]:
@@ -112,7 +112,7 @@ class ItemStore(Protocol):
         ...
 
     def delete(self, keys: Sequence[int]) -> None:
-        """Remove items; keys that are not there are no error."""
+        """Remove items; missing keys are no error."""
         ...
 
     def count(self) -> int:

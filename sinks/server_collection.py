@@ -82,7 +82,7 @@ class ServerCollection:
         before that is acknowledged, so each that answers has some version of all that ever was.
 
         Raises:
-            ReplicasDiffer: they go on to differ.
+            ReplicasDiffer: they still differ.
         """
         work = Work("reading from", self._name, len(keys))
         found = self._get(keys, _PAYLOAD, with_vectors, settled, work)
@@ -92,10 +92,10 @@ class ServerCollection:
         missing = set(keys) - {point.key for point in found}
         while missing and (present := self._get(list(missing), _NO_PAYLOAD, False, False, work)):
             if time.monotonic() + pause_s > deadline:
-                # A node that has a replica answers by that one; perhaps another one's is the one to go on from.
+                # A node that has a replica answers by that one; perhaps another one's is the one to continue from.
                 self._channel.turn_away()
                 raise ReplicasDiffer(
-                    f"the replicas go on to differ on {len(present)} points: {work} at {self._channel.location}; if "
+                    f"the replicas still differ on {len(present)} points: {work} at {self._channel.location}; if "
                     "this lasts, see docs/cluster.md"
                 )
             time.sleep(pause_s)

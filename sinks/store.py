@@ -35,7 +35,7 @@ class EngineStore:
 
         Raises:
             StoreNotFound: there is none, or none that is complete, and `create` is false.
-            StoreMismatch: what is there does not fit `config` and `dim`; nothing was changed.
+            StoreMismatch: what exists does not fit `config` and `dim`; nothing was changed.
             StoreUnavailable: the engine does not answer.
         """
         self._engine = engine
@@ -82,7 +82,7 @@ class EngineStore:
         self._engine.optimize()
 
     def close(self) -> None:
-        """Flush and let go; a second call does nothing."""
+        """Flush and close; a second call does nothing."""
         self._engine.close()
 
     def __enter__(self) -> Self:

@@ -78,7 +78,7 @@ class Users:
                 return self._collection.retrieve(keys, with_vectors=False), token
             except ReplicasDiffer:
                 # A write that was not answered has reached one replica alone, and its node was back before another
-                # one missed it: they differ for good. Any one may be gone on from. It has all that was acknowledged,
+                # one missed it: they differ for good. Any one may be continued from. It has all that was acknowledged,
                 # since it has a claim under a token that nothing carried before; what else it has, its marks tell.
                 # The write that follows makes the replicas alike.
                 self._writer.renew()
@@ -156,7 +156,7 @@ class Users:
         user_batch(points, self._dim, self._config.interests)
 
     def read(self, user_ids: Sequence[str], with_vectors: bool = False) -> list[UserRecord | None]:
-        """The users in the order of `user_ids`; None for those who are not there."""
+        """The users in the order of `user_ids`; None for missing ones."""
         check_texts(user_ids, "user ids")
         keys = [user_point_id(user_id) for user_id in dict.fromkeys(user_ids)]
         known: dict[str, UserRecord] = {}

@@ -42,7 +42,7 @@ class VersionOpener:
         return open_collections(self._engine, self.layout(version))
 
     def make(self, version: Version) -> tuple[Collection, Collection]:
-        """Make its collections, as far as they are not there, with the indexes that they lack."""
+        """Make its collections, as far as they do not exist, with the indexes that they lack."""
         layout = self.layout(version)
         specs = (layout.users, layout.items)
         users, items = (self._engine.create(spec) for spec in specs)

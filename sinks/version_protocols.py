@@ -32,7 +32,7 @@ class VersionSwitch(Protocol):
         """Say that the switch is still under way; call it every few seconds.
 
         Raises:
-            FreezeLost: writers went on; what they wrote has to be copied in a switch of its own.
+            FreezeLost: writers continued; what they wrote has to be copied in a switch of its own.
         """
         ...
 
@@ -80,7 +80,7 @@ class VersionStore(Protocol):
         ...
 
     def drop(self, name: str) -> None:
-        """Forget a version and delete its collections; one that is not there is no error.
+        """Forget a version and delete its collections; a missing one is no error.
 
         Raises:
             StoreError: it is live.

@@ -44,7 +44,7 @@ def encode_upsert(
 ) -> bytes:
     """The bytes of an UpsertPoints message with all the points, that waits for them to be applied.
 
-    `condition` is an encoded Filter: points that are there and don't match it are left alone. `mode` says whether
+    `condition` is an encoded Filter: existing points that don't match it are left alone. `mode` says whether
     points may be inserted and replaced.
 
     Strings must be encodable as UTF-8 and payloads hold JSON values; see `sinks.validation`.

@@ -9,7 +9,7 @@ token), and:
 2. the points of the request that name the token are counted. As many as were sent: all were written;
 3. else they are read. One that holds just what was sent was written, any other was refused, in silence;
 4. users that were refused, or are not in memory, are claimed: the token is set where another one stands. From then on
-   nobody else can write them, so that what is read after it is what there is to go on from. A process that prepares a write
+   nobody else can write them, so that what is read after it is what there is to continue from. A process that prepares a write
    drops the events that the user's marks say are in there already: a write that was taken before its user was claimed
    away shows up as done;
 5. absent after a claim is perhaps new: it is inserted only if it is still absent, and then read back, since that

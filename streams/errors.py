@@ -35,7 +35,7 @@ class MappingError(LogError):
 
 
 class DaemonError(StreamsError):
-    """The daemon can't go on; the text says why."""
+    """The daemon can't continue; the text says why."""
 
 
 class ShutdownDeadline(DaemonError):
@@ -68,10 +68,10 @@ def settings_that_differ(
     """How settings in a store differ from those at hand; "" where they are the same.
 
     >>> settings_that_differ("interest", {"dim": 64, "ring": 8}, {"dim": 128, "ring": 8}, ("dim", "ring"))
-    'interest.dim is 64 there and 128 here'
+    'interest.dim is 64 in the store and 128 in the settings'
     """
     return "; ".join(
-        f"{section}.{key} is {stored[key]} there and {wanted[key]} here"
+        f"{section}.{key} is {stored[key]} in the store and {wanted[key]} in the settings"
         for key in keys
         if stored[key] != wanted[key]
     )

@@ -177,7 +177,7 @@ class Metrics:
         )
         self.clock_behind = Gauge(
             "driftline_clock_behind_seconds",
-            "How far this machine's clock lies behind the time that records carry; 0 within a minute",
+            "How far this machine's clock is behind the time that records carry; 0 within a minute",
             registry=registry,
         )
         self.lost_records = Counter(

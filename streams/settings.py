@@ -63,7 +63,7 @@ class Settings(BaseSettings):
 
     @property
     def max_future_s(self) -> float:
-        """How far ahead of the present an event may lie: what is set, else what fits the half-lives."""
+        """How far ahead of the present an event may be: what is set, else what fits the half-lives."""
         wanted = self.daemon.max_future_s
         return min(max(self.interest.half_lives_s[0], 300.0), 86400.0) if wanted is None else wanted
 

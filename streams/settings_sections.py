@@ -74,7 +74,7 @@ class DaemonConfig(_Section):
     on_unreadable: Literal["stop", "skip"] = Field(
         "stop",
         description="a record larger than max_record_bytes, or in a batch that can't be unpacked: end the process, "
-        "or go on and send a dead letter with its position",
+        "or continue and send a dead letter with its position",
     )
     linger_s: float = Field(
         0.02,
@@ -113,7 +113,7 @@ class DaemonConfig(_Section):
     on_dead_letter_failure: Literal["stop", "drop-and-count"] = Field(
         "stop",
         description="where the dead-letter topic is gone, forbidden or takes not even a short letter: end the daemon with an "
-        "error, or go on without the letters, counted and said on /ready",
+        "error, or continue without the letters, counted and said on /ready",
     )
     max_reject_share: float = Field(
         0.5,

@@ -162,7 +162,7 @@ class TransferConfig(BaseModel):
     repeat_strength: PositiveFloat = Field(default=4.0, description="events that the prior is worth")
 
     def weights_json(self) -> str:
-        """The analytic model's weights alone: what a reader needs to go on with the same."""
+        """The analytic model's weights alone: what a reader needs to continue with the same."""
         return self.model_dump_json(exclude={"model", "int8"})
 
     def fingerprint(self) -> str:

@@ -60,7 +60,7 @@ class RealKafka:
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
-        """Start, or go on from the log that is there; return when it serves."""
+        """Start, or continue from the log that is there; return when it serves."""
         if not (self.folder / "data" / "meta.properties").exists():
             self._format()
         log = self.folder / "out.log"

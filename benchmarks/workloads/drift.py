@@ -149,7 +149,7 @@ class _Life:
             self._until(habit, np.inf, len(self._rows) + DRIFT_EVENTS + BACK_EVENTS)
             return self._told(habit, begins=-1, due=-1, back=-1)
         if rng.random() < 0.5:
-            self._visit(self._shares, int(rng.integers(2, 8)))  # the drift goes on in the same visit
+            self._visit(self._shares, int(rng.integers(2, 8)))  # the drift continues in the same visit
         else:
             self._pause()
         begins = len(self._rows)

@@ -25,7 +25,7 @@ _AUTHORIZATION = 29
 
 @dataclass(frozen=True, slots=True)
 class TopicInfo:
-    """A topic that is there. topic_id: None where the broker tells none."""
+    """An existing topic. topic_id: None where the broker gives none."""
 
     topic_id: str | None
     partitions: int
@@ -46,7 +46,7 @@ class ClusterView:
         self._admin = admin
 
     def topics(self, names: Sequence[str]) -> dict[str, TopicInfo]:
-        """Those of the topics that are there.
+        """Those of the topics that exist.
 
         Raises:
             BrokerError: one may not be read; named.
@@ -110,7 +110,7 @@ def view_cluster(broker: BrokerConfig) -> Iterator[ClusterView]:
     """A connection for some questions.
 
     Raises:
-        BrokerUnavailable: no answer; also where a group's coordinator is not there yet.
+        BrokerUnavailable: no answer; also where a group's coordinator is not available yet.
         BrokerError: the broker refuses.
     """
     with admin_client(broker) as admin:

@@ -19,7 +19,7 @@ START = "start"
 def kafka_identity(cluster: str, topic: str, topic_id: str | None, partition: int, turn: int = 0) -> str:
     """Identity of a topic-partition.
 
-    topic_id: None where the broker tells none. turn: how often somebody has said that the topic was made again although the
+    topic_id: None where the broker gives none. turn: how often somebody has said that the topic was made again although the
     broker tells no other id.
 
     >>> kafka_identity("c1", "clicks", "ff57e317-5042", 3)
@@ -60,7 +60,7 @@ class PartitionSources:
 
     @property
     def topic_ids(self) -> Mapping[str, str | None]:
-        """The id of each topic that is there; None where the broker tells none."""
+        """The id of each existing topic; None where the broker gives none."""
         return {name: topic_id for name, (topic_id, _) in self._topics.items()}
 
     def replace(self, topic_ids: Mapping[str, str | None], turns: Mapping[str, int] | None = None) -> None:
@@ -75,13 +75,13 @@ class PartitionSources:
         """Identity of a topic-partition.
 
         Raises:
-            KeyError: the topic was not there when the broker was asked.
+            KeyError: the topic did not exist when the broker was asked.
         """
         topic_id, turn = self._topics[topic]
         return kafka_identity(self.cluster, topic, topic_id, partition, turn)
 
     def identities(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, str]:
-        """Identity of each topic-partition whose topic is there."""
+        """Identity of each topic-partition whose topic exists."""
         topics = self._topics
         return {
             (topic, partition): kafka_identity(

@@ -76,14 +76,14 @@ def _promise(spread: Spread, nodes: int | None, config: StoreConfig) -> tuple[st
         return "while a node is away writing waits, and what lies on it is not served", more if nodes else ""
     if config.write_ordering == "strong":
         return (
-            "serving goes on while a node is away, writing waits if it leads a shard (store.write_ordering is strong)",
+            "serving continues while a node is away, writing waits if it leads a shard (store.write_ordering is strong)",
             "with medium another node takes the lead",
         )
     if spread.away:
         away = "a node" if spread.away == 1 else f"{spread.away} nodes"
-        return f"writing and serving go on while {away} may be away", ""
-    advice = "with 3 replicas, acknowledged by 2, writing goes on too" if spread.replicas == 2 else ""
-    return "serving goes on while a node is away, writing waits for it", advice
+        return f"writing and serving continue while {away} may be away", ""
+    advice = "with 3 replicas, acknowledged by 2, writing continues too" if spread.replicas == 2 else ""
+    return "serving continues while a node is away, writing waits for it", advice
 
 
 def _worries(spread: Spread) -> Iterator[Finding]:

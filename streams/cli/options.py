@@ -32,7 +32,7 @@ HoldoutShare = Annotated[
         "--holdout-share", min=0.0, max=0.9, help="Leave out the time after that, so that it can judge."
     ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 Store = Annotated[
     str | None,
     typer.Option(
@@ -47,7 +47,7 @@ Store = Annotated[
 Config = Annotated[
     Path | None,
     typer.Option(
-        "--config", metavar="FILE", help="Settings file (TOML). Default: ./driftline.toml if it is there."
+        "--config", metavar="FILE", help="Settings file (TOML). Default: ./driftline.toml if it exists."
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable: one JSON object on standard output.")]

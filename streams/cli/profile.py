@@ -36,7 +36,7 @@ def profile(
 ) -> None:
     """Say what a log is, and propose settings that fit it: half-lives, own items, scenarios, windows.
 
-    Half-lives come from the gaps between events and from how well they foresee the tenth of the log before the last one;
+    Half-lives come from the gaps between events and from how well they predict the tenth of the log before the last one;
     nothing is judged by the last tenth. A log of sessions needs seconds and minutes, one of groceries days and months.
 
     Example: driftline profile events.parquet --items items.parquet --map scenario=department --out driftline.toml

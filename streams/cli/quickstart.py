@@ -82,7 +82,7 @@ def quickstart(
                 table.add_row(item.item_id, item.title, item.scenario, f"{item.score:.3f}", item.source)
             show(table)
         show(
-            f"{story.events} events in {story.seconds:.1f} s. The store stays in {location}; go on with\n"
+            f"{story.events} events in {story.seconds:.1f} s. The store stays in {location}; continue with\n"
             f"  driftline explain {story.user_id} --store {location}\n"
             f"  driftline recommend {story.user_id} --store {location} --mode new"
         )

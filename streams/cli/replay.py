@@ -43,7 +43,7 @@ def replay(
             "--broker",
             metavar="URL",
             help="Kafka of the topics that the log names in its columns topic, partition and offset: its rows are then the "
-            "same events as their records, and `run` goes on where the log ends.",
+            "same events as their records, and `run` continues where the log ends.",
         ),
     ] = None,
     manifest: Annotated[
@@ -51,7 +51,7 @@ def replay(
         typer.Option(
             "--manifest",
             metavar="FILE",
-            help="Write here what was replayed, and where `run --from-manifest FILE` goes on (JSON).",
+            help="Write here what was replayed, and where `run --from-manifest FILE` continues (JSON).",
         ),
     ] = None,
     json_: options.Json = False,
@@ -60,7 +60,7 @@ def replay(
     """Apply a historical log to a store: the same functions as the live stream, the same vectors.
 
     All files are checked before anything is written. Files are known by what their rows say, whatever they are called and
-    however they are packed: a replay that was stopped is run again and goes on where it was, a log that was replayed changes
+    however they are packed: a replay that was stopped is run again and continues where it was, a log that was replayed changes
     nothing, and of one that grew only the new rows are applied. It may run beside daemons on the same Qdrant server.
 
     Example: driftline replay events.parquet --items items.parquet --store ./store --map scenario=department

@@ -32,7 +32,9 @@ def run(
         int | None,
         typer.Option("--metrics-port", help="Port of /live, /ready and /metrics; 0 takes a free one."),
     ] = None,
-    drain: Annotated[bool, typer.Option("--drain", help="Process what is there now, commit, stop.")] = False,
+    drain: Annotated[
+        bool, typer.Option("--drain", help="Process what is waiting now, commit, stop.")
+    ] = False,
     group: Annotated[str | None, typer.Option("--group", help="Kafka consumer group (daemon.group).")] = None,
     from_: Annotated[
         str | None,
@@ -47,7 +49,7 @@ def run(
         typer.Option(
             "--from-manifest",
             metavar="FILE",
-            help="In topics of which the store knows nothing yet, go on where the logs end that `replay --manifest FILE` "
+            help="In topics of which the store knows nothing yet, continue where the logs end that `replay --manifest FILE` "
             "replayed into this store.",
         ),
     ] = None,

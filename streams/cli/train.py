@@ -40,7 +40,7 @@ def train(
     """Train a transfer model on a log: what users did next, at every position of their history.
 
     States are those that replay and the daemon keep, by the same code. Without a GPU it takes minutes for some hundred
-    thousand events. Use the model with transfer.model = "MODEL", or on a store that is there with `driftline rebuild`.
+    thousand events. Use the model with transfer.model = "MODEL", or on an existing store with `driftline rebuild`.
 
     Example: driftline train events.parquet --items items.parquet --map scenario=department --out ./model
     """

@@ -4,7 +4,7 @@ What a process counts of an event is what the accepted write of its user says, o
 has acknowledged the user, and written every `daemon.counts_s` seconds and when it stops cleanly. Each process, be
 it a daemon or a replay, has a slot of its own, under a lease, so that none overwrites another. An orderly stop releases it;
 the next start takes a released one, or one that nobody has renewed for an hour (in a folder, which one process has at a time:
-any), and goes on with what is there. A process that has lost its lease takes another one, and writes there what was not
+any), and continues with what is there. A process that has lost its lease takes another one, and writes there what was not
 acknowledged.
 
 What a crash changes here, and never in a user's state:
@@ -171,7 +171,7 @@ def agree_on_config(blobs: BlobStore, wanted: CountsConfig, location: str) -> No
     differences = settings_that_differ("counts", before, after, decisive)
     raise StoreMismatch(
         f"the counts in the store {location} were counted with other settings: {differences}. Set them as "
-        "they are there, set counts.keep = false, or replay the log into a new store"
+        "the store has them, set counts.keep = false, or replay the log into a new store"
     )
 
 

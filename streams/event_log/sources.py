@@ -137,7 +137,7 @@ def segments_of(
     """The segments of a file, in order and without a gap, and the facts that are new or have changed.
 
     Where known logs overlap at the file's start, those that take it furthest are chosen. What follows the last of them
-    continues it, if that log is not known to go on differently; else it is a new source.
+    continues it, if that log is not known to continue differently; else it is a new source.
     """
     by_digest = {
         (rows, digest): identity for identity, facts in known.items() for rows, digest in facts.states

@@ -1,7 +1,7 @@
 """A log with topic, partition and offset columns, and the Kafka sources that its rows come from.
 
 With the identities of those sources known, a row is the same event as its record in the topic: it carries the record's
-source and offset, so that replay and daemon recognise what the other has applied, at the same time too, and a daemon goes on
+source and offset, so that replay and daemon recognise what the other has applied, at the same time too, and a daemon continues
 where the log ends. That takes offsets that rise from row to row, since a user's mark is a highest offset. Rows of a log in
 another order keep their own source; of those, what the store has already is left out, and the sources' progress is raised
 when all are in.

@@ -58,7 +58,7 @@ def decode_events(
         action: code of `transfer.config.ACTIONS`; the topic's.
         source: name of the watermark that the offsets belong to.
         now: unix seconds against which "far in the future" is judged, for all records or (N,) for each.
-        max_future_s: how far ahead of `now` an event may lie.
+        max_future_s: how far ahead of `now` an event may be.
     """
     raw, rejects = _raw_events(values, np.asarray(offsets, np.int64), action)
     if rejects and isinstance(now, np.ndarray):
@@ -111,7 +111,7 @@ def _decoded(values: Sequence[bytes | None], start: int, rejects: list[Reject]) 
 
     Each record on its own: records joined into one document would decode a little faster, but then one that is not
     closed could swallow its neighbour. `map` keeps the call out of the interpreter; it has taken the record that
-    raises, and goes on with the next one.
+    raises, and continues with the next one.
     """
     events: list[Event] = []
     append = events.append

@@ -15,7 +15,7 @@ MAX_EVENT_ID_BYTES: Final = 256
 MAX_TEXT_CHARS: Final = 8192
 """A longer text is truncated, not rejected: the encoder reads less than this anyway."""
 MAX_FUTURE_S: Final = 3600.0
-"""How far ahead of now an event may lie before its clock is called wrong; see `streams.settings.Settings.max_future_s`."""
+"""How far ahead of now an event may be before its clock is called wrong; see `streams.settings.Settings.max_future_s`."""
 
 Reason = Literal[
     "empty_record",
@@ -81,7 +81,7 @@ def reject_reason(event: Event, now: float, max_future_s: float = MAX_FUTURE_S) 
     """Why this event can't be applied, or None. `now` in unix seconds.
 
     >>> reject_reason(Event("u", 1_700_000_000_000, "books", "b1"), now=1_700_000_000.0)
-    ('timestamp_in_future', 'the event lies 19656250 days ahead; are these milliseconds?')
+    ('timestamp_in_future', 'the event is 19656250 days ahead; are these milliseconds?')
     """
     return (
         _reject_user_id(event.user_id)
@@ -100,11 +100,11 @@ def reject_timestamp(
     if not math.isfinite(timestamp):
         return "timestamp_not_finite", "timestamp is not a finite number"
     if timestamp < 0:
-        return "timestamp_out_of_range", "timestamp lies before 1970; expected unix seconds"
+        return "timestamp_out_of_range", "timestamp is before 1970; expected unix seconds"
     ahead = timestamp - now
     if ahead > max_future_s:
         unit = "; are these milliseconds?" if timestamp > 10 * max(now, 1e9) else ""
-        return "timestamp_in_future", f"the event lies {_duration(ahead)} ahead{unit}"
+        return "timestamp_in_future", f"the event is {_duration(ahead)} ahead{unit}"
     return None
 
 

@@ -1,4 +1,4 @@
-"""What time it was when a record was written: this machine's clock, or the record's own where the machine's lies behind.
+"""What time it was when a record was written: this machine's clock, or the record's own where the machine's is behind.
 
 An event far ahead of the present has a wrong clock. If the present is read from a clock that is itself behind, every good event
 is ahead; that is the machine's fault and no record's. So each record is judged against the later of the machine's clock and
@@ -61,7 +61,7 @@ class RecordClock:
 
     @property
     def behind_s(self) -> float:
-        """How far the machine's clock lies behind the latest records, in the median of the partitions; 0 within `TOLD_S`."""
+        """How far the machine's clock is behind the latest records, in the median of the partitions; 0 within `TOLD_S`."""
         with self._lock:
             agreed = [_agreed(latest) for latest in self._leads.values()]
         behind = float(np.median(agreed)) if agreed else 0.0
@@ -74,7 +74,7 @@ class RecordClock:
         if not behind:
             return None
         return (
-            f"this machine's clock lies {behind:,.0f} s behind the time that the records carry; set it right. "
+            f"this machine's clock is {behind:,.0f} s behind the time that the records carry; set it right. "
             "Until then events are judged by the records' time"
         )
 

@@ -24,7 +24,7 @@ class Intake:
     """
 
     def __init__(self, workspace: Workspace, metrics: Metrics | None = None) -> None:
-        """Loads no text model yet, but requires that it is there.
+        """Loads no text model yet, but requires that it exists.
 
         Raises:
             EncoderConfigError, WhiteningMismatch: see `Workspace.space`.
@@ -45,7 +45,7 @@ class Intake:
         self.ingest = Ingest(workspace, self.metrics, counts=self.counts, failpoints=self.failpoints)
 
     def close(self) -> None:
-        """Flush and let go of the store."""
+        """Flush and close the store."""
         self.workspace.close()
 
     def __enter__(self) -> Self:

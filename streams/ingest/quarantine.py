@@ -1,7 +1,7 @@
 """Users whose state can't be read: kept apart, so that nobody else's events wait for them and none of theirs is lost.
 
 A user comes here when its point or its packed state is damaged. Its events are parked among the dead letters, reason
-`user_quarantined`, and the partition goes on; `driftline repair` makes the state again and applies what is parked. Who is in
+`user_quarantined`, and the partition continues; `driftline repair` makes the state again and applies what is parked. Who is in
 quarantine is kept in the store, so that all workers and restarts know: one small blob a user, named by the id of its point,
 never by the user's.
 """
@@ -107,7 +107,7 @@ class Quarantine:
             read_at = self._monotonic()
             found: dict[str, Quarantined] = {}
             for name, content in self._blobs.folder(FOLDER).items():
-                if content:  # an empty one was let go
+                if content:  # an empty one was released
                     point, record = name.rpartition("/")[2], json.loads(content)
                     found[point] = Quarantined(point, str(record["why"]), float(record["since"]))
             self._users, self._read_at = found, read_at

@@ -13,7 +13,7 @@ from streams.ingest.seen_partitions import NO_PARTITION
 
 @dataclass(frozen=True, slots=True)
 class HeldUser:
-    """What a process has to know of a user to go on."""
+    """What a process has to know of a user to continue."""
 
     state: bytes
     """packed; b"" of nobody"""

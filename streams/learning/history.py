@@ -24,7 +24,7 @@ from transfer.rows import first_of_each, group_starts
 class History:
     """E distinct events of U users on N items, in order of (user, time, key); S scenarios.
 
-    The same event twice (equal user and key) is there once. Items are those of the events, then those that only the
+    The same event twice (equal user and key) occurs once. Items are those of the events, then those that only the
     catalogue has. Row `offsets[u]:offsets[u + 1]` are user u's events, oldest first, as the ring would order them.
     """
 

@@ -52,7 +52,7 @@ class TopicFacts(Protocol):
         ...
 
     def exists(self) -> bool:
-        """Whether it is there."""
+        """Whether it exists."""
         ...
 
 
@@ -82,7 +82,7 @@ class DeadLetters:
         self._drop_until = 0.0
         self._troubles: dict[asyncio.Task[Any] | None, str] = {}  # of each call of `send` that waits
         self.warning: str | None = None
-        """Why letters were dropped lately; the daemon goes on."""
+        """Why letters were dropped lately; the daemon continues."""
 
     @property
     def trouble(self) -> str | None:

@@ -14,7 +14,7 @@ class LetterTopic:
         self._name = name
 
     def limit(self) -> int | None:
-        """The topic's `max.message.bytes`; None where the broker tells none."""
+        """The topic's `max.message.bytes`; None where the broker gives none."""
         from kafka.admin import ConfigResource, ConfigResourceType
 
         setting = "max.message.bytes"
@@ -25,5 +25,5 @@ class LetterTopic:
         return next((int(value) for value in values if value is not None), None)
 
     def exists(self) -> bool:
-        """Whether the topic is there."""
+        """Whether the topic exists."""
         return describe_topics(self._broker, [self._name])[self._name] is not None

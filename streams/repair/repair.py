@@ -9,7 +9,7 @@ begins again begins at the first one:
 3. delete the point, and write all of them, the parked ones too, as one source of this repair's own;
 4. raise the progress of that source, and of each parked letter, so that `dead-letters redrive` knows them;
 5. let the user go, and apply as letters what was parked meanwhile. A worker that parks an event still looks again whether the
-   user was let go, and then applies it itself, as the same letter.
+   user was released, and then applies it itself, as the same letter.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Repaired:
     from_logs: int = 0
     parked: int = 0
     late: int = 0
-    """parked while the repair went on"""
+    """parked while the repair continued"""
     waiting: int = 0
     """of these such as the daemon has not passed: redrive them later"""
     without_events: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What a store holds of logs, as a file: sources, rows, times, and where in Kafka a daemon goes on."""
+"""What a store holds of logs, as a file: sources, rows, times, and where in Kafka a daemon continues."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def positions_from_manifest(manifest: Mapping[str, Any], store_id: str | None = None) -> dict[Partition, int]:
-    """Topic and partition -> the offset at which a daemon goes on, without gap or double.
+    """Topic and partition -> the offset at which a daemon continues, without gap or double.
 
-    store_id: of the store that goes on; None: not looked at.
+    store_id: of the store that continues; None: not looked at.
 
     >>> positions_from_manifest({"store": "s", "logs": [], "positions": [["clicks", 0, 5, 17]]})
     {('clicks', 0): 17}
@@ -89,7 +89,7 @@ def positions_from_manifest(manifest: Mapping[str, Any], store_id: str | None = 
     unfinished = [log["name"] for log in manifest["logs"] if log["done"] < log["rows"]]
     if unfinished:
         raise LogError(
-            f"the replay of {unfinished[0]} was not finished; run it again, it goes on where it was"
+            f"the replay of {unfinished[0]} was not finished; run it again, it continues where it was"
         )
     if manifest["positions"] is None:
         raise LogError(
@@ -100,11 +100,11 @@ def positions_from_manifest(manifest: Mapping[str, Any], store_id: str | None = 
 
 
 def outlook(manifest: Mapping[str, Any], *, followed: bool) -> str:
-    """One line on how a daemon goes on after the replay. followed: the logs are under Kafka's own sources."""
+    """One line on how a daemon continues after the replay. followed: the logs are under Kafka's own sources."""
     if manifest["positions"] is None:
         return f"to follow Kafka from here: {resume_advice(manifest)}"
     if followed:
-        return "to follow Kafka from here: run goes on where the log ends"
+        return "to follow Kafka from here: run continues where the log ends"
     return (
         "to follow Kafka from here without gap or double: replay it again with --broker, or write --manifest FILE and "
         "run --from-manifest FILE"
@@ -112,7 +112,7 @@ def outlook(manifest: Mapping[str, Any], *, followed: bool) -> str:
 
 
 def resume_advice(manifest: Mapping[str, Any]) -> str:
-    """How to go on from logs that tell no offsets, and what may be counted twice or missed then."""
+    """How to continue from logs that tell no offsets, and what may be counted twice or missed then."""
     last = manifest["last_event_time"]
     if last is None:
         return "they have no events, so that --from earliest loses and doubles nothing"

@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
 
 GIVE_UP_S = 300.0
-"""A store that is away for so long ends a replay; run again, it goes on where it was."""
+"""A store that is away for so long ends a replay; run again, it continues where it was."""
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ def replay(
 
     Args:
         broker: where the topics are that the log names in its columns topic, partition and offset: rows are applied under the
-            sources that the daemon has for them, and the daemon goes on where the log ends.
+            sources that the daemon has for them, and the daemon continues where the log ends.
 
     Raises:
         StoreUnavailable: for longer than `GIVE_UP_S`.

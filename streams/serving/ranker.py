@@ -55,6 +55,6 @@ class Ranker(Protocol):
         """One request for each of U states, with the scenario that it names (U,), None for none.
 
         A user's own items and the `k` best of all others are among the items scored, if so many compete. An item's score does
-        not depend on `k`. Reasons are there if `explained`.
+        not depend on `k`. Reasons are given if `explained`.
         """
         ...

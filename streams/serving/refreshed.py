@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 REFRESH_S = 60.0
-"""What has changed in the store is seen within so long by a process that goes on answering."""
+"""What has changed in the store is seen within so long by a process that continues answering."""
 
 Value = TypeVar("Value")
 

@@ -23,7 +23,7 @@ from streams.transport.partition_ends import held_back, partition_end
 from streams.transport.partition_errors import PartitionErrors
 
 PLACE_S = 45.0
-"""How long an assignment may wait for the app's word on where to begin before the app goes on without these partitions."""
+"""How long an assignment may wait for the app's word on where to begin before the app continues without these partitions."""
 _EPOCH = "driftline-epoch"
 
 
@@ -231,7 +231,7 @@ class BatchConsumer(driver.Consumer):
         """Go to where the assigned partitions begin: where the app says, else to what is committed.
 
         Called by Faust at each assignment, before records flow, with a deadline of a minute or two. What the app asks for
-        may be away for longer, so after `PLACE_S` the partitions are paused, and go on when it has answered.
+        may be away for longer, so after `PLACE_S` the partitions are paused, and continue when it has answered.
         """
         if self.app.positions is None:
             await self._seek_to_committed()

@@ -8,7 +8,7 @@ Used in place of `Fetcher.fetched_records`, in the thread of the consumer. What 
 - an error of one partition (no permission to read the topic, a damaged batch) is reported beside the records of the others. The
   partition is tried again a second later;
 - turns: a partition with a backlog does not keep the others waiting;
-- a position that the log no longer holds is reported, with where it goes on, instead of being moved in silence.
+- a position that the log no longer holds is reported, with where it continues, instead of being moved in silence.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Taken(dict[Any, list[FetchedRecord]]):
 
     `positions`: next offset to be fetched, by partition, once these records are dealt with. `errors`: of the partitions that
     can't be read; `recovered`: those that can be again. `out_of_range`: the position that the log did not hold, by partition;
-    it goes on at the log's start.
+    it continues at the log's start.
     """
 
     def __init__(self) -> None:

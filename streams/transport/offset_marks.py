@@ -61,7 +61,7 @@ class OffsetMarks:
     def reached(self, tp: TP) -> int:
         """The next offset that is still to be processed.
 
-        Where all that was handed over is done, it lies behind what leaves no record to process: markers of transactions,
+        Where all that was handed over is done, it is behind what leaves no record to process: markers of transactions,
         aborted records, what compaction took.
         """
         passed = self._passed[tp]

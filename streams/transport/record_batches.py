@@ -3,7 +3,7 @@
 aiokafka's parser unpacks a whole batch at once, and a legal batch of 1 MB may hold gigabytes. Here a batch is unpacked in
 pieces of about a megabyte, each of which looks to the parser like a batch that was never compressed. A record that is
 larger than the bound is not unpacked at all, nor is a batch that can't be: `Refused` stands in its place, so that whoever
-reads decides what becomes of it, and the partition goes on.
+reads decides what becomes of it, and the partition continues.
 
 The layout of a batch: https://kafka.apache.org/documentation/#recordbatch
 """

@@ -87,7 +87,8 @@ def connect(
     sources: PartitionSources,
     on_problem: Callable[[str], None],
 ) -> None:
-    """Let the app's agents feed the lanes, and the lanes follow the assignment. on_problem: called with why it can't go on."""
+    """Let the app's agents feed the lanes, and the lanes follow the assignment. on_problem: called with why it can't
+    continue."""
     topics = {**settings.topics.by_action(), ITEMS: settings.topics.name("items")}
 
     def stop_at_refused(batch: LaneBatch) -> None:
@@ -132,7 +133,7 @@ def refusal(batch: LaneBatch, refused: Reject) -> str:
     """Why the daemon ends at a record that was not unpacked, and what to do."""
     return (
         f"{batch.topic}/{batch.partition}, offset {batch.records[refused.position].offset}: a record was refused: "
-        f'{refused.detail}. Raise the limit, or set daemon.on_unreadable = "skip" to go on without it '
+        f'{refused.detail}. Raise the limit, or set daemon.on_unreadable = "skip" to continue without it '
         "(a dead letter says where it was)"
     )
 

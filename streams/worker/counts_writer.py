@@ -31,7 +31,7 @@ class CountsWriter:
             await self._write(self._counts, last=False)
 
     async def finish(self, timeout_s: float) -> None:
-        """Write what is left and let go of the slot."""
+        """Write what is left and release the slot."""
         if self._counts is None:
             return
         writing = asyncio.create_task(self._write(self._counts, last=True))

@@ -139,9 +139,9 @@ class Flush:
         return len(rows)
 
     def apply_freed(self) -> None:
-        """Apply those parked events whose users were let go while their letters were sent.
+        """Apply those parked events whose users were released while their letters were sent.
 
-        Repair of a user reads its letters after it was let go; those that come later nobody would look for. Applied as
+        Repair of a user reads its letters after it was released; those that come later nobody would look for. Applied as
         the letters that they are, so that it does no harm if both of them do it.
         """
         parked = concatenate(self._parked)

@@ -10,7 +10,7 @@ Per flush, which joins all batches that wait:
    events at fault are found by halving and become dead letters too, sent and awaited;
 5. write the users, each on the condition that it is held as it was read, and have them counted;
 6. take those that were accepted into memory. The others: from step 4 again (`streams.ingest.ingest` has the details);
-7. raise the progress of the sources in the store to the end of the flush: from there a start goes on;
+7. raise the progress of the sources in the store to the end of the flush: from there a start continues;
 8. mark the batches as done, in order, after which their offsets may be committed, for tools that watch the group's lag.
 
 A crash before step 5 leaves nothing of the flush in the store but claims, which anybody may take over, placeholders of items,

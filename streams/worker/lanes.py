@@ -76,7 +76,7 @@ class Lanes:
         self._lanes: dict[int, Lane] = {}
         self._left: set[Lane] = set()
         self.failure: BaseException | None = None
-        """What ended a lane; the daemon can't go on."""
+        """What ended a lane; the daemon can't continue."""
 
     async def submit(self, batch: LaneBatch) -> bool:
         """Take a batch as soon as there is room. False: it was not taken and must not be marked."""

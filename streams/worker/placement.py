@@ -28,7 +28,7 @@ _AWAY = (BrokerUnavailable, StoreUnavailable)
 class Placement:
     """Answers the transport, and looks now and then whether the answer still holds.
 
-    on_problem: called with why the daemon can't go on.
+    on_problem: called with why the daemon can't continue.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Placement:
     async def positions(self, assigned: set[TP]) -> Mapping[TP, int]:
         """The next offset of each partition; waits while broker or store is away.
 
-        Does not return where the daemon can't go on; it is told so, and ends.
+        Does not return where the daemon can't continue; it is told so, and ends.
         """
         wanted = [(tp.topic, tp.partition) for tp in assigned]
         backoff_s = 0.1
@@ -77,7 +77,7 @@ class Placement:
                 return {TP(topic, number): offset for (topic, number), offset in found.items()}
 
     def out_of_range(self, tp: TP, was: int, now: int) -> None:
-        """The log does not hold the offset that was to be read next; it went on at another one."""
+        """The log does not hold the offset that was to be read next; it continued at another one."""
         if now < was:
             # Perhaps another topic under the old name: its events must not be taken for the old ones.
             self._consumer.hold(tp)

@@ -125,7 +125,7 @@ class StartPositions:
             return positions
 
     def passed_over(self, partition: TopicPartition, expected: int, went_on: int) -> None:
-        """Retention was faster than we: `expected` was to be read next, and reading went on at `went_on`.
+        """Retention was faster than we: `expected` was to be read next, and reading continued at `went_on`.
 
         Raises:
             BrokerUnavailable, BrokerError, StoreError
@@ -201,11 +201,11 @@ class StartPositions:
 
 
 def backwards(partition: TopicPartition, expected: int, end: int) -> str:
-    """Why the daemon can't go on with a partition that has less than the store had of it, and what to do."""
+    """Why the daemon can't continue with a partition that has less than the store had of it, and what to do."""
     topic, number = partition
     return (
         f"topic {topic}, partition {number}, went backwards: the store has everything before offset {expected}, and the "
-        f"broker's log goes on at {end}. Either the broker lost records (a leader was elected that lacked them), or the topic "
-        "was made again and the broker tells no topic ids. If what it holds now are other events: "
+        f"broker's log continues at {end}. Either the broker lost records (a leader was elected that lacked them), or the "
+        "topic was made again and the broker tells no topic ids. If what it holds now are other events: "
         f"--made-again {topic}; should only a part of them be new, with --from TIME"
     )

@@ -77,7 +77,7 @@ class Startup:
         return calling.result()
 
     async def require_topics(self) -> None:
-        """Return when the topics are there, with equal numbers of partitions where that matters.
+        """Return when the topics exist, with equal numbers of partitions where that matters.
 
         Raises:
             DaemonError: they are not; says how to make them.

@@ -17,7 +17,7 @@ def load_fitted(settings: Settings) -> ItemEncoder | None:
 
     Raises:
         EncoderMismatch: it gives vectors of another dimension, or takes content of another one.
-        EncoderError: it is not there, or damaged.
+        EncoderError: it is missing or damaged.
     """
     folder = settings.encoder.fitted
     if folder is None:

@@ -1,11 +1,11 @@
 """All users and items of a store through another transfer model, into a version beside the live one; then the switch.
 
-    1. copy items, then users, as long as much has changed since the last round: others go on writing;
+    1. copy items, then users, as long as much has changed since the last round: others continue writing;
     2. freeze, so that writers wait; copy what changed meanwhile; then how far the sources are, last; switch; see
        `sinks.versions` for why nothing is lost.
 
 A round reads a page of the live version and the same page of the new one, and computes and writes what differs. So a run
-that was stopped anywhere is run again and goes on, a switch that failed is tried again, and until the switch the
+that was stopped anywhere is run again and continues, a switch that failed is tried again, and until the switch the
 live version is not touched. On a server the daemons may run all the while. When the switch has come their next
 write is told so, and they end; what starts them again has set `[transfer] model` by then.
 """
@@ -47,7 +47,7 @@ RENEW_S = 1.0
 LOST_S = 0.2
 """Wait at most so long for users of the new version that another run has just claimed."""
 GIVE_UP_S = 300.0
-"""A store that is away for so long ends the run; the next one goes on where it was."""
+"""A store that is away for so long ends the run; the next one continues where it was."""
 
 
 @dataclass(slots=True)

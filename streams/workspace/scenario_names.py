@@ -62,7 +62,7 @@ def names_for_training(config: EncoderConfig, words: float, scenarios: Sequence[
     """As `train.name_words` wants them; a log of one scenario needs no words.
 
     Raises (the maker):
-        EncoderConfigError: there are to be words, and no text encoder is there.
+        EncoderConfigError: words are wanted, and there is no text encoder.
     """
 
     def make(fitted: ItemEncoder) -> tuple[NameLookup, NameSource]:

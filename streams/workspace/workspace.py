@@ -83,7 +83,7 @@ class Workspace:
         """Where vectors of new items and texts come from. First asked for by one thread.
 
         Raises:
-            EncoderConfigError, WhiteningMismatch: the encoder is not there, or not the one that made the store's vectors.
+            EncoderConfigError, WhiteningMismatch: the encoder is missing, or not the one that made the store's vectors.
         """
         vectorizer = ItemVectorizer(self.content, self.fitted)
         return VectorSpace(self.store.blobs, vectorizer, self.content, self._cache, self.model, self.now)
@@ -92,7 +92,7 @@ class Workspace:
         return name_lookup(self.model, self.settings.encoder, self.fitted, self.content.encoder)
 
     def close(self) -> None:
-        """Flush and let go of the store."""
+        """Flush and close the store."""
         self.store.close()
 
     def __enter__(self) -> Self:
@@ -195,5 +195,5 @@ def _require_same(stored: InterestConfig, wanted: InterestConfig, location: str)
     differences = settings_that_differ("interest", before, after, before)
     raise StoreMismatch(
         f"the store {location} was made with other settings: {differences}. "
-        "Set them as they are there, or replay the log into a new store"
+        "Set them as the store has them, or replay the log into a new store"
     )

@@ -194,7 +194,7 @@ class VersionContract:
                 store.versions.begin(Version(name))
 
     def test_a_switch_that_fails_changes_nothing(self, site: StoreSite, names: Names) -> None:
-        """An error between freeze and switch leaves the old version live and lets writers go on."""
+        """An error between freeze and switch leaves the old version live and lets writers continue."""
         points = some_users(names(3))
         with site.open() as store:
             store.versions.begin(NEW)
@@ -205,7 +205,7 @@ class VersionContract:
             put_users(store.users, points)
 
     def test_a_broken_freeze_prevents_the_switch(self, site: StoreSite) -> None:
-        """Writers that went on during a switch make it fail: what they wrote would be missing."""
+        """Writers that continued during a switch make it fail: what they wrote would be missing."""
         with site.open() as store:
             store.versions.begin(NEW)
             record: VersionRecord = store.versions._record  # type: ignore[attr-defined]

@@ -108,7 +108,7 @@ def test_another_whitening_forgets_the_vectors_of_the_first(folder: Path) -> Non
 
 
 def test_whitening_of_another_model_is_refused(folder: Path, tmp_path: Path) -> None:
-    """A store made with another model, or another dimension, is refused and says how to go on."""
+    """A store made with another model, or another dimension, is refused and says how to continue."""
     other = ContentEncoder(config(save_tiny_model(tmp_path, seed=8)))
     whitening = other.fit(CATALOGUE)
     with pytest.raises(

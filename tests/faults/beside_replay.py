@@ -66,7 +66,7 @@ def run(folder: Path, broker: Broker, seed: int, sizes: Sizes) -> Result:
                     goal = rows_done(server.url) + trial.rng.randint(1, share)
                     killed_replays += killed_at(history, server.url, sizes, goal)
             with replaying(history, server.url, sizes) as last:
-                trial.flows(1, "the daemon goes on beside the replay", daemon)
+                trial.flows(1, "the daemon continues beside the replay", daemon)
                 status = last.wait(REST_S)
             trial.require(status == 0, f"the last replay ended with {status}")
             server.delay_s = 0.0

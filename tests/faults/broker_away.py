@@ -27,7 +27,7 @@ LONG = Sizes(events=200_000, users=2000, outage_s=20.0, rate=1000.0)
 
 
 def run(folder: Path, broker: RealKafka, seed: int, sizes: Sizes) -> Result:
-    """One daemon lives through both outages; the load goes on as soon as there is a broker."""
+    """One daemon lives through both outages; the load continues as soon as there is a broker."""
     trial = Trial("broker away", folder, broker, seed)
     log = trial.log(sizes.events, sizes.users)
     store = str(folder / "live")

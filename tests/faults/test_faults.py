@@ -71,13 +71,13 @@ def test_killed_daemons_lose_and_double_nothing(fault_broker: Broker, tmp_path: 
 def test_stopped_daemons_are_quick_and_leave_nothing_to_be_read_twice(
     fault_broker: Broker, tmp_path: Path
 ) -> None:
-    """SIGTERM under load ends within daemon.shutdown_s with 0; the next daemon goes on exactly there."""
+    """SIGTERM under load ends within daemon.shutdown_s with 0; the next daemon continues exactly there."""
     kept(lambda folder, seed: sigterm.run(folder, fault_broker, seed, sigterm.SHORT), tmp_path)
 
 
 @pytest.mark.broker
 def test_a_broker_that_stops_or_is_killed_loses_nothing(restarted_kafka: RealKafka, tmp_path: Path) -> None:
-    """It comes back on its kept log: the same daemon goes on, and the states are those of a replay."""
+    """It comes back on its kept log: the same daemon continues, and the states are those of a replay."""
     kept(lambda folder, seed: broker_away.run(folder, restarted_kafka, seed, broker_away.SHORT), tmp_path)
 
 

@@ -122,12 +122,12 @@ class Trial:
         return self.daemon(store, **{**self.slow(100), **environment})
 
     def require(self, holds: bool, problem: str) -> None:
-        """Note a promise that was not kept; the run goes on, so that the comparison still tells what came of it."""
+        """Note a promise that was not kept; the run continues, so that the comparison still tells what came of it."""
         if not holds:
             self.problems.append(problem)
 
     def exercised(self, happened: bool, trigger: str) -> None:
-        """Note a trigger that did not happen; the run goes on, and its verdict tells."""
+        """Note a trigger that did not happen; the run continues, and its verdict tells."""
         if not happened:
             self.missing.append(trigger)
 

@@ -1,6 +1,6 @@
 """Fault 5: a worker is frozen beyond its session with work in hand; others take over and move on; then it wakes.
 
-The store answers slowly while it is frozen, so that it is in the middle of a flush: what it goes on with when it wakes are
+The store answers slowly while it is frozen, so that it is in the middle of a flush: what it continues with when it wakes are
 claims and writes of users that others have claimed since. Frozen again until one of its writes was refused, within a limit.
 """
 

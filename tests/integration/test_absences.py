@@ -41,7 +41,7 @@ def reason(daemon: DaemonProcess) -> str:
 
 
 def test_a_broker_that_comes_later_is_waited_for(tmp_path: Path) -> None:
-    """Started before its broker, the daemon says so on /ready, and goes on when the broker is there and has topics."""
+    """Started before its broker, the daemon says so on /ready, and continues when the broker is there and has topics."""
     port = free_port()
     arguments = ["--broker", f"127.0.0.1:{port}", "--store", str(tmp_path / "s")]
     with DaemonProcess(tmp_path, *arguments) as daemon:
@@ -70,7 +70,7 @@ def test_sigterm_while_waiting_ends_at_once(tmp_path: Path) -> None:
 def test_sigterm_while_the_broker_is_away_ends_within_the_deadline(
     own_kafka: RealKafka, topic_prefix: str, tmp_path: Path
 ) -> None:
-    """A stop that can't commit ends all the same; the next run goes on behind what was applied, by the store's word."""
+    """A stop that can't commit ends all the same; the next run continues behind what was applied, by the store's word."""
     log = rows(1500, users=100)
     make_topics(own_kafka.config, topic_prefix)
     send(own_kafka.config, topic_prefix, log)

@@ -118,7 +118,7 @@ def test_letters_that_are_forbidden_end_the_daemon_or_are_dropped_as_set(
     guarded: RealKafka, topic_prefix: str, tmp_path: Path
 ) -> None:
     """Without the right to write letters the daemon ends and says so, applying nothing twice when it may again; with
-    drop-and-count it goes on, counts the letter and says so on /ready."""
+    drop-and-count it continues, counts the letter and says so on /ready."""
     broker, clicks = guarded.config, topic_prefix + "clicks"
     make_set_topics(broker, topic_prefix)
     deny_letters(broker, topic_prefix + "dead-letters")

@@ -43,7 +43,7 @@ def nodes(tmp_path: Path) -> Iterator[list[RealKafka]]:
 def test_a_leader_that_is_killed_under_load_loses_and_doubles_nothing(
     nodes: list[RealKafka], topic_prefix: str, tmp_path: Path
 ) -> None:
-    """SIGKILL of a node that leads a third of the partitions, and of another once the first is back: the daemon goes on by
+    """SIGKILL of a node that leads a third of the partitions, and of another once the first is back: the daemon continues by
     itself with the new leaders, and its store ends as a replay of the same log."""
     broker = BrokerConfig(url=",".join(node.url for node in nodes))
     names = [topic_prefix + name for name in (*TOPICS.values(), "items", "dead-letters")]
@@ -63,7 +63,7 @@ def test_a_leader_that_is_killed_under_load_loses_and_doubles_nothing(
             daemon.until(
                 lambda seen=600 * (part + 1): daemon.metric("driftline_events_total") >= seen,
                 150,
-                "it goes on with the new leaders",
+                "it continues with the new leaders",
             )
             if node is not None:
                 node.start()

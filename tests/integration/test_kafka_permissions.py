@@ -1,4 +1,4 @@
-"""A real Kafka with ACLs: what may not be read is named, and the rest goes on."""
+"""A real Kafka with ACLs: what may not be read is named, and the rest continues."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_a_topic_that_the_broker_compresses_is_read(
 def test_a_record_without_key_value_or_both_is_a_dead_letter_and_costs_no_other(
     kafka: RealKafka, topic_prefix: str, tmp_path: Path
 ) -> None:
-    """Absent key, absent value, both absent, on every topic: each is reported with its place, the daemon goes on."""
+    """Absent key, absent value, both absent, on every topic: each is reported with its place, the daemon continues."""
     make_topics(kafka.config, topic_prefix, partitions=1)
     for topic in TOPICS.values():
         rows: list[Row] = [
@@ -113,7 +113,7 @@ def test_a_record_without_key_value_or_both_is_a_dead_letter_and_costs_no_other(
 def test_a_record_beyond_the_bound_stops_the_daemon_by_name_or_is_skipped_by_setting(
     kafka: RealKafka, topic_prefix: str, tmp_path: Path
 ) -> None:
-    """By default nothing is left out: the daemon says where the record is and what to set; with `skip` it goes on, and a
+    """By default nothing is left out: the daemon says where the record is and what to set; with `skip` it continues, and a
     dead letter has the place."""
     make_topics(kafka.config, topic_prefix, partitions=1)
     huge = b'{"context": "' + b" " * 2_000_000 + b'"}'

@@ -138,7 +138,7 @@ def test_what_compaction_and_deletion_took_is_no_lag(
 def test_a_log_that_is_cut_under_a_running_daemon_is_gone_on_with_at_its_start(
     kafka: RealKafka, topic_prefix: str, tmp_path: Path
 ) -> None:
-    """Retention overtakes a daemon that stands still: it goes on with what is left, and says so."""
+    """Retention overtakes a daemon that stands still: it continues with what is left, and says so."""
     make_topics(kafka.config, topic_prefix, partitions=1)
     clicks = topic_prefix + "clicks"
     with DaemonProcess(

@@ -95,7 +95,7 @@ def test_killed_on_a_folder(folder: Path) -> None:
     for number in range(3):
         lock.write_text("")
         process = rebuild(folder, str(store))
-        # The first run makes the version's folders; the later ones go on as soon as they have the lock.
+        # The first run makes the version's folders; the later ones continue as soon as they have the lock.
         begun = (lambda: any(store.glob("users@*/*"))) if not number else (lambda: "pid" in lock.read_text())
         kill_when(process, begun, rng.uniform(0, 0.3) if number else 0.0)
         with opened(str(store)) as found:

@@ -90,7 +90,7 @@ def test_a_topic_made_again_is_read_from_its_beginning(
 def test_a_topic_made_again_under_a_running_daemon(
     kafka: RealKafka, topic_prefix: str, tmp_path: Path, count: int, look_s: str
 ) -> None:
-    """The daemon goes on with the new topic by itself, from its beginning; after SIGKILL it knows it, too.
+    """The daemon continues with the new topic by itself, from its beginning; after SIGKILL it knows it, too.
 
     Also where the new one grows beyond the old offsets at once, and nobody looks at their ids for minutes: the
     records that follow a fetch which the broker could not answer are not taken for the old topic's.

@@ -156,7 +156,7 @@ LANES: list[Mutant] = [
         (f"{CLAIMS}test_two_threads_of_a_process_never_have_the_same_user_at_once",),
     ),
     Mutant(
-        "a lane that lost its partition goes on",
+        "a lane that lost its partition continues",
         "streams/worker/lane.py",
         """        if not self._work.membership.owns(flush.last):
             raise LaneLost

@@ -100,7 +100,7 @@ STORE: Final = (
         (f"{_SERVER}::test_the_later_one_that_fills_a_version_goes_on",),
     ),
     Mutant(
-        "daemons of an older release go on after an upgrade",
+        "daemons of an older release continue after an upgrade",
         "sinks/upgrade.py",
         "    _rewrite(VersionRecord(meta))\n",
         "",

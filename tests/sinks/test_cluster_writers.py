@@ -94,7 +94,7 @@ def test_nodes_that_come_and_go(folder: Path) -> None:
 
 
 def test_replicas_in_and_out_of_service(folder: Path) -> None:
-    """While one of two replicas is out of service writers wait, and go on when it has what it missed."""
+    """While one of two replicas is out of service writers wait, and continue when it has what it missed."""
     with QdrantServer(folder, replicas=2) as server:
         site = StoreSite(server.url)
         site.open().close()

@@ -1,4 +1,4 @@
-"""A folder on a disk that fills up: writing waits and goes on, nothing is ended by the engine's mapped files."""
+"""A folder on a disk that fills up: writing waits and continues, nothing is ended by the engine's mapped files."""
 
 from __future__ import annotations
 

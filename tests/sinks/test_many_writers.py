@@ -68,7 +68,7 @@ def test_late_claim_harms_nobody(server: QdrantServer) -> None:
 def test_late_write_undoes_nothing(server: QdrantServer) -> None:
     """A write that was answered as failed, and is carried out after others, changes nothing that was written since."""
     with StoreSite(server.url).open() as one, StoreSite(server.url).open() as two:
-        for store in (one, two):  # the process itself goes on, or another one does
+        for store in (one, two):  # the process itself continues, or another one does
             holds = put(one, FEW, 1)
             server.late_next(1, "Upsert")
             with pytest.raises(StoreUnavailable):
@@ -207,7 +207,7 @@ def test_zombie_writers_change_nothing(server: QdrantServer) -> None:
 
 
 def test_zombie_claims_are_harmless(server: QdrantServer) -> None:
-    """A zombie that claims takes users over as anybody does: its writes go on from what is there."""
+    """A zombie that claims takes users over as anybody does: its writes continue from what is there."""
     with StoreSite(server.url).open() as zombie, StoreSite(server.url).open() as other:
         holds = put(other, FEW, 2)
         claim = zombie.users.claim(FEW)

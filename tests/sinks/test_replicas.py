@@ -226,7 +226,7 @@ def differ(server: QdrantServer, collection: str) -> None:
 
 
 def test_absent_is_not_what_replicas_differ_on(server: QdrantServer) -> None:
-    """A read on which a write depends never takes a point that replicas differ on for absent; serving goes on."""
+    """A read on which a write depends never takes a point that replicas differ on for absent; serving continues."""
     with StoreSite(server.url, {"timeout_s": 1.0}).open() as store:
         store.items.write(some_items(5))
         store.blobs.put("blob", b"there")
@@ -325,8 +325,8 @@ def test_replicas_are_looked_up_again(plain: QdrantServer) -> None:
 
 
 def test_two_replicas_serve_and_three_write_while_one_is_away(folder: Path) -> None:
-    """While one of two replicas is away a reader goes on and a writer waits; with three the writer goes on. When it is
-    back all go on, and nothing is missing."""
+    """While one of two replicas is away a reader continues and a writer waits; with three the writer continues. When it is
+    back all continue, and nothing is missing."""
     for replicas, writes in ((2, False), (3, True)):
         with (
             QdrantServer(folder / f"{replicas}", replicas=replicas) as server,
@@ -364,5 +364,5 @@ def test_a_reader_that_writes_is_a_writer(server: QdrantServer) -> None:
         store.blobs.get("unknown")
         store.blobs.put("blob", b"there")
         differ(server, "meta")
-        with pytest.raises(StoreUnavailable, match="go on to differ"):
+        with pytest.raises(StoreUnavailable, match="still differ"):
             store.blobs.get("blob")

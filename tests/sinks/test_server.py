@@ -127,7 +127,7 @@ def test_nobody_there_is_unavailable() -> None:
 
 
 def test_server_that_is_back_is_used_within_a_second(server: QdrantServer) -> None:
-    """While the server is away calls fail as retryable; once it is back the same store goes on, soon."""
+    """While the server is away calls fail as retryable; once it is back the same store continues, soon."""
     points = some_users(NAMES)
     with StoreSite(server.url).open() as store:
         server.stop()

@@ -35,7 +35,7 @@ def test_pages_hold_nothing() -> None:
 
 @pytest.mark.parametrize(("strays", "belong"), [(5, True), (6, False)])
 def test_nearly_all_events_must_agree(strays: int, belong: bool) -> None:
-    """One in twenty may lie elsewhere: items are moved, and logs have errors."""
+    """One in twenty may be elsewhere: items are moved, and logs have errors."""
     events = [(0, 0)] * (101 - strays) + [(0, 1)] * strays
     assert found(events, [NONE]) == [0 if belong else NONE]
 

@@ -17,7 +17,7 @@ class ItemCounts:
 
     Counts of a scenario and an item have 2 H columns: all its events at each half-life, then its debuts, those events that
     were their user's first with the item, as far as the own items in the user's state remember. What people take for the
-    first time is not what is taken most: on groceries debuts of two days foresee items that are new to a user a seventh
+    first time is not what is taken most: on groceries debuts of two days predict items that are new to a user a seventh
     better than all events of two days do.
 
     Counts are relative to `t_ref`, the latest event time. `items` and `scenarios` ascend and hold only what is in use,

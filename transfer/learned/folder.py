@@ -45,7 +45,7 @@ def save_model(
     folder that it is given, before the folder takes its place.
 
     Raises:
-        ModelError: the folder is there already and is no model.
+        ModelError: the folder exists and is no model.
     """
     if folder.exists() and not (folder / META).is_file() and any(folder.iterdir()):
         raise ModelError(f"{folder} holds something else than a model; choose another folder")

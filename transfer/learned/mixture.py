@@ -34,7 +34,7 @@ from transfer.learned.pool import Pool
 COMPONENTS = ("again", "new", "next", "popular")
 FAINT = 1e-9
 SEEN = 2
-"""Features of how much follows a place: what was seen follow it once or twice foretells less than what followed often."""
+"""Features of how much follows a place: what was seen follow it once or twice predicts less than what followed often."""
 
 
 class MixtureConfig(BaseModel):

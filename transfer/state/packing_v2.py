@@ -95,7 +95,7 @@ class PackedV2:
         return ends
 
     def _records(self, sections: Sequence[bytes], name: str) -> Records:
-        """Records of one kind: fields that this release does not know are skipped, those that are not there are zero."""
+        """Records of one kind: fields that this release does not know are skipped, missing ones are zero."""
         content, size = b"".join(sections), self._sizes[f"{name}_bytes"]
         kind: np.dtype[Any] = getattr(self._layout, name)
         if size == kind.itemsize:

@@ -54,7 +54,7 @@ class TrainConfig(BaseModel):
     adversarial: float = Field(0.0, ge=0, description="length of the perturbation of the sums (0: none)")
     threads: int = Field(0, ge=0, description="torch threads; 0: one a core")
     places: int = Field(24, ge=1, description="latest items that item-to-item evidence starts from")
-    count_blocks: int = Field(128, ge=1, description="how often counts go on within the validation part")
+    count_blocks: int = Field(128, ge=1, description="how often counts continue within the validation part")
     mixture_hidden: int = Field(32, ge=1, description="hidden units of the gate")
     mixture_epochs: int = Field(30, ge=1, description="epochs of the mixture")
     mixture_rate: float = Field(3e-3, gt=0, description="learning rate of the mixture")

@@ -19,7 +19,7 @@ from transfer.training.config import TrainConfig
 BATCH = 256
 PATIENCE = 4
 GAIN = 3e-4
-"""Nats a target that an epoch must gain for the ascent to go on."""
+"""Nats a target that an epoch must gain for the ascent to continue."""
 OWN_ROWS = 2_000_000
 """Most own items that are learned from in an epoch: users with hundreds of them need fewer requests."""
 

@@ -1,4 +1,4 @@
-"""Fitting of the pool: the powers at which network, transitions and shares foresee items that are new to a user best."""
+"""Fitting of the pool: the powers at which network, transitions and shares predict items that are new to a user best."""
 
 from __future__ import annotations
 

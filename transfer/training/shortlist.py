@@ -104,7 +104,7 @@ class Shortlist:
         """(T,) NDCG at CUT of each target; 0 for one that no part puts among its best.
 
         Of such a target the sample tells the rank to some hundred places only. Were it believed where none of the sample comes
-        before, powers that put first what nobody takes would look twice as good as the best ones: they foresee the few
+        before, powers that put first what nobody takes would look twice as good as the best ones: they predict the few
         newcomers that are among it.
         """
         hit, row = pooled.targets.unsqueeze(1), self.target_row

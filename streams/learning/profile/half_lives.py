@@ -1,4 +1,4 @@
-"""Half-lives from gaps and from what foresees best: the short end, the long end, the peaks, and steps between."""
+"""Half-lives from gaps and from what predicts best: the short end, the long end, the peaks, and steps between."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Curve:
 
     @property
     def peak_s(self) -> float:
-        """The half-life that foresees best."""
+        """The half-life that predicts best."""
         return float(self.half_lives_s[int(self.mean.argmax())])
 
     def as_good(self) -> Bool:
@@ -110,7 +110,7 @@ def half_life_candidates(baskets: Baskets, clock: Clock) -> F64:
 def choose(gap_s: float, span_s: float, floor_s: float, curves: Sequence[Curve]) -> tuple[float, ...]:
     """3 to `MOST` half-lives, ascending and rounded.
 
-    The shortest is the longest that foresees as well as the best one on the curve where short ones do best, but no more than
+    The shortest is the longest that predicts as well as the best one on the curve where short ones do best, but no more than
     two usual gaps; the longest is a usual history. A peak between them that stands out is kept; between these, half-lives are
     spread evenly in proportion, about `STEP` from each other.
 

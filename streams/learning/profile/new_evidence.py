@@ -1,4 +1,4 @@
-"""How well decayed sums of item vectors foresee the items that are new to the user."""
+"""How well decayed sums of item vectors predict the items that are new to the user."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def _why_lives(
     lives: tuple[float, ...], clock: Clock, gap: float, span: float, curves: Mapping[Kind, Curve]
 ) -> str:
     peaks = [
-        f"items {KINDS[kind]} are foreseen best at {duration(curve.peak_s, clock)}"
+        f"items {KINDS[kind]} are predicted best at {duration(curve.peak_s, clock)}"
         for kind, curve in curves.items()
     ]
     ends = f"usual gap {duration(gap, clock)}, usual history {duration(span, clock)}"
@@ -178,7 +178,7 @@ def _counts(clock: Clock, trend: Curve | None, reach: Reach) -> dict[str, Choice
         why = "positions of different users can't be compared, so all time"
         return {"half_lives_s": Choice((float("inf"),), why), "pair_window": window}
     lives = trend_half_lives(trend)
-    why = f"popularity of {duration(lives[1], clock)} foresees new items as well as any shorter or longer one tried"
+    why = f"popularity of {duration(lives[1], clock)} predicts new items as well as any shorter or longer one tried"
     return {"half_lives_s": Choice(lives, why), "pair_window": window}
 
 

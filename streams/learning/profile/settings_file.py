@@ -70,13 +70,13 @@ def toml(value: object) -> str:
 
 
 def check_free(path: Path, force: bool) -> None:
-    """Refuse a file that is there, before the work.
+    """Refuse an existing file, before the work.
 
     Raises:
-        SettingsError: the file is there, and `force` is not said.
+        SettingsError: the file exists and `force` is not set.
     """
     if path.exists() and not force:
-        raise SettingsError(f"{path} is there already; say --force to replace it, or another --out")
+        raise SettingsError(f"{path} already exists; say --force to replace it, or another --out")
     if not path.absolute().parent.is_dir():
         raise SettingsError(f"{path}: there is no folder {path.absolute().parent}; make it first")
 
@@ -85,7 +85,7 @@ def write_settings(path: Path, text: str, force: bool) -> None:
     """Write the file whole or not at all.
 
     Raises:
-        SettingsError: the file is there and `force` is not said, or it can't be written.
+        SettingsError: the file exists and `force` is not set, or it can't be written.
     """
     check_free(path, force)
     draft = path.with_name(f".{path.name}.{os.getpid()}")

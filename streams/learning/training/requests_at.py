@@ -89,7 +89,7 @@ class RequestBlock:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Later:
-    """Rows to be foreseen, and the items with counts of all that came before them."""
+    """Rows to be predicted, and the items with counts of all that came before them."""
 
     rows: I64
     index: ItemIndex

@@ -80,7 +80,7 @@ def train(
 ) -> TrainedModel:
     """Train on the rows of the run, stop and weigh components by its validation rows.
 
-    progressive: counts go on through the validation part, as the daemon's do; else they stay as after `rows`. Only then is
+    progressive: counts continue through the validation part, as the daemon's do; else they stay as after `rows`. Only then is
     the network refitted in the end (`TrainConfig.refit`): weights of the mixture are those found with the network that had not
     seen the validation part.
 

@@ -243,7 +243,7 @@ def test_a_store_made_with_other_settings_or_another_model_is_refused(shop: Path
         **lives,
     )
     failure(
-        *arguments, code=1, says="Set them as they are there, or replay the log into a new store", **lives
+        *arguments, code=1, says="Set them as the store has them, or replay the log into a new store", **lives
     )
     model = str(save_tiny_model(tmp_path / "model"))
     fix = "configure the model that the store was made with, or make a new store"

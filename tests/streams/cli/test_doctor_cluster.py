@@ -173,18 +173,18 @@ def lines(nodes: int | None, *spreads: Spread, config: StoreConfig | None = None
         (1, 1, 1, True, "while the node is away writing waits and nothing is served"),
         (3, 1, 1, None, "while a node is away writing waits, and what lies on it is not served"),
         (None, 1, 1, True, "while a node is away writing waits"),
-        (3, 2, 1, None, "serving goes on while a node is away, writing waits for it"),
+        (3, 2, 1, None, "serving continues while a node is away, writing waits for it"),
         (3, 2, 2, None, "writing waits for it"),
-        (3, 3, 2, True, "writing and serving go on while a node may be away"),
+        (3, 3, 2, True, "writing and serving continue while a node may be away"),
         (3, 3, 3, True, "writing waits for it"),
-        (6, 5, 3, True, "go on while 2 nodes may be away"),
-        (6, 5, 4, True, "go on while a node may be away"),
+        (6, 5, 3, True, "continue while 2 nodes may be away"),
+        (6, 5, 4, True, "continue while a node may be away"),
     ],
 )
 def test_what_replicas_promise(
     nodes: int | None, replicas: int, acknowledged: int, ok: bool | None, promise: str
 ) -> None:
-    """For each number of replicas and acknowledgements: what goes on while nodes are away."""
+    """For each number of replicas and acknowledgements: what continues while nodes are away."""
     (line,) = lines(nodes, spread(replicas, acknowledged))
     assert line[0] is ok and promise in line[1]
 

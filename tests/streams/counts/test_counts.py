@@ -269,7 +269,7 @@ def test_a_write_without_an_answer_is_counted_once(tmp_path: Path, applied: bool
 
 @pytest.mark.server
 def test_a_slot_that_was_taken_away_costs_another_one_and_no_count(tmp_path: Path) -> None:
-    """A process that was frozen for longer than its lease goes on in another slot; what it had written stays."""
+    """A process that was frozen for longer than its lease continues in another slot; what it had written stays."""
     with QdrantServer(tmp_path / "q") as server, opened(server.url) as one, opened(server.url) as two:
         frozen = CountsBuffer(one.store.blobs, one.store.leases, SMALL, Metrics())
         frozen.count(steps_for_slot(1, 2))
@@ -347,7 +347,7 @@ def test_a_write_that_fails_anywhere_is_made_good_by_the_next(
 
 
 def test_a_crash_loses_no_more_than_was_not_written(tmp_path: Path) -> None:
-    """After a process that never got to its last write, the next one goes on with what was written, in the same slot."""
+    """After a process that never got to its last write, the next one continues with what was written, in the same slot."""
     with opened(tmp_path / "s") as intake:
         intake.ingest.apply(columns_of([("u", "a"), ("u", "b")]))
         assert intake.counts is not None
@@ -399,7 +399,8 @@ def test_other_settings_are_refused_before_anything_is_counted(tmp_path: Path) -
     with opened(tmp_path / "s") as intake:
         assert intake.store.blobs.get(CONFIG_BLOB) is not None
     with pytest.raises(
-        StoreMismatch, match=r"counts\.pair_window is 2 there and 5 here.*counts\.keep = false"
+        StoreMismatch,
+        match=r"counts\.pair_window is 2 in the store and 5 in the settings.*counts\.keep = false",
     ):
         opened(tmp_path / "s", Settings(counts=SMALL.model_copy(update={"pair_window": 5})))
     opened(tmp_path / "s", Settings(counts=SMALL.model_copy(update={"max_pairs": 7}))).close()

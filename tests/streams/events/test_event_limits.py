@@ -77,7 +77,7 @@ def test_milliseconds_are_recognised():
 
 
 def test_the_limit_of_the_future_can_be_set():
-    """How far ahead an event may lie is a setting."""
+    """How far ahead an event may be is a setting."""
     ahead = Event("u", NOW + 7200, "books", "b1")
     assert reject_reason(ahead, NOW, max_future_s=3600) is not None
     assert reject_reason(ahead, NOW, max_future_s=7201) is None

@@ -93,7 +93,7 @@ def test_positions_of_rejects_hold_where_some_records_are_no_json() -> None:
 
 
 def test_the_bound_fits_the_half_lives() -> None:
-    """By default an event may lie one shortest half-life ahead, within 5 minutes and a day; what is set counts."""
+    """By default an event may be one shortest half-life ahead, within 5 minutes and a day; what is set counts."""
 
     def bound(**sections: dict[str, object]) -> float:
         return Settings.load(flags=sections).max_future_s

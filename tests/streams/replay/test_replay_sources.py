@@ -212,7 +212,7 @@ def test_a_manifest_without_positions_says_what_may_be_counted_twice(tmp_path: P
 
 
 def test_a_replay_that_was_not_finished_gives_no_positions(tmp_path: Path) -> None:
-    """A daemon that went on there would lose what is missing."""
+    """A daemon that continued there would lose what is missing."""
     place = str(tmp_path / "store")
     path = write(tmp_path / "log.parquet", log_with_positions(busy_rows(0, 500)))
 

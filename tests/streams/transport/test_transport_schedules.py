@@ -40,7 +40,7 @@ async def twice(world: World) -> None:
 
 
 async def known_to_the_client_first(world: World) -> None:
-    """The client has joined again, the app does not know yet; what is in hand goes on until it does."""
+    """The client has joined again, the app does not know yet; what is in hand continues until it does."""
     world.client.generation += 1
     world.group_generation += 1
     world.accept()

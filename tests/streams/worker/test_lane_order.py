@@ -63,7 +63,7 @@ def test_the_steps_come_in_their_order_and_offsets_last(intake: Intake) -> None:
 
 
 def test_a_user_is_remembered_only_as_the_store_has_acknowledged_it(intake: Intake) -> None:
-    """What a crash or a refusal may still undo is not what the next flush goes on from."""
+    """What a crash or a refusal may still undo is not what the next flush continues from."""
     held: dict[str, int] = {}
 
     async def story(worker: Worker) -> None:

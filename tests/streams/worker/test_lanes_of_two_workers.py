@@ -73,7 +73,7 @@ def run(story: Any) -> None:
 
 
 def test_a_zombie_cannot_overwrite_its_successor(stores: tuple[Intake, Intake, Intake]) -> None:
-    """A worker that was frozen past its session goes on with what it remembers: its write is refused, and what it claims and
+    """A worker that was frozen past its session continues with what it remembers: its write is refused, and what it claims and
     writes then is judged by the marks that its successor left."""
     one, two, truth = stores
 

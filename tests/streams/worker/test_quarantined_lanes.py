@@ -45,7 +45,7 @@ def begun(location: str) -> None:
 
 
 def test_a_hundred_damaged_users_in_a_flush_are_parked_and_the_others_applied(location: str) -> None:
-    """The lane goes on; each event of a damaged user is a letter of its own, sent once; the rest is in the store, marked."""
+    """The lane continues; each event of a damaged user is a letter of its own, sent once; the rest is in the store, marked."""
     begun(location)
     damaged = USERS[50:170]
     with opened(location) as intake:

@@ -190,7 +190,7 @@ def test_a_tower_ranks_as_its_queries_do(location: str) -> None:
 
 
 def test_settings_say_which_model(location: str) -> None:
-    """Readers go on with the weights that the store was made with; writers with others are told of rebuild."""
+    """Readers continue with the weights that the store was made with; writers with others are told of rebuild."""
     fill(location, OTHER)
     with open_for_reading(location, SETTINGS) as workspace:
         assert workspace.settings.transfer.short_term_share == 0.9

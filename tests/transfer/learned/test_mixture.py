@@ -321,7 +321,7 @@ def test_one_power_moved_is_all_powers_anew(in_scenarios: bool) -> None:
 
 def test_a_sample_stands_for_the_items_that_no_list_holds() -> None:
     """Powers that put what nobody takes first never look better than they are, though no shortlist holds such items; what its
-    best items foresee comes out as it does over all items."""
+    best items predict comes out as it does over all items."""
     rng = np.random.default_rng(3)
     requests, items = 64, 5000
     share = np.sort(rng.random(items))[::-1] ** 8
@@ -343,7 +343,7 @@ def test_a_sample_stands_for_the_items_that_no_list_holds() -> None:
         assert gain <= float(exact) + 0.03
         if alike:
             assert gain == pytest.approx(float(exact), abs=0.01)
-        assert float(exact) > 0.05 or target is tail  # the head is foreseen, so that alike says something
+        assert float(exact) > 0.05 or target is tail  # the head is predicted, so that alike says something
 
 
 def test_newcomers_do_not_make_the_unknown_look_likely() -> None:

@@ -94,7 +94,7 @@ def test_a_position_sees_at_least_half_a_ring_and_nothing_later() -> None:
 
 @pytest.mark.parametrize("no", ["slots", "ring"])
 def test_the_network_learns_what_comes_next(no: str) -> None:
-    """Users who walk round a ring of items are foreseen after some epochs, with and without ring or slots."""
+    """Users who walk round a ring of items are predicted after some epochs, with and without ring or slots."""
     _, found, batches, catalogue, network = world(use_slots=no != "slots", use_ring=no != "ring", dropout=0.0)
     config = TrainConfig(
         epochs=14, batch=64, learning_rate=1e-2, patience=14, id_dropout=0.0, event_dropout=0.0, threads=1

@@ -237,7 +237,7 @@ class LearnedMethod:
             self._setup.shared.setdefault(TRAINED, (self._model, self._data.log.vectors))
 
     def learn(self, rows: I64) -> None:
-        """Counts go on; many events at a time, since merging costs about as much however few they are."""
+        """Counts continue; many events at a time, since merging costs about as much however few they are."""
         self._waiting.append(rows)
         if sum(map(len, self._waiting)) >= self._batch():
             rows = np.concatenate(self._waiting)
