@@ -23,7 +23,7 @@ from kafka import KafkaProducer
 from streams.broker.config import BrokerConfig
 from streams.broker.embedded import EmbeddedBroker, dying_with_us, free_port
 from streams.broker.topics import ensure_topics
-from streams.demo.simulate import simulate
+from streams.demo.simulate import SimulationPlan, simulate
 from streams.settings_sections import TopicsConfig
 from support.checks.dashboard import DOCKER, alerts, queries
 from support.checks.promql import named
@@ -146,10 +146,10 @@ def traffic(broker: BrokerConfig, topics: TopicsConfig) -> Iterator[None]:
     producer = KafkaProducer(**broker.kafka_python(), acks="all")
     producer.send(topics.name("clicks"), key=b"k", value=b"{nope").get(20)
     producer.close()
+    plan = SimulationPlan(rate=RATE, seconds=SIMULATED / RATE, seed=1, start=time.time(), users=12)
     sending = threading.Thread(
         target=simulate,
-        args=(broker, topics.by_action(), topics.name("items")),
-        kwargs={"rate": RATE, "seconds": SIMULATED / RATE, "seed": 1, "start": time.time(), "users": 12},
+        args=(broker, topics.by_action(), topics.name("items"), plan),
     )
     sending.start()
     try:

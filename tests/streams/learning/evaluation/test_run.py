@@ -15,7 +15,7 @@ from support.data.histories import random_history
 
 
 class Witness:
-    """Writes down what it is reported, and scores at random."""
+    """Writes down what it is told, and scores at random."""
 
     name = "witness"
 
