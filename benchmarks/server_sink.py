@@ -44,12 +44,12 @@ from qdrant_client import grpc as messages
 from qdrant_client.models import PointStruct
 
 from benchmarks.servers.store import API_KEY, REAL, running_store
-from sinks.channel import ServerChannel
 from sinks.config import StoreConfig
 from sinks.open import open_store
 from sinks.point_stores import UserStore
 from sinks.points import UserPoints, user_point_id
-from sinks.server_collection import ServerCollection
+from sinks.server.channel import ServerChannel
+from sinks.server.collection import ServerCollection
 from sinks.users import Users
 
 DIM = 128

@@ -32,7 +32,7 @@ def open_store(
     engine: Engine
     # Engines are imported here: a command that needs one should not load the other.
     if is_server(location):
-        from sinks.server import ServerEngine
+        from sinks.server.engine import ServerEngine
 
         engine = ServerEngine(location, config, writing=create)
     elif "://" in location or not location:
@@ -40,7 +40,7 @@ def open_store(
         scheme = location.partition("://")[0]
         raise StoreError(f"no store is known by {scheme!r}; name a folder, or http(s)://host:6333")
     else:
-        from sinks.edge import EdgeEngine
+        from sinks.edge.engine import EdgeEngine
 
         engine = EdgeEngine(Path(location).expanduser(), create, config.min_free_bytes)
     try:

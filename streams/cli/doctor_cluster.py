@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sinks.cluster import Cluster, Spread
     from sinks.config import StoreConfig
+    from sinks.server.cluster import Cluster, Spread
 
 Finding = tuple[bool | None, str, str]
 """Whether it is right (None: worth knowing), what was found, what to do."""
@@ -16,7 +16,7 @@ Finding = tuple[bool | None, str, str]
 def tell_of_cluster(location: str, config: StoreConfig) -> list[Finding]:
     """The server's nodes and the store's collections on them; nothing for a folder."""
     from sinks.addresses import is_server
-    from sinks.cluster import look_at_cluster
+    from sinks.server.cluster import look_at_cluster
 
     return list(cluster_findings(look_at_cluster(location, config), config)) if is_server(location) else []
 
@@ -87,7 +87,7 @@ def _promise(spread: Spread, nodes: int | None, config: StoreConfig) -> tuple[st
 
 
 def _worries(spread: Spread) -> Iterator[Finding]:
-    from sinks.replicas import least_acknowledged
+    from sinks.server.replicas import least_acknowledged
 
     name, wanted = spread.collection, least_acknowledged(spread.replicas)
     if spread.write_consistency < wanted:

@@ -12,7 +12,7 @@ from contract.store_contract import StoreContract
 from contract.upgrade_contract import OpenEngine, UpgradeContract
 from contract.version_contract import VersionContract
 from contract.writer_contract import WriterContract
-from sinks.edge import EdgeEngine
+from sinks.edge.engine import EdgeEngine
 from support.data.store_points import StoreSite
 from support.servers.quick_folder import quick_folder
 

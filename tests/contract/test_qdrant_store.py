@@ -14,10 +14,10 @@ from contract.store_contract import StoreContract
 from contract.upgrade_contract import OpenEngine, UpgradeContract, config_of
 from contract.version_contract import SharedVersionContract, VersionContract
 from contract.writer_contract import SharedWriterContract, WriterContract
-from sinks.channel import ServerChannel, Work
-from sinks.cluster import look_at_cluster
 from sinks.config import StoreConfig
-from sinks.server import ServerEngine
+from sinks.server.channel import ServerChannel, Work
+from sinks.server.cluster import look_at_cluster
+from sinks.server.engine import ServerEngine
 from streams.cli.doctor_cluster import tell_of_cluster
 from support.data.store_points import StoreSite
 from support.fakes.many_writers import Process, wrong_users

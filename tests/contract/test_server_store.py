@@ -11,7 +11,7 @@ from contract.store_contract import StoreContract
 from contract.upgrade_contract import OpenEngine, UpgradeContract, config_of
 from contract.version_contract import SharedVersionContract, VersionContract
 from contract.writer_contract import SharedWriterContract, WriterContract
-from sinks.server import ServerEngine
+from sinks.server.engine import ServerEngine
 from support.data.store_points import StoreSite
 from support.qdrant_server import QdrantServer
 from support.servers.quick_folder import quick_folder

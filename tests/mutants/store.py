@@ -133,14 +133,14 @@ STORE: Final = (
     ),
     Mutant(
         "a folder's log never gets to the disk",
-        "sinks/edge_collection.py",
+        "sinks/edge/collection.py",
         "for path in [*self._log.iterdir(), self._log]:",
         "for path in list[Path]():",
         ("tests/sinks/test_edge.py::test_a_sync_puts_the_log_on_the_disk",),
     ),
     Mutant(
         "a folder is never flushed",
-        "sinks/edge_collection.py",
+        "sinks/edge/collection.py",
         "if self._since_flush >= FLUSH_EVERY_BYTES:",
         "if self._since_flush < 0:",
         ("tests/sinks/test_edge.py::test_the_log_is_no_longer_than_what_a_flush_leaves",),

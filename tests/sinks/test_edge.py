@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from sinks.config import StoreConfig
-from sinks.edge import EdgeEngine
+from sinks.edge.engine import EdgeEngine
 from sinks.errors import StoreError, StoreLocked, StoreMismatch, StoreNotFound
 from sinks.layout import store_layout
 from sinks.points import item_key
@@ -311,7 +311,7 @@ def test_a_loss_of_power_after_a_sync_takes_nothing(folder: Path) -> None:
 
 def test_the_log_is_no_longer_than_what_a_flush_leaves(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was written long ago is in the store's other files: opening it replays the latest part of the log alone."""
-    monkeypatch.setattr("sinks.edge_collection.FLUSH_EVERY_BYTES", 64 << 10)
+    monkeypatch.setattr("sinks.edge.collection.FLUSH_EVERY_BYTES", 64 << 10)
     path, earlier = folder / "store", folder / "earlier"
     with StoreSite(str(path)).open() as store:
         put_users(store.users, some_users(["first"]))

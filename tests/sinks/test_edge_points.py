@@ -9,7 +9,7 @@ import pytest
 import qdrant_edge as edge
 
 from sinks.collection import PointBatch, VectorRows
-from sinks.edge_points import PACKED, edge_points, found_point
+from sinks.edge.points import PACKED, edge_points, found_point
 
 NAMES = [f"{n:08x}-0000-4000-8000-000000000000" for n in range(3)]
 PAYLOADS = [

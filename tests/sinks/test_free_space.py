@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from sinks.config import StoreConfig
+from sinks.edge.free_space import FreeSpace
 from sinks.errors import StoreUnavailable
-from sinks.free_space import FreeSpace
 from sinks.open import open_store
 from support.data.store_points import DIM, some_items
 

@@ -16,13 +16,13 @@ import qdrant_edge as edge
 from pydantic import ValidationError
 from qdrant_client import grpc as messages
 
-from sinks.channel import ServerChannel
 from sinks.collection import PointBatch
 from sinks.config import StoreConfig
 from sinks.errors import StoreUnavailable
 from sinks.points import item_key, named_id
-from sinks.replicas import LOOK_AGAIN_S, Replicas, least_acknowledged
-from sinks.server import ServerEngine
+from sinks.server.channel import ServerChannel
+from sinks.server.engine import ServerEngine
+from sinks.server.replicas import LOOK_AGAIN_S, Replicas, least_acknowledged
 from sinks.versions import Version
 from support.data.store_points import StoreSite, put_users, some_items, some_users
 from support.qdrant_server import QdrantServer

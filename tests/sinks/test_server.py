@@ -19,7 +19,7 @@ from qdrant_client import grpc as messages
 from sinks.config import StoreConfig
 from sinks.errors import PointRefused, StoreError, StoreMismatch, StoreNotFound, StoreUnavailable
 from sinks.layout import store_layout
-from sinks.server import ServerEngine
+from sinks.server.engine import ServerEngine
 from sinks.versions import FIRST, Version, VersionRecord
 from sinks.writer import FENCE, WRITER
 from support.data.store_points import DIM, StoreSite, assert_users_equal, put_users, some_items, some_users

@@ -11,7 +11,7 @@ import pytest
 from sinks.collection import Where
 from sinks.config import StoreConfig
 from sinks.errors import StoreUnavailable
-from sinks.server import ServerEngine
+from sinks.server.engine import ServerEngine
 from sinks.store import EngineStore
 from support.data.store_points import StoreSite, assert_users_equal, some_part, some_users
 from support.fakes.first_version import COUNTER, make_first_version, put_older_users

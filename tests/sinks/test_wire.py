@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from qdrant_client import grpc as messages
 
 from sinks.collection import Key, Mode, PointBatch, VectorRows, Where
-from sinks.server_messages import encode_condition
-from sinks.wire import encode_count, encode_set_payload, encode_upsert
+from sinks.server.messages import encode_condition
+from sinks.server.wire import encode_count, encode_set_payload, encode_upsert
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 values = st.recursive(

@@ -13,9 +13,9 @@ from typing import Any
 import grpc
 import pytest
 
-from sinks.cluster import Cluster, Spread, look_at_cluster
 from sinks.config import StoreConfig
 from sinks.errors import StoreNotFound, StoreUnavailable
+from sinks.server.cluster import Cluster, Spread, look_at_cluster
 from sinks.versions import Version
 from streams.cli.doctor_cluster import cluster_findings, tell_of_cluster
 from support.data.store_points import StoreSite

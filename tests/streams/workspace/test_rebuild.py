@@ -266,8 +266,8 @@ def test_who_searches_by_alias_sees_the_switch(server: QdrantServer) -> None:
     """The aliases lead to the live version's collections at every moment, also on a store that had none."""
     from qdrant_client import grpc as messages
 
-    from sinks.channel import ServerChannel, Work
     from sinks.config import StoreConfig
+    from sinks.server.channel import ServerChannel, Work
 
     fill(server.url)
     channel = ServerChannel(server.url, StoreConfig())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from qdrant_client import grpc as messages
 
 from sinks.collection import Found, Key, Where
-from sinks.wire import encode_among
+from sinks.server.wire import encode_among
 
 
 def point_id(key: Key) -> Any:

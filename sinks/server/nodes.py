@@ -118,7 +118,7 @@ class Nodes:
             return self._current
 
     def unary_unary(self, path: str, *serializers: Any, **more: Any) -> RpcMethod[Any]:
-        """As a grpc.Channel has it, for generated stubs; the result is called by `sinks.channel.ServerChannel.call`."""
+        """As a grpc.Channel has it, for generated stubs; the result is called by `sinks.server.channel.ServerChannel.call`."""
         return RpcMethod(
             path, tuple(channel.unary_unary(path, *serializers, **more) for channel in self._channels)
         )

@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from qdrant_client import grpc as messages
 
-from sinks.channel import ServerChannel, Work
 from sinks.collection import Found, Key, Mode, Payload, PointBatch, Where
 from sinks.errors import ReplicasDiffer, StoreUnavailable
-from sinks.nodes import RpcMethod
-from sinks.replicas import Replicas
-from sinks.server_messages import (
+from sinks.server.channel import ServerChannel, Work
+from sinks.server.messages import (
     encode_condition,
     filter_message,
     message_point,
@@ -23,7 +21,9 @@ from sinks.server_messages import (
     point_ids,
     point_key,
 )
-from sinks.wire import encode_count, encode_set_payload, encode_upsert
+from sinks.server.nodes import RpcMethod
+from sinks.server.replicas import Replicas
+from sinks.server.wire import encode_count, encode_set_payload, encode_upsert
 
 _PAYLOAD = messages.WithPayloadSelector(enable=True)
 _NO_PAYLOAD = messages.WithPayloadSelector(enable=False)

@@ -25,9 +25,9 @@ from typing import Any, Literal
 import grpc
 from qdrant_client import grpc as messages
 
-from sinks.channel import ServerChannel, Work
 from sinks.errors import StoreError, StoreNotFound, StoreUnavailable
-from sinks.nodes import RpcMethod
+from sinks.server.channel import ServerChannel, Work
+from sinks.server.nodes import RpcMethod
 
 log = logging.getLogger(__name__)
 

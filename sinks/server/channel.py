@@ -12,7 +12,7 @@ import grpc
 from sinks.addresses import addresses
 from sinks.config import StoreConfig
 from sinks.errors import StoreError, StoreNotFound, StoreUnavailable
-from sinks.nodes import Nodes, RpcMethod
+from sinks.server.nodes import Nodes, RpcMethod
 
 Response = TypeVar("Response")
 

@@ -12,11 +12,11 @@ from typing import Any
 from qdrant_client import grpc as messages
 
 from sinks.addresses import Address, addresses
-from sinks.channel import ServerChannel, Work
 from sinks.config import StoreConfig
 from sinks.errors import StoreError, StoreUnavailable
 from sinks.layout import live_alias
-from sinks.replicas import cluster_info
+from sinks.server.channel import ServerChannel, Work
+from sinks.server.replicas import cluster_info
 
 _REST_TIMEOUT_S = 5.0
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import qdrant_edge as edge
 
 from sinks.collection import Collection
-from sinks.edge_collection import EdgeCollection
+from sinks.edge.collection import EdgeCollection
+from sinks.edge.folder import StoreFolder
+from sinks.edge.free_space import FreeSpace
 from sinks.engine import REPLAY_FIRST
 from sinks.errors import StoreError, StoreMismatch
-from sinks.folder import StoreFolder
-from sinks.free_space import FreeSpace
 from sinks.layout import CollectionSpec, FoundCollection, FoundVector
 
 EXACT_UP_TO_KB = 256_000

@@ -14,9 +14,9 @@ import qdrant_edge as edge
 from numpy.typing import NDArray
 
 from sinks.collection import Found, Key, Mode, Payload, PointBatch, Where
-from sinks.edge_points import edge_key, edge_points, found_point, unpack_payload
+from sinks.edge.free_space import FreeSpace
+from sinks.edge.points import edge_key, edge_points, found_point, unpack_payload
 from sinks.errors import StoreError
-from sinks.free_space import FreeSpace
 from sinks.layout import CollectionSpec
 
 Answer = TypeVar("Answer")

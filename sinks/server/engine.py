@@ -8,12 +8,12 @@ from typing import Any
 import grpc
 from qdrant_client import grpc as messages
 
-from sinks.channel import ServerChannel, Work
 from sinks.collection import Collection
 from sinks.config import StoreConfig
 from sinks.layout import CollectionSpec, FoundCollection, FoundVector
-from sinks.replicas import Replicas, least_acknowledged
-from sinks.server_collection import ServerCollection
+from sinks.server.channel import ServerChannel, Work
+from sinks.server.collection import ServerCollection
+from sinks.server.replicas import Replicas, least_acknowledged
 
 
 class ServerEngine:

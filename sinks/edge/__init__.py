@@ -1,0 +1,1 @@
+"""The embedded engine: Qdrant in this process, in a folder."""

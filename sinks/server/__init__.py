@@ -1,0 +1,1 @@
+"""The server engine: Qdrant by gRPC, one node or several."""
