@@ -34,7 +34,7 @@ setup: .venv/ready
 	@$(BIN)/pip install --quiet -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH)
 ifdef LOCKED
 	@echo "==> driftline and its dependencies, by their hashes in .ci/requirements.txt"
-	@$(BIN)/pip install --quiet --no-deps --require-hashes -r .ci/requirements.txt
+	@$(BIN)/pip install --quiet --no-deps --only-binary :all: --require-hashes -r .ci/requirements.txt
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	@$(BIN)/pip check
 else
@@ -85,8 +85,9 @@ rivals: .venv-rivals/ready
 
 # The hash of torch's CPU build is not in a lock: it comes from an index of PyTorch's own (or a mirror of it: TORCH_INDEX), whose
 # files are others than PyPI's. It is installed by its version, before all else, and what only the CUDA build needs is left out.
-LOCK = .venv-lock/bin/uv pip compile --quiet --python-version 3.11 --python-platform linux --generate-hashes --no-annotate --no-header \
-	-c constraints.txt -c docker/constraints.torch.txt
+# Wheels only: what is built from source is built by tools that no lock holds.
+LOCK = .venv-lock/bin/uv pip compile --quiet --python-version 3.11 --python-platform linux --only-binary :all: --generate-hashes \
+	--no-annotate --no-header -c constraints.txt -c docker/constraints.torch.txt
 NO_TORCH = $(foreach name,torch $(shell sed -n 's/==.*//p' docker/constraints.torch.txt),--no-emit-package $(name))
 define lock
 echo "==> $(1)"; { echo "# $(2) Made by make lock."; $(LOCK) $(3); } > .venv-lock/lock && mv .venv-lock/lock $(1)

@@ -1,4 +1,4 @@
-"""What is packed, and that what is imported is what lies here."""
+"""What is packed and what CI installs, and that what is imported is what lies here."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from streams.cli.own_packages import PACKAGES
+from support.checks.locks import closure, pins, read_lock
 from support.wheels import ROOT, build_wheel
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+_PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT, GROUPS = _PYPROJECT["project"], _PYPROJECT["dependency-groups"]
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +92,21 @@ def test_pythons_that_are_named_are_not_older_than_required(metadata: Message):
     ]
     oldest = ".".join(map(str, min(named)))
     assert metadata["Requires-Python"] == f">={oldest}"
+
+
+def test_tests_and_images_are_no_packages():
+    """What is imported by name is what is installed: no folder beside the four packages can be imported as one."""
+    for folder in ("tests", "docker", "benchmarks"):
+        assert not list((ROOT / folder).rglob("__init__.py"))
+
+
+def test_everything_that_ci_needs_is_locked():
+    """All extras and the developers' tools are in CI's lock with hashes, at the versions in constraints.txt; but for torch."""
+    tools = {canonicalize_name(Requirement(line).name) for line in GROUPS["dev"] if isinstance(line, str)}
+    locked = read_lock(ROOT / ".ci" / "requirements.txt")
+    torch = {"torch", *pins("docker/constraints.torch.txt")}
+    needed = (closure(*PROJECT["optional-dependencies"]) | tools) - torch
+    assert needed <= set(locked), needed - set(locked)
+    assert not torch & set(locked)
+    assert {name: entry.version for name, entry in locked.items()}.items() <= pins("constraints.txt").items()
+    assert all(entry.hashes for entry in locked.values())

@@ -54,10 +54,12 @@ def test_nothing_is_added_from_elsewhere(file: Path):
 
 
 def test_every_installed_package_is_known_by_its_hash(file: Path):
-    """Each pip install takes a file of hashes, or our own wheel; torch's CPU build alone, from its own index, a version."""
+    """Each pip install takes wheels by their hashes, or our own; torch's CPU build alone by its version, from its index."""
     for run in (one.rest for one in instructions(file) if one.word == "RUN"):
         for command in re.findall(r"pip install (.+?)(?= && |$)", run):
-            hashed = re.fullmatch(r"(--no-deps )?--require-hashes -r requirements\.\w+\.txt", command)
+            hashed = re.fullmatch(
+                r"(--no-deps )?--only-binary :all: --require-hashes -r requirements\.\w+\.txt", command
+            )
             torch = file.suffix == ".cpu" and command == (
                 '--no-deps --index-url "$TORCH_INDEX" -c constraints.txt torch'
             )
@@ -139,9 +141,12 @@ def test_what_is_copied_exists_and_reaches_the_builder(file: Path):
 def test_everything_that_the_daemon_needs_is_locked(file: Path):
     """All that `driftline run` brings, and theirs, is in the image's lock with a hash, at the version in constraints.txt."""
     locked = read_lock(DOCKER / f"requirements{file.suffix}.txt")
-    needed = {name for name in closure("run") if name != "torch"}
+    torch = {"torch", *pins("docker/constraints.torch.txt")}
+    needed = closure("run") - torch
     assert needed <= set(locked), needed - set(locked)
-    assert ("torch" in locked) == (file.suffix == ".cuda"), "the CPU build comes from its own index"
+    assert torch & set(locked) == (torch if file.suffix == ".cuda" else set()), (
+        "the CPU build comes from its own index"
+    )
     pinned = pins("constraints.txt") | pins("docker/constraints.torch.txt")
     assert {name: entry.version for name, entry in locked.items()}.items() <= pinned.items()
     assert all(entry.hashes for entry in locked.values())
