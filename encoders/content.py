@@ -14,7 +14,7 @@ from encoders.protocols import Encoder
 from encoders.text import TextEncoder
 from encoders.whitening import Whitening
 
-Progress = Callable[[int], None]
+OnProgress = Callable[[int], None]
 NO_TEXT = "none"
 _TEXTS_AT_A_TIME = 2048
 
@@ -104,7 +104,7 @@ class ContentEncoder:
             return NO_TEXT
         return xxhash.xxh3_128_hexdigest(f"{self.fingerprint}\n{prepared}".encode())
 
-    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> F32:
+    def encode(self, texts: Sequence[str], progress: OnProgress | None = None) -> F32:
         """Texts (N) to (N, dim) float32 unit rows, in the order of the input.
 
         `progress` gets the number of distinct texts done after each part of a long call.
@@ -132,11 +132,11 @@ class ContentEncoder:
             self._remember(whitening, fresh_texts, fresh)
         return vectors[rows]
 
-    def fit(self, texts: Sequence[str], progress: Progress | None = None) -> Whitening:
+    def fit(self, texts: Sequence[str], progress: OnProgress | None = None) -> Whitening:
         """Fits a whitening on the texts and continues with it; `fit_encode` without the vectors."""
         return self.fit_encode(texts, progress)[0]
 
-    def fit_encode(self, texts: Sequence[str], progress: Progress | None = None) -> tuple[Whitening, F32]:
+    def fit_encode(self, texts: Sequence[str], progress: OnProgress | None = None) -> tuple[Whitening, F32]:
         """Fits a whitening on the distinct non-blank texts, continues with it, and gives all texts' vectors.
 
         One pass of the model for both. Holds (distinct texts, raw_dim) float32 meanwhile.
@@ -165,7 +165,7 @@ class ContentEncoder:
         )
         return list(place), rows
 
-    def _raw(self, texts: list[str], progress: Progress | None) -> F32:
+    def _raw(self, texts: list[str], progress: OnProgress | None) -> F32:
         raw = np.empty((len(texts), self._encoder.raw_dim), dtype=np.float32)
         for start in range(0, len(texts), _TEXTS_AT_A_TIME):
             part = texts[start : start + _TEXTS_AT_A_TIME]

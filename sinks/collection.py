@@ -148,7 +148,7 @@ class Where:
         )
 
 
-class Mode(IntEnum):
+class WriteMode(IntEnum):
     """What an upsert does with a point; the numbers are those of Qdrant's UpdateMode."""
 
     EITHER = 0
@@ -167,7 +167,9 @@ class Collection(Protocol):
         """As the engine knows it, for messages."""
         ...
 
-    def upsert(self, *batches: PointBatch, where: Where | None = None, mode: Mode = Mode.EITHER) -> None:
+    def upsert(
+        self, *batches: PointBatch, where: Where | None = None, mode: WriteMode = WriteMode.EITHER
+    ) -> None:
         """Replace or insert whole points in one request; returns after the engine acknowledged it.
 
         With `where` only points that match are replaced; whether missing ones are inserted is said by

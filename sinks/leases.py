@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sinks.collection import Collection, Key, Mode, Payload, PointBatch, Where
+from sinks.collection import Collection, Key, Payload, PointBatch, Where, WriteMode
 from sinks.errors import LeaseLost, StoreMismatch, StoreUnavailable
 from sinks.points import named_id
 from sinks.validation import check_texts
@@ -90,7 +90,10 @@ class CollectionLeases:
             ]
             lease = Lease(kind, free[0].name if free else _next_name(records), secrets.token_hex(8))
             if self._set(
-                lease, free[0].epoch if free else 0, lease.owner, Mode.EITHER if free else Mode.INSERT
+                lease,
+                free[0].epoch if free else 0,
+                lease.owner,
+                WriteMode.EITHER if free else WriteMode.INSERT,
             ):
                 self._owners.add(lease.owner)
                 return lease
@@ -100,7 +103,7 @@ class CollectionLeases:
         """Let the next process have it at once; see `sinks.protocols.Leases.release`."""
         record = self._read(lease)
         if record is not None and record.owner == lease.owner:
-            self._set(lease, record.epoch, "", Mode.UPDATE)
+            self._set(lease, record.epoch, "", WriteMode.UPDATE)
 
     @contextmanager
     def held(self, lease: Lease) -> Iterator[int]:
@@ -112,7 +115,7 @@ class CollectionLeases:
         """
         record = self._require(lease)
         if lease in self._doubtful or self._now() - record.renewed_at > STALE_S / 4:
-            if not self._set(lease, record.epoch, lease.owner, Mode.UPDATE):
+            if not self._set(lease, record.epoch, lease.owner, WriteMode.UPDATE):
                 self._require(lease)
                 raise StoreUnavailable(f"the lease of {lease.name} is being renewed elsewhere; try again")
             record = self._require(lease)
@@ -135,7 +138,7 @@ class CollectionLeases:
             )
         return record
 
-    def _set(self, lease: Lease, seen: int, owner: str, mode: Mode) -> bool:
+    def _set(self, lease: Lease, seen: int, owner: str, mode: WriteMode) -> bool:
         """Raise the epoch from the one that was seen; whether nobody else was faster."""
         payload: Payload = {
             "name": lease.name,

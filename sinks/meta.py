@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from sinks.collection import Collection, Mode, Payload, PointBatch, Where
+from sinks.collection import Collection, Payload, PointBatch, Where, WriteMode
 from sinks.errors import StoreMismatch
 from sinks.points import named_id
 
@@ -48,13 +48,13 @@ class Meta:
 
     def identify(self, identity: Identity) -> Identity:
         """Write down what the store is, the last step of its creation; where another process was faster, what that said."""
-        self._write(_IDENTITY, asdict(identity), mode=Mode.INSERT)
+        self._write(_IDENTITY, asdict(identity), mode=WriteMode.INSERT)
         return self._identified()
 
     def upgrade(self, identity: Identity) -> Identity:
         """Write down what an older store is from now on; where another process was faster, what that said."""
         self._write(
-            _IDENTITY, asdict(identity), Where(at_most={"version": identity.version - 1}), Mode.UPDATE
+            _IDENTITY, asdict(identity), Where(at_most={"version": identity.version - 1}), WriteMode.UPDATE
         )
         return self._identified()
 
@@ -71,7 +71,7 @@ class Meta:
         return found[0].payload if found else None
 
     def _write(
-        self, key: str, payload: Payload, where: Where | None = None, mode: Mode = Mode.EITHER
+        self, key: str, payload: Payload, where: Where | None = None, mode: WriteMode = WriteMode.EITHER
     ) -> None:
         size = sum(len(value) if isinstance(value, str) else 16 for value in payload.values())
         point = PointBatch([key], {}, [payload], np.array([size], np.int64))

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from sinks.collection import Collection, Key, Mode, Payload, PointBatch, Where, in_parts
+from sinks.collection import Collection, Key, Payload, PointBatch, Where, WriteMode, in_parts
 from sinks.counter import Counter
 from sinks.errors import StoreMismatch, StoreUnavailable
 from sinks.points import named_id
@@ -116,7 +116,7 @@ class CollectionSources:
             wanted = _source(identity, number, secrets.token_hex(8), int(stored[FENCE]) + 1, dict(about))
             # Refused, in silence, if somebody else has described it since it was read.
             seen = Where(at_most={FENCE: int(stored[FENCE])})
-            self._put([(_source_id(identity), wanted)], seen, Mode.UPDATE)
+            self._put([(_source_id(identity), wanted)], seen, WriteMode.UPDATE)
             (now,) = self._read([_source_id(identity)])
             if now["owner"] == wanted["owner"]:
                 return
@@ -153,7 +153,7 @@ class CollectionSources:
                 (_source_id(identity), _source(identity, number, "", 0, {}))
                 for number, identity in enumerate(part, start)
             ]
-            self._put(points, None, Mode.INSERT)
+            self._put(points, None, WriteMode.INSERT)
         self._learn(identities)
 
     def _claim_aliases(self, owners: Mapping[str, str]) -> None:
@@ -167,7 +167,7 @@ class CollectionSources:
             ]
             if points:
                 self._prepare()
-                self._put(points, None, Mode.INSERT)
+                self._put(points, None, WriteMode.INSERT)
             self._settled.update(part)
 
     def _listed(self, kind: str) -> Iterable[Payload]:
@@ -186,7 +186,7 @@ class CollectionSources:
             )
         return found
 
-    def _put(self, points: Sequence[tuple[Key, Payload]], where: Where | None, mode: Mode) -> None:
+    def _put(self, points: Sequence[tuple[Key, Payload]], where: Where | None, mode: WriteMode) -> None:
         sizes = [200 + len(str(payload)) for _, payload in points]
         keys, payloads = [key for key, _ in points], [payload for _, payload in points]
         self._meta.upsert(PointBatch(keys, {}, payloads, np.array(sizes, np.int64)), where=where, mode=mode)

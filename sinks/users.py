@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sinks.collection import Collection, Found, Key, Mode, PointBatch, Where, last_rows
+from sinks.collection import Collection, Found, Key, PointBatch, Where, WriteMode, last_rows
 from sinks.config import StoreConfig
 from sinks.errors import PointUnreadable, ReplicasDiffer
 from sinks.points import UserPoints, UserRecord, user_point_id
@@ -138,10 +138,10 @@ class Users:
             self._collection.upsert(part)
             return everything
         if hold == NEW:
-            self._collection.upsert(part, mode=Mode.INSERT)
+            self._collection.upsert(part, mode=WriteMode.INSERT)
         else:
             mine = Where(exactly={WRITER: hold})
-            self._collection.upsert(part, where=mine, mode=Mode.UPDATE)
+            self._collection.upsert(part, where=mine, mode=WriteMode.UPDATE)
             if self._collection.count(replace(mine, among=part.keys)) == len(part.keys):
                 return everything
         found = {point.key: point.payload for point in self._collection.retrieve(part.keys, False)}

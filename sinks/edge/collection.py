@@ -13,7 +13,7 @@ import numpy as np
 import qdrant_edge as edge
 from numpy.typing import NDArray
 
-from sinks.collection import Found, Key, Mode, Payload, PointBatch, Where
+from sinks.collection import Found, Key, Payload, PointBatch, Where, WriteMode
 from sinks.edge.free_space import FreeSpace
 from sinks.edge.points import edge_key, edge_points, found_point, unpack_payload
 from sinks.errors import StoreError
@@ -28,9 +28,9 @@ FLUSH_EVERY_BYTES = 16 << 20
 _SMALL_BYTES = 256
 """About what an operation without points takes in the log."""
 _MODES = {
-    Mode.EITHER: edge.UpdateMode.Upsert,
-    Mode.INSERT: edge.UpdateMode.InsertOnly,
-    Mode.UPDATE: edge.UpdateMode.UpdateOnly,
+    WriteMode.EITHER: edge.UpdateMode.Upsert,
+    WriteMode.INSERT: edge.UpdateMode.InsertOnly,
+    WriteMode.UPDATE: edge.UpdateMode.UpdateOnly,
 }
 
 
@@ -59,7 +59,9 @@ class EdgeCollection:
         """As the engine knows it, for messages."""
         return self._name
 
-    def upsert(self, *batches: PointBatch, where: Where | None = None, mode: Mode = Mode.EITHER) -> None:
+    def upsert(
+        self, *batches: PointBatch, where: Where | None = None, mode: WriteMode = WriteMode.EITHER
+    ) -> None:
         """Replace or insert whole points; returns after they are in the write-ahead log."""
         points = [point for batch in batches for point in edge_points(batch, self._opaque)]
         operation = edge.UpdateOperation.upsert_points(points, _filter(where), _MODES[mode])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from qdrant_client import grpc as messages
 
-from sinks.collection import Found, Key, Mode, Payload, PointBatch, Where
+from sinks.collection import Found, Key, Payload, PointBatch, Where, WriteMode
 from sinks.errors import ReplicasDiffer, StoreUnavailable
 from sinks.server.channel import ServerChannel, Work
 from sinks.server.messages import (
@@ -51,7 +51,9 @@ class ServerCollection:
         """As the server knows it."""
         return self._name
 
-    def upsert(self, *batches: PointBatch, where: Where | None = None, mode: Mode = Mode.EITHER) -> None:
+    def upsert(
+        self, *batches: PointBatch, where: Where | None = None, mode: WriteMode = WriteMode.EITHER
+    ) -> None:
         """Replace or insert whole points; returns after the server applied them."""
         request = encode_upsert(self._name, batches, encode_condition(where), mode)
         points = sum(len(batch.keys) for batch in batches)

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sinks.collection import Key, Mode, Payload, PointBatch, VectorRows
+from sinks.collection import Key, Payload, PointBatch, VectorRows, WriteMode
 
 _double = struct.Struct("<d").pack
 _INT64 = 0xFFFFFFFFFFFFFFFF
@@ -40,7 +40,7 @@ def encode_upsert(
     collection: str,
     batches: Iterable[PointBatch],
     condition: bytes | None = None,
-    mode: Mode = Mode.EITHER,
+    mode: WriteMode = WriteMode.EITHER,
 ) -> bytes:
     """The bytes of an UpsertPoints message with all the points, that waits for them to be applied.
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-Kind = Literal["earliest", "latest", "group", "time"]
+StartKind = Literal["earliest", "latest", "group", "time"]
 
 
 @dataclass(frozen=True, slots=True)
 class StartRule:
     """kind, and the time in unix seconds where it is a time. `said`: somebody chose it, it is not the default."""
 
-    kind: Kind = "earliest"
+    kind: StartKind = "earliest"
     time_s: float = 0.0
     said: bool = False
 

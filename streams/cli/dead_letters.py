@@ -28,7 +28,7 @@ app = typer.Typer(
 Topic = Annotated[
     str | None, typer.Option("--topic", help="Only of records of this topic, without its prefix.")
 ]
-Reason = Annotated[str | None, typer.Option("--reason", help="Only with this reason, e.g. not_json.")]
+ReasonOption = Annotated[str | None, typer.Option("--reason", help="Only with this reason, e.g. not_json.")]
 Since = Annotated[
     str | None,
     typer.Option("--since", metavar="TIME", help="Only letters from then on (ISO 8601 or unix seconds)."),
@@ -40,7 +40,7 @@ LIST_LINES = 20
 @app.command("list")
 def list_(
     topic: Topic = None,
-    reason: Reason = None,
+    reason: ReasonOption = None,
     since: Since = None,
     until: Until = None,
     limit: Annotated[
@@ -139,7 +139,7 @@ def redrive_(
         ),
     ] = None,
     topic: Topic = None,
-    reason: Reason = None,
+    reason: ReasonOption = None,
     since: Since = None,
     until: Until = None,
     store: options.Store = None,

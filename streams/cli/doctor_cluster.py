@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from sinks.config import StoreConfig
     from sinks.server.cluster import Cluster, Spread
 
-Finding = tuple[bool | None, str, str]
+ClusterFinding = tuple[bool | None, str, str]
 """Whether it is right (None: worth knowing), what was found, what to do."""
 
 
-def tell_of_cluster(location: str, config: StoreConfig) -> list[Finding]:
+def tell_of_cluster(location: str, config: StoreConfig) -> list[ClusterFinding]:
     """The server's nodes and the store's collections on them; nothing for a folder."""
     from sinks.addresses import is_server
     from sinks.server.cluster import look_at_cluster
@@ -21,7 +21,7 @@ def tell_of_cluster(location: str, config: StoreConfig) -> list[Finding]:
     return list(cluster_findings(look_at_cluster(location, config), config)) if is_server(location) else []
 
 
-def cluster_findings(cluster: Cluster, config: StoreConfig) -> Iterator[Finding]:
+def cluster_findings(cluster: Cluster, config: StoreConfig) -> Iterator[ClusterFinding]:
     """In words. A pure function of what was looked up."""
     nodes = "nodes: the server does not tell" if cluster.nodes is None else counted(cluster.nodes, "node")
     alike: dict[str, list[Spread]] = {}
@@ -86,7 +86,7 @@ def _promise(spread: Spread, nodes: int | None, config: StoreConfig) -> tuple[st
     return "serving continues while a node is away, writing waits for it", advice
 
 
-def _worries(spread: Spread) -> Iterator[Finding]:
+def _worries(spread: Spread) -> Iterator[ClusterFinding]:
     from sinks.server.replicas import least_acknowledged
 
     name, wanted = spread.collection, least_acknowledged(spread.replicas)

@@ -44,7 +44,7 @@ def recommend(
               driftline recommend alice --store ./store --mode new --scenario garden
     """
     from streams.serving.model_ranker import ranker_of
-    from streams.serving.recommend import MODES, Mode
+    from streams.serving.recommend import MODES, RecommendMode
     from streams.serving.recommend import recommend as recommend_items
     from streams.workspace.workspace import open_for_reading
 
@@ -56,7 +56,9 @@ def recommend(
         settings = load(config)
         with open_for_reading(store_location(store, settings), settings) as workspace:
             ranker = ranker_of(workspace)
-            found = recommend_items(workspace, user, k, scenario, cast(Mode, mode), exclude_seen, ranker)
+            found = recommend_items(
+                workspace, user, k, scenario, cast(RecommendMode, mode), exclude_seen, ranker
+            )
             if scenario is not None and not ranker.has_items(scenario):
                 console.print(f"no item belongs to {scenario!r}: all items compete", soft_wrap=True)
         if json_:

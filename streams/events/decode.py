@@ -16,8 +16,8 @@ from streams.events.event import (
     MAX_TEXT_CHARS,
     Event,
     ItemRow,
-    Reason,
     Reject,
+    RejectReason,
     fits,
     is_blank,
 )
@@ -185,7 +185,7 @@ def decode_items(values: Sequence[bytes | None], *, keys: Sequence[bytes | None]
     )
 
 
-def item_reject_reason(item_id: str, scenario: str) -> tuple[Reason, str] | None:
+def item_reject_reason(item_id: str, scenario: str) -> tuple[RejectReason, str] | None:
     """Why this catalogue row can't be used, or None."""
     if is_blank(item_id):
         return "empty_item_id", "item_id is empty"

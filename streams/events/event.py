@@ -17,7 +17,7 @@ MAX_TEXT_CHARS: Final = 8192
 MAX_FUTURE_S: Final = 3600.0
 """How far ahead of now an event may be before its clock is called wrong; see `streams.settings.Settings.max_future_s`."""
 
-Reason = Literal[
+RejectReason = Literal[
     "empty_record",
     "not_json",
     "nested_too_deep",
@@ -73,11 +73,13 @@ class Reject:
     """
 
     position: int
-    reason: Reason
+    reason: RejectReason
     detail: str
 
 
-def reject_reason(event: Event, now: float, max_future_s: float = MAX_FUTURE_S) -> tuple[Reason, str] | None:
+def reject_reason(
+    event: Event, now: float, max_future_s: float = MAX_FUTURE_S
+) -> tuple[RejectReason, str] | None:
     """Why this event can't be applied, or None. `now` in unix seconds.
 
     >>> reject_reason(Event("u", 1_700_000_000_000, "books", "b1"), now=1_700_000_000.0)
@@ -95,7 +97,7 @@ def reject_reason(event: Event, now: float, max_future_s: float = MAX_FUTURE_S) 
 
 def reject_timestamp(
     timestamp: float, now: float, max_future_s: float = MAX_FUTURE_S
-) -> tuple[Reason, str] | None:
+) -> tuple[RejectReason, str] | None:
     """Why this event time can't be used, or None."""
     if not math.isfinite(timestamp):
         return "timestamp_not_finite", "timestamp is not a finite number"
@@ -129,25 +131,27 @@ def fits(value: str, limit: int) -> bool:
     return len(value) <= limit and len(value.encode()) <= limit
 
 
-def _reject_user_id(user_id: str) -> tuple[Reason, str] | None:
+def _reject_user_id(user_id: str) -> tuple[RejectReason, str] | None:
     if is_blank(user_id):
         return "empty_user_id", "user_id is empty"
     return _reject_length(user_id, MAX_USER_ID_BYTES, "user_id_too_long", "user_id")
 
 
-def _reject_scenario(scenario: str) -> tuple[Reason, str] | None:
+def _reject_scenario(scenario: str) -> tuple[RejectReason, str] | None:
     if is_blank(scenario):
         return "scenario_empty", "scenario is empty"
     return _reject_length(scenario, MAX_SCENARIO_BYTES, "scenario_too_long", "scenario")
 
 
-def _reject_length(value: str | None, limit: int, reason: Reason, field: str) -> tuple[Reason, str] | None:
+def _reject_length(
+    value: str | None, limit: int, reason: RejectReason, field: str
+) -> tuple[RejectReason, str] | None:
     if value is None or fits(value, limit):
         return None
     return reason, f"{field} has {len(value.encode())} bytes, the limit is {limit}"
 
 
-def _reject_content(item_id: str | None, text: str | None) -> tuple[Reason, str] | None:
+def _reject_content(item_id: str | None, text: str | None) -> tuple[RejectReason, str] | None:
     if item_id or not is_blank(text):
         return None
     return "no_item_and_no_text", "an event needs an item_id or a text"

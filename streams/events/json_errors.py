@@ -7,14 +7,14 @@ from typing import Final
 
 import msgspec
 
-from streams.events.event import Reason
+from streams.events.event import RejectReason
 
 MAX_DETAIL_CHARS: Final = 200
 _NOT_FINITE: Final = re.compile(rb'"timestamp"\s*:\s*[-+]?(?:NaN|Inf|nan|inf)')
 _TIME_OUT_OF_RANGE: Final = "Number out of range - at `$.timestamp`"
 
 
-def undecodable(error: Exception, record: bytes | None = b"?") -> tuple[Reason, str]:
+def undecodable(error: Exception, record: bytes | None = b"?") -> tuple[RejectReason, str]:
     """Reason and detail for what decoding `record` raised; the record itself is never quoted.
 
     >>> undecodable(RecursionError())

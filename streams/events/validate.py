@@ -16,8 +16,8 @@ from streams.events.event import (
     MAX_TEXT_CHARS,
     MAX_USER_ID_BYTES,
     Event,
-    Reason,
     Reject,
+    RejectReason,
     fits,
     is_blank,
     reject_reason,
@@ -37,7 +37,7 @@ class RawEvents(EventFields):
 
     event_ids: Sequence[str | None] | None
     """(B,) event id or None of each event; None where the input has no such field"""
-    rejects: Mapping[int, tuple[Reason, str]] = field(default_factory=dict)
+    rejects: Mapping[int, tuple[RejectReason, str]] = field(default_factory=dict)
     """rows that the reader could not make sense of, and why"""
     action_names: tuple[I32, Sequence[str]] | None = None
     """(B,) codes and table of the actions as they were read, to tell of those that are none of ours"""
@@ -95,7 +95,7 @@ def _suspicious(raw: RawEvents, now: F64, max_future_s: float) -> Bool:
     return suspicious
 
 
-def _judge(raw: RawEvents, row: int, now: float, max_future_s: float) -> tuple[Reason, str] | None:
+def _judge(raw: RawEvents, row: int, now: float, max_future_s: float) -> tuple[RejectReason, str] | None:
     """The one place that words a rejection, `reject_reason`, for one row."""
     if row in raw.rejects:
         return raw.rejects[row]

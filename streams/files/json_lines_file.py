@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from streams.errors import LogError
-from streams.events.event import Reason
+from streams.events.event import RejectReason
 from streams.events.json_errors import undecodable
 from streams.files.packed_file import open_bytes
 from streams.files.rows import BATCH_BYTES, MAX_ROW_BYTES, Column, Rows, TableFile
@@ -72,7 +72,7 @@ def read_json(file: TableFile, names: list[str], batch_rows: int, first_row: int
     nothing = row_type()
     for batch in _batches(file.path, batch_rows, first_row):
         rows: list[Any] = []
-        rejects: dict[int, tuple[Reason, str]] = {}
+        rejects: dict[int, tuple[RejectReason, str]] = {}
         for position, line in enumerate(batch):
             try:
                 rows.append(decode(line))

@@ -8,9 +8,9 @@ from typing import Any, Final, Literal, TypeAlias
 
 import pyarrow as pa
 
-from streams.events.event import Reason
+from streams.events.event import RejectReason
 
-Kind = Literal["parquet", "csv", "json"]
+FileKind = Literal["parquet", "csv", "json"]
 Column: TypeAlias = Any
 """A `pyarrow.Array` or a list of decoded JSON values; pyarrow has no types for mypy."""
 
@@ -25,7 +25,7 @@ class TableFile:
     """A file that was checked."""
 
     path: Path
-    kind: Kind
+    kind: FileKind
     columns: tuple[str, ...]
     """names of its columns; of JSON lines the names in the first 1000 lines"""
     types: dict[str, pa.DataType]
@@ -40,7 +40,7 @@ class Rows:
 
     columns: dict[str, Column]
     count: int
-    rejects: dict[int, tuple[Reason, str]] = field(default_factory=dict)
+    rejects: dict[int, tuple[RejectReason, str]] = field(default_factory=dict)
 
     def first(self, count: int) -> Rows:
         """The first rows of these."""

@@ -30,9 +30,9 @@ from streams.files.csv_file import inspect_csv, read_csv
 from streams.files.json_lines_file import inspect_json, read_json
 from streams.files.packed_file import packing
 from streams.files.parquet_file import inspect_parquet, read_parquet
-from streams.files.rows import Kind, Rows, TableFile
+from streams.files.rows import FileKind, Rows, TableFile
 
-KINDS: Final[dict[str, Kind]] = {
+KINDS: Final[dict[str, FileKind]] = {
     ".parquet": "parquet",
     ".pq": "parquet",
     ".csv": "csv",
@@ -100,7 +100,7 @@ def fingerprint(paths: Sequence[Path]) -> str:
     return whole.hexdigest()
 
 
-def _kind(path: Path) -> Kind:
+def _kind(path: Path) -> FileKind:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     packed = packing(path) is not None
     name = suffixes[-2 if packed else -1] if len(suffixes) > packed else ""

@@ -20,8 +20,6 @@ ROWS_AT_A_TIME = 2000
 FIT_TEXTS = 50_000
 """Distinct texts that a whitening is fitted on, at most: enough for 128 directions, and bounded in time."""
 
-Progress = Callable[[int], None]
-
 
 @dataclass(slots=True)
 class CatalogueCounts:
@@ -42,7 +40,7 @@ class CatalogueWriter:
         self._space = space
         self._metrics = metrics
 
-    def fit(self, rows: Sequence[ItemRow], progress: Progress | None = None) -> bool:
+    def fit(self, rows: Sequence[ItemRow], progress: Callable[[int], None] | None = None) -> bool:
         """Fit the whitening on a whole catalogue, unless the store has one. False where there was nothing to do."""
         if self._space.is_fitted:
             return False
@@ -56,7 +54,9 @@ class CatalogueWriter:
         self._space.fit(distinct, progress)
         return True
 
-    def upsert(self, rows: Sequence[ItemRow], progress: Progress | None = None) -> CatalogueCounts:
+    def upsert(
+        self, rows: Sequence[ItemRow], progress: Callable[[int], None] | None = None
+    ) -> CatalogueCounts:
         """Write the rows in parts; returns after the store acknowledged them. `progress` gets the rows done."""
         counts = CatalogueCounts()
         for start in range(0, len(rows), ROWS_AT_A_TIME):

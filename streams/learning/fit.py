@@ -19,8 +19,6 @@ from transfer.arrays import F32, I64, Bool
 from transfer.codes import NONE
 from transfer.rows import group_starts
 
-Progress = Callable[[int], None]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemContent:
@@ -38,7 +36,7 @@ def item_content(
     history: History,
     config: EncoderConfig,
     whitening: Whitening | None = None,
-    progress: Progress | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> ItemContent | None:
     """Encode the texts of all items; None where no item has one. `progress` gets the number of texts done.
 
@@ -65,7 +63,7 @@ def fit_encoder(
     history: History,
     rows: I64 | None = None,
     config: FitConfig | None = None,
-    progress: Progress | None = None,
+    progress: Callable[[int], None] | None = None,
     content: ItemContent | None = None,
     dim: int = 128,
 ) -> ItemEncoder:

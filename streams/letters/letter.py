@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import msgspec
 
-from streams.events.event import MAX_TEXT_CHARS, Event, Reason, Reject
+from streams.events.event import MAX_TEXT_CHARS, Event, Reject, RejectReason
 
 Headers = list[tuple[str, bytes]]
 
-PARKED: Final[Reason] = "user_quarantined"
+PARKED: Final[RejectReason] = "user_quarantined"
 """The reason of a good event that waits for its user's state to be repaired. It is applied later, so it is kept whole."""
 OWN_PREFIX: Final = "original."
 CUTS: Final = ("truncated", "truncated-key", "truncated-headers")

@@ -17,8 +17,8 @@ from transfer.arrays import I64, U64
 from transfer.state.packing import unpack_states
 from transfer.state.states import InterestStates
 
-Mode = Literal["new", "again", "mixed"]
-MODES: tuple[str, ...] = get_args(Mode)
+RecommendMode = Literal["new", "again", "mixed"]
+MODES: tuple[str, ...] = get_args(RecommendMode)
 PAGE = 10
 """Items that are read beyond those to be shown: some will look like another."""
 
@@ -45,7 +45,7 @@ def recommend(
     user_id: str,
     k: int = 10,
     scenario: str | None = None,
-    mode: Mode = "mixed",
+    mode: RecommendMode = "mixed",
     exclude_seen: bool = False,
     ranker: Ranker | None = None,
 ) -> list[Recommendation]:
@@ -94,7 +94,7 @@ def read_state(workspace: Workspace, user_id: str) -> InterestStates:
     return unpack_states([record.state], workspace.interest)
 
 
-def _ranked(found: ItemScores, own: U64, met: U64, mode: Mode, exclude_seen: bool) -> I64:
+def _ranked(found: ItemScores, own: U64, met: U64, mode: RecommendMode, exclude_seen: bool) -> I64:
     """Columns of the items that may be shown, best first."""
     scores = found.scores[0]
     allowed = scores > 0

@@ -14,7 +14,7 @@ from sinks.errors import PointRefused, StoreError
 from streams.errors import DaemonError, StreamsError
 from streams.events.columns import EventColumns, concatenate, empty, factorise, take_events
 from streams.events.decode import DecodedItems, decode_events, decode_items
-from streams.events.event import Reason, Reject
+from streams.events.event import Reject, RejectReason
 from streams.events.record_clock import RecordClock
 from streams.events.watermarks import kafka_source
 from streams.ingest.ingest import Applying
@@ -29,7 +29,10 @@ from transfer.arrays import I64
 from transfer.config import ACTIONS
 from transfer.state.packing import unpack_states
 
-_PARKED: Final[tuple[Reason, str]] = (PARKED, "its user's state can't be read; driftline repair repairs it")
+_PARKED: Final[tuple[RejectReason, str]] = (
+    PARKED,
+    "its user's state can't be read; driftline repair repairs it",
+)
 
 
 def is_poison(error: Exception) -> bool:
@@ -262,7 +265,7 @@ class Flush:
         self._leave_out([(int(rows[at]), _reason(error)) for at, error in found])
         return len(found)
 
-    def _leave_out(self, found: Sequence[tuple[int, tuple[Reason, str]]]) -> None:
+    def _leave_out(self, found: Sequence[tuple[int, tuple[RejectReason, str]]]) -> None:
         """Take waiting events out, each for its reason."""
         if not found:
             return
@@ -292,6 +295,6 @@ def _offsets(batch: LaneBatch) -> I64:
     return np.array([record.offset for record in batch.records], np.int64)
 
 
-def _reason(error: Exception) -> tuple[Reason, str]:
+def _reason(error: Exception) -> tuple[RejectReason, str]:
     # By its kind only: the text of an error that nobody foresaw may quote the event.
     return "processing_failed", f"processing fails with {type(error).__name__}"

@@ -36,7 +36,6 @@ from transfer.state.packing import unpack_states
 
 log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
-Progress = Callable[[int], None]
 
 AT_A_TIME = 500
 FEW = 0.01
@@ -77,7 +76,7 @@ def rebuild(
     version: Version,
     *,
     drop_old: bool = False,
-    progress: Progress | None = None,
+    progress: Callable[[int], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> RebuildSummary:
     """Make `version` by `model` and switch to it; where it is live already, only what was cut off is finished.
@@ -150,7 +149,7 @@ class _Copy:
         """Users and items, as of the last round."""
         return self.summary.users + self.summary.items
 
-    def round(self, progress: Progress | None) -> int:
+    def round(self, progress: Callable[[int], None] | None) -> int:
         """Copy once over; how many users and items had changed."""
         self.summary.rounds += 1
         before = self.summary.changed
@@ -159,7 +158,7 @@ class _Copy:
         self.summary.items, self.summary.users = items, users
         return self.summary.changed - before
 
-    def _items(self, progress: Progress | None) -> int:
+    def _items(self, progress: Callable[[int], None] | None) -> int:
         seen = 0
         there = self.draft.items
         for page in self._store.items.scan(AT_A_TIME, with_vectors=True):
@@ -176,7 +175,7 @@ class _Copy:
                 self._done(0, 0, progress)
         return seen
 
-    def _users(self, progress: Progress | None) -> int:
+    def _users(self, progress: Callable[[int], None] | None) -> int:
         seen = 0
         there = self.draft.users
         for page in self._store.users.scan(AT_A_TIME):
@@ -209,7 +208,7 @@ class _Copy:
             if users:
                 time.sleep(random.uniform(0.0, LOST_S))
 
-    def _done(self, seen: int, changed: int, progress: Progress | None) -> None:
+    def _done(self, seen: int, changed: int, progress: Callable[[int], None] | None) -> None:
         self.summary.changed += changed
         if progress is not None:
             progress(seen)

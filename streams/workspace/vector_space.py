@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from encoders.content import ContentEncoder, Progress
+from encoders.content import ContentEncoder, OnProgress
 from encoders.vector_cache import ItemVectorCache
 from encoders.vectorizer import ItemVectorizer
 from encoders.whitening import Whitening
@@ -68,7 +68,7 @@ class VectorSpace:
         fitted = self._vectorizer.fitted
         return self._kept or (fitted is not None and fitted.whitening is not None)
 
-    def fit(self, texts: Sequence[str], progress: Progress | None = None) -> None:
+    def fit(self, texts: Sequence[str], progress: OnProgress | None = None) -> None:
         """Fit the whitening on these distinct texts, and keep it. `progress` is called with the number of texts done."""
         self.content.fit(texts, progress)
         self._keep_whitening()

@@ -20,21 +20,21 @@ STORE: Final = (
     Mutant(
         "users in memory are written whatever their writer is",
         "sinks/users.py",
-        "self._collection.upsert(part, where=mine, mode=Mode.UPDATE)",
-        "self._collection.upsert(part, mode=Mode.UPDATE)",
+        "self._collection.upsert(part, where=mine, mode=WriteMode.UPDATE)",
+        "self._collection.upsert(part, mode=WriteMode.UPDATE)",
         (f"{_SERVER}::test_a_claim_takes_users_from_others", f"{_MANY}::test_zombie_claims_are_harmless"),
     ),
     Mutant(
         "a user that was deleted is inserted as it was remembered",
         "sinks/users.py",
-        "self._collection.upsert(part, where=mine, mode=Mode.UPDATE)",
+        "self._collection.upsert(part, where=mine, mode=WriteMode.UPDATE)",
         "self._collection.upsert(part, where=mine)",
         (f"{_SERVER}::test_deleted_users_are_not_brought_back",),
     ),
     Mutant(
         "absent is new for sure",
         "sinks/users.py",
-        "self._collection.upsert(part, mode=Mode.INSERT)",
+        "self._collection.upsert(part, mode=WriteMode.INSERT)",
         "self._collection.upsert(part)",
         (f"{_SERVER}::test_new_users_are_inserted_once", f"{_MANY}::test_late_insert_undoes_nothing"),
     ),
@@ -110,7 +110,7 @@ STORE: Final = (
         "an old name of a source is everybody's",
         "sinks/sources.py",
         """                self._prepare()
-                self._put(points, None, Mode.INSERT)
+                self._put(points, None, WriteMode.INSERT)
             self._settled""",
         """                self._prepare()
             self._put(
@@ -119,7 +119,7 @@ STORE: Final = (
                     for alias in part
                 ],
                 None,
-                Mode.EITHER,
+                WriteMode.EITHER,
             )
             self._settled""",
         (f"{_SERVER}::test_an_alias_is_the_first_ones",),

@@ -99,8 +99,8 @@ TRANSPORT = [
     Mutant(
         "a first start begins at the latest offset",
         "streams/broker/start_rule.py",
-        'kind: Kind = "earliest"',
-        'kind: Kind = "latest"',
+        'kind: StartKind = "earliest"',
+        'kind: StartKind = "latest"',
         ("tests/streams/broker/test_start_rule.py::test_the_default_is_earliest_and_nobody_said_so",),
     ),
 ]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from qdrant_client import grpc as messages
 
-from sinks.collection import Key, Mode, PointBatch, VectorRows, Where
+from sinks.collection import Key, PointBatch, VectorRows, Where, WriteMode
 from sinks.server.messages import encode_condition
 from sinks.server.wire import encode_count, encode_set_payload, encode_upsert
 
@@ -138,15 +138,17 @@ def is_number(field: str, number: int) -> Any:
 
 
 @settings(deadline=None, max_examples=60)
-@given(batches(), st.sampled_from(Mode), st.integers(1, 2**53))
-def test_held_users_are_replaced_and_new_ones_inserted(batch: PointBatch, mode: Mode, token: int) -> None:
+@given(batches(), st.sampled_from(WriteMode), st.integers(1, 2**53))
+def test_held_users_are_replaced_and_new_ones_inserted(
+    batch: PointBatch, mode: WriteMode, token: int
+) -> None:
     """The mode is sent as the enumeration of the protocol, beside the condition that the writer is the token."""
     batch = replace(batch, shared={"writer": token, "fence": 2**62})
     encoded = encode_upsert("users", [batch], encode_condition(Where(exactly={"writer": token})), mode)
     sent = messages.UpsertPoints.FromString(encoded)
     expected = reference("users", batch)
     expected.update_filter.must.append(is_number("writer", token))
-    modes = {Mode.INSERT: "InsertOnly", Mode.UPDATE: "UpdateOnly"}
+    modes = {WriteMode.INSERT: "InsertOnly", WriteMode.UPDATE: "UpdateOnly"}
     if mode in modes:
         expected.update_mode = messages.UpdateMode.Value(modes[mode])
     assert sent == expected

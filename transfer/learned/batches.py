@@ -22,7 +22,7 @@ from transfer.state.states import InterestStates
 
 ItemLookup = Callable[[U64], tuple[F32, I64]]
 """(R,) item keys to (R, D) base vectors and (R,) rows of the id table, 0 for none."""
-ItemReader = Callable[[U64], torch.Tensor]
+ReadItems = Callable[[U64], torch.Tensor]
 """(R,) item keys to (R, d) what the network reads of them."""
 
 
@@ -34,7 +34,7 @@ class Asked:
 
 
 def ring_tokens(
-    states: InterestStates, config: NetworkConfig, items: ItemReader, names: NameLookup
+    states: InterestStates, config: NetworkConfig, items: ReadItems, names: NameLookup
 ) -> tuple[RingTokens, torch.Tensor]:
     """The latest `config.ring` events on items of each user, oldest first, and (U,) the place of the last one, -1: none."""
     with_item = states.ring_item != 0

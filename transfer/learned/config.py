@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Transfer = Literal["attention", "blend", "none"]
-Share = Annotated[float, Field(ge=0, lt=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class NetworkConfig(BaseModel):
@@ -34,7 +34,9 @@ class NetworkConfig(BaseModel):
         description="what a scenario's interest borrows: attention, from the other slots and the whole of the user's sums; "
         "blend, from the sums alone; none, nothing",
     )
-    dropout: Share = 0.2
-    id_dropout: Share = Field(default=0.1, description="items whose learned id is hidden: new items")
-    event_dropout: Share = Field(default=0.1, description="events of the ring that are hidden")
-    scenario_dropout: Share = Field(default=0.1, description="slots that are hidden: scenarios never visited")
+    dropout: Fraction = 0.2
+    id_dropout: Fraction = Field(default=0.1, description="items whose learned id is hidden: new items")
+    event_dropout: Fraction = Field(default=0.1, description="events of the ring that are hidden")
+    scenario_dropout: Fraction = Field(
+        default=0.1, description="slots that are hidden: scenarios never visited"
+    )

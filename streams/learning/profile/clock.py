@@ -10,7 +10,7 @@ import numpy as np
 from streams.learning.profile.baskets import Baskets, weighted_quantile
 from transfer.arrays import F64
 
-Kind = Literal["seconds", "days", "positions", "pages"]
+ClockKind = Literal["seconds", "days", "positions", "pages"]
 
 DAY_S = 86400.0
 UNITS_S = (DAY_S, 3600.0, 60.0, 1.0)
@@ -29,7 +29,7 @@ PAGE_BASKETS = 5
 class Clock:
     """How to read the log's timestamps."""
 
-    kind: Kind
+    kind: ClockKind
     """*seconds* are as fine as they look. *days* know no order within a day: its events are one basket. *positions* count a
     user's events: half-lives are in events. *pages*: events arrive in small batches a few seconds apart, so that short gaps
     tell how a form was filled in, not when an interest changed."""

@@ -23,7 +23,7 @@ NEW_QUESTIONS = 1000
 ENOUGH = 100
 """Fewer questions than this are no evidence."""
 
-Kind = Literal["again", "new"]
+TargetKind = Literal["again", "new"]
 """Items that the user had before, and items that are new to the user."""
 
 
@@ -49,7 +49,7 @@ class HalfLifeScores:
     ) -> None:
         again = questions_of(history, baskets, clock, AGAIN_QUESTIONS, rng)
         new = questions_of(history, baskets, clock, NEW_QUESTIONS, rng)
-        self.asked: dict[Kind, int] = {
+        self.asked: dict[TargetKind, int] = {
             "again": len(np.unique(again.target_question[again.known])),
             "new": len(np.unique(new.target_question[~new.known])),
         }
@@ -57,7 +57,7 @@ class HalfLifeScores:
         self.questions = again
         """those about own items; others may ask them too"""
         self.vectors: QuickVectors | None = None
-        self._ask: dict[Kind, Callable[[F64], AgainEvidence | NewEvidence]] = {}
+        self._ask: dict[TargetKind, Callable[[F64], AgainEvidence | NewEvidence]] = {}
         if self.asked["again"] >= ENOUGH:
             self._ask["again"] = AgainQuestions(history, again, weights).at
         if self.asked["new"] >= ENOUGH:
@@ -65,17 +65,17 @@ class HalfLifeScores:
             self._ask["new"] = NewQuestions(history, new, self.vectors, weights, rng).at
 
     @property
-    def kinds(self) -> tuple[Kind, ...]:
+    def kinds(self) -> tuple[TargetKind, ...]:
         """Those of which there are enough questions to go by."""
         return tuple(self._ask)
 
-    def curve(self, kind: Kind, half_lives_s: F64) -> Curve:
+    def curve(self, kind: TargetKind, half_lives_s: F64) -> Curve:
         """Each half-life alone."""
         found = self._ask[kind](half_lives_s)
         return Curve(half_lives_s, np.stack([found.gains(mix) for mix in np.eye(len(half_lives_s))]))
 
     def mixed(
-        self, kind: Kind, half_lives_s: tuple[float, ...], usual: float, shares: Sequence[float] = ()
+        self, kind: TargetKind, half_lives_s: tuple[float, ...], usual: float, shares: Sequence[float] = ()
     ) -> Mixed:
         """The half-lives together, at the best of `shares` if that is clearly better than the `usual` one."""
         found = self._ask[kind](np.array(half_lives_s))

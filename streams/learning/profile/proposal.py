@@ -15,7 +15,7 @@ from streams.learning.profile.baskets import Baskets
 from streams.learning.profile.clock import Clock
 from streams.learning.profile.durations import duration, durations
 from streams.learning.profile.facts import LogStatistics, own_counts
-from streams.learning.profile.half_life_scores import HalfLifeScores, Kind, Mixed
+from streams.learning.profile.half_life_scores import HalfLifeScores, Mixed, TargetKind
 from streams.learning.profile.half_lives import Curve, choose, half_life_candidates, usual_gap_s, usual_span_s
 from streams.learning.profile.reach import Reach, reach_of
 from streams.learning.profile.scenarios import ScenarioUse
@@ -23,7 +23,7 @@ from streams.learning.profile.trend import trend_curve, trend_half_lives
 from transfer.config import InterestConfig, TransferConfig
 
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
-KINDS: Mapping[Kind, str] = {"again": "the user had", "new": "new to the user"}
+KINDS: Mapping[TargetKind, str] = {"again": "the user had", "new": "new to the user"}
 WINDOW, BASKET_WINDOW, PAIR_WINDOW = 5, 1, 5
 """What is usual, where the log doesn't tell."""
 DENSE, MANY = 100, 200_000
@@ -46,9 +46,9 @@ class Proposal:
 
     sections: Mapping[str, Mapping[str, Choice]]
     """section -> key -> choice, as in the settings file"""
-    curves: Mapping[Kind, Curve]
+    curves: Mapping[TargetKind, Curve]
     """NDCG@10 by half-life, by kind of question"""
-    compared: Mapping[Kind, Mapping[str, Mixed]]
+    compared: Mapping[TargetKind, Mapping[str, Mixed]]
     """kind of question -> name -> the half-lives of that name, mixed as the untrained model does"""
     trend: Curve | None
     """NDCG@10 of popularity by half-life; None where it makes no sense"""
@@ -56,7 +56,7 @@ class Proposal:
     """how far back baskets resemble the present one"""
     kept: float | None = None
     """share of the items that come again which the proposed `own_items` still hold; None: unknown"""
-    asked: Mapping[Kind, int] = field(default_factory=dict)
+    asked: Mapping[TargetKind, int] = field(default_factory=dict)
 
     @property
     def half_lives_s(self) -> tuple[float, ...]:
@@ -85,7 +85,7 @@ def propose(
     gap, span = usual_gap_s(baskets, clock), usual_span_s(baskets, clock)
     lives = choose(gap, span, clock.floor_s, list(curves.values())) if gap else interest.half_lives_s
     usual = TransferConfig()
-    share: dict[Kind, float] = {"again": usual.again_recency, "new": usual.short_term_share}
+    share: dict[TargetKind, float] = {"again": usual.again_recency, "new": usual.short_term_share}
     compared = {
         kind: {
             "default": evidence.mixed(kind, interest.half_lives_s, share[kind]),
@@ -122,7 +122,7 @@ def propose(
 
 
 def _why_lives(
-    lives: tuple[float, ...], clock: Clock, gap: float, span: float, curves: Mapping[Kind, Curve]
+    lives: tuple[float, ...], clock: Clock, gap: float, span: float, curves: Mapping[TargetKind, Curve]
 ) -> str:
     peaks = [
         f"items {KINDS[kind]} are predicted best at {duration(curve.peak_s, clock)}"
@@ -151,7 +151,7 @@ def _scenarios(use: ScenarioUse) -> Choice:
 def _transfer(
     lives: tuple[float, ...],
     facts: LogStatistics,
-    compared: Mapping[Kind, Mapping[str, Mixed]],
+    compared: Mapping[TargetKind, Mapping[str, Mixed]],
     usual: TransferConfig,
 ) -> dict[str, Choice]:
     found = {
@@ -159,7 +159,7 @@ def _transfer(
             round(min(max(facts.repeat_share, 0.01), 0.9), 2), "share of events that come back to an item"
         )
     }
-    keys: Mapping[Kind, str] = {"again": "again_recency", "new": "short_term_share"}
+    keys: Mapping[TargetKind, str] = {"again": "again_recency", "new": "short_term_share"}
     for kind, key in keys.items():
         if kind in compared:
             best = compared[kind]["proposed"]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.events.decode import Decoded, decode_events
-from streams.events.event import MAX_TEXT_CHARS, Event, Reason, reject_reason
+from streams.events.event import MAX_TEXT_CHARS, Event, RejectReason, reject_reason
 from support.data.event_columns import event_key
 from support.data.event_rows import check_columns, rows_of
 
@@ -212,7 +212,7 @@ def test_whatever_a_topic_holds_each_record_is_decoded_or_rejected(values):
     rejected = [reject.position for reject in decoded.rejects]
     assert sorted(applied + rejected) == list(range(len(values)))
     assert rejected == sorted(rejected)
-    assert all(reject.reason in get_args(Reason) for reject in decoded.rejects)
+    assert all(reject.reason in get_args(RejectReason) for reject in decoded.rejects)
     alone = [rows_of(decode([value]).columns) for value in values]
     assert rows_of(decoded.columns) == [row for rows in alone for row in rows]
     for position in applied:

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from streams.events.event import Event, Reason, reject_reason
+from streams.events.event import Event, RejectReason, reject_reason
 
 NOW = 1_700_000_000.0
 
@@ -17,7 +17,7 @@ def reason_of(**fields) -> str | None:
     found = reject_reason(event, NOW)
     if found is None:
         return None
-    assert found[0] in get_args(Reason)
+    assert found[0] in get_args(RejectReason)
     assert len(found[1]) < 200
     return found[0]
 

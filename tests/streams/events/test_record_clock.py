@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streams.events.decode import decode_events
-from streams.events.event import Reason
+from streams.events.event import RejectReason
 from streams.events.record_clock import RecordClock
 from streams.settings import Settings
 from support.data.event_columns import NOW
@@ -21,7 +21,7 @@ def fetched(at: float, ahead: float = 0.0, broker: bool = False, offset: int = 0
     return Fetched(value, offset, timestamp=int(at * 1000), timestamp_type=int(broker))
 
 
-def reasons(clock: RecordClock, records: list[Fetched], partition: int = 0) -> list[Reason]:
+def reasons(clock: RecordClock, records: list[Fetched], partition: int = 0) -> list[RejectReason]:
     decoded = decode_events(
         [record.value for record in records],
         offsets=range(len(records)),

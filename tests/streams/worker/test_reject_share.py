@@ -8,12 +8,12 @@ from typing import get_args
 import pytest
 
 from streams.errors import DaemonError
-from streams.events.event import Reason, Reject
+from streams.events.event import Reject, RejectReason
 from streams.events.reject_summary import ALLOWED, RejectSummary
 from streams.worker.reject_share import RejectShare
 
 
-def rejects(count: int, reason: Reason = "not_json", detail: str = "malformed") -> list[Reject]:
+def rejects(count: int, reason: RejectReason = "not_json", detail: str = "malformed") -> list[Reject]:
     return [Reject(n, reason, detail) for n in range(count)]
 
 
@@ -69,7 +69,7 @@ def test_kinds_are_told_apart_by_words_not_by_numbers() -> None:
 
 def test_every_reason_of_a_row_says_what_is_allowed() -> None:
     """But for those that are no fault of the row."""
-    assert set(get_args(Reason)) - set(ALLOWED) == {
+    assert set(get_args(RejectReason)) - set(ALLOWED) == {
         "processing_failed",
         "unreadable_record",
         "user_quarantined",

@@ -91,14 +91,14 @@ class Setup:
     """what methods of one run leave for each other: ablations that differ in the mixture alone share a network"""
 
 
-Clock = Literal["time", "count"]
+DecayClock = Literal["time", "count"]
 
 
 def profiles(
     history: History,
     queries: Queries,
     half_life: float | None = None,
-    by: Clock = "time",
+    by: DecayClock = "time",
     weights: F64 | None = None,
     since: Literal["query", "latest"] = "query",
     tail: float = 0.0,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from streams.errors import EvaluationError
-from streams.learning.evaluation.methods.base import Clock, Setup, profiles
+from streams.learning.evaluation.methods.base import DecayClock, Setup, profiles
 from streams.learning.evaluation.methods.own import TAIL, half_life_grid
 from streams.learning.history import History
 from streams.learning.queries import Queries
@@ -29,7 +29,7 @@ class ContentMean:
         self._content = setup.content
         self.set(half_life=None, by="time")
 
-    def set(self, *, half_life: float | None, by: Clock) -> None:
+    def set(self, *, half_life: float | None, by: DecayClock) -> None:
         """Half-life of the mean."""
         self._half_life, self._by = half_life, by
 

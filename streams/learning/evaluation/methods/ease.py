@@ -7,7 +7,7 @@ from typing import Any
 
 from scipy.sparse import csr_array
 
-from streams.learning.evaluation.methods.base import Clock, Setup, profiles
+from streams.learning.evaluation.methods.base import DecayClock, Setup, profiles
 from streams.learning.evaluation.methods.interactions import binary, interactions
 from streams.learning.evaluation.methods.learned_rows import LearnedRows
 from streams.learning.evaluation.methods.linear_autoencoder import weights_of
@@ -37,9 +37,9 @@ class Ease:
     def __init__(self, setup: Setup | None = None) -> None:
         self.grid: Sequence[Mapping[str, Any]] = []
         self._half_life: float | None = None
-        self._by: Clock = "time"
+        self._by: DecayClock = "time"
 
-    def set(self, *, half_life: float | None, by: Clock) -> None:
+    def set(self, *, half_life: float | None, by: DecayClock) -> None:
         """How fast the profile that is multiplied forgets."""
         self._half_life, self._by = half_life, by
 

@@ -10,7 +10,7 @@ import numpy as np
 from implicit.als import AlternatingLeastSquares
 from scipy.sparse import csr_array, csr_matrix
 
-from streams.learning.evaluation.methods.base import Clock, Setup, profiles
+from streams.learning.evaluation.methods.base import DecayClock, Setup, profiles
 from streams.learning.evaluation.methods.interactions import interactions
 from streams.learning.evaluation.methods.learned_rows import LearnedRows
 from streams.learning.evaluation.methods.own import TAIL, half_life_grid
@@ -41,7 +41,7 @@ class ImplicitALS:
         self.grid: Sequence[Mapping[str, Any]] = []
         self.set(half_life=None, by="time")
 
-    def set(self, *, half_life: float | None, by: Clock) -> None:
+    def set(self, *, half_life: float | None, by: DecayClock) -> None:
         """Half-life of the profile that the user vector is solved from."""
         self._half_life, self._by = half_life, by
 

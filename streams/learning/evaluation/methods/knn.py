@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, vstack
 
-from streams.learning.evaluation.methods.base import Clock, Setup, profiles
+from streams.learning.evaluation.methods.base import DecayClock, Setup, profiles
 from streams.learning.evaluation.methods.interactions import (
     Unit,
     binary,
@@ -47,7 +47,7 @@ class ItemKNN:
         self._k = _NEIGHBOURS[0]
         self.set(half_life=None, by="time", itself=True)
 
-    def set(self, *, half_life: float | None, by: Clock, itself: bool) -> None:
+    def set(self, *, half_life: float | None, by: DecayClock, itself: bool) -> None:
         """Half-life of the profile, and whether an item is its own neighbour."""
         self._half_life, self._by, self._itself = half_life, by, itself
 
@@ -121,7 +121,7 @@ class UserKNN:
         self._k = 100
         self.set(half_life=None, by="time", itself=True)
 
-    def set(self, *, half_life: float | None, by: Clock, itself: bool) -> None:
+    def set(self, *, half_life: float | None, by: DecayClock, itself: bool) -> None:
         """Half-life of the profile, and whether the user is a neighbour."""
         self._half_life, self._by, self._itself = half_life, by, itself
 

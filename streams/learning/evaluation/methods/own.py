@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.learning.evaluation.methods.base import Clock, Setup, profiles
+from streams.learning.evaluation.methods.base import DecayClock, Setup, profiles
 from streams.learning.history import History
 from streams.learning.queries import Queries
 from transfer.arrays import F32, I64
@@ -26,14 +26,14 @@ class OwnItems:
     def __init__(self, setup: Setup) -> None:
         self.grid: list[dict[str, Any]] = []
         self._half_life: float | None = None
-        self._by: Clock = "time"
+        self._by: DecayClock = "time"
 
     def fit(self, history: History, rows: I64, validation: Queries) -> None:
         """Find the half-lives to try."""
         self._history = history
         self.grid = half_life_grid(history, rows)
 
-    def set(self, half_life: float | None, by: Clock) -> None:
+    def set(self, half_life: float | None, by: DecayClock) -> None:
         """Use this half-life."""
         self._half_life, self._by = half_life, by
 

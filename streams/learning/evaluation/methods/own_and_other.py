@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from streams.learning.evaluation.methods.base import Clock, Method, Setup, Tunable, profiles
+from streams.learning.evaluation.methods.base import DecayClock, Method, Setup, Tunable, profiles
 from streams.learning.evaluation.methods.ease import Ease
 from streams.learning.evaluation.methods.interactions import row_shares
 from streams.learning.evaluation.methods.markov import Markov
@@ -39,11 +39,11 @@ class OwnAndOther:
         self.grid: Sequence[Mapping[str, Any]] = []
         self._other = other
         self._half_life: float | None = None
-        self._by: Clock = "time"
+        self._by: DecayClock = "time"
         self._own = 0.5
         self._asked: tuple[Queries, F32] | None = None
 
-    def set(self, *, half_life: float | None, by: Clock, own: float) -> None:
+    def set(self, *, half_life: float | None, by: DecayClock, own: float) -> None:
         """Half-life of own items and their weight (`own`)."""
         self._half_life, self._by, self._own = half_life, by, own
 
@@ -98,7 +98,7 @@ class OwnAndOther:
         )
         return [dict(params) for params in [*ranked, *finer]]
 
-    def _own_shares(self, queries: Queries, half_life: float | None, by: Clock) -> csr_array:
+    def _own_shares(self, queries: Queries, half_life: float | None, by: DecayClock) -> csr_array:
         return row_shares(profiles(self._history, queries, half_life, by, since="latest", tail=TAIL))
 
 
