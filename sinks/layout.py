@@ -126,16 +126,16 @@ def live_alias(role: str) -> str:
     return f"{role}-live"
 
 
-def check_collection(spec: CollectionSpec, found: FoundCollection, name: str) -> None:
+def check_collection(spec: CollectionSpec, existing: FoundCollection, name: str) -> None:
     """Refuse a collection that does not hold what `spec` says. More vectors than needed are no harm.
 
     Raises:
         StoreMismatch: says what differs and how to fix it.
     """
     for vector, wanted in spec.vectors.items():
-        there = found.vectors.get(vector)
+        there = existing.vectors.get(vector)
         if there is None:
-            names = ", ".join(sorted(found.vectors)) or "none"
+            names = ", ".join(sorted(existing.vectors)) or "none"
             fix = (
                 "set store.interests = false, or create the store again"
                 if vector == INTERESTS
@@ -153,8 +153,8 @@ def check_collection(spec: CollectionSpec, found: FoundCollection, name: str) ->
                 f"vector {vector!r} of collection {name} is not {kind} compared by cosine; it is not a "
                 f"collection of Driftline's: choose another store.prefix or another store"
             )
-    if found.hides_points:
+    if existing.hides_points:
         raise StoreMismatch(
             f"collection {name} has prevent_unoptimized set: points just written would be hidden from reads "
-            f"and searches; {found.how_to_show}"
+            f"and searches; {existing.how_to_show}"
         )

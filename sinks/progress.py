@@ -32,7 +32,7 @@ class Progress:
     def read(self, numbers: Iterable[int]) -> dict[int, int]:
         """The next offset of each source; 0 where nothing of it was finished."""
         wanted = list(dict.fromkeys(numbers))
-        found: dict[int, int] = dict.fromkeys(wanted, 0)
+        offsets: dict[int, int] = dict.fromkeys(wanted, 0)
         for part in in_parts(wanted, _AT_A_TIME):
             keys = [_point_id(number) for number in part]
             try:
@@ -40,8 +40,8 @@ class Progress:
             except ReplicasDiffer:
                 self._make_alike(keys)
                 points = self._users.retrieve(keys, with_vectors=False)
-            found.update(map(_next, points))
-        return found
+            offsets.update(map(_next, points))
+        return offsets
 
     def _make_alike(self, keys: Sequence[Key]) -> None:
         """Where a raise that was not answered has reached one replica alone, let all have it: it was sent when all

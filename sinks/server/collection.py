@@ -87,11 +87,11 @@ class ServerCollection:
             ReplicasDiffer: they still differ.
         """
         work = Work("reading from", self._name, len(keys))
-        found = self._get(keys, _PAYLOAD, with_vectors, settled, work)
+        points = self._get(keys, _PAYLOAD, with_vectors, settled, work)
         if not settled or self._replicas is None or not self._replicas.settles:
-            return found
+            return points
         deadline, pause_s = time.monotonic() + min(self._channel.timeout_s, _AGREE_S), 0.005
-        missing = set(keys) - {point.key for point in found}
+        missing = set(keys) - {point.key for point in points}
         while missing and (present := self._get(list(missing), _NO_PAYLOAD, False, False, work)):
             if time.monotonic() + pause_s > deadline:
                 # A node that has a replica answers by that one; perhaps another one's is the one to continue from.
@@ -103,9 +103,9 @@ class ServerCollection:
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             agreed = self._get([point.key for point in present], _PAYLOAD, with_vectors, True, work)
-            found += agreed
+            points += agreed
             missing -= {point.key for point in agreed}
-        return found
+        return points
 
     def _get(
         self, keys: Sequence[Key], payload: Any, with_vectors: bool, settled: bool, work: Work

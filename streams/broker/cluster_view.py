@@ -51,7 +51,7 @@ class ClusterView:
         Raises:
             BrokerError: one may not be read; named.
         """
-        found = {}
+        infos = {}
         for topic in self._admin.describe_topics(list(names)):
             code = topic["error_code"]
             if code == _AUTHORIZATION:
@@ -60,11 +60,11 @@ class ClusterView:
                 )
             if code == 0 and topic["partitions"]:
                 topic_id = str(topic.get("topic_id") or _NO_ID)
-                found[topic["name"]] = TopicInfo(
+                infos[topic["name"]] = TopicInfo(
                     None if topic_id == _NO_ID else topic_id,
                     1 + max(partition["partition_index"] for partition in topic["partitions"]),
                 )
-        return found
+        return infos
 
     def log_starts(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         """The first offset that retention has left of each partition."""

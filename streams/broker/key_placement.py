@@ -94,18 +94,18 @@ def placement(sample: Sequence[Sampled], partitions: int) -> KeyPlacement:
     )
 
 
-def producer_advice(found: KeyPlacement) -> str:
+def producer_advice(placement: KeyPlacement) -> str:
     """What to set in the producer, "" where nothing has to be: for speed, since the states are exact either way."""
     steps = []
-    if found.null_keys:
+    if placement.null_keys:
         steps.append("give each event the user id as its key (a null key is placed at random)")
-    if found.other_keys:
+    if placement.other_keys:
         steps.append("key events by user_id alone, as plain UTF-8 text")
-    if found.hash == "both":
+    if placement.hash == "both":
         steps.append(
             "let all producers hash alike: librdkafka and what is built on it with partitioner=murmur2_random"
         )
-    if found.hash == "none" and not steps:
+    if placement.hash == "none" and not steps:
         steps.append(
             "use one partitioner that hashes the key, and no custom one (murmur2 is the field's default)"
         )

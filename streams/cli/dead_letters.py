@@ -166,20 +166,20 @@ def redrive_(
         location = store_location(store, settings)
         places = [_place(letter) for letter in letters or ()]
         wanted = _filter(settings, topic, reason, since, until, places)
-        found: list[StoredLetter] = []
+        matching: list[StoredLetter] = []
         cluster = cluster_id(settings.broker)
-        find_letters(settings.broker, settings.topics.name("dead_letters"), wanted, found.append)
+        find_letters(settings.broker, settings.topics.name("dead_letters"), wanted, matching.append)
         with open_intake(location, settings, create=False) as intake:
             driver = LetterRedrive(
                 intake, cluster=cluster, kinds=kinds_of(settings), now=time.time(), leave_quarantined=True
             )
-            done = driver.redrive(found)
+            done = driver.redrive(matching)
             write_counts(intake)
         kept = [{**_described(one.letter), "still": one.reason, "why": one.detail} for one in done.kept]
         if json_:
             print_json(
                 {
-                    "letters": len(found),
+                    "letters": len(matching),
                     "applied": done.applied,
                     "duplicates": done.duplicates,
                     "items": done.items,
@@ -193,7 +193,7 @@ def redrive_(
                 f"{one['letter']} of {one['source']} stays: {one['still']}: {one['why']}", soft_wrap=True
             )
         show(
-            f"{len(found)} letters: {done.applied} applied, {done.items} items, {done.duplicates} duplicates, "
+            f"{len(matching)} letters: {done.applied} applied, {done.items} items, {done.duplicates} duplicates, "
             f"{done.done} redriven before, {len(kept)} stay"
         )
         for (why), count in Counter(one.reason for one in done.kept).most_common():

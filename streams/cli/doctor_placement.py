@@ -68,7 +68,7 @@ def sampled(record: FetchedRecord) -> Sampled:
     return Sampled(record.partition, record.key, user_id)
 
 
-def words(found: KeyPlacement) -> str:
+def words(placement: KeyPlacement) -> str:
     """What the sample of a topic says.
 
     >>> from streams.broker.key_placement import Sampled, placement
@@ -80,17 +80,17 @@ def words(found: KeyPlacement) -> str:
         "crc32": "placed by CRC-32 (librdkafka's default)",
         "both": "placed by two hashes, murmur2 and CRC-32",
         "none": "keys placed by neither murmur2 nor CRC-32",
-        "unknown": "too few keys to tell the hash" if found.keys else "",
-    }[found.hash]
+        "unknown": "too few keys to tell the hash" if placement.keys else "",
+    }[placement.hash]
     parts = [placed] if placed else []
-    if found.null_keys:
-        parts.append(f"{found.null_keys} without a key")
-    if found.other_keys:
-        parts.append(f"{found.other_keys} with a key that is not the user_id")
-    if found.keys and found.users and not found.null_keys and not found.other_keys:
+    if placement.null_keys:
+        parts.append(f"{placement.null_keys} without a key")
+    if placement.other_keys:
+        parts.append(f"{placement.other_keys} with a key that is not the user_id")
+    if placement.keys and placement.users and not placement.null_keys and not placement.other_keys:
         parts.append("keys are the user ids")
-    if found.users:
-        parts.append(f"{found.scattered} of {found.users} users on several partitions")
+    if placement.users:
+        parts.append(f"{placement.scattered} of {placement.users} users on several partitions")
     else:
         parts.append("none is a JSON object with a user_id")
-    return f"{found.records} newest records on {found.partitions} partitions: {'; '.join(parts)}"
+    return f"{placement.records} newest records on {placement.partitions} partitions: {'; '.join(parts)}"

@@ -32,19 +32,20 @@ def explain(
     with reported():
         settings = load(config)
         with open_for_reading(store_location(store, settings), settings) as workspace:
-            found = explain_user(workspace, user, recent)
+            explanation = explain_user(workspace, user, recent)
         if json_:
-            print_json(found.as_dict())
+            print_json(explanation.as_dict())
             return
         from rich.table import Table
 
         show(
-            f"{user}: {found.events} events, {found.own_items} own items, last event {_time(found.updated_at)}"
+            f"{user}: {explanation.events} events, {explanation.own_items} own items, "
+            f"last event {_time(explanation.updated_at)}"
         )
         scenarios = Table(
             "scenario", "weight", "emergence", "mass", "share", "moved", "last event", title="scenarios"
         )
-        for line in found.scenarios:
+        for line in explanation.scenarios:
             scenarios.add_row(
                 line.name,
                 f"{line.weight:.3f}",
@@ -52,11 +53,11 @@ def explain(
                 f"{line.mass:.2f}",
                 f"{line.share:.3f}",
                 f"{line.moved:+.3f}",
-                _time(found.updated_at - line.recency_s),
+                _time(explanation.updated_at - line.recency_s),
             )
         show(scenarios)
         events = Table("time", "action", "scenario", "item", "title", title="recent events, latest first")
-        for event in found.recent:
+        for event in explanation.recent:
             events.add_row(
                 _time(event.timestamp), event.action, event.scenario, event.item_id or "(text)", event.title
             )

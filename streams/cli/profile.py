@@ -56,22 +56,22 @@ def profile(
         given = LogInput(log, map_, action, scenario, items, items_map)
         history = read_history(given, settings, json_)
         with console.status("looking at gaps, asking questions") if not json_ else nullcontext():
-            found = run_profile(history, settings.interest, seed)
+            profiled = run_profile(history, settings.interest, seed)
         if out is not None:
             names = ", ".join(path.name for path in log)
             head = f"Proposed by driftline profile for {names}: {len(history):,} events (log {history.identity[:16]})."
-            write_settings(out, settings_text(found.proposal, head), force)
+            write_settings(out, settings_text(profiled.proposal, head), force)
         drawn: list[Path] = []
         if plots is not None:
             from streams.learning.profile.plots import draw_profile
 
-            drawn = draw_profile(found, history, plots)
+            drawn = draw_profile(profiled, history, plots)
         if json_:
             print_json(
-                {**found.as_dict(), "out": str(out) if out else None, "plots": [str(p) for p in drawn]}
+                {**profiled.as_dict(), "out": str(out) if out else None, "plots": [str(p) for p in drawn]}
             )
             return
-        for table in report_tables(found):
+        for table in report_tables(profiled):
             show(table)
         if out is not None:
             show(f"settings written to {out}")

@@ -51,24 +51,24 @@ def tune(
         settings = load(config)
         given = LogInput(log, map_, action, scenario, items, items_map)
         run = read_training(given, settings, encoder, validation_share, holdout_share, json_)
-        found = search(
+        tuned = search(
             run,
             seconds=60 * minutes,
             trials=trials,
             tell=progress_lines(json_),
         )
-        lines = [f"{name} = {getattr(found.config, name)!r}" for name in SEARCHED]
+        lines = [f"{name} = {getattr(tuned.config, name)!r}" for name in SEARCHED]
         text = "\n".join(["# written by driftline tune", "[train]", *lines]) + "\n"
         write_settings(out, text, force)
         if json_:
             print_json(
                 {
-                    "best": found.best,
-                    "settings": {n: getattr(found.config, n) for n in SEARCHED},
-                    "trials": found.trials,
+                    "best": tuned.best,
+                    "settings": {n: getattr(tuned.config, n) for n in SEARCHED},
+                    "trials": tuned.trials,
                 }
             )
             return
         show(
-            f"best NDCG@10 of new items on validation {found.best:.5f} in {len(found.trials)} trials; written to {out}"
+            f"best NDCG@10 of new items on validation {tuned.best:.5f} in {len(tuned.trials)} trials; written to {out}"
         )

@@ -76,7 +76,7 @@ def _batch(rows: Rows, fields: Mapping[str, str], first_row: int) -> CatalogueBa
         name: optional_strings(rows.columns[column], column, row_rejects) for name, column in fields.items()
     }
     empty: list[str | None] = [None] * rows.count
-    found: list[ItemRow] = []
+    items: list[ItemRow] = []
     rejects: list[Reject] = []
     for position, (item_id, title, description, scenario) in enumerate(
         zip(*(columns.get(name, empty) for name in CATALOGUE_FIELDS), strict=True)
@@ -85,7 +85,7 @@ def _batch(rows: Rows, fields: Mapping[str, str], first_row: int) -> CatalogueBa
         if reason is not None:
             rejects.append(Reject(first_row + position, *reason))
             continue
-        found.append(
+        items.append(
             ItemRow(
                 item_id or "",
                 (title or "")[:MAX_TEXT_CHARS],
@@ -93,4 +93,4 @@ def _batch(rows: Rows, fields: Mapping[str, str], first_row: int) -> CatalogueBa
                 scenario or "",
             )
         )
-    return CatalogueBatch(found, rejects)
+    return CatalogueBatch(items, rejects)

@@ -95,11 +95,13 @@ def load_history(
         dict.fromkeys([*columns.scenarios, *(row.scenario for row in rows.values() if row.scenario)])
     )
     code = {name: position for position, name in enumerate(scenarios)}
-    found = [rows.get(item_id) for item_id in items]
+    described = [rows.get(item_id) for item_id in items]
     user = columns.user[order]
     item, scenario = columns.item[order], columns.scenario[order]
     with_item = item != NONE
-    by_catalogue = np.array([code[row.scenario] if row and row.scenario else NONE for row in found], np.int32)
+    by_catalogue = np.array(
+        [code[row.scenario] if row and row.scenario else NONE for row in described], np.int32
+    )
     return History(
         users=columns.users,
         items=items,
@@ -113,7 +115,7 @@ def load_history(
             by_catalogue,
             columns.scenarios,
         ),
-        item_texts=[item_text(row.title, row.description) if row else "" for row in found],
+        item_texts=[item_text(row.title, row.description) if row else "" for row in described],
         offsets=np.searchsorted(user, np.arange(len(columns.users) + 1)).astype(np.int64),
         user=user,
         item=item,

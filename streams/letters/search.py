@@ -41,7 +41,7 @@ def find_letters(
     broker: BrokerConfig,
     topic: str,
     wanted: LetterFilter,
-    found: Callable[[StoredLetter], None],
+    on_letter: Callable[[StoredLetter], None],
     starts: Mapping[int, int] = MappingProxyType({}),
 ) -> Ends:
     """Hand over the letters that are meant; those of one partition in order. Records that are no letters are passed over.
@@ -64,6 +64,6 @@ def find_letters(
             except ValueError:
                 continue
             if letter.reason and wanted.takes(letter):
-                found(letter)
+                on_letter(letter)
 
     return scan_topic(broker, topic, take, starts=starts)

@@ -180,16 +180,16 @@ class LetterRedrive:
         except Exception as error:
             if not is_poison(error):
                 raise
-            found = bisect_failures(
+            failures = bisect_failures(
                 len(columns),
                 lambda start, stop: self._ingest.check(take_events(columns, np.arange(start, stop))),
                 most=len(columns),
                 is_theirs=is_poison,
             )
-            for row, failure in found:
+            for row, failure in failures:
                 why = ("processing_failed", f"processing fails with {type(failure).__name__}")
                 self._keep(columns, [row], by_identity, result, why)
-            kept = np.delete(np.arange(len(columns)), [row for row, _ in found])
+            kept = np.delete(np.arange(len(columns)), [row for row, _ in failures])
             columns = take_events(columns, kept)
         if len(columns):
             outcome = self._ingest.apply(columns)

@@ -60,7 +60,7 @@ class UserHistory:
         known = sources.known()
         with view_cluster(broker) as view:
             topics = view.topics(list(actions))
-        found = 0
+        count = 0
         for topic, info in topics.items():
             identities = {
                 partition: kafka_identity(cluster, topic, info.topic_id, partition)
@@ -77,7 +77,7 @@ class UserHistory:
                 first: dict[int, int] = first,
                 identities: Mapping[int, str] = identities,
             ) -> None:
-                nonlocal found
+                nonlocal count
                 partition = records[0].partition
                 first.setdefault(partition, records[0].offset)
                 decoded = decode_events(
@@ -88,13 +88,13 @@ class UserHistory:
                     now=self._clock.references(topic, partition, records),
                     max_future_s=self._max_future_s,
                 )
-                found += self.add(decoded.columns)
+                count += self.add(decoded.columns)
 
             if ends:
                 scan_topic(broker, topic, take_records, ends=ends)
             if any(first.get(partition, end) > 0 for partition, end in ends.items()):
                 self.cut.append(topic)
-        return found
+        return count
 
     def events(self) -> EventColumns:
         """Each event once, in order of time."""

@@ -60,24 +60,24 @@ def register_log(log: Log, sources: Sources) -> RegisteredLog:
             continue
         seen = _Seen(log.now + log.max_future_s)
         content = read_content(seen.digests(log.rows(number)), known)
-        found, facts_of, overlap = segments_of(file.path.name, content, known)
+        parts, facts_of, overlap = segments_of(file.path.name, content, known)
         if overlap is not None:
             overlaps.append(overlap)
-        last = found[-1].identity
-        facts = seen.added_to(facts_of.get(last) or known[last], alone=len(found) == 1)
-        if len(found) == 1:
+        last = parts[-1].identity
+        facts = seen.added_to(facts_of.get(last) or known[last], alone=len(parts) == 1)
+        if len(parts) == 1:
             facts = replace(facts, files=(*facts.files, entry))
             by_bytes[entry] = last
             if last not in known:
                 aliases[last] = entry[1]  # releases before this one kept marks by the bytes of the files
         known[last] = changed[last] = facts
-        segments[number] = found
+        segments[number] = parts
     if changed:
         sources.numbers(list(changed), aliases)
         for identity, facts in changed.items():
             sources.describe(identity, facts.about())
     ordered = [segments[number] for number in range(len(log.files))]
-    used = {segment.identity for found in ordered for segment in found}
+    used = {segment.identity for parts in ordered for segment in parts}
     return RegisteredLog(
         log.with_segments(ordered), {identity: known[identity] for identity in used}, tuple(overlaps)
     )

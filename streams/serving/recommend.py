@@ -61,17 +61,17 @@ def recommend(
     states = read_state(workspace, user_id)
     own, met = states.own_item, np.union1d(states.own_item, states.ring_item[states.ring_item > 0])
     ranker = ranker or ranker_of(workspace)
-    found = ranker.score(states, [scenario], k + len(met) - len(own), explained=True)
-    shown = _shown(workspace, found, _ranked(found, own, met, mode, exclude_seen), own, k)
+    ranked = ranker.score(states, [scenario], k + len(met) - len(own), explained=True)
+    shown = _shown(workspace, ranked, _ranked(ranked, own, met, mode, exclude_seen), own, k)
     known = workspace.store.items.read(met.tolist(), with_vectors=True)
     reasons = Reasons(states, dict(zip(met.tolist(), known, strict=True)), workspace.interest)
-    why = found.reasons(0, np.array([column for _, column in shown], np.int64))
+    why = ranked.reasons(0, np.array([column for _, column in shown], np.int64))
     return [
         Recommendation(
             item_id=item.item_id,
             title=item.title,
             scenario=reason.scenario or item.scenario,
-            score=float(found.scores[0, column]),
+            score=float(ranked.scores[0, column]),
             source=reason.source,
             because=reasons.of(reason, item),
         )

@@ -124,21 +124,21 @@ class Taker:
                 continue
             if partitions and tp not in partitions:
                 continue
-            found = fetcher._records[tp]
+            held = fetcher._records[tp]
             state = assignment.state_value(tp)
-            if type(found) is not FetchResult:
+            if type(held) is not FetchResult:
                 self._drop(fetcher, tp)
-                self._note(taken, tp, state, found._error)
+                self._note(taken, tp, state, held._error)
                 continue
             if records_left <= 0 or bytes_left <= 0:
                 continue
             try:
-                records, n_bytes = _unpack(found, tp, records_left, bytes_left, self._bounds.max_record_bytes)
+                records, n_bytes = _unpack(held, tp, records_left, bytes_left, self._bounds.max_record_bytes)
             except errors.KafkaError as error:
                 self._drop(fetcher, tp)
                 self._note(taken, tp, state, error)
                 continue
-            if not found.has_more():
+            if not held.has_more():
                 self._drop(fetcher, tp)
             if records:
                 taken[tp] = records

@@ -30,7 +30,7 @@ def bisect_failures(
     >>> bisect_failures(100, attempt, most=3)
     [(5, ValueError('no six'))]
     """
-    found: list[tuple[int, Exception]] = []
+    failures: list[tuple[int, Exception]] = []
     untried = [(0, count)] if count else []
     while untried:
         start, stop = untried.pop()
@@ -43,9 +43,9 @@ def bisect_failures(
                 middle = (start + stop) // 2
                 untried += [(middle, stop), (start, middle)]
                 continue
-            found.append((start, error))
-            if len(found) > most:
+            failures.append((start, error))
+            if len(failures) > most:
                 raise TooManyFailures(
-                    f"{len(found)} of {count} fail, the last with {type(error).__name__}"
+                    f"{len(failures)} of {count} fail, the last with {type(error).__name__}"
                 ) from error
-    return found
+    return failures

@@ -171,17 +171,17 @@ class Flush:
         def attempt(part: Sequence[str]) -> None:
             unpack_states([b"" if user is None else user.state for user in store.read(part)], interest)
 
-        found = unreadable_users(users, attempt)
+        unreadable = unreadable_users(users, attempt)
         quarantine = self._intake.quarantine
         most = self._intake.settings.daemon.max_quarantined_users
-        if len(quarantine) + len(found) > most:
+        if len(quarantine) + len(unreadable) > most:
             raise DaemonError(
-                f"{len(quarantine) + len(found):,} users' states can't be read, more than daemon.max_quarantined_users "
+                f"{len(quarantine) + len(unreadable):,} users' states can't be read, more than daemon.max_quarantined_users "
                 f"({most:,}): the store is damaged; restore it from a backup. Nothing was rejected"
             )
-        for user, error in found:
+        for user, error in unreadable:
             quarantine.put(user, type(error).__name__)
-        return len(found)
+        return len(unreadable)
 
     def apply(self, before: Callable[[], None]) -> Outcome:
         """Bring the events into the store; see `streams.ingest.ingest.Applying.run`."""
@@ -265,17 +265,17 @@ class Flush:
         self._leave_out([(int(rows[at]), _reason(error)) for at, error in found])
         return len(found)
 
-    def _leave_out(self, found: Sequence[tuple[int, tuple[RejectReason, str]]]) -> None:
+    def _leave_out(self, failures: Sequence[tuple[int, tuple[RejectReason, str]]]) -> None:
         """Take waiting events out, each for its reason."""
-        if not found:
+        if not failures:
             return
         by_batch: dict[int, list[Reject]] = {}
-        for at, why in found:
+        for at, why in failures:
             number = int(self._batch[at])
             position = int(np.searchsorted(_offsets(self._batches[number]), self.events.offset[at]))
             by_batch.setdefault(number, []).append(Reject(position, *why))
         self._rejects += [(self._batches[number], rejects) for number, rejects in by_batch.items()]
-        left_out = [at for at, _ in found]
+        left_out = [at for at, _ in failures]
         applying = self._begun()
         applying.leave_out(left_out)
         self.events, self._batch = applying.columns, np.delete(self._batch, left_out)

@@ -61,7 +61,7 @@ class Placement:
         backoff_s = 0.1
         while True:
             try:
-                found = await asyncio.to_thread(self._start.find, wanted)
+                starts = await asyncio.to_thread(self._start.find, wanted)
             except _AWAY as error:
                 if self.trouble is None:
                     log.warning("waiting", what="start positions", error=str(error))
@@ -74,7 +74,7 @@ class Placement:
             else:
                 self.trouble = None
                 self._out_of_range.clear()
-                return {TP(topic, number): offset for (topic, number), offset in found.items()}
+                return {TP(topic, number): offset for (topic, number), offset in starts.items()}
 
     def out_of_range(self, tp: TP, was: int, now: int) -> None:
         """The log does not hold the offset that was to be read next; it continued at another one."""

@@ -26,9 +26,9 @@ class Newness:
 
 
 def newness(
-    states: InterestStates, interest: InterestConfig, transfer: TransferConfig, found: ScenarioFeatures
+    states: InterestStates, interest: InterestConfig, transfer: TransferConfig, features: ScenarioFeatures
 ) -> Newness:
-    """Trust and share of every slot; `found` are the features of the same states.
+    """Trust and share of every slot; `features` are the features of the same states.
 
     A burst in an old scenario has the same emergence as the first visit to a new one. What tells them apart is the
     *stint* (`transfer/analytic/stints.py`): the scenario's events without a pause of 1.5 times the longest
@@ -57,6 +57,6 @@ def newness(
     evidence = (stint.events / transfer.new_events) ** STEEPNESS
     past = counts[:, -1].sum(axis=1) - counts[:, 0].sum(axis=1)
     forgotten = np.maximum(0.0, segment_sum(past, states.scenario_offsets))
-    here_now = np.exp2(-found.recency_s / interest.half_lives_s[0])
+    here_now = np.exp2(-features.recency_s / interest.half_lives_s[0])
     trust = youth * evidence / (evidence + 1) * (forgotten / (forgotten + 1))[user] * here_now
     return Newness(trust, stint.share)

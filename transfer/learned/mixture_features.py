@@ -144,7 +144,7 @@ def user_features(states: InterestStates, interest: InterestConfig) -> F32:
     the shortest and at the longest half-life.
     """
     own = segment_shares(states.own_masses(), states.own_offsets)
-    found = scenario_features(states, interest, TransferConfig())
+    scenarios = scenario_features(states, interest, TransferConfig())
     ring = sizes_of(states.ring_offsets)
     distinct, same = _ring_variety(states)
     columns = [
@@ -155,9 +155,9 @@ def user_features(states: InterestStates, interest: InterestConfig) -> F32:
         (1 - distinct / np.maximum(ring, 1))[:, None],
         (same / np.maximum(ring, 1))[:, None],
         np.log1p(ring)[:, None] / 4,
-        found.entropy[:, None],
+        scenarios.entropy[:, None],
         np.log1p(sizes_of(states.scenario_offsets))[:, None],
-        segment_max(found.share, states.scenario_offsets, 0.0)[:, None],
+        segment_max(scenarios.share, states.scenario_offsets, 0.0)[:, None],
         segment_max(own[:, 0], states.own_offsets, 0.0)[:, None],
         segment_max(own[:, -1], states.own_offsets, 0.0)[:, None],
     ]

@@ -102,7 +102,7 @@ def requests_of(
     queries: what the model makes of the states and `names_asked`, if it is there already.
     """
     names = names_asked(scenario, index)
-    found = queries or model.queries(states, names)
+    user_queries = queries or model.queries(states, names)
     own, leading = own_item_features(states, model.interest), latest_items(states, model.interest, places)
     owner = owners(own.offsets)
     codes = index.codes(own.item)
@@ -115,7 +115,7 @@ def requests_of(
     )
     offsets, own_codes, owner = kept_offsets(own.offsets, kept), codes[kept], owner[kept]
     by_counts = own_count_features(index, owner, own_codes, place_codes)
-    near = np.einsum("ij,ij->i", found.asked[owner], index.towers[own_codes])[:, None]
+    near = np.einsum("ij,ij->i", user_queries.asked[owner], index.towers[own_codes])[:, None]
     return Requests(
         scenario=scenario,
         user=user_features(states, model.interest),
@@ -126,7 +126,7 @@ def requests_of(
         places=place_codes,
         place_features=leading.features,
         place_mass=index.follow_mass(place_codes, scenario),
-        query=found.asked,
+        query=user_queries.asked,
     )
 
 

@@ -16,7 +16,7 @@ BOUND = 4.0
 
 
 def slot_features(
-    states: InterestStates, interest: InterestConfig, found: ScenarioFeatures | None = None
+    states: InterestStates, interest: InterestConfig, features: ScenarioFeatures | None = None
 ) -> F32:
     """(S, F) float32, F = 6 + 2 K + A: what a slot has, what it does now, by which actions.
 
@@ -28,20 +28,20 @@ def slot_features(
     >>> slot_features(empty_states(1, InterestConfig()), InterestConfig()).shape
     (0, 15)
     """
-    found = found or scenario_features(states, interest, TransferConfig())
+    features = features or scenario_features(states, interest, TransferConfig())
     user = states.slot_users()
     by_horizon = states.scenario_counts.sum(axis=2)
-    ages = found.recency_s[:, None] / interest.half_lives
+    ages = features.recency_s[:, None] / interest.half_lives
     columns = [
-        np.log1p(found.mass)[:, None],
-        found.share[:, None],
-        found.entropy[user][:, None],
+        np.log1p(features.mass)[:, None],
+        features.share[:, None],
+        features.entropy[user][:, None],
         np.log1p(states.n_events[user])[:, None],
-        np.clip(found.emergence, -BOUND, BOUND)[:, None],
-        np.clip(found.z, -BOUND, BOUND)[:, None],
+        np.clip(features.emergence, -BOUND, BOUND)[:, None],
+        np.clip(features.z, -BOUND, BOUND)[:, None],
         segment_shares(by_horizon, states.scenario_offsets),
         np.log1p(np.minimum(ages, 1e6)) / 4,
-        found.actions,
+        features.actions,
     ]
     return np.concatenate(columns, axis=1).astype(np.float32)
 

@@ -51,12 +51,12 @@ def examples(log: EventLog, config: InterestConfig, start: float = -np.inf) -> E
     About (K + slots) * 2 D bytes a position are held.
     """
     code = {name: position for position, name in enumerate(log.scenario_names)}
-    found: list[tuple[I64, F16, F32, I64, F16, F32, I32]] = []
+    waves: list[tuple[I64, F16, F32, I64, F16, F32, I32]] = []
     basket: list[I64] = []
     for wave in walk(log, config, start):
         states = wave.states
         names = np.array([code.get(name, NONE) for name in states.scenario_names], np.int32)
-        found.append(
+        waves.append(
             (
                 wave.row,
                 horizon_sums(states).astype(np.float16),
@@ -69,7 +69,7 @@ def examples(log: EventLog, config: InterestConfig, start: float = -np.inf) -> E
         )
         basket.append(wave.basket)
     row, horizons, masses, sizes, slots, features, scenario = (
-        np.concatenate(column) for column in zip(*found, strict=True)
+        np.concatenate(column) for column in zip(*waves, strict=True)
     )
     order = np.argsort(row, kind="stable")
     rows, slot_offsets = rows_of(offsets_of(sizes), order)

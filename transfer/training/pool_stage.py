@@ -71,19 +71,19 @@ def pool_cases(cases: Iterable[Case], config: TrainConfig, items: int) -> PoolCa
     """As many requests with all `items` as memory allows, chosen at random, and a shortlist for each."""
     rng = np.random.default_rng(config.seed)
     share = ELEMENTS / max(config.pool_queries * items, 1)
-    found = PoolCases([], [])
+    pool = PoolCases([], [])
     waiting: dict[bool, list[Shortlist]] = {False: [], True: []}
     for case in cases:
         part = case.candidates
         waiting[part.given].append(shortlist(part, case.target_row, case.target_column, rng))
         if sum(len(each.there) for each in waiting[part.given]) >= LISTED:
-            found.shortlists.append((part.given, join_shortlists(waiting[part.given])))
+            pool.shortlists.append((part.given, join_shortlists(waiting[part.given])))
             waiting[part.given] = []
         kept = rng.random(len(part.rows)) < share
         if kept[case.target_row].any():
-            found.cases.append(case if kept.all() else case.some(kept))
-    found.shortlists.extend((given, join_shortlists(parts)) for given, parts in waiting.items() if parts)
-    return found
+            pool.cases.append(case if kept.all() else case.some(kept))
+    pool.shortlists.extend((given, join_shortlists(parts)) for given, parts in waiting.items() if parts)
+    return pool
 
 
 def cases(
@@ -91,7 +91,7 @@ def cases(
 ) -> list[Case]:
     """What the pool is fitted on; places weigh as in `mixture`."""
     owner = owners(target_offsets)
-    found = []
+    result = []
     with torch.inference_mode():
         weights = mixture(requests.mixture_input())
     for part in candidates_by_scenario(
@@ -101,8 +101,8 @@ def cases(
         width = len(part.members)
         new = ~np.isin(row * width + column, part.own_row * width + part.own_column)
         if new.any():
-            found.append(Case(part, row[new], column[new]))
-    return found
+            result.append(Case(part, row[new], column[new]))
+    return result
 
 
 def fit_pool(mixture: Mixture, data: PoolCases, config: TrainConfig) -> list[dict[str, float]]:
@@ -117,7 +117,7 @@ def fit_pool(mixture: Mixture, data: PoolCases, config: TrainConfig) -> list[dic
     report = []
     for given in (False, True):
         mine = [case for case in data.cases if case.candidates.given == given]
-        lists = [found for named, found in data.shortlists if named == given]
+        lists = [searched for named, searched in data.shortlists if named == given]
         if not mine:
             continue
         _climb(mixture, mine, config)
@@ -130,8 +130,8 @@ def fit_pool(mixture: Mixture, data: PoolCases, config: TrainConfig) -> list[dic
                 alone = torch.zeros_like(likeliest)
                 alone[BACK_OFF], alone[power] = likeliest[BACK_OFF], 1.0
                 starts.append(alone)
-        found = [_searched(lists, start, _free(pool)) for start in starts]
-        best, chosen = max(found, key=lambda pair: pair[0])
+        searched = [_searched(lists, start, _free(pool)) for start in starts]
+        best, chosen = max(searched, key=lambda pair: pair[0])
         likeliest_loss = float(_losses(mixture, mine, (1.0,))[0])
         powers.copy_(chosen)
         losses = _losses(mixture, mine, SCALES)
@@ -140,7 +140,7 @@ def fit_pool(mixture: Mixture, data: PoolCases, config: TrainConfig) -> list[dic
         report.append(
             {
                 "given": float(given),
-                "targets": float(sum(len(found.target_row) for found in lists)),
+                "targets": float(sum(len(searched.target_row) for searched in lists)),
                 "ndcg": best,
                 "ndcg_of_likeliest": _gain(lists, (each.pooled(likeliest) for each in lists)),
                 "loss": float(losses.min()),

@@ -82,34 +82,34 @@ def facts(history: History, queries: Queries) -> Facts:
     )
 
 
-def slices(found: Facts, scenarios: list[str], dormant_s: float = 30 * DAY) -> dict[str, Slice]:
+def slices(target_facts: Facts, scenarios: list[str], dormant_s: float = 30 * DAY) -> dict[str, Slice]:
     """The groups of targets by name, without empty ones.
 
     all; new, repeat (to the user; where all targets are new, own items are taken out of the ranking); moved;
     never (1st-5th event in a scenario), dormant (later, but none for `dormant_s`), emerging (either), old (neither), each also
     "/new", and "/new/large" in scenarios of `LARGE` items; cold-user, cold-item; activity/...; scenario/....
     """
-    never = found.nth <= NEVER
-    dormant = ~never & (found.idle > dormant_s)
+    never = target_facts.nth <= NEVER
+    dormant = ~never & (target_facts.idle > dormant_s)
     visited = {"never": never, "dormant": dormant, "emerging": never | dormant, "old": ~never & ~dormant}
-    large = found.scenario_items >= LARGE
+    large = target_facts.scenario_items >= LARGE
     out = {
-        "all": Slice(np.ones(len(found.user), np.bool_), False),
-        "new": Slice(found.new, True),
-        "repeat": Slice(~found.new, False),
-        "moved": Slice(found.moved, False),
+        "all": Slice(np.ones(len(target_facts.user), np.bool_), False),
+        "new": Slice(target_facts.new, True),
+        "repeat": Slice(~target_facts.new, False),
+        "moved": Slice(target_facts.moved, False),
     }
     for name, chosen in visited.items():
         out[name] = Slice(chosen, False)
-        out[f"{name}/new"] = Slice(chosen & found.new, True)
-        out[f"{name}/new/large"] = Slice(chosen & found.new & large, True)
-    out["cold-user"] = Slice(found.user_events < COLD, False)
-    out["cold-item"] = Slice(found.item_events < COLD, False)
+        out[f"{name}/new"] = Slice(chosen & target_facts.new, True)
+        out[f"{name}/new/large"] = Slice(chosen & target_facts.new & large, True)
+    out["cold-user"] = Slice(target_facts.user_events < COLD, False)
+    out["cold-item"] = Slice(target_facts.item_events < COLD, False)
     for tercile, name in enumerate(ACTIVITY):
-        out[f"activity/{name}"] = Slice(found.activity == tercile, False)
+        out[f"activity/{name}"] = Slice(target_facts.activity == tercile, False)
     if len(scenarios) > 1:
-        for code in np.unique(found.scenario[found.scenario != NONE]).tolist():
-            out[f"scenario/{scenarios[code]}"] = Slice(found.scenario == code, False)
+        for code in np.unique(target_facts.scenario[target_facts.scenario != NONE]).tolist():
+            out[f"scenario/{scenarios[code]}"] = Slice(target_facts.scenario == code, False)
     return {name: part for name, part in out.items() if part.chosen.any()}
 
 

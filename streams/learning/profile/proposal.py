@@ -154,7 +154,7 @@ def _transfer(
     compared: Mapping[TargetKind, Mapping[str, Mixed]],
     usual: TransferConfig,
 ) -> dict[str, Choice]:
-    found = {
+    measured = {
         "repeat_prior": Choice(
             round(min(max(facts.repeat_share, 0.01), 0.9), 2), "share of events that come back to an item"
         )
@@ -164,10 +164,10 @@ def _transfer(
         if kind in compared:
             best = compared[kind]["proposed"]
             if best.share != getattr(usual, key):
-                found[key] = Choice(best.share, f"best for items {KINDS[kind]}, on validation")
+                measured[key] = Choice(best.share, f"best for items {KINDS[kind]}, on validation")
     if lives[0] < usual.min_age_s:
-        found["min_age_s"] = Choice(lives[0], "the shortest half-life")
-    return found
+        measured["min_age_s"] = Choice(lives[0], "the shortest half-life")
+    return measured
 
 
 def _counts(clock: Clock, trend: Curve | None, reach: Reach) -> dict[str, Choice]:

@@ -60,21 +60,25 @@ def questions_of(
         begin, end = np.quantile(history.time, [VALIDATION, TEST])
         chosen = (baskets.time >= begin) & (baskets.time < end)
         fit = history.time < begin
-    found = np.flatnonzero(chosen & ~baskets.first)
-    found = rng.permutation(found)[:most]
-    events = np.minimum(baskets.start[found] - history.offsets[baskets.user[found]], LONGEST)
-    found = np.sort(found[np.cumsum(events) <= MOST_EVENTS])
-    low = np.maximum(history.offsets[baskets.user[found]], baskets.start[found] - LONGEST)
-    earlier, offsets = _ranges(low, baskets.start[found])
-    latest = history.time[baskets.start[found] - 1]
-    targets, target_offsets = _ranges(baskets.start[found], baskets.end[found])
+    chosen_baskets = np.flatnonzero(chosen & ~baskets.first)
+    chosen_baskets = rng.permutation(chosen_baskets)[:most]
+    events = np.minimum(
+        baskets.start[chosen_baskets] - history.offsets[baskets.user[chosen_baskets]], LONGEST
+    )
+    chosen_baskets = np.sort(chosen_baskets[np.cumsum(events) <= MOST_EVENTS])
+    low = np.maximum(history.offsets[baskets.user[chosen_baskets]], baskets.start[chosen_baskets] - LONGEST)
+    earlier, offsets = _ranges(low, baskets.start[chosen_baskets])
+    latest = history.time[baskets.start[chosen_baskets] - 1]
+    targets, target_offsets = _ranges(baskets.start[chosen_baskets], baskets.end[chosen_baskets])
     items = len(history.items)
-    asked = np.repeat(np.arange(len(found)), sizes_of(target_offsets)) * items + history.item[targets]
+    asked = (
+        np.repeat(np.arange(len(chosen_baskets)), sizes_of(target_offsets)) * items + history.item[targets]
+    )
     asked = np.unique(asked[history.item[targets] >= 0])
-    question = np.repeat(np.arange(len(found)), sizes_of(offsets))
+    question = np.repeat(np.arange(len(chosen_baskets)), sizes_of(offsets))
     had = question * items + history.item[earlier]
     return Questions(
-        time=baskets.time[found],
+        time=baskets.time[chosen_baskets],
         earlier_offsets=offsets,
         earlier=earlier,
         age_s=latest[question] - history.time[earlier],
