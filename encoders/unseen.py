@@ -1,4 +1,4 @@
-"""The vector of an item of which nothing but the id is known."""
+"""The vector of an item known only by its id."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What a store asks of where its collections live."""
+"""What a store asks of the engine that holds its collections."""
 
 from __future__ import annotations
 

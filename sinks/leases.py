@@ -28,7 +28,7 @@ from sinks.validation import check_texts
 from sinks.writer import FENCE
 
 STALE_S = 3600.0
-"""A lease that was not renewed for so long is taken by the next process that needs one."""
+"""A lease that was not renewed for this long is taken by the next process that needs one."""
 _MOST_TRIES = 50
 _PAGE = 256
 _KIND = "folder"

@@ -1,4 +1,4 @@
-"""Per source of events how far it is in the store: the next offset, in a point of its own among the users.
+"""How far each source is in the store: its next offset, in a point of its own among the users.
 
 It lies in the collection of the users that it speaks of, so that it is copied, restored and lost with them. It is raised
 when all users of a flush were acknowledged, in a request of its own: in one with theirs, a condition could let it in and

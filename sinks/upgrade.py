@@ -1,4 +1,4 @@
-"""A store of the releases that wrote users under fencing tokens becomes one of now, when it is first written to.
+"""Upgrades a store of a release that wrote users under fencing tokens, when it is first written to.
 
 Then a lane (a partition) had a fencing token, and a store's version was 1. Users and blobs stay as they are. What
 changes is what keeps a daemon of such a release from writing on: it would overwrite what others write, and be refused by

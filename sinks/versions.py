@@ -42,7 +42,7 @@ from sinks.errors import (
 from sinks.points import named_id
 
 FREEZE_PATIENCE_S = 15.0
-"""A freeze that was not renewed for so long is broken by the process that waits for it."""
+"""A freeze that was not renewed for this long is broken by the process that waits for it."""
 FIRST = ""
 """Name of the version that a store begins with."""
 

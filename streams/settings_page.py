@@ -1,4 +1,4 @@
-"""docs/settings.md, made of the settings' own fields: `python -m streams.settings_page > docs/settings.md`."""
+"""docs/settings.md, made from the settings' own fields: `python -m streams.settings_page > docs/settings.md`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sections of the settings that are of streams/ as a whole: topics, daemon, replay and log."""
+"""The settings sections that belong to streams/ as a whole: topics, daemon, replay and log."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class DaemonConfig(_Section):
     group: str = Field("driftline", description="consumer group; one for each store")
     start_from: str = Field(
         "",
-        description="where a topic begins of which the store knows nothing: earliest (the default), latest, group (the group's "
-        "committed offsets), or a time, ISO 8601 or unix seconds, by the records' Kafka timestamps",
+        description="where to begin with a topic that the store does not know: earliest (the default), latest, group (the "
+        "group's committed offsets), or a time, ISO 8601 or unix seconds, by the records' Kafka timestamps",
     )
     acknowledge_loss: bool = Field(
         False, description="records that retention took are counted and logged, without a warning on /ready"
@@ -93,7 +93,7 @@ class DaemonConfig(_Section):
     )
     commit_interval_s: float = Field(2.0, gt=0, description="how often offsets are committed to the group")
     session_timeout_s: float = Field(
-        15.0, gt=0, description="a worker that the group has not heard of for so long loses its partitions"
+        15.0, gt=0, description="a worker that the group has not heard of for this long loses its partitions"
     )
     heartbeat_s: float = Field(3.0, gt=0, description="how often a worker tells the group that it is alive")
     rebalance_timeout_s: float = Field(
@@ -103,7 +103,7 @@ class DaemonConfig(_Section):
     )
     metadata_age_s: float = Field(60.0, gt=0, description="how soon a new partition is noticed")
     shutdown_s: float = Field(20.0, gt=0, description="from SIGTERM to the end, at most")
-    watchdog_s: float = Field(300.0, gt=0, description="lag without progress for so long ends the process")
+    watchdog_s: float = Field(300.0, gt=0, description="lag without progress for this long ends the process")
     max_future_s: float | None = Field(
         None,
         ge=0,

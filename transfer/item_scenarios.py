@@ -1,4 +1,4 @@
-"""The scenario that each item belongs to, if scenarios hold items (departments) and are not where one looks from (pages)."""
+"""The scenario that each item belongs to, if scenarios hold items (departments) and are not entry points (pages)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded engine: Qdrant in this process (qdrant-edge), one shard a collection, in one folder."""
+"""The embedded engine: Qdrant in this process (qdrant-edge), one shard per collection, in one folder."""
 
 from __future__ import annotations
 

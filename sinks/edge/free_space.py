@@ -1,4 +1,4 @@
-"""Room on the disk, asked for before something is written there.
+"""Free disk space, checked before a write.
 
 The embedded engine maps its files into memory. Where the disk is full, a write to such a page ends the process by SIGBUS,
 without a word; so it is not let come to that.

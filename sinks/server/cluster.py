@@ -1,4 +1,4 @@
-"""How a store lies on the nodes of a server, looked up to be reported; nothing that is written depends on it."""
+"""How a store is spread over the nodes of a server, for reports; no write depends on it."""
 
 from __future__ import annotations
 

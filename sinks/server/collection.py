@@ -29,7 +29,7 @@ _PAYLOAD = messages.WithPayloadSelector(enable=True)
 _NO_PAYLOAD = messages.WithPayloadSelector(enable=False)
 _LONGEST_PAUSE_S = 0.2
 _AGREE_S = 2.0
-"""So long are replicas given to agree: more than an update takes from one to the next."""
+"""Replicas are given this long to agree: more than an update takes from one to the next."""
 
 
 class ServerCollection:

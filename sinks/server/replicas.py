@@ -1,4 +1,4 @@
-"""What a collection with several replicas asks of requests.
+"""What requests to a collection with several replicas need.
 
 A server lets every node take updates, and sends each to all replicas of its shard. By default (`weak` ordering) two
 racing updates may reach two replicas in different orders, and then they differ for good. So where a collection has
@@ -96,7 +96,7 @@ class Replicas:
 
     @property
     def count(self) -> int:
-        """How many replicas a shard has, at most; looked up again now and then."""
+        """How many replicas a shard has, at most; looked up again from time to time."""
         if self._clock() - self._looked_at >= LOOK_AGAIN_S and self._lock.acquire(blocking=False):
             try:
                 self._count = self._look()

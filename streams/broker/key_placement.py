@@ -1,4 +1,4 @@
-"""By which hash a topic's records are placed, and whether their keys are the users that they are about.
+"""Which hash places a topic's records, and whether their keys are the users that they are about.
 
 Driftline is exact wherever a user's events lie. But a user whose events come by several partitions is taken over again and
 again by the workers that hold them, so the placement is worth knowing. Two hashes are in use: Java's producers, and those

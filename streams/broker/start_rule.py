@@ -1,4 +1,4 @@
-"""Where a source begins of which the store knows nothing: `--from earliest | latest | group | TIME`."""
+"""Where to begin with a source that the store does not know: `--from earliest | latest | group | TIME`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that a topic holds now, from its beginning or from given offsets, without a consumer group."""
+"""Everything that a topic holds now, from its beginning or from given offsets, without a consumer group."""
 
 from __future__ import annotations
 

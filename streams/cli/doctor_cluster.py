@@ -1,4 +1,4 @@
-"""What `driftline doctor` says of a server's nodes: how the store lies on them, and what of the promise they carry."""
+"""What `driftline doctor` says about a server's nodes: how the store is spread over them, and which promises hold."""
 
 from __future__ import annotations
 

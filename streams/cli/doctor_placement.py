@@ -1,4 +1,4 @@
-"""doctor: by which hash the events of each topic are placed on partitions, and whether their keys are their users."""
+"""doctor: which hash places each topic's events on partitions, and whether their keys are their users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""doctor: whether the topics can really be read, and how their records are placed on partitions, by the newest of each."""
+"""doctor: whether the topics can be read, and how their newest records are placed on partitions."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def evaluate(
     ] = None,
     dormant_days: Annotated[
         float,
-        typer.Option("--dormant-days", min=0, help="Without events for so long, a scenario is dormant."),
+        typer.Option("--dormant-days", min=0, help="Without events for this long, a scenario is dormant."),
     ] = 30.0,
     sample: Annotated[
         int | None, typer.Option("--sample", min=1, metavar="N", help="Only N test queries, drawn once.")

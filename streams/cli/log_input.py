@@ -1,4 +1,4 @@
-"""Opening a log, and texts of its items, for the commands that apply one, learn from one or judge by one."""
+"""Opens a log, and encodes its items' texts, for the commands that apply a log, learn from it or evaluate on it."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def run(
         typer.Option(
             "--from",
             metavar="earliest|latest|group|TIME",
-            help="Where a topic begins of which the store knows nothing (daemon.start_from); elsewhere the store knows.",
+            help="Where to begin with a topic that the store does not know (daemon.start_from); elsewhere the store knows.",
         ),
     ] = None,
     from_manifest: Annotated[
@@ -49,7 +49,7 @@ def run(
         typer.Option(
             "--from-manifest",
             metavar="FILE",
-            help="In topics of which the store knows nothing yet, continue where the logs end that `replay --manifest FILE` "
+            help="In topics that the store does not know yet, continue where the logs end that `replay --manifest FILE` "
             "replayed into this store.",
         ),
     ] = None,

@@ -1,4 +1,4 @@
-"""The counts of items and transitions of a store: counted beside the states, written now and then, read as one.
+"""The counts of items and transitions of a store: counted beside the states, written periodically, read as one.
 
 What a process counts of an event is what the accepted write of its user says, once; it is added to its memory after the store
 has acknowledged the user, and written every `daemon.counts_s` seconds and when it stops cleanly. Each process, be

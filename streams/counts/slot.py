@@ -1,4 +1,4 @@
-"""Where one writer keeps its counts in a store: a large part that is seldom written, and what came since.
+"""Where one writer keeps its counts in a store: a large part that is rarely written, and what was counted since.
 
 Blobs of the slot S, at generation g:
 
@@ -42,7 +42,7 @@ PART_BYTES = 8 << 20
 SMALL_BYTES = 256 << 10
 """Up to here `recent` grows in any case."""
 JOINED_AT = 4
-"""And on to this part of the rest: what is written is so often the smaller of the two."""
+"""And on to this part of the rest: what is written most often is the smaller of the two."""
 _MARK = struct.Struct("<Q")
 _TRIES = 10
 

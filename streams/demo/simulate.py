@@ -91,7 +91,7 @@ def simulated_events(
 ) -> Iterator[Simulated]:
     """`count` events of the users, at `start + i / rate` unix seconds, the same for the same `rng` state.
 
-    Each user likes some themes of a scenario more than others, comes back to items, now and then looks
+    Each user likes some themes of a scenario more than others, comes back to items, sometimes looks
     elsewhere or types a search, and moves from `home` to `new`. `rate` in events a second.
     """
     run = f"{rng.getrandbits(32):08x}"

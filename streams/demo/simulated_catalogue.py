@@ -1,4 +1,4 @@
-"""A small readable catalogue for simulations: five scenarios, four themes each, six items a theme."""
+"""A small readable catalogue for simulations: five scenarios, four themes each, six items per theme."""
 
 from __future__ import annotations
 

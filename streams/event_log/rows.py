@@ -1,4 +1,4 @@
-"""Fields of some rows of a log as they were read: before defaults are filled in, and before any row is judged."""
+"""Fields of log rows as they were read, before defaults are filled in and before any row is judged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The event: fields, limits, identity, and the reasons for which one is rejected."""
+"""The event: fields, limits, identity, and the reasons for rejecting one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What time it was when a record was written: this machine's clock, or the record's own where the machine's is behind.
+"""When a record was written: by this machine's clock, or by the record's own time where the clock is behind.
 
 An event far ahead of the present has a wrong clock. If the present is read from a clock that is itself behind, every good event
 is ahead; that is the machine's fault and no record's. So each record is judged against the later of the machine's clock and

@@ -1,4 +1,4 @@
-"""Files as they are unpacked: gzip, bzip2 and Zstandard by their suffix."""
+"""Compressed files: gzip, bzip2 and Zstandard, by suffix."""
 
 from __future__ import annotations
 

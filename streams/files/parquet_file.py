@@ -15,7 +15,7 @@ from streams.files.rows import Rows, TableFile, is_text
 MAX_PAGE_BYTES: Final = 1 << 26
 """A page is unpacked whole; writers make them of about 1 MiB."""
 UNPACKED_BYTES: Final = 1 << 24
-"""About so much is unpacked at once."""
+"""About this much is unpacked at once."""
 
 
 def inspect_parquet(path: Path) -> TableFile:

@@ -17,7 +17,7 @@ Column: TypeAlias = Any
 MAX_ROW_BYTES: Final = 1 << 22
 """A longer row of CSV or line of JSON is refused, since it must be held whole."""
 BATCH_BYTES: Final = 1 << 24
-"""About so much of a file is unpacked at once, whatever its number of rows."""
+"""About this much of a file is unpacked at once, whatever its number of rows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Events and users as they were -> users' points as they will be. Changes nothing outside but for item placeholders."""
+"""Events and users as they were -> users' points as they will be. Changes nothing else, except for item placeholders."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Quarantine:
         return sorted(self._users.values(), key=lambda user: (user.since, user.point))
 
     def rows(self, users: Sequence[str], max_age_s: float = FRESH_S) -> list[int]:
-        """Which of these users are in it, as of at most so long ago.
+        """Which of these users are in it, as of at most this long ago.
 
         Raises:
             StoreUnavailable: call again.

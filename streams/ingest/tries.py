@@ -1,4 +1,4 @@
-"""What a call has sent to the store so far: should it be found inside later, it is known what brought it there."""
+"""What a call has sent to the store so far, so that what is found there later can be traced to it."""
 
 from __future__ import annotations
 

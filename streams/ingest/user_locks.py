@@ -1,4 +1,4 @@
-"""Users that a thread works on, so that no two threads of a process have the same one at once."""
+"""Locks on users: no two threads of a process work on the same user at once."""
 
 from __future__ import annotations
 

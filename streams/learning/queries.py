@@ -1,4 +1,4 @@
-"""Queries: what is asked of a method, and what would have been right."""
+"""Queries: what a method is asked, and what would have been right."""
 
 from __future__ import annotations
 

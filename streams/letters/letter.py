@@ -1,4 +1,4 @@
-"""A dead letter: the record as it was, as far as the topic takes it; where it came from, and why it is here.
+"""A dead letter: the record as it was, as far as the topic takes it; where it came from, and why it was rejected.
 
 A letter keeps key, value and the record's own headers, each of these under the prefix `original.`. Its own headers are reason,
 detail, source-topic, source-partition, source-offset, source-time (unix milliseconds) and source, the identity of the

@@ -21,7 +21,7 @@ ASK_AGAIN_S: Final = 300.0
 TOGETHER: Final = 256
 """Letters under way at once."""
 STUCK_S: Final = 4.0
-"""A letter that nobody answers for so long is said on /ready, and the topic is looked for."""
+"""A letter that is unanswered for this long is reported on /ready, and the topic is looked for."""
 DROP_S: Final = 30.0
 """How long letters are dropped unsent after a failure for good, with `drop-and-count`."""
 
@@ -42,7 +42,7 @@ class RecordProducer(Protocol):
 
 
 class TopicFacts(Protocol):
-    """What the broker says of the dead-letter topic. Blocking; called in a thread.
+    """What the broker says about the dead-letter topic. Blocking; called in a thread.
 
     Both raise BrokerUnavailable or BrokerError where it does not say.
     """

@@ -1,4 +1,4 @@
-"""What the broker says of the dead-letter topic."""
+"""What the broker says about the dead-letter topic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Letters back into the store, each recognised by itself, so that any of them may be redriven in any order, again and again.
+"""Letters back into the store, each recognised by itself, so that any of them may be redriven in any order, repeatedly.
 
 A letter is a source of its own, with one event at offset 0 (`StoredLetter.identity`). So a user's mark, and then the source's
 progress, say that it is in, and no highest offset of other letters does. Per batch of letters:

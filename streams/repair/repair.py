@@ -1,4 +1,4 @@
-"""The way out of quarantine: a user's state made again from what is known, then what was parked meanwhile, then live.
+"""The way out of quarantine: a user's state rebuilt from what is known, then from what was parked meanwhile, then live.
 
 Order, so that a crash at any point loses and doubles nothing; the user stays in quarantine until the last step, and whoever
 begins again begins at the first one:
@@ -61,7 +61,7 @@ class Repaired:
     waiting: int = 0
     """of these such as the daemon has not passed: redrive them later"""
     without_events: list[str] = field(default_factory=list)
-    """points of users of whom nothing was found; they stay in quarantine"""
+    """points of users with no known events; they stay in quarantine"""
     cut_topics: list[str] = field(default_factory=list)
     """whose first records are gone, so that older events can come from logs only"""
 

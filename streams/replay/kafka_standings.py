@@ -1,4 +1,4 @@
-"""How far the Kafka sources of a log's rows are in a store, asked of broker and store; and that they begin with a log."""
+"""How far the Kafka sources of a log's rows are in a store, as broker and store say; and that they begin with a log."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class KafkaStandings:
         return standings
 
     def begin(self, positions: Positions, standings: Mapping[Partition, Standing]) -> None:
-        """Note that sources of which the store has nothing begin with this log, as a daemon notes where it begins."""
+        """Note that sources that the store does not know begin with this log, as a daemon notes where it begins."""
         cluster = self._partitions.cluster
         starts: dict[str, int] = {}
         for (topic, number), standing in standings.items():

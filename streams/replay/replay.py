@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 Result = TypeVar("Result")
 
 GIVE_UP_S = 300.0
-"""A store that is away for so long ends a replay; run again, it continues where it was."""
+"""A store that is away for this long ends a replay; run again, it continues where it was."""
 
 
 @dataclass(slots=True)

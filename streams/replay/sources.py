@@ -1,4 +1,4 @@
-"""The sources of a log that is being replayed: how far each is, under which of them rows are applied, and what follows."""
+"""The sources of a log that is being replayed: how far each is, which of them each row is applied under, and what follows."""
 
 from __future__ import annotations
 

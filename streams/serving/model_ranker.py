@@ -1,4 +1,4 @@
-"""Which ranker is a model's."""
+"""Which ranker a model has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to show a user: the best of what the model's ranker scores, each item with where it comes from and why."""
+"""What to show a user: the items that the model's ranker scores best, each with its source and reason."""
 
 from __future__ import annotations
 

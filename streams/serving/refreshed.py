@@ -1,4 +1,4 @@
-"""What is read from a store once in a while and then held in memory."""
+"""Values that are read from a store from time to time and held in memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 REFRESH_S = 60.0
-"""What has changed in the store is seen within so long by a process that continues answering."""
+"""What has changed in the store is seen within this long by a process that continues answering."""
 
 Value = TypeVar("Value")
 

@@ -1,4 +1,4 @@
-"""All items of a store with the counts, as a trained model's mixture ranks them; read once in a while."""
+"""All items of a store with the counts, as a trained model's mixture ranks them; reread from time to time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fetched record without aiokafka's ConsumerRecord, which halves what unpacking a fetch costs.
+"""A fetched record without aiokafka's ConsumerRecord, which halves the cost of unpacking a fetch.
 
 That dataclass has eleven fields, and the garbage collector walks the thousands of them that a batch holds. This struct is
 built in C and never tracked.

@@ -1,4 +1,4 @@
-"""Why a partition can't be read, in words that name the topic and what is missing."""
+"""Why a partition can't be read: the topic, and what is missing."""
 
 from __future__ import annotations
 

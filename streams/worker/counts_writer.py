@@ -1,4 +1,4 @@
-"""When a daemon writes its counts: now and then, and once more before it ends."""
+"""When a daemon writes its counts: periodically, and once more before it ends."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Daemon:
     Args:
         open_intake: opens the store; called again while the store is unavailable.
         prepare: called with the intake before the first event (to load a catalogue, say).
-        beginning: where sources begin of which the store knows nothing; default: as `daemon.start_from` says.
+        beginning: where to begin with sources that the store does not know; default: as `daemon.start_from` says.
         take_group: the consumer group is taken over, should it be another store's.
     """
 

@@ -1,4 +1,4 @@
-"""Where sources begin of which the store knows nothing.
+"""Where to begin with sources that the store does not know.
 
 A start by rule (`--from`) is given once, to a topic that the store has not met in this cluster. Partitions that are added to a
 topic begin at their beginning, and so does a topic that was made again.
@@ -26,7 +26,7 @@ _SAMPLE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """How sources begin of which the store knows nothing.
+    """How to begin with sources that the store does not know.
 
     at: next offsets that are known from elsewhere, say from a replay's manifest; what lies before them is in the store.
     made_again: topics of which somebody says that they hold other events now, although the broker tells no other id.

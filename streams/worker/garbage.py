@@ -1,4 +1,4 @@
-"""How often Python looks for garbage, in a process that does nothing but apply events."""
+"""How often Python collects garbage, in a process that only applies events."""
 
 from __future__ import annotations
 

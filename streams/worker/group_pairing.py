@@ -1,4 +1,4 @@
-"""One consumer group, one store: whose group it is, and what to say where it is another store's.
+"""One consumer group, one store: whose group it is, and what to say if it is another store's.
 
 Two stores that follow topics by one group would each get a part of the partitions and nobody would notice. So each daemon
 shows its store in two places that the broker keeps: in its client id, with which every member id begins, and in the metadata

@@ -1,4 +1,4 @@
-"""The bound of what a worker has taken from Kafka and not yet finished."""
+"""The limit on what a worker has taken from Kafka and not yet finished."""
 
 from __future__ import annotations
 

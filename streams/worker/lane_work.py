@@ -39,9 +39,9 @@ class LaneLimits:
     """Times in seconds."""
 
     linger_s: float
-    """a flush begins at most so long after its first batch came, if the store keeps up"""
+    """a flush begins at most this long after its first batch came, if the store keeps up"""
     flush_s: float
-    """a flush takes no more events than can be processed in about so long"""
+    """a flush takes no more events than can be processed in about this long"""
     store_patience_s: float
     """a store that is away for longer ends the lane"""
 

@@ -1,4 +1,4 @@
-"""How many events came to what since the worker began: for its summary, and beside it for the metrics."""
+"""How many events had which outcome since the worker began, for its summary and the metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The consumer's way to the store's word: where partitions begin, and what to do when the broker says something else.
+"""How the consumer learns from the store where partitions begin, and what to do when the broker disagrees.
 
 `StartPositions` decides and blocks; here it is asked in a thread, again while broker or store is away, and the app is told.
 """
@@ -26,7 +26,7 @@ _AWAY = (BrokerUnavailable, StoreUnavailable)
 
 
 class Placement:
-    """Answers the transport, and looks now and then whether the answer still holds.
+    """Answers the transport, and checks from time to time whether the answer still holds.
 
     on_problem: called with why the daemon can't continue.
     """

@@ -1,4 +1,4 @@
-"""How many events may fail in processing before it is taken for a fault of ours."""
+"""How many events may fail in processing before the failure is taken for ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The share of records that are rejected: when most are, the fault is hardly theirs."""
+"""The share of records that are rejected: when most are, the records are hardly at fault."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Where a daemon begins to read each partition that it was given: the store's word, never the group's.
+"""Where a daemon begins to read each partition that it was given: as the store says, never as the group says.
 
 1. ask the broker for the topics' ids, so that each partition has its identity (`streams.broker.sources`);
 2. see that the group is this store's (`streams.worker.group_pairing`);
-3. give sources of which the store knows nothing a start, all partitions of their topic at once, and note it in the store
+3. give sources that the store does not know a start, all partitions of their topic at once, and note it in the store
    before the first record is read: a crash, or another worker, finds it there;
 4. read the progress of the sources, and go there; where retention has taken what comes next, count it and go to what is left.
 """

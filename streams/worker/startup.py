@@ -1,4 +1,4 @@
-"""What a daemon does before it consumes: waits for the store, the broker and the topics, and says for which."""
+"""What a daemon does before it consumes: waits for the store, the broker and the topics, and says what it waits for."""
 
 from __future__ import annotations
 

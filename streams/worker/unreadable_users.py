@@ -1,4 +1,4 @@
-"""Which users of a flush have a point or a state that can't be understood; and whose fault that is not."""
+"""Which users of a flush have a point or a state that can't be read."""
 
 from __future__ import annotations
 

@@ -44,9 +44,9 @@ MOST_ROUNDS = 4
 """A store that is written faster than it is copied: its writers wait a little longer."""
 RENEW_S = 1.0
 LOST_S = 0.2
-"""Wait at most so long for users of the new version that another run has just claimed."""
+"""Wait at most this long for users of the new version that another run has just claimed."""
 GIVE_UP_S = 300.0
-"""A store that is away for so long ends the run; the next one continues where it was."""
+"""A store that is away for this long ends the run; the next one continues where it was."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""What the network and the counts say of an item together, of the items that are new to the user.
+"""What the network and the counts together say about items that are new to the user.
 
     log p_new(i) = a q . t_i + b log(next(i) + e^k s(i)) + sum_h c_h log s_h(i) - log Z
 

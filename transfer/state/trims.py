@@ -1,4 +1,4 @@
-"""When a list that is capped is trimmed: right after the event of a user by which it has grown too long.
+"""When a capped list is trimmed: right after the user's event that made it too long.
 
 That moment follows from the user's events in their order of arrival, never from where a batch ends: a batch that crosses it is
 applied in parts, so that a log gives the same states in any batches. The list may grow by half its cap before it is trimmed to

@@ -48,7 +48,7 @@ class TrainingBatch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stretches:
-    """Events are cut into overlapping stretches of `ring`; a position reads the one of which it has most.
+    """Events are cut into overlapping stretches of `ring`; a position reads the one that covers most of its past.
 
     The first stretch of a user serves its first `ring` positions, each later one begins half a ring further and serves the
     positions at its second half: so a position sees between half a ring and a whole one, as long as there are so many.

@@ -1,4 +1,4 @@
-"""Of each request the items that some part of the pool puts first, so that powers can be compared on many requests.
+"""For each request, the items that some part of the pool puts first, so that powers can be compared on many requests.
 
 A product of parts puts on top what at least one part has near its own top; the tens of thousands of other items cost memory
 and time and change few lists of twenty. A sample of them stands for them all: powers that put the tail first must not look

@@ -1,1 +1,1 @@
-"""Judging methods on a log: each basket is asked for right before it happens, then learned from."""
+"""Evaluates methods on a log: each basket is predicted right before it happens, then learned from."""

@@ -1,4 +1,4 @@
-"""How well decayed masses of the user's own items predict which of them comes again."""
+"""How well decayed masses of the user's own items predict which of them recurs."""
 
 from __future__ import annotations
 

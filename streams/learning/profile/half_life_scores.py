@@ -1,4 +1,4 @@
-"""Both kinds of evidence on one log, for any half-lives: own items that come again, and items that are new."""
+"""Both kinds of evidence on one log, for any half-lives: own items that recur, and new items."""
 
 from __future__ import annotations
 

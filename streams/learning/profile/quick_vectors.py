@@ -1,4 +1,4 @@
-"""Vectors of a log's items from co-occurrence, made in seconds: good enough to compare half-lives with."""
+"""Vectors of a log's items from co-occurrence, made in seconds: good enough to compare half-lives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A log profiled: counted, asked, and settings proposed for it."""
+"""Profiles a log: counts it, asks it questions, and proposes settings."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from streams.learning.profile.questions import Questions, gain, mean_by_question
 PARTS = (1024, 256, 64, 16, 4)
 """Half-lives tried, as parts of the log's span before the last tenth; and all time."""
 BLOCKS = 64
-"""Counts are brought up to date so often over the validation part."""
+"""Counts are brought up to date this often over the validation part."""
 AROUND = 5.0
 
 

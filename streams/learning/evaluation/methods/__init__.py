@@ -1,1 +1,1 @@
-"""One file a family of methods; `registry.py` lists them."""
+"""One file per family of methods; `registry.py` lists them."""

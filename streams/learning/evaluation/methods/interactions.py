@@ -1,4 +1,4 @@
-"""Who had what: the matrices of users (or baskets) and items that the classical methods factor and compare."""
+"""Interactions: the matrices of users (or baskets) and items that the classical methods factor and compare."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LearnedRows: the events that a method has been told of, and whether they are so many more that fitting again pays."""
+"""LearnedRows: the events that a method has learned, and whether enough new ones have come to fit again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The weights of EASE by whichever closed form is the cheaper: over items, or over users."""
+"""The weights of EASE by the cheaper of two closed forms: over items, or over users."""
 
 from __future__ import annotations
 
