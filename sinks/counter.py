@@ -25,7 +25,7 @@ class Counter:
         self._key = key
 
     def draw(self, owner: str, floor: int = 0, count: int = 1) -> int:
-        """The first of `count` numbers that nobody was given before, higher than all given so far, and than `floor`.
+        """The first of `count` numbers that was never given before, higher than all given so far, and than `floor`.
 
         `owner` is a text that no other draw at the same time has: it tells whose the number is when several
         raise the counter to the same one.

@@ -51,10 +51,10 @@ class Freeze:
 def freeze(record: VersionRecord, *, alone: bool, clock: Callable[[], float] = time.monotonic) -> Freeze:
     """Keep all writers of the store waiting, from now until the freeze ends.
 
-    One that somebody left is taken over; at once where no other process can have the store (`alone`).
+    One that was abandoned is taken over; at once where no other process can have the store (`alone`).
 
     Raises:
-        StoreUnavailable: somebody else keeps the store frozen.
+        StoreUnavailable: another process keeps the store frozen.
     """
     owner = secrets.token_hex(8)
     epoch, since = -1, clock()

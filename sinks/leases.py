@@ -1,8 +1,8 @@
 """Places in a store that one process at a time writes: each is leased, under an epoch that rises with every holder.
 
-A lease is a point in the meta collection. To take it is to raise its epoch, on condition that nobody else did; what is
+A lease is a point in the meta collection. To take it is to raise its epoch, on condition that no other process did; what is
 written under it carries the epoch and is refused where a later one stands. Taking asks for a lease that was released, or
-that nobody has renewed for `STALE_S`, and makes a new one where there is none: processes do not have to agree on who is
+that was not renewed for `STALE_S`, and makes a new one where there is none: processes do not have to agree on who is
 who. The clock only says which one to take. One that is taken from a holder who is alive costs that holder a look and a
 lease of another name, and no more.
 
@@ -139,7 +139,7 @@ class CollectionLeases:
         return record
 
     def _set(self, lease: Lease, seen: int, owner: str, mode: WriteMode) -> bool:
-        """Raise the epoch from the one that was seen; whether nobody else was faster."""
+        """Raise the epoch from the one that was seen; whether no other process was faster."""
         payload: Payload = {
             "name": lease.name,
             FENCE: seen + 1,

@@ -18,7 +18,7 @@ class UserStore(Protocol):
     def claim(self, user_ids: Sequence[str]) -> Claim:
         """Take users for this process, from whichever process has them, then read them.
 
-        From now on nobody else can write those that are held until somebody else claims them; so what is read is what
+        From now on no other process can write those that are held until another process claims them; so what is read is what
         to continue from, less the events that the users' marks, or their sources' progress (read after this), say are in
         there. No two threads may claim or write one user at a time.
 

@@ -8,7 +8,7 @@ their points in silence.
 2. The record of versions takes a form that those releases refuse to read. They read it after every write, before they
    take it for done, so that each that still runs ends with an error at its next one.
 3. The counter of fencing tokens is retired: a process that asks it for one ends with an error, too.
-4. The lanes' points get the highest fence: nobody holds them any longer. They are marked as no users.
+4. The lanes' points get the highest fence: no process holds them any longer. They are marked as no users.
 5. The store's identity gets its new version and an id. It comes last, so that what was cut off is done again.
 """
 

@@ -37,7 +37,7 @@ class Users:
         prepare: Callable[[], None] = _nothing,
     ) -> None:
         """confirm: called after what was written was acknowledged; may raise.
-        exclusive: whether no other process can have the store, so that nobody has to be asked.
+        exclusive: whether no other process can have the store, so that no other process has to be asked.
         prepare: called before anything is claimed.
         """
         self._confirm = confirm

@@ -75,7 +75,7 @@ class VersionStore(Protocol):
         """Keep all writers waiting, for the last changes to be copied and the version to be switched.
 
         Raises:
-            StoreUnavailable: somebody else is switching.
+            StoreUnavailable: another process is switching.
         """
         ...
 

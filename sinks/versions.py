@@ -5,7 +5,7 @@ collection, and in it one point names the versions and the live one. Changing th
 engines a writer asks it, and on a server an alias follows it for those that search by name.
 
 A writer is bound to the version that it opened. After a write was acknowledged it asks whether its version is still
-live and nobody is about to switch (`Live.confirm`), and only then may the caller forget what it wrote. So that a switch
+live and no process is about to switch (`Live.confirm`), and only then may the caller forget what it wrote. So that a switch
 loses nothing, whichever process switches
 
 1. copies while others write;

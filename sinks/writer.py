@@ -9,11 +9,11 @@ token), and:
 2. the points of the request that name the token are counted. As many as were sent: all were written;
 3. else they are read. One that holds just what was sent was written, any other was refused, in silence;
 4. users that were refused, or are not in memory, are claimed: the token is set where another one stands. From then on
-   nobody else can write them, so that what is read after it is what there is to continue from. A process that prepares a write
-   drops the events that the user's marks say are in there already: a write that was taken before its user was claimed
+   no other process can write them, so that what is read after it is what there is to continue from. A process that prepares a
+   write drops the events that the user's marks say are in there already: a write that was taken before its user was claimed
    away shows up as done;
 5. absent after a claim is perhaps new: it is inserted only if it is still absent, and then read back, since that
-   somebody else was faster is not reported either.
+   another process was faster is not reported either.
 
 A claim or a write that was not answered may be carried out later, when its token would be honoured again. So after any
 of these the process draws another token: it forgets the users of that request and claims them under the new one.
@@ -65,7 +65,7 @@ class Writer:
     """This process, as the points name it. Thread-safe."""
 
     def __init__(self, draw: Callable[[], int] = lambda: secrets.randbelow(2**53 - 1) + 1) -> None:
-        """draw: a number in [1, 2**53) that nobody else draws."""
+        """draw: a number in [1, 2**53) that no other process draws."""
         self._draw = draw
         self._lock = threading.Lock()
         self._token = draw()

@@ -91,7 +91,7 @@ class EdgeEngine:
         shutil.rmtree(self._folder.path / spec.name, ignore_errors=True)
 
     def expose(self, aliases: Mapping[str, str]) -> None:
-        """Nothing to do: nobody else can search the folder."""
+        """Nothing to do: no other process can search the folder."""
 
     def finished(self) -> None:
         """Mark the folder as a complete store, after everything in it is on the disk."""

@@ -19,7 +19,7 @@ _LOCK = ".driftline.lock"
 class StoreFolder:
     """A folder held by this process until `release`, which also happens when the process dies.
 
-    The lock is the kernel's (flock), so a lock file that a dead process left behind blocks nobody.
+    The lock is the kernel's (flock), so a lock file that a dead process left behind blocks nothing.
     """
 
     def __init__(self, path: Path, lock: int, complete: bool) -> None:
@@ -46,7 +46,7 @@ class StoreFolder:
             raise StoreError(f"cannot use the folder {path} as a store: {error.strerror}") from error
         try:
             _lock_or_name_holder(lock, path)
-            # Only now is it certain that nobody else is creating a store here.
+            # Only now is it certain that no other process is creating a store here.
             complete = _read_marker(path) == "complete"
             if not complete and not create:
                 raise StoreNotFound(f"the store in {path} was never completed; {not_found}")

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 Ordering = Literal["medium", "strong"]
 
 LOOK_AGAIN_S = 60.0
-"""So old may the knowledge of a collection's replicas become: somebody may add one while we write."""
+"""So old may the knowledge of a collection's replicas become: one may be added while we write."""
 
 _ORDERINGS = {"medium": messages.WriteOrderingType.Medium, "strong": messages.WriteOrderingType.Strong}
 
@@ -147,7 +147,7 @@ def _with(request: Any, name: str, number: int, value: Any) -> Any:
 
 
 def placed_replicas(channel: ServerChannel, collection: str) -> int:
-    """How many replicas the shard with the most of them really has: somebody may have added some by hand.
+    """How many replicas the shard with the most of them really has: some may have been added by hand.
 
     0 where the server does not tell, as a managed one may not.
 

@@ -19,7 +19,7 @@ START = "start"
 def kafka_identity(cluster: str, topic: str, topic_id: str | None, partition: int, turn: int = 0) -> str:
     """Identity of a topic-partition.
 
-    topic_id: None where the broker gives none. turn: how often somebody has said that the topic was made again although the
+    topic_id: None where the broker gives none. turn: how often it was said that the topic was made again although the
     broker tells no other id.
 
     >>> kafka_identity("c1", "clicks", "ff57e317-5042", 3)
@@ -68,7 +68,7 @@ class PartitionSources:
         self._topics = {name: (topic_id, (turns or {}).get(name, 0)) for name, topic_id in topic_ids.items()}
 
     def turn(self, topic: str) -> int:
-        """How often somebody has said that the topic was made again; see `kafka_identity`."""
+        """How often it was said that the topic was made again; see `kafka_identity`."""
         return self._topics[topic][1]
 
     def identity(self, topic: str, partition: int) -> str:

@@ -12,7 +12,7 @@ StartKind = Literal["earliest", "latest", "group", "time"]
 
 @dataclass(frozen=True, slots=True)
 class StartRule:
-    """kind, and the time in unix seconds where it is a time. `said`: somebody chose it, it is not the default."""
+    """kind, and the time in unix seconds where it is a time. `said`: it was chosen, it is not the default."""
 
     kind: StartKind = "earliest"
     time_s: float = 0.0

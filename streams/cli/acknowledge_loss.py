@@ -11,9 +11,9 @@ from streams.cli.console import load, print_json, reported, show, store_location
 def acknowledge_loss(
     store: options.Store = None, json_: options.Json = False, config: options.Config = None
 ) -> None:
-    """Say that you have seen which records retention took before they were read; the warning on /ready ends.
+    """Acknowledge the records that retention took before they were read; the warning on /ready ends.
 
-    The daemon notices it within daemon.sources_check_s. A folder is its daemon's: do it while that one is stopped, or set
+    The daemon notices within daemon.sources_check_s. A folder belongs to its daemon: do it while that one is stopped, or set
     daemon.acknowledge_loss. The counter driftline_lost_records_total keeps what it has.
 
     Example: driftline acknowledge-loss --store http://qdrant:6333

@@ -51,7 +51,7 @@ def list_(
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
-    """Where letters come from and why they are there; never what they hold.
+    """List where letters come from and why; never what they hold.
 
     Example: driftline dead-letters list --reason not_json --since 2026-11-01
     """

@@ -88,14 +88,14 @@ def evaluate(
     validation_share: Annotated[
         float,
         typer.Option(
-            "--validation-share", min=0.001, max=0.9, help="Share before it that settings are chosen on."
+            "--validation-share", min=0.001, max=0.9, help="Share before that, on which settings are chosen."
         ),
     ] = 0.1,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each method that is trained.")] = 3,
     subject: Annotated[
         str | None,
         typer.Option(
-            "--subject", metavar="METHOD", help="Compared with all others. Default: ours, else the last."
+            "--subject", metavar="METHOD", help="Compared with all others. Default: driftline, else the last."
         ),
     ] = None,
     dormant_days: Annotated[

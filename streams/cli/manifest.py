@@ -18,7 +18,7 @@ def manifest(
     ] = None,
     config: options.Config = None,
 ) -> None:
-    """What a store holds of replayed logs: sources, rows, times, and where in Kafka a daemon continues (JSON).
+    """Show what a store holds of replayed logs: sources, rows, times, and where in Kafka a daemon continues (JSON).
 
     Example: driftline manifest --store ./store --out manifest.json
     """

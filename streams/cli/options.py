@@ -23,14 +23,12 @@ Encoder = Annotated[
 ValidationShare = Annotated[
     float,
     typer.Option(
-        "--validation-share", min=0.01, max=0.5, help="Last part of the time, that training is judged by."
+        "--validation-share", min=0.01, max=0.5, help="Last part of the time, on which training is judged."
     ),
 ]
 HoldoutShare = Annotated[
     float,
-    typer.Option(
-        "--holdout-share", min=0.0, max=0.9, help="Leave out the time after that, so that it can judge."
-    ),
+    typer.Option("--holdout-share", min=0.0, max=0.9, help="Leave out the time after that, to evaluate on."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 Store = Annotated[

@@ -34,7 +34,7 @@ def profile(
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
-    """Say what a log is, and propose settings that fit it: half-lives, own items, scenarios, windows.
+    """Describe a log, and propose settings that fit it: half-lives, own items, scenarios, windows.
 
     Half-lives come from the gaps between events and from how well they predict the tenth of the log before the last one;
     nothing is judged by the last tenth. A log of sessions needs seconds and minutes, one of groceries days and months.

@@ -28,11 +28,11 @@ def rebuild(
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
-    """Make all vectors of a store again with another transfer model, and switch to them when they are complete.
+    """Rebuild all vectors of a store with another transfer model, and switch to them when they are complete.
 
     Users are computed from their stored states, items from their stored base vectors: no log is read. Until the switch the
-    old version is served as it is; afterwards it stays, until --drop-old. The run may be stopped at any time
-    and is then run again. On a server daemons may run meanwhile: at the switch they wait for moments and end, so set
+    old version is served as it is; afterwards it stays, until --drop-old. A run may be stopped at any time
+    and run again. On a server daemons may run meanwhile: at the switch they wait a moment and end, so set
     transfer.model in their settings first, and let whatever supervises them start them again. A folder belongs to one
     process: stop its daemon first.
 

@@ -28,7 +28,9 @@ def repair(
     from_: Annotated[
         list[Path] | None,
         typer.Option(
-            "--from", metavar="LOG", help="Logs of the time that the topics hold no more; may be given often."
+            "--from",
+            metavar="LOG",
+            help="Logs of the time before what the topics still hold; may be given several times.",
         ),
     ] = None,
     drop: Annotated[
@@ -43,7 +45,7 @@ def repair(
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
-    """Make states that can't be read again, from the topics and from logs, then apply what was parked, then go live.
+    """Rebuild states that can't be read, from the topics and from logs; then apply what was parked, then go live.
 
     An event that topics, logs and parked letters hold several times counts once. Works beside running daemons on a Qdrant
     server; a folder takes one process at a time, so stop its daemon first.
@@ -100,7 +102,7 @@ def repair(
 
 
 def _points(intake: Intake, user: str | None, all_: bool) -> list[str] | None:
-    """Ids of the points to repair; None where nobody was named."""
+    """Ids of the points to repair; None where none was named."""
     from sinks.points import user_point_id
     from streams.worker.unreadable_users import is_unreadable, refuse_other_release
     from transfer.state.packing import unpack_states

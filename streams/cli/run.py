@@ -54,7 +54,7 @@ def run(
         ),
     ] = None,
     take_group: Annotated[
-        bool, typer.Option("--take-group", help="Take the consumer group over, should it be another store's.")
+        bool, typer.Option("--take-group", help="Take over the consumer group if it is another store's.")
     ] = False,
     made_again: Annotated[
         list[str] | None,
@@ -126,7 +126,7 @@ def run(
             try:
                 return await daemon.run()
             except ShutdownDeadline as error:
-                # Something hangs in a call that nobody can cancel: what was promised is the deadline.
+                # Something hangs in a call that can't be cancelled: what was promised is the deadline.
                 sys.stderr.write(f"error: {error}\n")
                 sys.stderr.flush()
                 os._exit(1)

@@ -3,7 +3,7 @@
 What a process counts of an event is what the accepted write of its user says, once; it is added to its memory after the store
 has acknowledged the user, and written every `daemon.counts_s` seconds and when it stops cleanly. Each process, be
 it a daemon or a replay, has a slot of its own, under a lease, so that none overwrites another. An orderly stop releases it;
-the next start takes a released one, or one that nobody has renewed for an hour (in a folder, which one process has at a time:
+the next start takes a released one, or one that has not been renewed for an hour (in a folder, which one process has at a time:
 any), and continues with what is there. A process that has lost its lease takes another one, and writes there what was not
 acknowledged.
 

@@ -26,7 +26,7 @@ from streams.events.validate import RawEvents, assemble
 from transfer.arrays import F64, I64
 
 # msgspec, not orjson: 2.3 times as many events a second into the same columns (benchmarks/decode.py), since it
-# checks the types itself and builds no dictionary of fields that nobody asked for.
+# checks the types itself and builds no dictionary of fields that are not asked for.
 _DECODE_EVENT = msgspec.json.Decoder(Event).decode
 
 CHUNK = 512

@@ -55,7 +55,7 @@ class Preparation:
         """The users' points after these events. May be repeated.
 
         Args:
-            states: packed, of `columns.users`; b"" of nobody.
+            states: packed, of `columns.users`; b"" for none.
             watermarks: of the same users, after these events.
 
         Raises:

@@ -16,7 +16,7 @@ class HeldUser:
     """What a process has to know of a user to continue."""
 
     state: bytes
-    """packed; b"" of nobody"""
+    """packed; b"" for none"""
     watermark: Watermark
     leader: str
     """the leading scenario, "" if new"""

@@ -88,7 +88,7 @@ def letter(record: Any, reject: Reject, source: str = "", limit: int = 900_000) 
 
 
 def _without_surplus(value: bytes) -> bytes:
-    """An event's JSON without fields that are none of ours and text that nobody reads: some 40 kB at most."""
+    """An event's JSON without fields that are none of ours and text that is not read: some 40 kB at most."""
     event = msgspec.json.decode(value, type=Event)
     if event.text is not None:
         event = msgspec.structs.replace(event, text=event.text[:MAX_TEXT_CHARS])

@@ -183,7 +183,7 @@ class DeadLetters:
         return None
 
     async def _noticing(self, attempt: Coroutine[Any, Any, Result]) -> Result | None:
-        """The attempt's result; meanwhile says that nobody answers. None where the topic is found to be gone."""
+        """The attempt's result; meanwhile says that the broker does not answer. None where the topic is found to be gone."""
         trying = asyncio.ensure_future(attempt)
         began, missing = monotonic(), 0
         try:

@@ -192,7 +192,7 @@ class Repair:
     def _late(self, points: frozenset[str], starts: Ends) -> tuple[int, int]:
         """Apply what workers parked before they saw that the users are live again: how many were, and how many wait."""
         if self._intake.store.exclusive:
-            return 0, 0  # nobody else is there
+            return 0, 0  # no other process is there
         late, _ = self._parked(points, starts)
         self._not_passed_in_time(late)
         done = self._driver().redrive(late)

@@ -20,7 +20,7 @@ def manifest_of(store: Store, identities: Iterable[str] | None = None) -> dict[s
     """The manifest of a store's logs, of all or of these, as JSON.
 
     `positions` tells per topic and partition the offset after the last one of the logs; null where a log does not tell
-    where its rows come from, so that nobody continues it without gap or double by offsets alone.
+    where its rows come from, so that no daemon continues it without gap or double by offsets alone.
 
     Raises:
         StoreUnavailable: call again.

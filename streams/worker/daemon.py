@@ -226,7 +226,7 @@ class Daemon:
             await counts.finish(settings.daemon.shutdown_s / 4)
             starting.cancel()
             await app.stop()
-            with suppress(TimeoutError):  # letters that nobody takes: their records are read again
+            with suppress(TimeoutError):  # letters that are not taken: their records are read again
                 await asyncio.wait_for(producer.stop(), PRODUCER_STOP_S)
 
         # Waited for, not cancelled: a stop that hangs may well ignore that too.

@@ -29,7 +29,7 @@ class Beginning:
     """How to begin with sources that the store does not know.
 
     at: next offsets that are known from elsewhere, say from a replay's manifest; what lies before them is in the store.
-    made_again: topics of which somebody says that they hold other events now, although the broker tells no other id.
+    made_again: topics that are said to hold other events now, although the broker tells no other id.
     """
 
     rule: StartRule = field(default_factory=StartRule)

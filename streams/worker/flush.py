@@ -144,7 +144,7 @@ class Flush:
     def apply_freed(self) -> None:
         """Apply those parked events whose users were released while their letters were sent.
 
-        Repair of a user reads its letters after it was released; those that come later nobody would look for. Applied as
+        Repair of a user reads its letters after it was released; those that come later would be overlooked. Applied as
         the letters that they are, so that it does no harm if both of them do it.
         """
         parked = concatenate(self._parked)
@@ -296,5 +296,5 @@ def _offsets(batch: LaneBatch) -> I64:
 
 
 def _reason(error: Exception) -> tuple[RejectReason, str]:
-    # By its kind only: the text of an error that nobody foresaw may quote the event.
+    # By its kind only: the text of an unexpected error may quote the event.
     return "processing_failed", f"processing fails with {type(error).__name__}"

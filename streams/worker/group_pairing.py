@@ -1,6 +1,6 @@
 """One consumer group, one store: whose group it is, and what to say if it is another store's.
 
-Two stores that follow topics by one group would each get a part of the partitions and nobody would notice. So each daemon
+Two stores that follow topics by one group would each get a part of the partitions, unnoticed. So each daemon
 shows its store in two places that the broker keeps: in its client id, with which every member id begins, and in the metadata
 of each committed offset. Positions are never taken from there: they are the store's own.
 """

@@ -22,7 +22,7 @@ def http_app(
     not_ready: Callable[[], str | None],
     warnings: Callable[[], list[str]] = list,
 ) -> Starlette:
-    """The ASGI app. `not_ready` gives the reason while the daemon can't make progress, else None; `warnings` what somebody
+    """The ASGI app. `not_ready` gives the reason while the daemon can't make progress, else None; `warnings` what an operator
     should look at although it can: they stand in the body of /ready, whatever its status."""
     from starlette.applications import Starlette
     from starlette.responses import JSONResponse, Response

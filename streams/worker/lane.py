@@ -6,7 +6,7 @@ Per flush, which joins all batches that wait:
 2. catalogue changes, so that the events beside them use the new content;
 3. lock the users of the flush within this process, all at once, to the end of step 6;
 4. claim those that are not in memory, and read them; ask how far the sources are in the store; drop what the users' marks
-   or the sources' progress say is in there; update, transfer, fuse. Should that fail in a way that nobody foresaw, the
+   or the sources' progress say is in there; update, transfer, fuse. Should that fail unexpectedly, the
    events at fault are found by halving and become dead letters too, sent and awaited;
 5. write the users, each on the condition that it is held as it was read, and have them counted;
 6. take those that were accepted into memory. The others: from step 4 again (`streams.ingest.ingest` has the details);
@@ -192,7 +192,7 @@ class Lane:
 
     async def _sift(self, flush: Flush, error: Exception) -> None:
         """Take the events at fault out of the flush and send them as dead letters; raises `error` if there are none."""
-        # By its kind only: the text of an error that nobody foresaw may quote an event.
+        # By its kind only: the text of an unexpected error may quote an event.
         log.warning(
             "a flush fails, looking for the events at fault",
             partition=self.number,

@@ -1,4 +1,4 @@
-"""Records that retention took before they were read: counted, logged, kept in the store until somebody has seen it."""
+"""Records that retention took before they were read: counted, logged, kept in the store until they are acknowledged."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Loss:
 
 
 def unseen(known: Mapping[str, Any]) -> list[Loss]:
-    """Losses that nobody has acknowledged; known: as `Sources.known` says."""
+    """Losses that are not acknowledged; known: as `Sources.known` says."""
     return [
         Loss(
             identity,

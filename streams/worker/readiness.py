@@ -92,7 +92,7 @@ class Readiness:
         return "rebalancing" if parts.app.rebalancing else None
 
     def warnings(self) -> list[str]:
-        """What somebody should look at, although the daemon continues."""
+        """What an operator should look at, although the daemon continues."""
         found: list[str | None] = []
         if self._parts is not None:
             lanes = self._parts.lanes

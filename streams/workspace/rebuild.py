@@ -121,7 +121,7 @@ def _switch(store: Store, copy: _Copy, clock: Callable[[], float]) -> None:
                 switch.renew()
                 renewed = clock()
 
-        if not store.exclusive:  # nobody else can have written to a folder since the last round
+        if not store.exclusive:  # no other process can have written to a folder since the last round
             copy.round(renew)
         switch.activate(copy.draft.version.name)
     copy.summary.waited_s = round(clock() - began, 3)

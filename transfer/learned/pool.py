@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 SMOOTHING = 0.1
-"""Events that all candidates share evenly on top of a share of 1: items that nobody took yet keep a chance."""
+"""Events that all candidates share evenly on top of a share of 1: items that were never taken keep a chance."""
 NETWORK, NEXT, BACK_OFF, SHARES = 0, 1, 2, 3
 """Columns of the powers: a, b, k, then c_h."""
 
