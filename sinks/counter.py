@@ -41,7 +41,7 @@ class Counter:
             first = max(value, floor) + 1
             last = first + count - 1
             batch = PointBatch([self._key], {}, [{"fence": last, "owner": owner}], np.array([80], np.int64))
-            # Refused, in silence, if the counter has moved since it was read.
+            # Refused silently if the counter has moved since it was read.
             self._meta.upsert(batch, where=Where(at_most={"fence": value}))
             if self._read() == (last, owner):
                 return first

@@ -127,7 +127,7 @@ def live_alias(role: str) -> str:
 
 
 def check_collection(spec: CollectionSpec, existing: FoundCollection, name: str) -> None:
-    """Refuse a collection that does not hold what `spec` says. More vectors than needed are no harm.
+    """Refuse a collection that does not hold what `spec` says. More vectors than needed do no harm.
 
     Raises:
         StoreMismatch: says what differs and how to fix it.

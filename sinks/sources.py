@@ -114,7 +114,7 @@ class CollectionSources:
         for _ in range(_MOST_TRIES):
             (stored,) = self._read([_source_id(identity)])
             wanted = _source(identity, number, secrets.token_hex(8), int(stored[FENCE]) + 1, dict(about))
-            # Refused, in silence, if another process has described it since it was read.
+            # Refused silently if another process has described it since it was read.
             seen = Where(at_most={FENCE: int(stored[FENCE])})
             self._put([(_source_id(identity), wanted)], seen, WriteMode.UPDATE)
             (now,) = self._read([_source_id(identity)])

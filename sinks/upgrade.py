@@ -2,7 +2,7 @@
 
 Then a lane (a partition) had a fencing token, and a store's version was 1. Users and blobs stay as they are. What
 changes is what keeps a daemon of such a release from writing on: it would overwrite what others write, and be refused by
-their points in silence.
+their points silently.
 
 1. The index of writers is made.
 2. The record of versions takes a form that those releases refuse to read. They read it after every write, before they

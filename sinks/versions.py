@@ -119,7 +119,7 @@ class VersionRecord:
             StoreUnavailable: no answer, so that it may have been set or not.
         """
         wanted = replace(wanted, epoch=seen.epoch + 1, owner=secrets.token_hex(8))
-        # Refused, in silence, if the record has moved since it was read.
+        # Refused silently if the record has moved since it was read.
         self._meta.upsert(_point(wanted), where=Where(at_most={"fence": seen.epoch}))
         current = self.read()
         return current if (current.epoch, current.owner) == (wanted.epoch, wanted.owner) else None

@@ -7,7 +7,7 @@ token), and:
 1. a user in memory is kept with the token under which it was read (its hold), and written on the condition that its
    point still names that token. A write never inserts a user that was read as existing: somebody has deleted it since;
 2. the points of the request that name the token are counted. As many as were sent: all were written;
-3. else they are read. One that holds just what was sent was written, any other was refused, in silence;
+3. else they are read. One that holds just what was sent was written, any other was refused silently;
 4. users that were refused, or are not in memory, are claimed: the token is set where another one stands. From then on
    no other process can write them, so that what is read after it is what there is to continue from. A process that prepares a
    write drops the events that the user's marks say are in there already: a write that was taken before its user was claimed

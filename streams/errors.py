@@ -59,7 +59,7 @@ class TrainingError(StreamsError):
 
 
 class UnreadableBatch(StreamsError):
-    """A batch of Kafka records that can't be unpacked; the text says why, its place is said where it is known."""
+    """A batch of Kafka records that can't be unpacked; the text says why, and where it was, if that is known."""
 
 
 def settings_that_differ(

@@ -117,7 +117,7 @@ def _default_file() -> Path | None:
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """DRIFTLINE_* variables that no setting has: a typing error would otherwise pass in silence."""
+    """DRIFTLINE_* variables that no setting has: a typing error would otherwise pass silently."""
     known = {CONFIG_VARIABLE, *_variables()}
     return sorted(
         name

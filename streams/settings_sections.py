@@ -113,7 +113,7 @@ class DaemonConfig(_Section):
     on_dead_letter_failure: Literal["stop", "drop-and-count"] = Field(
         "stop",
         description="where the dead-letter topic is gone, forbidden or takes not even a short letter: end the daemon with an "
-        "error, or continue without the letters, counted and said on /ready",
+        "error, or continue without the letters, counted and reported on /ready",
     )
     max_reject_share: float = Field(
         0.5,

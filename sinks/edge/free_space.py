@@ -1,7 +1,7 @@
 """Free disk space, checked before a write.
 
 The embedded engine maps its files into memory. Where the disk is full, a write to such a page ends the process by SIGBUS,
-without a word; so it is not let come to that.
+silently; so that is prevented.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ _OPTIONS: tuple[tuple[str, int | str], ...] = (
     # A server that is back is noticed within a second; the default waits up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
-    # A peer that vanished without a word (power, network) is noticed too, not only timed out call by call.
+    # A peer that vanished silently (power, network) is noticed too, not only timed out call by call.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     # A store that is opened again connects at once instead of waiting out the backoff of an earlier one.

@@ -2,7 +2,7 @@
 
 Building the request from the generated protobuf classes costs a client several times the processor time,
 nearly all of it for numbers that lie in memory exactly as the wire wants them. So the message is put together
-here; what it must mean is said by qdrant-client's points.proto and json_with_int.proto, whose field numbers
+here; what it must mean is defined by qdrant-client's points.proto and json_with_int.proto, whose field numbers
 these are:
 
     UpsertPoints { 1 collection_name, 2 wait, 3 repeated points, 6 update_filter, 8 update_mode }

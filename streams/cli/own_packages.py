@@ -1,7 +1,7 @@
 """Whether the packages that are imported are Driftline's own.
 
 Other distributions install folders of the same names (`transfer` and `encoders` are on PyPI), and pip overwrites files
-without a word. Nothing but the standard library is used here: the check has to work where our own packages no longer import.
+silently. Nothing but the standard library is used here: the check has to work where our own packages no longer import.
 """
 
 from __future__ import annotations

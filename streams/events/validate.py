@@ -28,7 +28,7 @@ from transfer.codes import NONE
 from transfer.config import ACTIONS
 
 UNKNOWN_ACTION: Final = 255
-"""Code of an action that is none of ours; its event is rejected."""
+"""Code of an unknown action; its event is rejected."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +40,7 @@ class RawEvents(EventFields):
     rejects: Mapping[int, tuple[RejectReason, str]] = field(default_factory=dict)
     """rows that the reader could not make sense of, and why"""
     action_names: tuple[I32, Sequence[str]] | None = None
-    """(B,) codes and table of the actions as they were read, to tell of those that are none of ours"""
+    """(B,) codes and table of the actions as they were read, to name the unknown ones"""
 
 
 def assemble(

@@ -32,7 +32,7 @@ def parse_mapping(text: str, fields: Iterable[str] = LOG_FIELDS) -> dict[str, st
     {'scenario': 'department', 'item_id': 'sku'}
 
     Raises:
-        MappingError: not of that form, a field that is none of ours, or the same field twice.
+        MappingError: not of that form, an unknown field, or the same field twice.
     """
     fields = tuple(fields)
     mapping: dict[str, str] = {}

@@ -2,7 +2,7 @@
 
 A letter keeps key, value and the record's own headers, each of these under the prefix `original.`. Its own headers are reason,
 detail, source-topic, source-partition, source-offset, source-time (unix milliseconds) and source, the identity of the
-topic-partition. What had to be cut is said: `truncated` and `truncated-key` hold the full length in bytes,
+topic-partition. What had to be cut is recorded: `truncated` and `truncated-key` hold the full length in bytes,
 `truncated-headers` how many headers the record had.
 """
 
@@ -88,7 +88,7 @@ def letter(record: Any, reject: Reject, source: str = "", limit: int = 900_000) 
 
 
 def _without_surplus(value: bytes) -> bytes:
-    """An event's JSON without fields that are none of ours and text that is not read: some 40 kB at most."""
+    """An event's JSON without fields that are not ours and text that is not read: some 40 kB at most."""
     event = msgspec.json.decode(value, type=Event)
     if event.text is not None:
         event = msgspec.structs.replace(event, text=event.text[:MAX_TEXT_CHARS])

@@ -61,7 +61,7 @@ class DeadLetters:
 
     What the topic does not take is cut until it does (`streams.letters.letter`). A failure that may pass is retried for as
     long as it lasts, and said by `trouble`. One for good (no such topic, not allowed, even a letter of some hundred bytes
-    too large) ends the daemon, or with `drop-and-count` drops the letter, counts it, and is said by `warning`.
+    too large) ends the daemon, or with `drop-and-count` drops the letter, counts it, and is reported by `warning`.
     """
 
     def __init__(

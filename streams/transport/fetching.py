@@ -8,7 +8,7 @@ Used in place of `Fetcher.fetched_records`, in the thread of the consumer. What 
 - an error of one partition (no permission to read the topic, a damaged batch) is reported beside the records of the others. The
   partition is tried again a second later;
 - turns: a partition with a backlog does not keep the others waiting;
-- a position that the log no longer holds is reported, with where it continues, instead of being moved in silence.
+- a position that the log no longer holds is reported, with where it continues, instead of being moved silently.
 """
 
 from __future__ import annotations

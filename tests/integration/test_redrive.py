@@ -110,7 +110,7 @@ def test_no_broker_is_an_error_that_names_it(tmp_path):
 
 
 def test_records_that_a_broker_refuses_fail_the_redrive(kafka, topic_prefix, tmp_path):
-    """Nothing is dropped in silence: a refused record is an error with the count of what arrived."""
+    """Nothing is dropped silently: a refused record is an error with the count of what arrived."""
     from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
     topics = names(topic_prefix)

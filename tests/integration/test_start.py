@@ -159,7 +159,7 @@ def test_a_new_store_under_an_old_group_is_filled_from_the_beginning(
 
 
 def test_the_second_store_of_a_group_is_refused(kafka: RealKafka, topic_prefix: str, tmp_path: Path) -> None:
-    """It would get half of the partitions, in silence. On purpose it may take the group: then the first one ends."""
+    """It would get half of the partitions, silently. On purpose it may take the group: then the first one ends."""
     make_topics(kafka.config, topic_prefix)
     log = rows(600)
     first, second = (arguments(kafka.config, topic_prefix, tmp_path / name) for name in ("a", "b"))

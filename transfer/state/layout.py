@@ -10,8 +10,8 @@ A state of version 2 is `prefix | head | slots | own | ring | names | more`:
 
 Room for what comes: the head says how long the records are (`SIZES`). A later release may append fields to a record, or
 sections after the names, without another version: a release that does not know them skips them (and drops them when the user is
-written again), and fields that an older record has not got are read as zeros. Columns by action have as many places as the
-head's `actions`; the settings may have got more since, whose counts are zero. What an older release must not even read is
+written again), and fields that an older record does not have are read as zeros. Columns by action have as many places as the
+head's `actions`; the settings may have gained more since, whose counts are zero. What an older release must not even read is
 another version.
 """
 

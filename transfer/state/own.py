@@ -169,7 +169,7 @@ def keep_heaviest(own: OwnRows, limit: int, cap: int, half_lives_s: F64) -> OwnR
 def trim_in_order(
     merged: OwnRows, before: OwnRows, events: OwnEvents, limit: int, cap: int, half_lives_s: F64
 ) -> OwnRows:
-    """`merged` is `before` and the events; users who have too many items there get theirs event by event, as it were.
+    """`merged` is `before` and the events; users who have too many items there get theirs event by event, so to speak.
 
     Their lists are trimmed after each event by which they become too long, on the way to `merged` as well as at its end.
     """

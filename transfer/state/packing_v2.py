@@ -78,7 +78,7 @@ class PackedV2:
         )
 
     def _all_actions(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """(..., A) with zeros for the actions that the settings have got since."""
+        """(..., A) with zeros for the actions that the settings have gained since."""
         missing = len(self._config.action_weights) - self._layout.actions
         return values if not missing else np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, missing)])
 
