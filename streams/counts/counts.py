@@ -36,6 +36,7 @@ from transfer.counts.sums import MOST_PAIRS, merge_counts, sum_steps
 log = structlog.get_logger(__name__)
 
 CONFIG_BLOB = "tables/config"
+"""Stores keep the names that the counts had when they were first written."""
 SLOTS = "tables"
 """The kind of the leases of slots."""
 _MOST_LEASES = 3

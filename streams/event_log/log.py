@@ -16,7 +16,7 @@ from streams.events.columns import EventColumns, empty
 from streams.events.event import MAX_FUTURE_S, Reject
 from streams.events.validate import assemble
 from streams.files.fields import EVENT_FIELDS, POSITION_FIELDS, columns_of_fields, find_fields, missing_column
-from streams.files.rows import TableFile
+from streams.files.rows import TabularFile
 from streams.files.tabular_file import fingerprint, inspect_file, read_file
 from transfer.arrays import I64
 from transfer.config import ACTIONS
@@ -66,7 +66,7 @@ class Log:
     (`streams.replay.registered_log`) has a source for each file, named by its bytes.
     """
 
-    files: tuple[TableFile, ...]
+    files: tuple[TabularFile, ...]
     fields: tuple[Mapping[str, str], ...]
     default_action: str | None
     default_scenario: str | None
@@ -202,7 +202,7 @@ def open_logs(
         raise LogError("no log files given")
     if default_action is not None and default_action not in ACTIONS:
         raise LogError(f"unknown action {default_action!r}; actions are {', '.join(ACTIONS)}")
-    files: dict[Path, TableFile] = {}
+    files: dict[Path, TabularFile] = {}
     for path in map(Path, paths):
         if path.resolve() in files:
             raise LogError(f"{path}: is given twice")
@@ -214,7 +214,7 @@ def open_logs(
 
 
 def _fields(
-    file: TableFile, mapping: Mapping[str, str], default_action: str | None, default_scenario: str | None
+    file: TabularFile, mapping: Mapping[str, str], default_action: str | None, default_scenario: str | None
 ) -> dict[str, str]:
     """Field -> column; LogError where the file can't be a log of events."""
     wanted = columns_of_fields(EVENT_FIELDS, mapping)
@@ -232,7 +232,7 @@ def _fields(
     return {**fields, **_position_fields(file, mapping)}
 
 
-def _position_fields(file: TableFile, mapping: Mapping[str, str]) -> dict[str, str]:
+def _position_fields(file: TabularFile, mapping: Mapping[str, str]) -> dict[str, str]:
     """Topic, partition and offset, or nothing where a file has not all of them: the names mean other things, too."""
     mapped = {name: column for name, column in mapping.items() if name in POSITION_FIELDS}
     if mapped:

@@ -11,7 +11,7 @@ from streams.errors import LogError
 from streams.events.decode import item_reject_reason
 from streams.events.event import MAX_TEXT_CHARS, ItemRow, Reject
 from streams.files.fields import CATALOGUE_FIELDS, columns_of_fields, find_fields
-from streams.files.rows import Rows, TableFile
+from streams.files.rows import Rows, TabularFile
 from streams.files.tabular_file import inspect_file, read_file
 from streams.files.values import RowRejects, optional_strings
 
@@ -30,7 +30,7 @@ class CatalogueBatch:
 class Catalogue:
     """Checked files that are read as one catalogue. Iterate it for its batches, as often as you like."""
 
-    files: tuple[TableFile, ...]
+    files: tuple[TabularFile, ...]
     fields: tuple[Mapping[str, str], ...]
     batch_rows: int
 
@@ -64,7 +64,7 @@ def open_catalogue(
     return Catalogue(files, tuple(_fields(file, mapping or {}) for file in files), batch_rows)
 
 
-def _fields(file: TableFile, mapping: Mapping[str, str]) -> dict[str, str]:
+def _fields(file: TabularFile, mapping: Mapping[str, str]) -> dict[str, str]:
     found = find_fields(file, CATALOGUE_FIELDS, mapping, required=("item_id",))
     # A line of JSON may have fields that the first lines have not.
     return columns_of_fields(CATALOGUE_FIELDS, mapping) if file.kind == "json" else found

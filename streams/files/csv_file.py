@@ -11,13 +11,13 @@ import pyarrow as pa
 
 from streams.errors import LogError
 from streams.files.packed_file import open_bytes, open_native
-from streams.files.rows import MAX_ROW_BYTES, Rows, TableFile
+from streams.files.rows import MAX_ROW_BYTES, Rows, TabularFile
 
 MAX_COLUMNS: Final = 10_000
 _CSV_ROW: Final = re.compile(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)")
 
 
-def inspect_csv(path: Path) -> TableFile:
+def inspect_csv(path: Path) -> TabularFile:
     """Parse the whole file.
 
     Raises:
@@ -46,10 +46,10 @@ def inspect_csv(path: Path) -> TableFile:
             f"{path}: row {rows + 1} (the header is row 1), the last, has no line end, so that its last column "
             f"{names[-1]!r} may be cut; if the file is whole, end it with a line end"
         )
-    return TableFile(path, "csv", names, {}, rows)
+    return TabularFile(path, "csv", names, {}, rows)
 
 
-def read_csv(file: TableFile, names: list[str], batch_rows: int, first_row: int) -> Iterator[Rows]:
+def read_csv(file: TabularFile, names: list[str], batch_rows: int, first_row: int) -> Iterator[Rows]:
     """The named columns from a row on; the rows before it are parsed too."""
     row = 0
     with open_native(file.path) as stream, _csv_reader(stream, names) as reader:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from streams.errors import LogError, MappingError
-from streams.files.rows import TableFile
+from streams.files.rows import TabularFile
 from streams.files.values import is_text_type, is_time_type
 
 EVENT_FIELDS: Final = (
@@ -57,7 +57,7 @@ def columns_of_fields(fields: Iterable[str], mapping: Mapping[str, str]) -> dict
 
 
 def find_fields(
-    file: TableFile,
+    file: TabularFile,
     fields: Sequence[str],
     mapping: Mapping[str, str],
     *,
@@ -90,7 +90,7 @@ def find_fields(
     return in_file
 
 
-def missing_column(file: TableFile, name: str, column: str, hint: str = "") -> str:
+def missing_column(file: TabularFile, name: str, column: str, hint: str = "") -> str:
     """The one wording of a missing column: file, column, field, what there is, what to do."""
     meaning = "" if column == name else f" (for {name})"
     place = " in its first lines" if file.kind == "json" else ""

@@ -13,7 +13,7 @@ from streams.errors import LogError
 from streams.events.event import RejectReason
 from streams.events.json_errors import undecodable
 from streams.files.packed_file import open_bytes
-from streams.files.rows import BATCH_BYTES, MAX_ROW_BYTES, Column, Rows, TableFile
+from streams.files.rows import BATCH_BYTES, MAX_ROW_BYTES, Column, Rows, TabularFile
 
 _SCANNED_LINES: Final = 1000
 _MAX_NAMES: Final = 10_000
@@ -24,7 +24,7 @@ _Value = str | int | float | bool | None
 """What a field of ours may hold at all: a list of a million lists is refused by the decoder, and never built."""
 
 
-def inspect_json(path: Path) -> TableFile:
+def inspect_json(path: Path) -> TabularFile:
     """Read all lines; decode the first ones for their names and the last for its end.
 
     Raises:
@@ -55,10 +55,10 @@ def inspect_json(path: Path) -> TableFile:
         raise LogError(
             f"{path}: line {last_line}, the last, is no complete JSON; was it cut short?"
         ) from None
-    return TableFile(path, "json", tuple(names), {}, rows)
+    return TabularFile(path, "json", tuple(names), {}, rows)
 
 
-def read_json(file: TableFile, names: list[str], batch_rows: int, first_row: int) -> Iterator[Rows]:
+def read_json(file: TabularFile, names: list[str], batch_rows: int, first_row: int) -> Iterator[Rows]:
     """The named fields from a row on; the lines before it are not decoded."""
     attributes = [f"column_{i}" for i in range(len(names))]  # any name is fine in JSON, not as an attribute
     row_type = msgspec.defstruct(

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from streams.errors import LogError
 from streams.files.parquet_pages import pages_of
-from streams.files.rows import Rows, TableFile, is_text
+from streams.files.rows import Rows, TabularFile, is_text
 
 MAX_PAGE_BYTES: Final = 1 << 26
 """A page is unpacked whole; writers make them of about 1 MiB."""
@@ -18,7 +18,7 @@ UNPACKED_BYTES: Final = 1 << 24
 """About this much is unpacked at once."""
 
 
-def inspect_parquet(path: Path) -> TableFile:
+def inspect_parquet(path: Path) -> TabularFile:
     """Read the index, which is at the file's end, so that a file cut short does not open.
 
     Raises:
@@ -30,14 +30,14 @@ def inspect_parquet(path: Path) -> TableFile:
         with pq.ParquetFile(path) as file:
             schema = file.schema_arrow
             types = dict(zip(schema.names, schema.types, strict=True))
-            return TableFile(path, "parquet", tuple(schema.names), types, file.metadata.num_rows)
+            return TabularFile(path, "parquet", tuple(schema.names), types, file.metadata.num_rows)
     except pa.ArrowException:
         raise LogError(
             f"{path}: is no complete Parquet file; it was cut short or is of another kind"
         ) from None
 
 
-def read_parquet(file: TableFile, names: list[str], batch_rows: int, first_row: int) -> Iterator[Rows]:
+def read_parquet(file: TabularFile, names: list[str], batch_rows: int, first_row: int) -> Iterator[Rows]:
     """The named columns from a row on; row groups before it are not read.
 
     The number of rows at a time follows the densest page and the longest value of a dictionary, to which every row may
@@ -69,7 +69,7 @@ def _groups_from(metadata: Any, first_row: int) -> tuple[int, list[int]]:
 
 
 def _runs(
-    file: TableFile, metadata: Any, names: list[str], groups: list[int], batch_rows: int
+    file: TabularFile, metadata: Any, names: list[str], groups: list[int], batch_rows: int
 ) -> Iterator[tuple[list[int], int]]:
     """Row groups that follow each other and are read by the same number of rows at a time."""
     run: list[int] = []
@@ -85,7 +85,7 @@ def _runs(
         yield run, size
 
 
-def _rows_at_once(file: TableFile, group: Any, number: int, names: list[str], batch_rows: int) -> int:
+def _rows_at_once(file: TabularFile, group: Any, number: int, names: list[str], batch_rows: int) -> int:
     """How many rows of a row group may be unpacked at once."""
     wanted = set(names)
     row_bytes = 0.0
@@ -113,7 +113,7 @@ def _rows_at_once(file: TableFile, group: Any, number: int, names: list[str], ba
     return batch_rows
 
 
-def _longest_value(file: TableFile, group: int, column: str) -> int:
+def _longest_value(file: TabularFile, group: int, column: str) -> int:
     """Bytes of the longest text in a column chunk's dictionary; 0 for other columns."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq

@@ -21,7 +21,7 @@ BATCH_BYTES: Final = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
-class TableFile:
+class TabularFile:
     """A file that was checked."""
 
     path: Path

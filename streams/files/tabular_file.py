@@ -30,7 +30,7 @@ from streams.files.csv_file import inspect_csv, read_csv
 from streams.files.json_lines_file import inspect_json, read_json
 from streams.files.packed_file import packing
 from streams.files.parquet_file import inspect_parquet, read_parquet
-from streams.files.rows import FileKind, Rows, TableFile
+from streams.files.rows import FileKind, Rows, TabularFile
 
 KINDS: Final[dict[str, FileKind]] = {
     ".parquet": "parquet",
@@ -43,7 +43,7 @@ KINDS: Final[dict[str, FileKind]] = {
 _BLOCK: Final = 1 << 22
 
 
-def inspect_file(path: Path) -> TableFile:
+def inspect_file(path: Path) -> TabularFile:
     """Check the structure of the whole file.
 
     Raises:
@@ -64,7 +64,7 @@ def inspect_file(path: Path) -> TableFile:
         raise LogError(f"{path}: can't be read ({error.strerror or error})") from None
 
 
-def read_file(file: TableFile, names: Sequence[str], batch_rows: int, first_row: int = 0) -> Iterator[Rows]:
+def read_file(file: TabularFile, names: Sequence[str], batch_rows: int, first_row: int = 0) -> Iterator[Rows]:
     """The named columns from the row `first_row` to the last that the file had when it was inspected, at most `batch_rows`
     rows at a time, in the file's order.
 

@@ -65,7 +65,7 @@ def save_model(
         "network": model.config.model_dump(mode="json"),
         "mixture": model.mixture.config.model_dump(mode="json") if model.mixture is not None else None,
         "interest": model.interest.model_dump(mode="json"),
-        "tables": counts.model_dump(mode="json"),
+        "tables": counts.model_dump(mode="json"),  # the name that stored models have
         "encoder": encoder,
         "names": names,
         "name_source": asdict(model.name_source),

@@ -1,5 +1,6 @@
 """The learned model: what it promises beyond every transfer model."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from transfer.config import InterestConfig
 from transfer.counts.config import CountsConfig
 from transfer.errors import ModelError
 from transfer.learned.folder import counts_config_of, load_model, report_of, save_model
+from transfer.learned.mixture import MixtureConfig
 from transfer.names import hashed_names
 
 moderate = settings(deadline=None, max_examples=25)
@@ -91,6 +93,22 @@ def test_a_model_survives_its_folder(tmp_path: Path) -> None:
     with torch.no_grad():
         next(model.network.parameters()).add_(1e-3)
     assert save_model(tmp_path / "model", model, CountsConfig(), {"seed": 7}) != fingerprint
+
+
+def test_a_stored_model_keeps_its_names(tmp_path: Path) -> None:
+    """Models that are stored already must stay readable, and keep their fingerprints: these names are part of both."""
+    save_model(tmp_path / "model", random_model(SMALL), CountsConfig(), {})
+    meta = json.loads((tmp_path / "model" / "model.json").read_text())
+    assert list(meta) == [
+        "version", "network", "mixture", "interest", "tables", "encoder", "names", "name_source", "report",
+    ]  # fmt: skip
+    assert list(meta["tables"]) == [
+        "keep", "half_lives_s", "pair_window", "pair_events", "pair_half_life_s", "max_neighbours", "max_pairs", "max_counts",
+    ]  # fmt: skip
+    assert list(MixtureConfig.model_fields) == [
+        "own_features", "place_features", "user_features", "scenario_features", "shares", "places", "hidden", "dropout",
+        "use_again", "use_next", "use_new", "use_recent", "use_debuts",
+    ]  # fmt: skip
 
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:

@@ -312,10 +312,10 @@ def test_one_power_moved_is_all_powers_anew(in_scenarios: bool) -> None:
             for by in (0.3, -0.2):
                 other = powers.clone()
                 other[place] += by
-                moved, anew = found.moved(before, place, by, powers[BACK_OFF]), found.pooled(other)
+                moved, computed = found.moved(before, place, by, powers[BACK_OFF]), found.pooled(other)
                 for name in ("items", "others", "targets"):
                     torch.testing.assert_close(
-                        getattr(moved, name), getattr(anew, name), rtol=1e-4, atol=1e-4
+                        getattr(moved, name), getattr(computed, name), rtol=1e-4, atol=1e-4
                     )
 
 
