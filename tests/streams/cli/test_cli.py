@@ -239,7 +239,7 @@ def test_a_store_made_with_other_settings_or_another_model_is_refused(shop: Path
     failure(
         *arguments,
         code=1,
-        says="half_lives_s is [3600.0, 86400.0, 2592000.0] there and [10.0, 100.0] here",
+        says="half_lives_s is [3600.0, 86400.0, 2592000.0] in the store and [10.0, 100.0] in the settings",
         **lives,
     )
     failure(
