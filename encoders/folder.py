@@ -92,7 +92,7 @@ def model_settings(folder: Path) -> dict[str, object]:
         ) from error
     if not isinstance(settings, dict):
         raise EncoderConfigError(
-            f"encoder.model: {folder / 'config.json'} is no JSON object; copy the model again"
+            f"encoder.model: {folder / 'config.json'} is not a JSON object; copy the model again"
         )
     return settings
 

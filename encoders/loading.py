@@ -43,7 +43,7 @@ def load_text_model(folder: Path, config: EncoderConfig) -> LoadedModel:
     try:
         from transformers import AutoModel, AutoTokenizer
     except ModuleNotFoundError as error:
-        raise MissingPackage(f"to encode text needs {error.name}: pip install 'driftline[run]'") from error
+        raise MissingPackage(f"encoding text needs {error.name}: pip install 'driftline[run]'") from error
 
     device = _device(config.device)
     dtype = _dtype(config.precision, device)

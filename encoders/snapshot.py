@@ -99,7 +99,7 @@ def read_snapshot(
     except Exception as error:  # safetensors raises its own error, which has no public base
         raise _damaged(folder, name, type(error).__name__) from error
     if built.fingerprint != about.get("fingerprint"):
-        raise _damaged(folder, name, "its fingerprint doesn't fit its content")
+        raise _damaged(folder, name, "its fingerprint doesn't match its content")
     return built
 
 

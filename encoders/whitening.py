@@ -200,7 +200,7 @@ class Whitening:
         except Exception as error:  # safetensors raises its own error, which has no public base
             raise _damaged(f"{type(error).__name__}") from error
         if whitening.fingerprint != metadata.get("fingerprint"):
-            raise _damaged("its fingerprint doesn't fit its content")
+            raise _damaged("its fingerprint doesn't match its content")
         return whitening
 
 

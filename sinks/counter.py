@@ -46,7 +46,7 @@ class Counter:
             if self._read() == (last, owner):
                 return first
         raise StoreUnavailable(
-            f"others kept drawing numbers from {self._meta.name}; tried {_MOST_TRIES} times"
+            f"other processes kept drawing numbers from {self._meta.name}; tried {_MOST_TRIES} times"
         )
 
     def _read(self) -> tuple[int, str]:

@@ -97,7 +97,7 @@ class CollectionLeases:
             ):
                 self._owners.add(lease.owner)
                 return lease
-        raise StoreUnavailable(f"others kept taking the {kind}; tried {_MOST_TRIES} times")
+        raise StoreUnavailable(f"other processes kept taking the {kind}; tried {_MOST_TRIES} times")
 
     def release(self, lease: Lease) -> None:
         """Let the next process have it at once; see `sinks.protocols.Leases.release`."""

@@ -42,7 +42,7 @@ class Meta:
             return Identity(int(payload["version"]), int(payload["dim"]), str(payload.get("id", "")))
         except (KeyError, TypeError, ValueError) as error:
             raise StoreMismatch(
-                f"collection {self._collection.name} holds something else than a Driftline store's version; "
+                f"collection {self._collection.name} holds something other than a Driftline store's version; "
                 "choose another store"
             ) from error
 

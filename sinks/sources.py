@@ -120,7 +120,7 @@ class CollectionSources:
             (now,) = self._read([_source_id(identity)])
             if now["owner"] == wanted["owner"]:
                 return
-        raise StoreUnavailable("others kept describing the same source")
+        raise StoreUnavailable("other processes kept describing the same source")
 
     def progress(self, numbers: Iterable[int]) -> dict[int, int]:
         """Per source the next offset; see `sinks.protocols.Sources.progress`."""

@@ -90,7 +90,7 @@ def _rewrite(record: VersionRecord) -> None:
         seen = record.read()
         if record.set(seen, seen) is not None:
             return
-    raise StoreUnavailable(f"others kept changing the record of versions; tried {_MOST_TRIES} times")
+    raise StoreUnavailable(f"other processes kept changing the record of versions; tried {_MOST_TRIES} times")
 
 
 def _retire_lanes(users: Collection) -> None:

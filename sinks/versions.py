@@ -138,7 +138,9 @@ class VersionRecord:
             now = self.set(seen, wanted)
             if now is not None:
                 return now
-        raise StoreUnavailable(f"others kept changing the record of versions; tried {_MOST_TRIES} times")
+        raise StoreUnavailable(
+            f"other processes kept changing the record of versions; tried {_MOST_TRIES} times"
+        )
 
 
 class Live:

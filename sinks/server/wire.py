@@ -212,7 +212,7 @@ def _value(value: Any) -> bytes:
         return b"\x18" + _varint(value & _INT64)
     if value is None:
         return b"\x08\x00"
-    raise TypeError(f"{type(value).__name__} is no JSON value")
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
 def _message(number: int, body: bytes) -> bytes:

@@ -123,5 +123,5 @@ def _address(part: str) -> str:
     if address.endswith("]") or not colon:  # no port; an IPv6 address ends with its bracket
         host, port = address, str(DEFAULT_PORT)
     if not host or "/" in host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise ValueError(f"{part.strip()!r} is no broker address; give host:port")
+        raise ValueError(f"{part.strip()!r} is not a broker address; give host:port")
     return f"{host}:{port}"

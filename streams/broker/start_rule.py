@@ -49,9 +49,9 @@ def _unix(text: str) -> float:
             moment = datetime.fromisoformat(text)
         except ValueError:
             raise ValueError(
-                f"{text!r} is no start: earliest, latest, group, or a time (2026-11-01T10:00:00Z, or unix seconds)"
+                f"{text!r} is not a start: earliest, latest, group, or a time (2026-11-01T10:00:00Z, or unix seconds)"
             ) from None
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     if not math.isfinite(seconds) or not 0 <= seconds < 1e11:
-        raise ValueError(f"{text!r} is no time in unix seconds; milliseconds are not taken")
+        raise ValueError(f"{text!r} is not a time in unix seconds; milliseconds are not taken")
     return seconds

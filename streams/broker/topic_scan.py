@@ -110,4 +110,4 @@ async def _read(
         if known and (all(reached[t] >= last[t] for t in targets) or quiet_s > QUIET_S):
             return {target.partition: last[target] for target in targets}
         if quiet_s > GIVE_UP_S:
-            raise BrokerUnavailable("the broker gives no records and does not tell where the topic ends")
+            raise BrokerUnavailable("the broker gives no records and does not say where the topic ends")

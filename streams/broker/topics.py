@@ -29,7 +29,7 @@ def cluster_id(broker: BrokerConfig, contact_s: float = CONTACT_S) -> str:
     with admin_client(broker, contact_s) as admin:
         found = admin.describe_cluster().get("cluster_id")
     if not found:
-        raise BrokerError(f"the broker at {broker.url} tells no cluster id; watermarks need one")
+        raise BrokerError(f"the broker at {broker.url} gives no cluster id; watermarks need one")
     return str(found)
 
 
@@ -127,7 +127,7 @@ def admin_client(broker: BrokerConfig, contact_s: float = CONTACT_S) -> Iterator
     }
     # The client tries a refused port until its time is up; we wait with a backoff of our own.
     if not _someone_listens(broker, contact_s):
-        raise BrokerUnavailable(f"no Kafka broker answers at {broker.url}: nobody listens there")
+        raise BrokerUnavailable(f"no Kafka broker answers at {broker.url}: nothing listens there")
     admin = None
     try:
         admin = KafkaAdminClient(**broker.kafka_python(), **options)

@@ -244,13 +244,13 @@ def _unix(text: str) -> float:
             return rule.time_s
     except ValueError:
         pass
-    raise SettingsError(f"{text!r} is no time: give 2026-11-01T10:00:00Z, or unix seconds")
+    raise SettingsError(f"{text!r} is not a time: give 2026-11-01T10:00:00Z, or unix seconds")
 
 
 def _place(text: str) -> tuple[int, int]:
     partition, _, offset = text.partition("/")
     if not partition.isdigit() or not offset.isdigit():
-        raise SettingsError(f"{text!r} is no letter: give PARTITION/OFFSET, as dead-letters list names it")
+        raise SettingsError(f"{text!r} is not a letter: give PARTITION/OFFSET, as dead-letters list names it")
     return int(partition), int(offset)
 
 

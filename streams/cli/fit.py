@@ -111,6 +111,6 @@ def _unix_seconds(text: str) -> float:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise SettingsError(
-            f"--until {text!r} is no time; give unix seconds, or a date such as 2026-11-25T12:00:00"
+            f"--until {text!r} is not a time; give unix seconds, or a date such as 2026-11-25T12:00:00"
         ) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

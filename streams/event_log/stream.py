@@ -85,7 +85,7 @@ def share_of(
         marked = before.marked
         if marked and not (positions.ascending and not positions.without):
             raise LogError(
-                f"{name}: its offsets rose from row to row when it was replayed, and don't since it has grown; replay the new "
+                f"{name}: its offsets rose from row to row when it was replayed, but not since it has grown; replay the new "
                 "rows as a file of their own"
             )
     partitions = {} if before is None else dict(before.partitions)

@@ -53,7 +53,7 @@ def inspect_json(path: Path) -> TabularFile:
         pass  # a whole value, for all that can be seen; the reader rejects the row
     except ValueError:
         raise LogError(
-            f"{path}: line {last_line}, the last, is no complete JSON; was it cut short?"
+            f"{path}: line {last_line}, the last, is not complete JSON; was it cut short?"
         ) from None
     return TabularFile(path, "json", tuple(names), {}, rows)
 

@@ -33,7 +33,7 @@ def inspect_parquet(path: Path) -> TabularFile:
             return TabularFile(path, "parquet", tuple(schema.names), types, file.metadata.num_rows)
     except pa.ArrowException:
         raise LogError(
-            f"{path}: is no complete Parquet file; it was cut short or is of another kind"
+            f"{path}: is not a complete Parquet file; it was cut short or is of another kind"
         ) from None
 
 

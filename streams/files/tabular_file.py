@@ -85,7 +85,9 @@ def read_file(file: TabularFile, names: Sequence[str], batch_rows: int, first_ro
     except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
         raise LogError(f"{file.path}: is damaged ({str(error).splitlines()[0][:200]})") from None
     if row < file.rows:
-        raise LogError(f"{file.path}: had {file.rows:,} rows and has {row:,} now; was it replaced meanwhile?")
+        raise LogError(
+            f"{file.path}: had {file.rows:,} rows and has {row:,} now; was it replaced in the meantime?"
+        )
 
 
 def fingerprint(paths: Sequence[Path]) -> str:

@@ -65,9 +65,9 @@ def read_manifest(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise LogError(f"{path}: can't be read ({error.strerror})") from None
     except ValueError:
-        raise LogError(f"{path}: is no manifest of a replay (it is no JSON)") from None
+        raise LogError(f"{path}: is not a manifest of a replay (it is not JSON)") from None
     if not isinstance(found, dict) or found.get("format") != FORMAT:
-        raise LogError(f"{path}: is no manifest of a replay that this release can read")
+        raise LogError(f"{path}: is not a manifest of a replay that this release can read")
     return found
 
 

@@ -100,7 +100,7 @@ def test_a_store_that_is_away_is_waited_for(embedded_broker: Any, topic_prefix: 
     send(embedded_broker.config, topic_prefix, log[:1500])
     server = QdrantServer(tmp_path / "q")
     server.start()
-    server.stop()  # the port is known now, and nobody listens there
+    server.stop()  # the port is known now, and nothing listens there
     arguments = ["--broker", embedded_broker.url, "--store", server.url, "--prefix", topic_prefix]
     arguments += ["--group", topic_prefix]
     with DaemonProcess(tmp_path, *arguments, DRIFTLINE_DAEMON__BATCH_EVENTS="100") as daemon:

@@ -48,7 +48,7 @@ def save_model(
         ModelError: the folder exists and is no model.
     """
     if folder.exists() and not (folder / META).is_file() and any(folder.iterdir()):
-        raise ModelError(f"{folder} holds something else than a model; choose another folder")
+        raise ModelError(f"{folder} holds something other than a model; choose another folder")
     names = sorted(model.names)
     tensors = {f"network.{name}": value for name, value in model.network.state_dict().items()}
     if model.mixture is not None:

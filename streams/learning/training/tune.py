@@ -78,7 +78,7 @@ def tune(
     study.optimize(objective, n_trials=trials, timeout=seconds, callbacks=[told])
     done = [trial for trial in study.trials if trial.value is not None]
     if not done:
-        raise TrainingError("no trial came to its end; give more time")
+        raise TrainingError("no trial finished; give more time")
     best = study.best_trial
     return Tuned(
         config.model_copy(update=best.params),

@@ -292,7 +292,7 @@ def test_doctor_names_what_is_wrong(tmp_path: Path) -> None:
     assert failed.keys() == {"broker", "store", "model"} and all(failed.values())
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
     table = driftline(*arguments, DRIFTLINE_ENCODER__MODEL="gone")
-    assert table.returncode == 1 and "fix" in table.stdout and "nobody listens there" in table.stdout
+    assert table.returncode == 1 and "fix" in table.stdout and "nothing listens there" in table.stdout
 
 
 def test_secrets_are_in_no_output(tmp_path: Path) -> None:

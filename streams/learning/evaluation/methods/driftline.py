@@ -198,7 +198,7 @@ class LearnedMethod:
         if float(report.get("until", np.inf)) > float(validation.time.max()):
             raise EvaluationError(
                 f"the model {setup.model} was trained on events that it would be judged by; train it with "
-                "--holdout-share as great as the test share"
+                "--holdout-share at least as large as the test share"
             )
         if (
             self._model.mixture is None
