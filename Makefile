@@ -16,6 +16,8 @@ BIN := .venv/bin
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 # --group needs pip 25.1; a new environment may come with an older one.
 PIP := $(shell sed -n 's/^pip==/pip==/p' constraints.txt)
+# Tests wait more than they compute: half as many processes again as there are cores, each with brokers of its own.
+JOBS ?= $(shell n=$$(( ($$(nproc) * 3 + 1) / 2 )); echo $$(( n < 6 ? n : 6 )))
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -61,7 +63,7 @@ test: check
 	@echo "==> examples in docstrings"
 	@$(BIN)/pytest -q --doctest-modules streams encoders transfer sinks
 	@echo "==> tests"
-	@$(BIN)/pytest -q --durations=10 --numprocesses 2 --dist loadfile -m "not long" tests
+	@$(BIN)/pytest -q --durations=10 --numprocesses $(JOBS) --dist loadfile -m "not long" tests
 
 test-long: setup
 	@echo "==> tests that take minutes each"

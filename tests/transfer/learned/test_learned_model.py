@@ -117,7 +117,7 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
         load_model(tmp_path / "nothing")
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "a.txt").write_text("dear")
-    with pytest.raises(ModelError, match="something else"):
+    with pytest.raises(ModelError, match="something other than a model"):
         save_model(tmp_path / "letters", random_model(SMALL), CountsConfig(), {})
     assert (tmp_path / "letters" / "a.txt").read_text() == "dear"
     save_model(tmp_path / "model", random_model(SMALL), CountsConfig(), {})
