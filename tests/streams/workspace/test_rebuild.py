@@ -72,7 +72,7 @@ def run(store: Store, settings: Settings, model: TransferModel | None = None, **
     return rebuild(store, settings.interest, model, version_of(model, settings.transfer), **more)
 
 
-def refuse_at(
+def rebuild_at(
     location: str, settings: Settings, model: TransferModel | None = None, **more: Any
 ) -> RebuildSummary:
     with open_store(location, settings.store, settings.interest.dim, create=False) as store:
@@ -92,7 +92,7 @@ def test_all_users_and_items_are_made_anew(location: str) -> None:
     fill(location)
     with open_for_reading(location, SETTINGS) as before:
         names, states, old = states_of(before.store, before.interest)
-    done = refuse_at(location, OTHER)
+    done = rebuild_at(location, OTHER)
     assert (done.users, done.items, done.changed) == (len(USERS), 25, len(USERS) + 25)
     with open_intake(location, OTHER, create=False) as after:
         again, states_after, new = states_of(after.store, after.workspace.interest)
@@ -110,9 +110,9 @@ def test_all_users_and_items_are_made_anew(location: str) -> None:
 def test_a_second_run_has_nothing_to_do(location: str) -> None:
     """The store is of the model already; the old version stays until it is dropped, and then is gone."""
     fill(location)
-    first = refuse_at(location, OTHER)
+    first = rebuild_at(location, OTHER)
     assert first.rounds and not first.dropped
-    second = refuse_at(location, OTHER, drop_old=True)
+    second = rebuild_at(location, OTHER, drop_old=True)
     assert (second.rounds, second.changed, list(second.dropped)) == (0, 0, [""])
     assert_of_model(location, OTHER)
     with open_store(location, SETTINGS.store, SETTINGS.interest.dim, create=False) as store:
@@ -122,15 +122,15 @@ def test_a_second_run_has_nothing_to_do(location: str) -> None:
 def test_there_and_back_again(location: str) -> None:
     """Back to an earlier model what happened meanwhile is there too, and what was deleted is not."""
     fill(location)
-    refuse_at(location, OTHER)
-    refuse_at(location, SETTINGS)
-    refuse_at(location, OTHER)
+    rebuild_at(location, OTHER)
+    rebuild_at(location, SETTINGS)
+    rebuild_at(location, OTHER)
     with open_intake(location, OTHER, create=True) as intake:
         intake.ingest.apply(events(40, 30))
         intake.catalogue.delete(["i3", "i4"])
         intake.store.users.delete(["u5"])
         intake.catalogue.upsert([ItemRow("i6", "renamed", "", "toys")])
-    done = refuse_at(location, SETTINGS)
+    done = rebuild_at(location, SETTINGS)
     assert done.changed > 0
     assert_of_model(location, SETTINGS, len(USERS) - 1)
     with open_for_reading(location, SETTINGS) as workspace:
@@ -152,9 +152,9 @@ def test_a_run_that_failed_is_gone_on_with(location: str) -> None:
             raise ArithmeticError("stopped")
 
     with pytest.raises(ArithmeticError):
-        refuse_at(location, OTHER, Failing(OTHER.interest, OTHER.transfer))
+        rebuild_at(location, OTHER, Failing(OTHER.interest, OTHER.transfer))
     assert_of_model(location, SETTINGS)
-    done = refuse_at(location, OTHER)
+    done = rebuild_at(location, OTHER)
     assert (done.changed, done.items) == (len(USERS), 25), "items were copied by the first run"
     assert_of_model(location, OTHER)
 
@@ -166,7 +166,7 @@ def test_a_tower_ranks_as_its_queries_do(location: str) -> None:
         wanted = {user: [item.item_id for item in recommend(before, user, mode="new")] for user in USERS}
         base = before.store.items.read([item_key("i3"), item_key("i22")], with_vectors=True)
     model = RotatedTransfer(SETTINGS.interest)
-    refuse_at(location, SETTINGS, model)
+    rebuild_at(location, SETTINGS, model)
     with open_store(location, SETTINGS.store, SETTINGS.interest.dim, create=True) as store:
         assert store.versions.opened.tower
         workspace = Workspace(store, SETTINGS, SETTINGS.interest, model)
@@ -253,7 +253,7 @@ def test_items_that_come_meanwhile_are_not_lost(server: QdrantServer) -> None:
                 writer.catalogue.delete(["i1"])
                 return super().__call__(states)
 
-        refuse_at(server.url, OTHER, Writing(OTHER.interest, OTHER.transfer))
+        rebuild_at(server.url, OTHER, Writing(OTHER.interest, OTHER.transfer))
         with pytest.raises(StoreMoved):
             writer.catalogue.upsert([ItemRow("late", "another", "", "toys")])
     with open_for_reading(server.url, OTHER) as reader:
@@ -278,7 +278,7 @@ def test_who_searches_by_alias_sees_the_switch(server: QdrantServer) -> None:
         return [found.collection_name for found in listed.aliases if found.alias_name == alias]
 
     assert (users("users-live"), users("items-live")) == (["users"], ["items"])
-    done = refuse_at(server.url, OTHER)
+    done = rebuild_at(server.url, OTHER)
     assert users("users-live") == [f"users@{done.version}"]
     # What a switch that was cut off leaves behind is fixed by the next run.
     actions = [
@@ -291,7 +291,7 @@ def test_who_searches_by_alias_sees_the_switch(server: QdrantServer) -> None:
         messages.ChangeAliases(actions=actions),
         Work("", ""),
     )
-    refuse_at(server.url, OTHER)
+    rebuild_at(server.url, OTHER)
     assert users("users-live") == [f"users@{done.version}"]
     channel.close()
 
