@@ -18,7 +18,7 @@ class _Try:
 
     prepared: PreparedEvents
     rows: I64
-    """(B',) of each prepared event in the call's columns, ascending"""
+    """(B',) of each prepared event in the call's columns, ascending; -1 once it is left out"""
 
 
 class Tries:
@@ -54,12 +54,12 @@ class Tries:
             yield one.prepared, np.isin(one.rows, rows[self._last[rows] == number])
 
     def leave_out(self, kept: Bool) -> None:
-        """Go on with these events of the call, (B,) bool, alone."""
+        """Continue with these events of the call, (B,) bool, alone; may be called again."""
         self._last, self._expected = self._last[kept], self._expected[kept]
         moved = np.cumsum(kept) - 1
         for one in self._tries.values():
-            # What was left out is in no later count: it keeps a place that is never asked for.
-            one.rows = np.where(kept[one.rows], moved[one.rows], -1)
+            # What is left out, or was before, is in no later count: it keeps a place that is never asked for.
+            one.rows = np.where((one.rows >= 0) & kept[one.rows], moved[one.rows], -1)
 
     def clear(self) -> None:
         """The call is done."""
