@@ -96,6 +96,8 @@ def _type(annotation: Any) -> str:
         return " or ".join(known + (["none"] if type(None) in args else []))
     if origin is tuple:
         return f"list of: {_type(args[0])}"
+    if origin is dict:
+        return f"table of: {_type(args[1])}"
     return _NAMES[annotation]
 
 
@@ -118,6 +120,8 @@ def _default(field: FieldInfo) -> str:
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
+    if isinstance(value, dict):
+        return "none"
     if isinstance(value, tuple):
         return f"`[{', '.join(str(one) for one in value)}]`"
     return f'`"{value}"`' if isinstance(value, str) else f"`{value}`"

@@ -2,17 +2,25 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from transfer.arrays import F64
 
 ACTIONS = ("browse", "click", "purchase")
-"""Names of the actions; the position is the uint8 code that events and states hold."""
+"""The actions that are always there; the position is the uint8 code that events and states hold. Further ones follow them
+(`InterestConfig.action_names`)."""
+
+MOST_ACTIONS = 200
+"""Of all kinds; codes from 250 on have meanings of their own."""
+MOST_ACTION_CHARS = 64
+RESERVED_ACTIONS = ("ignore", "*")
+"""Words of the action map, which can't be names."""
 
 STATE_VERSION = 2
 """Version of the packed states that are written; raised when an older release would read them wrongly."""
@@ -25,12 +33,33 @@ MOST_SLOTS = 256
 
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
+ActionWeight = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
 
 
 def require_ascending(half_lives_s: tuple[float, ...]) -> None:
     """Raise ValueError unless each half-life is longer than the one before."""
     if any(later <= sooner for sooner, later in pairwise(half_lives_s)):
         raise ValueError(f"half_lives_s must ascend, each longer than the one before; got {half_lives_s}")
+
+
+def require_action_names(names: Iterable[str]) -> None:
+    """Raise ValueError unless these can be names of further actions.
+
+    >>> require_action_names(["hide", "add to cart"])
+    """
+    seen = {name: f"{name}_weight is its setting" for name in ACTIONS}
+    seen |= dict.fromkeys(RESERVED_ACTIONS, "the word is reserved")
+    for number, name in enumerate(names, start=len(ACTIONS) + 1):
+        if not name or len(name) > MOST_ACTION_CHARS or name != name.strip() or not name.isprintable():
+            raise ValueError(
+                f"{name[:40]!r} can't name an action; 1 to {MOST_ACTION_CHARS} printable characters"
+            )
+        # The action map does not tell upper case from lower case.
+        if name.casefold() in seen:
+            raise ValueError(f"{name!r} can't name a further action: {seen[name.casefold()]}")
+        seen[name.casefold()] = f"{name!r} is there already"
+        if number > MOST_ACTIONS:
+            raise ValueError(f"more than {MOST_ACTIONS} actions")
 
 
 class InterestConfig(BaseModel):
@@ -55,6 +84,11 @@ class InterestConfig(BaseModel):
     browse_weight: PositiveFloat = Field(default=0.5, description="what a browse adds to the sums")
     click_weight: PositiveFloat = Field(default=1.0, description="what a click adds")
     purchase_weight: PositiveFloat = Field(default=3.0, description="what a purchase adds")
+    actions: dict[str, ActionWeight] = Field(
+        default={},
+        description="further actions: name = weight; below 0 speaks against an item (`hide = -1.0`), 0 was shown and not "
+        "acted on (`shown = 0`)",
+    )
     max_scenarios: int = Field(
         default=32,
         ge=1,
@@ -74,6 +108,32 @@ class InterestConfig(BaseModel):
         require_ascending(self.half_lives_s)
         return self
 
+    @field_validator("actions")
+    @classmethod
+    def _named(cls, actions: dict[str, float]) -> dict[str, float]:
+        require_action_names(actions)
+        return actions
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Names of all actions; the position is an action's code.
+
+        >>> InterestConfig(actions={"hide": -1.0}).action_names
+        ('browse', 'click', 'purchase', 'hide')
+        """
+        return (*ACTIONS, *self.actions)
+
+    def action_code(self, name: str) -> int:
+        """The uint8 code of an action.
+
+        Raises:
+            ValueError: there is none of that name; says which there are.
+        """
+        names = self.action_names
+        if name not in names:
+            raise ValueError(f"unknown action {name[:40]!r}; actions are {', '.join(names)}")
+        return names.index(name)
+
     @property
     def most_scenarios(self) -> int:
         """Slots of a user at most; one more, and the lightest are folded until `max_scenarios` are left.
@@ -90,8 +150,9 @@ class InterestConfig(BaseModel):
 
     @property
     def action_weights(self) -> F64:
-        """Weight of each action code, (A,) float64."""
-        return np.array([self.browse_weight, self.click_weight, self.purchase_weight])
+        """Weight of each action code, (A,) float64: above 0 an act, below 0 against the item, 0 an impression."""
+        built_in = (self.browse_weight, self.click_weight, self.purchase_weight)
+        return np.array([*built_in, *self.actions.values()])
 
     @property
     def half_lives(self) -> F64:
@@ -99,7 +160,7 @@ class InterestConfig(BaseModel):
         return np.array(self.half_lives_s)
 
     def fingerprint(self) -> str:
-        """16 hex digits over everything that makes states incompatible; caps may change freely.
+        """16 hex digits over everything that makes states incompatible; caps may change freely, and actions may be added.
 
         >>> InterestConfig().fingerprint() == InterestConfig(own_items=64).fingerprint()
         True

@@ -50,3 +50,35 @@ def test_only_what_makes_states_incompatible_changes_the_fingerprint() -> None:
     others = [{"dim": 64}, {"half_lives_s": (60.0, 3600.0)}, {"browse_weight": 1.0}, {"click_weight": 0.5}]
     prints = {InterestConfig(**other).fingerprint() for other in others}
     assert len(prints | {base}) == 5
+
+
+def test_codes_belong_to_the_names_of_actions() -> None:
+    """Further actions follow the three that are always there, in the order of the settings, and keep old states readable."""
+    config = InterestConfig(actions={"hide": -1.0, "shown": 0.0, "add to cart": 2.0})
+    assert config.action_names == ("browse", "click", "purchase", "hide", "shown", "add to cart")
+    assert config.action_weights.tolist() == [0.5, 1.0, 3.0, -1.0, 0.0, 2.0]
+    assert config.action_code("shown") == 4
+    assert config.fingerprint() == InterestConfig().fingerprint()
+    with pytest.raises(ValueError, match="unknown action 'like'; actions are browse, click, purchase, hide"):
+        config.action_code("like")
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        {"Click": 2.0},
+        {"ignore": 1.0},
+        {"*": 1.0},
+        {"": 1.0},
+        {" like": 1.0},
+        {"a\x1b[2J": 1.0},
+        {"x" * 65: 1.0},
+        {"like": 1.0, "LIKE": 2.0},
+        {"like": float("inf")},
+        {f"a{number}": 1.0 for number in range(198)},
+    ],
+)
+def test_senseless_actions_are_refused(actions: dict[str, float]) -> None:
+    """A name is told from all others in any spelling, can be printed, and has a finite weight."""
+    with pytest.raises(ValidationError):
+        InterestConfig(actions=actions)
