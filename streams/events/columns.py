@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -154,6 +154,25 @@ def take_events(columns: EventColumns, rows: Bool | npt.NDArray[np.integer]) -> 
         source=source,
         sources=sources,
         offset=columns.offset[rows],
+    )
+
+
+def with_used_tables(columns: EventColumns) -> EventColumns:
+    """The same events over tables without the strings that none of them uses."""
+    user, users = _used(columns.user, columns.users)
+    item, items = _used(columns.item, columns.items)
+    scenario, scenarios = _used(columns.scenario, columns.scenarios)
+    text, texts = _used(columns.text, columns.texts)
+    return replace(
+        columns,
+        user=user,
+        users=users,
+        item=item,
+        items=items,
+        scenario=scenario,
+        scenarios=scenarios,
+        text=text,
+        texts=texts,
     )
 
 

@@ -8,7 +8,14 @@ from typing import Final
 
 import numpy as np
 
-from streams.events.columns import EventColumns, EventFields, factorise_optional, recode, take_events
+from streams.events.columns import (
+    EventColumns,
+    EventFields,
+    factorise_optional,
+    recode,
+    take_events,
+    with_used_tables,
+)
 from streams.events.event import (
     MAX_EVENT_ID_BYTES,
     MAX_ITEM_ID_BYTES,
@@ -50,7 +57,8 @@ def assemble(
 
     now: unix seconds, for all events or (B,) for each.
 
-    Returns the columns of the valid events and a reject for each other one; positions are rows of `raw`.
+    Returns the columns of the valid events, whose tables hold what these use and nothing else, and a reject for each other
+    one; positions are rows of `raw`.
     """
     columns = EventColumns(
         **{each.name: getattr(raw, each.name) for each in fields(EventFields)},
@@ -71,6 +79,9 @@ def assemble(
         columns = take_events(columns, keep)
         if event_ids is not None:
             event_ids = [event_ids[row] for row in np.flatnonzero(keep).tolist()]
+    else:
+        # A reader's tables may say more than its rows, such as the dictionary of a whole file.
+        columns = with_used_tables(columns)
     columns = _with_normal_texts(columns)
     return replace(columns, key=event_keys(columns, event_ids)), rejects
 

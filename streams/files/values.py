@@ -25,33 +25,40 @@ _PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 def is_text_type(kind: pa.DataType) -> bool:
     """Strings and integers (ids are often numbers); plain or dictionary-coded."""
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
+    kind = plain_type(kind)
     return is_text(kind) or bool(pa.types.is_integer(kind) or pa.types.is_null(kind))
 
 
 def is_time_type(kind: pa.DataType) -> bool:
     """Numbers (unix seconds), timestamps, dates, ISO 8601 strings."""
+    kind = plain_type(kind)
     if pa.types.is_floating(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return True
     return is_text_type(kind)
 
 
-def strings(column: Column, name: str, rejects: RowRejects) -> tuple[I32, list[str]]:
-    """Codes (B,) int32 and the table of distinct strings; integers in decimal; null = -1.
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """The type of the values of a dictionary-coded column; any other type as it is."""
+    while pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return kind
 
-    Each distinct value is converted once.
+
+def strings(column: Column, name: str, rejects: RowRejects) -> tuple[I32, list[str]]:
+    """Codes (B,) int32 and the table of the distinct strings that the rows use; integers in decimal; null = -1.
+
+    Each distinct value is converted once; those of a dictionary that no row refers to are not looked at.
     """
     if isinstance(column, list):
         codes, values = _coded_list(column)
     else:
         codes, values = _coded_array(column)
-    mapping = np.empty(len(values), np.int32)
+    texts = [_as_string(value) for value in values]
     table: dict[str, int] = {}
-    for row, value in enumerate(values):
-        text = _as_string(value)
-        mapping[row] = NONE if text is None else table.setdefault(text, len(table))
-    bad = recode(codes, (mapping == NONE).astype(np.int32)) == 1
+    assign = table.setdefault
+    mapping = np.array([NONE if text is None else assign(text, len(table)) for text in texts], np.int32)
+    is_bad = [text is None and value is not None for text, value in zip(texts, values, strict=True)]
+    bad = recode(codes, np.array(is_bad, np.int32)) == 1
     for row in np.flatnonzero(bad).tolist():
         kind = type(values[codes[row]]).__name__
         detail = "is not UTF-8" if kind == "bytes" else f"expected a string or an integer, got {kind}"
@@ -70,9 +77,9 @@ def seconds(column: Column, name: str, rejects: RowRejects) -> F64:
     """(B,) float64 unix seconds. A time without a zone is UTC. NaN where `rejects` tells why."""
     if isinstance(column, list):
         return _seconds_of_list(column, name, rejects)
+    while pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        column, kind = column.dictionary_decode(), kind.value_type
     if is_text(kind):
         try:
             column = column.cast(pa.string()).cast(pa.float64())
@@ -113,20 +120,32 @@ def _coded_array(column: pa.Array | pa.ChunkedArray) -> tuple[I32, list[Any]]:
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     codes = _numpy(column.indices.cast(pa.int32()).fill_null(NONE)).astype(np.int32)
-    return codes, _python_values(column.dictionary)
+    dictionary = _without_views(column.dictionary)
+    # A dictionary is of a whole file, or a row group of it; these rows may use little of it.
+    is_used = np.zeros(len(dictionary) + 1, np.bool_)
+    is_used[codes] = True  # -1 marks the extra last entry
+    is_used = is_used[:-1]
+    if not is_used.all():
+        codes = recode(codes, np.cumsum(is_used, dtype=np.int32) - np.int32(1))
+        dictionary = dictionary.take(pa.array(np.flatnonzero(is_used)))
+    return codes, _python_values(dictionary)
 
 
 def _python_values(column: pa.Array) -> list[Any]:
-    if pa.types.is_dictionary(column.type):
+    while pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if pa.types.is_string_view(column.type):
-        column = column.cast(pa.large_string())
+    column = _without_views(column)
     if pa.types.is_string(column.type):
         column = column.view(pa.binary())
     elif pa.types.is_large_string(column.type):
         column = column.view(pa.large_binary())
     values: list[Any] = column.to_pylist()
     return values
+
+
+def _without_views(column: pa.Array) -> pa.Array:
+    """The same values in a type that pyarrow can take rows of and show as bytes."""
+    return column.cast(pa.large_string()) if pa.types.is_string_view(column.type) else column
 
 
 def _as_string(value: Any) -> str | None:
