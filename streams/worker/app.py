@@ -12,10 +12,11 @@ from streams.broker.config import BrokerConfig
 from streams.broker.sources import PartitionSources
 from streams.events.event import Reject
 from streams.settings import Settings
+from streams.topics.slot import ITEMS_SLOT, TopicSlot
 from streams.transport.app import BatchApp
 from streams.transport.consumer import BatchConsumer
 from streams.transport.fetching import FetchBounds
-from streams.worker.batch import ITEMS, LaneBatch
+from streams.worker.batch import LaneBatch
 from streams.worker.group_pairing import GroupStamp
 from streams.worker.lanes import Lanes
 
@@ -89,7 +90,8 @@ def connect(
 ) -> None:
     """Let the app's agents feed the lanes, and the lanes follow the assignment. on_problem: called with why it can't
     continue."""
-    topics = {**settings.topics.by_action(), ITEMS: settings.topics.name("items")}
+    topics = {topic: TopicSlot(topic, action) for action, topic in settings.topics.by_action().items()}
+    topics[settings.topics.name("items")] = ITEMS_SLOT
 
     def stop_at_refused(batch: LaneBatch) -> None:
         refused = batch.refused() if settings.daemon.on_unreadable == "stop" else []
@@ -97,16 +99,16 @@ def connect(
             lanes.abandon()
             on_problem(refusal(batch, refused[0]))
 
-    for kind, topic in topics.items():
-        app.agent(app.batch_topic(topic), name=f"driftline-{kind}")(
-            _agent(kind, lanes, sources, stop_at_refused)
+    for topic, slot in topics.items():
+        app.agent(app.batch_topic(topic), name=f"driftline-{slot.name}")(
+            _agent(slot, lanes, sources, stop_at_refused)
         )
     app.before_revoke = lanes.revoke
     app.before_commit = lanes.sync
 
 
 def _agent(
-    kind: str,
+    slot: TopicSlot,
     lanes: Lanes,
     sources: PartitionSources,
     look: Callable[[LaneBatch], None],
@@ -116,7 +118,7 @@ def _agent(
             message = stream.current_event.message
             # The identity of now: should the topic be made again, the batch is none of the new assignment.
             source = sources.identity(message.topic, message.partition)
-            batch = LaneBatch(kind, message.topic, message.partition, records, message, source)
+            batch = LaneBatch(slot, message.topic, message.partition, records, message, source)
             look(batch)
             await lanes.submit(batch)
 

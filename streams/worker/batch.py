@@ -9,21 +9,19 @@ from typing import Any
 from streams.events.columns import EventColumns
 from streams.events.decode import DecodedItems
 from streams.events.event import Reject
-
-ITEMS = "items"
-"""The kind of a batch of catalogue records; the other kinds are the actions."""
+from streams.topics.slot import TopicSlot
 
 
 @dataclass(eq=False, slots=True)
 class LaneBatch:
-    """Records of one partition and fetch, in order. kind: an action, or ITEMS.
+    """Records of one partition and fetch, in order. slot: what its topic holds.
 
     `message` is what the transport handed over, for asking whether the batch is still ours and for marking it done.
     `source` is the partition's identity at the hand-over (`streams.broker.sources`).
     n_bytes: of keys, values and headers, unpacked.
     """
 
-    kind: str
+    slot: TopicSlot
     topic: str
     partition: int
     records: Sequence[Any]
@@ -56,7 +54,7 @@ def join_batches(batches: Sequence[LaneBatch]) -> list[LaneBatch]:
         group[0]
         if len(group) == 1
         else LaneBatch(
-            group[0].kind,
+            group[0].slot,
             topic,
             partition,
             [record for batch in group for record in batch.records],

@@ -21,7 +21,7 @@ from streams.ingest.ingest import Applying
 from streams.ingest.intake import Intake
 from streams.ingest.outcome import OUTCOMES, Outcome
 from streams.letters.letter import PARKED, letter_identity
-from streams.worker.batch import ITEMS, LaneBatch, join_batches
+from streams.worker.batch import LaneBatch, join_batches
 from streams.worker.bisect import TooManyFailures, bisect_failures
 from streams.worker.outcome_counts import OutcomeCounts
 from streams.worker.unreadable_users import unreadable_users
@@ -81,14 +81,14 @@ class Flush:
         start = perf_counter()
         for batch in self._batches:
             values = [record.value for record in batch.records]
-            if batch.kind == ITEMS:
+            if batch.slot.is_items:
                 batch.items = decode_items(values, keys=[record.key for record in batch.records])
                 rejects = batch.items.rejects
             else:
                 decoded = decode_events(
                     values,
                     offsets=_offsets(batch),
-                    action=ACTIONS.index(batch.kind),
+                    action=ACTIONS.index(str(batch.slot.action)),
                     source=self._source(batch),
                     now=self._clock.references(batch.topic, batch.partition, batch.records),
                     max_future_s=self._max_future_s,
@@ -201,7 +201,7 @@ class Flush:
         What a power loss takes from a folder it takes from its end, and each collection has an end of its own: items
         are put on the disk before progress says that they are there, users lie in one collection with it.
         """
-        if any(batch.kind == ITEMS for batch in self._batches):
+        if any(batch.slot.is_items for batch in self._batches):
             self._intake.store.sync()
         self._intake.ingest.advance(
             {self._source(batch): batch.records[-1].offset + 1 for batch in self._batches}

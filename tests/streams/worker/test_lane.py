@@ -12,11 +12,10 @@ from sinks.points import item_key
 from streams.errors import DaemonError
 from streams.ingest.intake import Intake, open_intake
 from streams.settings import Settings
-from streams.worker.batch import ITEMS
 from support.checks.states import done_of
 from support.data.damaged import damage
 from support.data.event_columns import event
-from support.fakes.lane_story import Worker, batch, in_lanes
+from support.fakes.lane_story import ITEMS, Worker, batch, in_lanes
 from support.qdrant_server import QdrantServer
 
 

@@ -12,10 +12,9 @@ from sinks.errors import StoreUnavailable
 from streams.failpoints import STEPS
 from streams.ingest.intake import Intake, open_intake
 from streams.settings import Settings
-from streams.worker.batch import ITEMS
 from support.data.damaged import damage
 from support.data.event_columns import event
-from support.fakes.lane_story import Worker, batch, in_lanes
+from support.fakes.lane_story import ITEMS, Worker, batch, in_lanes
 
 CLICKS = "test/clicks/0"
 

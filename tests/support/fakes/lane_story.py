@@ -11,10 +11,13 @@ from typing import Any
 from streams.ingest.intake import Intake
 from streams.letters.sender import DeadLetters
 from streams.settings_sections import DaemonConfig
+from streams.topics.slot import ITEMS_SLOT, TopicSlot
 from streams.worker.batch import LaneBatch
 from streams.worker.lanes import Lanes
 from support.data.event_columns import NOW
 from support.data.fetched import Fetched
+
+ITEMS = "items"
 
 
 @dataclass
@@ -50,12 +53,13 @@ class Group:
 def batch(
     *events: dict[str, Any] | bytes, first: int = 0, kind: str = "click", partition: int = 0
 ) -> LaneBatch:
-    """Events, or bytes that are none, as one fetch from offset `first` on."""
+    """Events, or bytes that are none, as one fetch from offset `first` on. kind: an action, or ITEMS."""
     values = [entry if isinstance(entry, bytes) else json.dumps(entry).encode() for entry in events]
     records = [
         Fetched(value, first + n, topic=f"{kind}s", partition=partition) for n, value in enumerate(values)
     ]
-    return LaneBatch(kind, f"{kind}s", partition, records)
+    slot = ITEMS_SLOT if kind == ITEMS else TopicSlot(f"{kind}s", kind)
+    return LaneBatch(slot, f"{kind}s", partition, records)
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""Which topics are read and written, and what stands in each."""
