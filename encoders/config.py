@@ -11,7 +11,7 @@ PACKAGED_MODEL = "all-MiniLM-L6-v2"
 class EncoderConfig(BaseModel):
     """Which model encodes content, how, where, and how much of it stays in memory."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
     model: str = Field(
         default=PACKAGED_MODEL,
@@ -52,7 +52,7 @@ class EncoderConfig(BaseModel):
 class FitConfig(BaseModel):
     """How item vectors are fitted on a log (`driftline fit`)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     window: int = Field(
         default=3,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from sinks.errors import StoreError
 
 SCHEMES = ("http://", "https://")
 _REST_PORT = 6333
+_HOST_AND_PORT = re.compile(r"[^/\\]+:\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,37 @@ def is_server(location: str) -> bool:
     (True, False)
     """
     return any(part.strip().startswith(SCHEMES) for part in location.split(","))
+
+
+def is_folder(location: str) -> bool:
+    """Whether a location names a folder, by its form.
+
+    >>> is_folder("./store"), is_folder("http://a:6333"), is_folder("qdrant:6333")
+    (True, False, False)
+    """
+    return not (is_server(location) or "://" in location or _HOST_AND_PORT.fullmatch(location.strip()))
+
+
+def check_location(location: str) -> None:
+    """Refuse what names neither a folder nor a server, before anything is made there. No message shows what may be a secret.
+
+    Raises:
+        StoreError: says what to write.
+    """
+    if is_server(location):
+        addresses(location, None)
+    elif "://" in location:
+        # Only the scheme is shown: the rest may hold a password.
+        scheme = location.partition("://")[0]
+        raise StoreError(f"no store is known by {scheme!r}; name a folder, or http(s)://host:6333")
+    elif not location.strip():
+        raise StoreError("the store's location is empty; name a folder, or http(s)://host:6333")
+    elif not is_folder(location):
+        raise StoreError(
+            "the store's location is a host and a port; write http(s)://host:6333 for a server, ./name for a folder"
+        )
+    elif any(ord(sign) < 32 or sign == "\x7f" for sign in location):
+        raise StoreError("the store's location holds a line break or another control character")
 
 
 def join_locations(locations: Sequence[str]) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from sinks.addresses import join_locations
+from sinks.addresses import check_location, join_locations
+from sinks.errors import StoreError
+from sinks.secret import Secret
 
 
 def _joined(location: Any) -> Any:
@@ -21,7 +23,7 @@ def _joined(location: Any) -> Any:
 class StoreConfig(BaseModel):
     """How to reach and lay out a store. What concerns only a server has no effect on a folder."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     location: Annotated[str | None, BeforeValidator(_joined)] = Field(
         default=None,
@@ -34,7 +36,7 @@ class StoreConfig(BaseModel):
         pattern=r"^[A-Za-z0-9._@-]*$",
         description="in front of the collections `users`, `items` and `meta` of a server",
     )
-    api_key: SecretStr | None = Field(default=None, description="key of a server")
+    api_key: Secret | None = Field(default=None, description="key of a server")
     timeout_s: float = Field(default=10.0, gt=0, description="deadline of one request to a server")
     grpc_port: int | None = Field(
         default=None,
@@ -78,6 +80,16 @@ class StoreConfig(BaseModel):
     interests: bool = Field(default=True, description="keep up to four interest vectors beside the fused one")
     batch_points: int = Field(default=512, ge=1, le=100_000, description="most points of one request")
     batch_bytes: int = Field(default=16 << 20, ge=1 << 16, description="most bytes of one request, about")
+
+    @field_validator("location")
+    @classmethod
+    def _meant(cls, location: str | None) -> str | None:
+        try:
+            if location is not None:
+                check_location(location)
+        except StoreError as error:
+            raise ValueError(str(error)) from None
+        return location
 
     @model_validator(mode="after")
     def _acknowledged_by_replicas(self) -> Self:

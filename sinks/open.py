@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sinks.addresses import is_server
+from sinks.addresses import check_location, is_server
 from sinks.config import StoreConfig
 from sinks.engine import Engine
-from sinks.errors import StoreError
 from sinks.protocols import Store
 from sinks.store import EngineStore
 from sinks.versions import Version
@@ -29,16 +28,13 @@ def open_store(
         StoreUnavailable: the server does not answer; try again.
         StoreError: anything else, such as a refused API key.
     """
+    check_location(location)
     engine: Engine
     # Engines are imported here: a command that needs one should not load the other.
     if is_server(location):
         from sinks.server.engine import ServerEngine
 
         engine = ServerEngine(location, config, writing=create)
-    elif "://" in location or not location:
-        # Only the scheme is shown: the rest may hold a password.
-        scheme = location.partition("://")[0]
-        raise StoreError(f"no store is known by {scheme!r}; name a folder, or http(s)://host:6333")
     else:
         from sinks.edge.engine import EdgeEngine
 

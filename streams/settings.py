@@ -7,31 +7,30 @@ composes them and alone reads the environment.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from encoders.config import EncoderConfig, FitConfig
+from sinks.addresses import is_folder
 from sinks.config import StoreConfig
 from streams.broker.config import BrokerConfig
 from streams.errors import SettingsError
+from streams.settings_environment import (
+    CONFIG_VARIABLE,
+    ENV_NESTED,
+    ENV_PREFIX,
+    settings_from,
+    unknown_variables,
+)
 from streams.settings_sections import DaemonConfig, LogConfig, ReplayConfig, TopicsConfig
+from streams.settings_toml import read_settings_file
 from transfer.config import InterestConfig, TransferConfig
 from transfer.counts.config import CountsConfig
 from transfer.training.config import TrainConfig
 
-ENV_PREFIX = "DRIFTLINE_"
-ENV_NESTED = "__"
-CONFIG_VARIABLE = "DRIFTLINE_CONFIG"
 DEFAULT_FILE = Path("driftline.toml")
 RENAMED = {
     "tables": "counts",
@@ -41,12 +40,10 @@ RENAMED = {
 """Names of earlier builds -> those of today."""
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Everything that can be set. `Settings.load` is the way to make one."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_nested_delimiter=ENV_NESTED, extra="forbid", frozen=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     broker: BrokerConfig = BrokerConfig()
     topics: TopicsConfig = TopicsConfig()
@@ -71,37 +68,26 @@ class Settings(BaseSettings):
     def load(cls, file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
         """Settings from `file` (else $DRIFTLINE_CONFIG, else ./driftline.toml if there), environment, flags.
 
-        `flags` is nested like the file, `{"daemon": {"port": 9464}}`; None values are left out.
+        `flags` is nested like the file, `{"daemon": {"port": 9464}}`; None values are left out. Relative paths are relative to
+        the file in the file, and to the working directory elsewhere.
 
         Raises:
             SettingsError: an unknown key, a wrong value, an unreadable file; names each of them, no secret.
         """
         file = file or _default_file()
-        if file is not None:
-            _check_file(file)
-
-        class FromFile(cls):  # type: ignore[valid-type, misc]  # the file is known only now
-            @classmethod
-            def settings_customise_sources(
-                cls,
-                settings_cls: type[BaseSettings],
-                init_settings: PydanticBaseSettingsSource,
-                env_settings: PydanticBaseSettingsSource,
-                dotenv_settings: PydanticBaseSettingsSource,
-                file_secret_settings: PydanticBaseSettingsSource,
-            ) -> tuple[PydanticBaseSettingsSource, ...]:
-                return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=file)
-
+        texts = {"store.location": _store_beside, "encoder.model": _model_beside}
+        in_file = {} if file is None else read_settings_file(file, cls, texts)
+        if unknown := unknown_variables(os.environ, cls):
+            raise SettingsError(
+                f"unknown setting in the environment: {', '.join(map(_with_new_variable, unknown))}; "
+                f"names are {ENV_PREFIX}SECTION{ENV_NESTED}KEY, for example {ENV_PREFIX}DAEMON{ENV_NESTED}PORT"
+            )
+        in_environment, variables = settings_from(os.environ, cls)
+        flagged = _without_none(flags or {})
         try:
-            unknown = unknown_variables(os.environ)
-            if unknown:
-                raise SettingsError(
-                    f"unknown setting in the environment: {', '.join(map(_with_new_variable, unknown))}; "
-                    f"names are {ENV_PREFIX}SECTION{ENV_NESTED}KEY, for example {ENV_PREFIX}DAEMON{ENV_NESTED}PORT"
-                )
-            settings: Settings = FromFile(**_without_none(flags or {}))
+            settings = cls.model_validate(_over(_over(in_file, in_environment), flagged))
         except ValidationError as error:
-            raise SettingsError(_readable(error)) from None
+            raise SettingsError(_readable(error, variables)) from None
         if settings.interest.dim != settings.encoder.dim:
             raise SettingsError(
                 f"interest.dim ({settings.interest.dim}) and encoder.dim ({settings.encoder.dim}) differ; "
@@ -111,21 +97,19 @@ class Settings(BaseSettings):
 
 
 def _default_file() -> Path | None:
-    if CONFIG_VARIABLE in os.environ:
-        return Path(os.environ[CONFIG_VARIABLE])
+    if named := os.environ.get(CONFIG_VARIABLE, "").strip():
+        return Path(named).expanduser()
     return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
 
 
-def unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    """DRIFTLINE_* variables that no setting has: a typing error would otherwise pass silently."""
-    known = {CONFIG_VARIABLE, *_variables()}
-    return sorted(
-        name
-        for name in environment
-        if name.upper().startswith(ENV_PREFIX)
-        and name.upper() not in known
-        and not name.upper().startswith(f"{ENV_PREFIX}TEST_")
-    )
+def _store_beside(location: str, folder: Path) -> str:
+    return str(folder / Path(location).expanduser()) if is_folder(location) else location
+
+
+def _model_beside(model: str, folder: Path) -> str:
+    """A text model may also be a name: only what is there as a folder is one."""
+    there = folder / Path(model).expanduser()
+    return str(there) if there.is_dir() else model
 
 
 def _with_new_variable(name: str) -> str:
@@ -137,20 +121,14 @@ def _with_new_variable(name: str) -> str:
     return name
 
 
-def _variables() -> Iterator[str]:
-    for section, field in Settings.model_fields.items():
-        yield f"{ENV_PREFIX}{section}".upper()
-        model = field.annotation
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            for key in model.model_fields:
-                yield f"{ENV_PREFIX}{section}{ENV_NESTED}{key}".upper()
-
-
-def _check_file(file: Path) -> None:
-    try:
-        tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise SettingsError(f"settings file {file}: {error}") from None
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, key by key; where both have a key, `above` wins."""
+    merged = dict(below)
+    for key, value in above.items():
+        there = merged.get(key)
+        both = isinstance(there, Mapping) and isinstance(value, Mapping)
+        merged[key] = _over(there, value) if both else value  # type: ignore[arg-type]
+    return merged
 
 
 def _without_none(flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,12 +143,28 @@ def _without_none(flags: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _readable(error: ValidationError) -> str:
+def _readable(error: ValidationError, variables: Mapping[str, str]) -> str:
+    """One line that names each setting, and the variable if it stands there; no value, which may be a secret."""
     lines = []
-    for problem in error.errors(include_input=False, include_url=False):
+    for problem in error.errors(include_input=False, include_url=False, include_context=False):
         key = ".".join(str(part) for part in problem["loc"])
-        message = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"]
+        message = " ".join(problem["msg"].removeprefix("Value error, ").split())
         if key in RENAMED:
             message = f"the name is {RENAMED[key]} now"
-        lines.append(f"{key}: {message}")
-    return "wrong settings: " + "; ".join(lines)
+        elif problem["type"] == "extra_forbidden":
+            message = "unknown key"
+        elif problem["type"] in ("model_type", "model_attributes_type", "dict_type"):
+            message = f"has keys of its own; write [{key}] and one key = value a line"
+        elif problem["type"] == "tuple_type":
+            message = "must be a list"
+        # A rule about several keys is the section's: its message names them.
+        named = [one for one in variables if one.startswith(f"{key}.") and one[len(key) + 1 :] in message]
+        variable = next((variables[one] for one in [*_outward(key), *named] if one in variables), None)
+        lines.append(f"{key}{f' ({variable})' if variable else ''}: {message}")
+    return "wrong settings: " + "; ".join(dict.fromkeys(lines))
+
+
+def _outward(key: str) -> Iterator[str]:
+    while key:
+        yield key
+        key = key.rpartition(".")[0]

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from streams.settings import ENV_NESTED, ENV_PREFIX, Settings
+from streams.settings import Settings
+from streams.settings_environment import ENV_NESTED, ENV_PREFIX, parts_of
 
 HEAD = """\
 # Settings
@@ -30,8 +31,11 @@ no log.
     [store]
     location = "https://qdrant:6333"     # the key: DRIFTLINE_STORE__API_KEY
 
-In the environment a list is JSON: `DRIFTLINE_INTEREST__HALF_LIVES_S="[10.0, 600.0, 86400.0]"`. `driftline profile` writes a
-file fitted to a log, with the reason for each value ([learning.md](learning.md)).
+In the environment a list has commas (`DRIFTLINE_INTEREST__HALF_LIVES_S=60,600,86400`) or is JSON, a table is JSON, and an empty
+variable sets nothing. A secret may lie in a file: `DRIFTLINE_STORE__API_KEY_FILE=/run/secrets/key` in the environment,
+`api_key_file = "key"` in the file; what surrounds it, such as a line break, is left out. Numbers are finite, but where `inf` is
+said to stand for all time. Relative paths are relative to the settings file in that file, to the working directory elsewhere.
+`driftline profile` writes a file fitted to a log, with the reason for each value ([learning.md](learning.md)).
 """
 
 _NAMES: dict[Any, str] = {
@@ -113,7 +117,7 @@ def _bounds(metadata: list[Any]) -> str:
 
 
 def _default(field: FieldInfo) -> str:
-    if SecretStr in (field.annotation, *get_args(field.annotation)):
+    if SecretStr in parts_of(field.annotation):
         return ""
     value = field.default
     if value is None:

@@ -10,7 +10,7 @@ from streams.broker.start_rule import StartRule
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class TopicsConfig(_Section):

@@ -72,7 +72,7 @@ class InterestConfig(BaseModel):
     what anybody asks for, and the moment follows from the user's events (`transfer/state/trims.py`).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     dim: int = Field(default=128, ge=1, le=8192, description="dimensions of the vectors; as encoder.dim")
     half_lives_s: tuple[PositiveFloat, ...] = Field(
@@ -178,7 +178,7 @@ class TransferConfig(BaseModel):
     Masses are decayed sums of action weights at the longest half-life: 1 is one fresh click at the defaults.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     model: Path | None = Field(
         default=None,

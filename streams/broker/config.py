@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import ssl
+from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from sinks.secret import Secret
 
 DEFAULT_PORT = 9092
+_HOST = re.compile(r"[\w.-]+|\[[0-9A-Fa-f:.%\w]+\]")
 
 
 class BrokerConfig(BaseModel):
     """A Kafka-compatible broker: address and credentials."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     url: str = Field(
         f"127.0.0.1:{DEFAULT_PORT}",
@@ -26,8 +31,8 @@ class BrokerConfig(BaseModel):
         "PLAIN", description="how it logs in, with a SASL protocol"
     )
     sasl_username: str | None = Field(None, description="user name, with a SASL protocol")
-    sasl_password: SecretStr | None = Field(None, description="password, with a SASL protocol")
-    ssl_cafile: str | None = Field(
+    sasl_password: Secret | None = Field(None, description="password, with a SASL protocol")
+    ssl_cafile: Path | None = Field(
         None,
         description="PEM file of the authority that signed the broker's certificate; default: the system's authorities",
     )
@@ -42,6 +47,12 @@ class BrokerConfig(BaseModel):
             url = ",".join(str(part) for part in url)
         if not isinstance(url, str):
             return url
+        if "@" in url:
+            # Not shown, in whole or in part: there is a password in it.
+            raise ValueError(
+                "the broker's URL holds a user or a password; write host:port, and the credentials in sasl_username and "
+                "sasl_password"
+            )
         return ",".join(_address(part) for part in url.replace(";", ",").split(",") if part.strip())
 
     @field_validator("url")
@@ -122,6 +133,11 @@ def _address(part: str) -> str:
     host, colon, port = address.rpartition(":")
     if address.endswith("]") or not colon:  # no port; an IPv6 address ends with its bracket
         host, port = address, str(DEFAULT_PORT)
-    if not host or "/" in host or not port.isdigit() or not 0 < int(port) < 65536:
+    if "://" in address:
+        raise ValueError(
+            f"the broker's address begins with {address.partition('://')[0]!r}; give host:port, and encryption and login by "
+            "security_protocol"
+        )
+    if not _HOST.fullmatch(host) or not port.isdigit() or not 0 < int(port) < 65536:
         raise ValueError(f"{part.strip()!r} is not a broker address; give host:port")
     return f"{host}:{port}"

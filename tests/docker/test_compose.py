@@ -15,7 +15,8 @@ import pytest
 import yaml
 
 from streams.metrics import Metrics
-from streams.settings import Settings, unknown_variables
+from streams.settings import Settings
+from streams.settings_environment import unknown_variables
 from streams.worker.http import HttpServer, http_app
 from support.checks.compose import COMPOSE, EXAMPLE, FILLED, example, read, seconds, services, variables
 from support.checks.dashboard import DOCKER
@@ -87,7 +88,7 @@ def test_no_two_services_publish_the_same_port():
 def test_settings_of_the_daemon_are_known_and_valid(name, monkeypatch):
     """Every DRIFTLINE_ variable of the daemon's container is a setting, with a value that it accepts."""
     given = {key: str(value) for key, value in services()[name]["environment"].items()}
-    assert not unknown_variables(given)
+    assert not unknown_variables(given, Settings)
     assert all(key.startswith("DRIFTLINE_") for key in given)
     for key in [key for key in os.environ if key.startswith("DRIFTLINE_")]:
         monkeypatch.delenv(key)

@@ -56,7 +56,7 @@ def asked_now(store: Store, nodes: list[TcpProxy]) -> TcpProxy:
 
 def test_a_list_and_commas_say_the_same(tmp_path: Path) -> None:
     """Addresses may be written as a list, or in one text with commas, in a file as in code."""
-    urls = ["http://a:6333", "https://b:1234"]
+    urls = ["https://a:6333", "https://b:1234"]
     assert StoreConfig(location=urls).location == StoreConfig(location=",".join(urls)).location  # type: ignore[arg-type]
     file = tmp_path / "driftline.toml"
     file.write_text('[store]\nlocation = ["http://a:6333", "http://b:6333"]\n')

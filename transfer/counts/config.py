@@ -13,7 +13,7 @@ from transfer.config import require_ascending
 COUNTS_VERSION = 2
 """Version of the packed counts; raised when a release can't read what an older one wrote."""
 
-HalfLife = Annotated[float, Field(gt=0)]
+HalfLife = Annotated[float, Field(gt=0, allow_inf_nan=True)]
 
 
 class CountsConfig(BaseModel):
@@ -23,7 +23,7 @@ class CountsConfig(BaseModel):
     when it has passed twice of it, so that what is new has room to grow before it is judged.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="strings")
 
     keep: bool = Field(True, description="whether daemon and replay count at all")
     half_lives_s: tuple[HalfLife, ...] = Field(

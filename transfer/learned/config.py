@@ -13,7 +13,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 class NetworkConfig(BaseModel):
     """Everything that decides the shape of the network."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     dim: int = Field(ge=1, description="dimensions of base vectors and of states")
     horizons: int = Field(ge=2, description="half-lives of the states")

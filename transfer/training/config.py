@@ -10,7 +10,7 @@ from transfer.learned.config import Transfer
 class TrainConfig(BaseModel):
     """Settings of `driftline train`; the defaults suit two cores."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     seed: int = Field(0, description="of initial weights, dropout and the order of batches")
     name_words: float = Field(

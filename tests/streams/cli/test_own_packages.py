@@ -102,7 +102,7 @@ def test_a_package_that_lies_in_front_is_found(installed: Environment, tmp_path:
 
 def test_an_error_of_another_kind_stays_what_it_is(installed: Environment):
     """Where the packages are ours, a failure is shown as it is."""
-    (installed.packages / "pydantic_settings.py").write_text("raise RuntimeError('of another kind')")
+    (installed.packages / "structlog.py").write_text("raise RuntimeError('of another kind')")
     done = installed.run("driftline", "doctor")
     assert done.returncode == 1
     assert "of another kind" in done.stderr

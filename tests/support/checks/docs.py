@@ -16,7 +16,8 @@ from typer import main as typer_main
 
 from streams.cli.commands import app
 from streams.metrics import Metrics
-from streams.settings import Settings, unknown_variables
+from streams.settings import Settings
+from streams.settings_environment import unknown_variables
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "docker" / "README.md"]
@@ -141,7 +142,7 @@ def settings(one: Page) -> Iterator[str]:
         elif header and header[2] and not _is_key(header[1], header[2]):
             yield f"setting {header[1]}.{header[2]}"
     variables = set(re.findall(r"\bDRIFTLINE_[A-Z0-9_]+\b", one.text)) - {"DRIFTLINE_SECTION__KEY"}
-    yield from (f"variable {name}" for name in unknown_variables(dict.fromkeys(variables, "")))
+    yield from (f"variable {name}" for name in unknown_variables(dict.fromkeys(variables, ""), Settings))
     section = ""
     for line in one.code_lines:
         if header := re.match(r"\[(\w+)\]\s*$", line):
