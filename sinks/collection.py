@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,8 +122,17 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """One side of a range: of numbers, or of times, which are text in ISO 8601 with a zone."""
+
+    field: str
+    comparison: Literal["<", "<=", ">", ">="]
+    value: float | str
+
+
+@dataclass(frozen=True, slots=True)
 class Where:
-    """A filter; a point matches if all that is said holds."""
+    """A filter; a point matches if all that is said holds. A field that is a list matches where one of its values does."""
 
     equals: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """each field has one of these texts"""
@@ -139,13 +148,19 @@ class Where:
     """each field is absent or anything but this integer"""
     any_of: tuple[Where, ...] = ()
     """one of these matches; () says nothing"""
+    all_of: tuple[Where, ...] = ()
+    """each of these matches"""
+    none_of: tuple[Where, ...] = ()
+    """none of these matches"""
+    bounds: tuple[Bound, ...] = ()
+    """each of these fields is within"""
+    absent: tuple[str, ...] = ()
+    """none of these fields is there, or it is an empty list"""
 
     @property
     def everything(self) -> bool:
         """Whether every point matches."""
-        return self.among is None and not (
-            self.equals or self.without or self.at_most or self.exactly or self.other_than or self.any_of
-        )
+        return self == Where()
 
 
 class WriteMode(IntEnum):

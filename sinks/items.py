@@ -8,10 +8,12 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from sinks.collection import Collection, Found, Key, PointBatch, VectorRows, Where, last_rows
+from sinks.attributes import check_attributes
+from sinks.collection import Collection, Found, Key, Payload, PointBatch, VectorRows, Where, last_rows
 from sinks.config import StoreConfig
 from sinks.errors import PointRefused, PointUnreadable
-from sinks.layout import BASE, CONTENT
+from sinks.item_filter import AttributeTest, flags_of
+from sinks.layout import ATTRIBUTES, BASE, CONTENT, FLAGS
 from sinks.points import PLACEHOLDER, WITHOUT_TEXT, ItemPoints, ItemRecord, ScoredItem, item_key
 from sinks.validation import check_length, check_texts, checked_rows
 from sinks.versions import moved_if_gone
@@ -63,12 +65,21 @@ class Items:
             check_texts(texts, what)
         vectors = self._vectors(points, n)
         columns = (points.item_ids, points.titles, points.scenarios, points.contents)
-        payloads = [
+        payloads: list[Payload] = [
             {"item_id": item_id, "title": title, "scenario": scenario, "content": content}
             for item_id, title, scenario, content in zip(*columns, strict=True)
         ]
         size = 80 + 4 * self._dim * len(vectors)
         sizes = [size + sum(map(len, texts)) for texts in zip(*columns, strict=True)]
+        if points.attributes is not None:
+            check_length(points.attributes, n, "attributes")
+            check_attributes(points.attributes)
+            for row, attributes in enumerate(points.attributes):
+                if attributes:
+                    payloads[row][ATTRIBUTES] = attributes
+                    sizes[row] += len(str(attributes))
+                    if flags := flags_of(attributes):
+                        payloads[row][FLAGS] = flags
         keys = [item_key(item_id) for item_id in points.item_ids]
         batch = PointBatch(keys, vectors, payloads, np.array(sizes, np.int64))
         last = last_rows(keys)
@@ -130,8 +141,9 @@ class Items:
         k: int,
         scenario: str | None = None,
         exclude: Iterable[int] = (),
+        tests: Sequence[AttributeTest] = (),
     ) -> list[ScoredItem]:
-        """The up to `k` items nearest to `vector` (D,), best first, without the keys in `exclude`."""
+        """The up to `k` items nearest to `vector` (D,) that pass all tests, best first, without the keys in `exclude`."""
         if k <= 0:
             return []
         if np.ndim(vector) != 1:
@@ -141,7 +153,9 @@ class Items:
         if scenario is not None:
             check_texts([scenario], "scenario")
             equals["scenario"] = (scenario,)
-        where = Where(equals, tuple({int(key) for key in exclude}))
+        where = Where(
+            equals, tuple({int(key) for key in exclude}), all_of=tuple(test.where() for test in tests)
+        )
         with moved_if_gone(self._confirm):
             found = self._collection.search(CONTENT, query, k, where)
         return [
@@ -188,6 +202,7 @@ def _record(point: Found, with_vectors: bool) -> ItemRecord:
             content=payload["content"],
             vector=_base(point) if with_vectors else None,
             searched=point.vectors[CONTENT] if with_vectors else None,
+            attributes=payload.get(ATTRIBUTES, {}),
         )
     except (KeyError, ValueError) as error:
         raise PointUnreadable(

@@ -20,6 +20,10 @@ CONTENT = "content"
 BASE = "base"
 """What states sum up, in a version whose items are searched by a vector of the model's."""
 UNUSED = "unused"
+ATTRIBUTES = "attributes"
+"""Field of an item's payload with what it is filtered by; absent where there is nothing."""
+FLAGS = "flags"
+"""Field with the names of the attributes that are true; absent where none is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from sinks.item_filter import AttributeTest
 from sinks.points import ItemPoints, ItemRecord, ScoredItem, UserPoints, UserRecord
 from sinks.writer import Claim
 
@@ -79,7 +80,7 @@ class UserStore(Protocol):
 
 
 class ItemStore(Protocol):
-    """Items' points: content vector, title, scenario. An item is known by its key (`item_key`)."""
+    """Items' points: content vector, title, scenario, attributes. An item is known by its key (`item_key`)."""
 
     def write(self, points: ItemPoints) -> None:
         """Write whole points; as `UserStore.write`."""
@@ -103,8 +104,12 @@ class ItemStore(Protocol):
         k: int,
         scenario: str | None = None,
         exclude: Iterable[int] = (),
+        tests: Sequence[AttributeTest] = (),
     ) -> list[ScoredItem]:
-        """The up to `k` items nearest to `vector` (D,), best first, without the keys in `exclude`."""
+        """The up to `k` items nearest to `vector` (D,), best first, without the keys in `exclude`.
+
+        All items that pass the tests compete, and hardly another: `AttributeTest.passes` has the last word.
+        """
         ...
 
     def scan(self, batch: int, with_vectors: bool = False) -> Iterator[list[ItemRecord]]:

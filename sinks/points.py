@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
+
+from sinks.attributes import Attributes
 
 PLACEHOLDER = ""
 """Content of an item that is not (yet) in the catalogue: its vector is a stand-in."""
@@ -104,6 +107,8 @@ class ItemPoints:
     """fingerprint of the text that the vector comes from, or PLACEHOLDER, or WITHOUT_TEXT"""
     searched: NDArray[np.float32] | None = None
     """(N, D) unit vectors that items are searched by, in a version that has others for that (`Version.tower`)"""
+    attributes: Sequence[Attributes] | None = None
+    """what each item is filtered by; None: none has any"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,6 +124,8 @@ class ItemRecord:
     """(D,) what states sum up, if vectors were asked for"""
     searched: NDArray[np.float32] | None = None
     """(D,) what the item is searched by, if vectors were asked for; often the same"""
+    attributes: Attributes = field(default_factory=dict)
+    """what it is filtered by"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import qdrant_edge as edge
 from numpy.typing import NDArray
 
 from sinks.collection import Found, Key, Payload, PointBatch, Where, WriteMode
+from sinks.edge.filters import edge_filter
 from sinks.edge.free_space import FreeSpace
 from sinks.edge.points import edge_key, edge_points, found_point, unpack_payload
 from sinks.errors import StoreError
@@ -64,12 +65,12 @@ class EdgeCollection:
     ) -> None:
         """Replace or insert whole points; returns after they are in the write-ahead log."""
         points = [point for batch in batches for point in edge_points(batch, self._opaque)]
-        operation = edge.UpdateOperation.upsert_points(points, _filter(where), _MODES[mode])
+        operation = edge.UpdateOperation.upsert_points(points, edge_filter(where), _MODES[mode])
         self._update("write", operation, sum(int(batch.n_bytes.sum()) for batch in batches))
 
     def set_payload(self, fields: Payload, where: Where) -> None:
         """Set these fields, none of which may be an opaque one, of all points that match."""
-        chosen = _filter(where) or edge.Filter()
+        chosen = edge_filter(where) or edge.Filter()
         self._update("change", edge.UpdateOperation.set_payload_by_filter(chosen, fields), _SMALL_BYTES)
 
     def delete(self, keys: Sequence[Key]) -> None:
@@ -88,7 +89,7 @@ class EdgeCollection:
         request = edge.ScrollRequest(
             offset=after,
             limit=limit,
-            filter=_filter(where),
+            filter=edge_filter(where),
             with_payload=True,
             with_vector=with_vectors,
         )
@@ -102,7 +103,7 @@ class EdgeCollection:
         request = edge.QueryRequest(
             limit=k,
             query=edge.Query.Nearest(vector.tolist(), using=vector_name),
-            filter=_filter(where),
+            filter=edge_filter(where),
             with_payload=True,
         )
         points = self._call("search", lambda: self._shard.query(request))
@@ -112,7 +113,7 @@ class EdgeCollection:
 
     def count(self, where: Where | None = None, settled: bool = True) -> int:
         """How many points there are that match, exactly."""
-        request = edge.CountRequest(exact=True, filter=_filter(where))
+        request = edge.CountRequest(exact=True, filter=edge_filter(where))
         return self._call("count", lambda: self._shard.count(request))
 
     def index(self, fields: Mapping[str, edge.PayloadSchemaType]) -> None:
@@ -190,33 +191,3 @@ def _fsync(path: Path) -> None:
         os.fsync(file)
     finally:
         os.close(file)
-
-
-def _filter(where: Where | None) -> edge.Filter | None:
-    if where is None or where.everything:
-        return None
-    must: list[Any] = [
-        edge.FieldCondition(field, match=edge.MatchAny(list(values)))
-        for field, values in where.equals.items()
-    ]
-    must += [
-        edge.Filter(
-            should=[
-                edge.FieldCondition(field, range=edge.RangeFloat(lte=limit)),
-                edge.IsEmptyCondition(field),
-            ]
-        )
-        for field, limit in where.at_most.items()
-    ]
-    must += [_is(field, value) for field, value in where.exactly.items()]
-    if where.among is not None:
-        must.append(edge.HasIdCondition(set(where.among)))
-    if where.any_of:
-        must.append(edge.Filter(should=[_filter(one) or edge.Filter() for one in where.any_of]))
-    must_not: list[Any] = [edge.HasIdCondition(set(where.without))] if where.without else []
-    must_not += [_is(field, value) for field, value in where.other_than.items()]
-    return edge.Filter(must=must, must_not=must_not)
-
-
-def _is(field: str, value: int) -> edge.FieldCondition:
-    return edge.FieldCondition(field, match=edge.MatchValue(value))

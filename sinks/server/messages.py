@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
+from google.protobuf.timestamp_pb2 import Timestamp
 from numpy.typing import NDArray
 from qdrant_client import grpc as messages
 
-from sinks.collection import Found, Key, Where
+from sinks.collection import Bound, Found, Key, Where
 from sinks.server.wire import encode_among
+
+_SIDES = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 
 
 def point_id(key: Key) -> Any:
@@ -42,9 +46,12 @@ def filter_message(where: Where | None) -> Any:
     if where.among is not None:
         must.append(messages.Condition(has_id=messages.HasIdCondition(has_id=point_ids(where.among))))
     if where.any_of:
-        either = [messages.Condition(filter=filter_message(one) or messages.Filter()) for one in where.any_of]
-        must.append(messages.Condition(filter=messages.Filter(should=either)))
+        must.append(messages.Condition(filter=messages.Filter(should=_filters(where.any_of))))
+    must += _filters(where.all_of)
+    must += [_within(bound) for bound in where.bounds]
+    must += [messages.Condition(is_empty=messages.IsEmptyCondition(key=field)) for field in where.absent]
     must_not = [_is(field, value) for field, value in where.other_than.items()]
+    must_not += _filters(where.none_of)
     if where.without:
         must_not.append(messages.Condition(has_id=messages.HasIdCondition(has_id=point_ids(where.without))))
     return messages.Filter(must=must, must_not=must_not)
@@ -59,6 +66,21 @@ def encode_condition(where: Where | None) -> bytes | None:
     if where.among is not None:
         return encoded + encode_among(where.among)
     return encoded or None
+
+
+def _filters(wheres: tuple[Where, ...]) -> list[Any]:
+    return [messages.Condition(filter=filter_message(one) or messages.Filter()) for one in wheres]
+
+
+def _within(bound: Bound) -> Any:
+    side = _SIDES[bound.comparison]
+    if isinstance(bound.value, str):
+        moment = Timestamp()
+        moment.FromDatetime(datetime.fromisoformat(bound.value))
+        times = messages.DatetimeRange(**{side: moment})
+        return messages.Condition(field=messages.FieldCondition(key=bound.field, datetime_range=times))
+    numbers = messages.Range(**{side: bound.value})
+    return messages.Condition(field=messages.FieldCondition(key=bound.field, range=numbers))
 
 
 def _is(field: str, value: int) -> Any:

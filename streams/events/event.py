@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -23,6 +23,7 @@ RejectReason = Literal[
     "nested_too_deep",
     "wrong_type",
     "missing_field",
+    "attributes_too_large",
     "empty_user_id",
     "user_id_too_long",
     "item_id_too_long",
@@ -57,12 +58,14 @@ class Event(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class ItemRow(msgspec.Struct, omit_defaults=True):
-    """One catalogue item; "" where the catalogue says nothing."""
+    """One catalogue item, whole; "" where the catalogue says nothing."""
 
     item_id: str
     title: str = ""
     description: str = ""
     scenario: str = ""
+    attributes: dict[str, Any] = {}
+    """what it is filtered by: `sinks.attributes.Attributes`"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ import numpy as np
 import stamina
 import structlog
 
+from sinks.attributes import same_attributes
 from sinks.errors import FreezeLost, StoreUnavailable
 from sinks.point_stores import ItemStore
 from sinks.points import ItemPoints, ItemRecord, UserPoints, UserRecord
@@ -223,6 +224,7 @@ class _Copy:
             scenarios=[item.scenario for item in items],
             contents=[item.content for item in items],
             searched=searched_vectors(self._model, keys, base),
+            attributes=[item.attributes for item in items],
         )
 
     def _user_points(self, users: Sequence[UserRecord]) -> UserPoints:
@@ -255,6 +257,7 @@ def _changed_items(page: Sequence[ItemRecord], draft_items: ItemStore) -> list[I
         for item, copy in zip(page, copies, strict=True)
         if copy is not None
         and (item.title, item.scenario, item.content) == (copy.title, copy.scenario, copy.content)
+        and same_attributes(item.attributes, copy.attributes)
     ]
     if not pairs:
         return list(page)

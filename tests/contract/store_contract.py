@@ -12,8 +12,10 @@ from itertools import count
 import numpy as np
 import pytest
 
+from sinks.attributes import Attributes, same_attributes
 from sinks.blobs import MOST_BLOB_BYTES
 from sinks.errors import PointRefused, StoreError, StoreMismatch, StoreNotFound
+from sinks.item_filter import AttributeTest, passes_all
 from sinks.layout import STORE_VERSION
 from sinks.meta import Identity, Meta
 from sinks.points import PLACEHOLDER, WITHOUT_TEXT, ItemPoints, UserPoints, item_key
@@ -72,7 +74,42 @@ REFUSED_ITEMS: dict[str, Callable[[ItemPoints], ItemPoints]] = {
     "a title missing": lambda p: replace(p, titles=p.titles[:-1]),
     "a lone surrogate in a title": lambda p: replace(p, titles=["a", "\ud800", "b"]),
     "a lone surrogate in an id": lambda p: replace(p, item_ids=["a", "\ud800", "b"]),
+    "attributes missing": lambda p: replace(p, attributes=[{}]),
+    "an attribute that is not finite": lambda p: replace(p, attributes=[{}, {"price": float("inf")}, {}]),
+    "an attribute of 65 bits": lambda p: replace(p, attributes=[{}, {"price": 2**64}, {}]),
+    "an attribute that is an object": lambda p: replace(p, attributes=[{}, {"price": {"eur": 1}}, {}]),  # type: ignore[dict-item]
+    "a lone surrogate in an attribute": lambda p: replace(p, attributes=[{}, {}, {"a": ["\ud800"]}]),
 }
+
+ATTRIBUTE_TESTS: list[tuple[AttributeTest, ...]] = [
+    (AttributeTest("price", "<", 20),),
+    (AttributeTest("price", ">=", 10), AttributeTest("price", "<=", 12.5)),
+    (AttributeTest("price", ">", 5, absent=True),),
+    (AttributeTest("price", "=", 7),),
+    (AttributeTest("price", "!=", 7),),
+    (AttributeTest("Maker's name", "=", "Ö & Co"),),
+    (AttributeTest("Maker's name", "!=", "Ö & Co"),),
+    (AttributeTest("tags", "=", "red"), AttributeTest("tags", "=", "warm")),
+    (AttributeTest("hidden", "!=", True),),
+    (AttributeTest("hidden", "=", True),),
+    (AttributeTest("hidden", "=", False),),
+    (AttributeTest("hidden", "=", False, absent=True),),
+    (AttributeTest("from", "<=", "2026-06-01T00:00:00Z", absent=True),),
+    (AttributeTest("from", ">", "2026-06-01T00:00:00.500000+02:00"),),
+]
+
+
+def some_attributes(rng: np.random.Generator) -> Attributes:
+    """Each of a few attributes, or not."""
+    tags = [tag for tag in ("red", "warm", "new") if rng.random() < 0.6]
+    offered: Attributes = {
+        "price": [int(rng.integers(30)), round(float(rng.random()) * 30, 2)][int(rng.integers(2))],
+        "Maker's name": str(rng.choice(["acme", "Ö & Co"])),
+        "tags": [*tags],
+        "hidden": bool(rng.integers(2)),
+        "from": f"2026-{rng.integers(1, 13):02}-01T00:00:00Z",
+    }
+    return {name: value for name, value in offered.items() if rng.random() < 0.7}
 
 
 class StoreContract:
@@ -330,6 +367,38 @@ class StoreContract:
         store.items.write(replace(known, item_ids=["new", "bare", "x"]))
         (mended,) = store.items.read(keys[2:])
         assert mended is not None and mended.content == "fingerprint"
+
+    def test_attributes_are_read_as_written(self, store: Store) -> None:
+        """Numbers, booleans, texts and lists of them come back as they were; a later write replaces all of them."""
+        held: list[Attributes] = [
+            {"price": 19.99, "stock": 3, "hidden": False, "brand": "Ö & Co", "tags": ["a", "b"]},
+            {"sizes": [1, 2.5, "XL", True], "a name.with [signs]": -(2**62), "empty": ""},
+            {},
+        ]
+        points = replace(some_items(3), attributes=held)
+        store.items.write(points)
+        keys = [item_key(item_id) for item_id in points.item_ids]
+        for record, wanted in zip(store.items.read(keys), held, strict=True):
+            assert record is not None and same_attributes(record.attributes, wanted)
+        store.items.write(replace(points, attributes=[{}, {"price": 1}, {}]))
+        assert [record and record.attributes for record in store.items.read(keys)] == [{}, {"price": 1}, {}]
+        store.items.write(some_items(3))
+        assert [record and record.attributes for record in store.items.read(keys)] == [{}, {}, {}]
+
+    def test_search_among_items_that_pass_tests(self, store: Store) -> None:
+        """A search with tests of attributes finds the nearest of just those items that pass them all."""
+        rng = np.random.default_rng(3)
+        held = [some_attributes(rng) for _ in range(300)]
+        points = replace(some_items(300), attributes=held)
+        store.items.write(points)
+        query = unit_rows(rng, 1, DIM)[0]
+        order = [item.item_id for item in store.items.search(query, 300)]
+        attributes_of = dict(zip(points.item_ids, held, strict=True))
+        for tests in ATTRIBUTE_TESTS:
+            passing = [item_id for item_id in order if passes_all(tests, attributes_of[item_id])]
+            assert 0 < len(passing) < 300, tests
+            assert [item.item_id for item in store.items.search(query, 300, tests=tests)] == passing, tests
+            assert [item.item_id for item in store.items.search(query, 5, tests=tests)] == passing[:5]
 
     def test_last_of_one_item_wins(self, store: Store) -> None:
         """A later row, and a later write, replace an item."""

@@ -70,10 +70,12 @@ UNDERSTOOD: dict[str, set[str]] = {
     "CountPoints": {"collection_name", "filter", "exact", "read_consistency"},
     "Filter": {"must", "should", "must_not"},
     "Condition": {"field", "has_id", "is_empty", "is_null", "filter"},
-    "FieldCondition": {"key", "match", "range"},
+    "FieldCondition": {"key", "match", "range", "datetime_range"},
     "Match": {"keyword", "keywords", "integer"},
     "RepeatedStrings": {"strings"},
     "Range": {"lt", "lte", "gt", "gte"},
+    "DatetimeRange": {"lt", "lte", "gt", "gte"},
+    "Timestamp": {"seconds", "nanos"},
     "HasIdCondition": {"has_id"},
     "IsEmptyCondition": {"key"},
     "IsNullCondition": {"key"},
@@ -184,6 +186,9 @@ def to_condition(message: Any) -> Any:
     if field.HasField("range"):
         bounds = {bound.name: value for bound, value in field.range.ListFields()}
         return edge.FieldCondition(field.key, range=edge.RangeFloat(**bounds))
+    if field.HasField("datetime_range"):
+        times = {bound.name: value.ToJsonString() for bound, value in field.datetime_range.ListFields()}
+        return edge.FieldCondition(field.key, range=edge.RangeDateTime(**times))
     match = field.match.WhichOneof("match_value")
     if match == "keywords":
         return edge.FieldCondition(field.key, match=edge.MatchAny(list(field.match.keywords.strings)))
