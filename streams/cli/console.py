@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,24 @@ from rich.progress import (
 
 from streams.errors import MappingError, SettingsError, StreamsError
 from streams.settings import Settings
+from streams.text_tables import STEERING, printable
 
-console = Console(stderr=True, highlight=False, markup=False)
-"""Progress and errors go to standard error, so that standard output can be piped; results see `show`.
 
-Without markup, like `show`: titles, ids and paths may hold brackets, which would be taken for styles."""
+class PlainConsole(Console):
+    """Shows strings as they are: no markup, since ids and paths may hold brackets, and nothing that steers a terminal."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, markup=False)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As rich's own; control characters in strings are written out."""
+        super().print(
+            *(printable(one, lines=True) if isinstance(one, str) else one for one in objects), **options
+        )
+
+
+console = PlainConsole(stderr=True)
+"""Progress and errors go to standard error, so that standard output can be piped; results see `show`."""
 
 
 def load(config: Path | None, flags: Mapping[str, Any] | None = None) -> Settings:
@@ -79,14 +94,27 @@ def fail(message: str, code: int = 1) -> None:
 
 
 def print_json(value: Any) -> None:
-    """One line of JSON on standard output."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    """One line of JSON on standard output; what could steer a terminal is escaped as JSON has it."""
+    sys.stdout.write(STEERING.sub(_json_escape, json.dumps(value, ensure_ascii=False)) + "\n")
     sys.stdout.flush()
+
+
+def _json_escape(found: re.Match[str]) -> str:
+    return f"\\u{ord(found.group()):04x}"
 
 
 def show(renderable: Any) -> None:
     """A result for people, on standard output. Strings in it are shown as they are; styled parts are `rich.text.Text`."""
-    Console(highlight=False, markup=False).print(renderable, soft_wrap=isinstance(renderable, str))
+    PlainConsole().print(renderable, soft_wrap=isinstance(renderable, str))
+
+
+def utc_time(timestamp: float) -> str:
+    """A time for people, to the second, with its zone.
+
+    >>> utc_time(1767139200.5)
+    '2025-12-31 00:00:00 UTC'
+    """
+    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 @contextmanager

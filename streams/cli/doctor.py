@@ -51,10 +51,11 @@ def doctor(
         if json_:
             print_json({"ok": not failed, "checks": [asdict(check) for check in checks]})
         else:
-            from rich.table import Table
             from rich.text import Text
 
-            table = Table("", "what", "found", "what to do")
+            from streams.text_tables import TextTable
+
+            table = TextTable("", "what", "found", "what to do")
             for check in checks:
                 mark = {True: ("ok", "green"), False: ("fix", "red"), None: ("note", "yellow")}[check.ok]
                 table.add_row(Text(*mark), check.name, check.found, check.fix)

@@ -14,8 +14,6 @@ from streams.cli.console import load, print_json, progress_bar, progress_lines, 
 from streams.cli.log_input import LogInput, encode_texts, read_history
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from encoders.whitening import Whitening
     from streams.learning.evaluation.methods.base import Content
     from streams.learning.evaluation.run import Evaluation
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from streams.learning.fit import ItemContent
     from streams.learning.history import History
     from streams.settings import Settings
+    from streams.text_tables import TextTable
     from transfer.arrays import F32, Bool
 
 SHOWN = ("all", "new", "repeat", "moved", "emerging", "old")
@@ -47,7 +46,7 @@ class SplitName(StrEnum):
 
 
 def evaluate(
-    log: options.Log,
+    log: options.OptionalLog = None,
     items: Annotated[
         Path | None,
         typer.Option(
@@ -139,6 +138,8 @@ def evaluate(
     if methods.strip() == "list":
         show("\n".join(METHODS))
         return
+    if not log:
+        raise typer.BadParameter("name the log to evaluate on", param_hint="LOG...")
     with reported():
         chosen = names(methods)
         settings = load(config)
@@ -222,14 +223,14 @@ def _shifts(evaluation: Evaluation, settings: Settings, shared: dict[Any, Any]) 
     return weight_shifts(history, users, shown, settings.interest, float(history.time.min()))
 
 
-def _table(name: str, task: dict[str, Any]) -> Table:
-    from rich.table import Table
+def _table(name: str, task: dict[str, Any]) -> TextTable:
+    from streams.text_tables import TextTable
 
     parts = [part for part in SHOWN if part in task["slices"]]
-    table = Table(title=f"{name}: NDCG@10, {task['targets']:,} targets", title_justify="left")
-    table.add_column("method")
-    for part in parts:
-        table.add_column(part, justify="right")
+    table = TextTable("method", *parts, title=f"{name}: NDCG@10, {task['targets']:,} targets")
+    table.title_justify = "left"
+    for column in table.columns[1:]:
+        column.justify = "right"
     table.add_row("targets", *(f"{task['slices'][part]['targets']:,}" for part in parts), end_section=True)
     for key, method in task["methods"].items():
         table.add_row(key, *(f"{method['slices'][part]['ndcg@10']:.4f}" for part in parts))

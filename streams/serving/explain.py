@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from streams.serving.recommend import read_state
+from streams.serving.summary import WeightedScenario, summary
 from streams.workspace.workspace import Workspace
 from transfer.config import ACTIONS
 from transfer.state.emergence import scenario_features
@@ -45,6 +46,8 @@ class Explanation:
     """All of it, scenarios by weight and events latest first."""
 
     user_id: str
+    summary: str
+    """what happened, in one sentence"""
     events: int
     own_items: int
     updated_at: float
@@ -94,8 +97,17 @@ def explain(workspace: Workspace, user_id: str, recent: int = 20) -> Explanation
                 title=item.title if item else "",
             )
         )
+    latest = [
+        (float(time), states.scenario_names[scenario])
+        for time, scenario in zip(states.ring_time, states.ring_scenario.tolist(), strict=True)
+    ]
     return Explanation(
         user_id=user_id,
+        summary=summary(
+            [WeightedScenario(line.name, line.weight, line.moved) for line in lines],
+            latest,
+            float(states.t_ref[0]),
+        ),
         events=int(states.n_events[0]),
         own_items=len(states.own_item),
         updated_at=float(states.t_ref[0]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from transfer.state.packing import unpack_states
 from transfer.state.states import InterestStates
 
 RecommendMode = Literal["new", "again", "mixed"]
-MODES: tuple[str, ...] = get_args(RecommendMode)
 PAGE = 10
 """Items that are read beyond those to be shown: some will look like another."""
 

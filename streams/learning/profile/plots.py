@@ -97,7 +97,7 @@ def _half_lives(axes: Axes, profile: Profile) -> None:
 
 
 def _sizes(axes: Axes, profile: Profile, history: History) -> None:
-    room = profile.proposal.sections["interest"]["own_items"].value
+    room = profile.proposal.own_items
     for label, sizes in (("events", np.diff(history.offsets)), ("items", own_counts(history))):
         ordered = np.sort(sizes)
         axes.plot(ordered, np.arange(1, len(ordered) + 1) / len(ordered), label=f"{label} of a user")

@@ -24,8 +24,8 @@ from transfer.config import InterestConfig, TransferConfig
 
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 KINDS: Mapping[TargetKind, str] = {"again": "the user had", "new": "new to the user"}
-WINDOW, BASKET_WINDOW, PAIR_WINDOW = 5, 1, 5
-"""What is usual, where the log doesn't tell."""
+ENOUGH_GAPS, ENOUGH_USERS, ENOUGH_EVENTS = 100, 50, 500
+"""Fewer say nothing about all users, and the setting is left as it is."""
 DENSE, MANY = 100, 200_000
 """Events an item, and events in all, from which on the learned ids of items can be relied on. Chosen on the validation part of
 MovieLens 1M (293 events an item: NDCG@10 of new items .206 against .198); a log with 7 events an item was indifferent."""
@@ -52,17 +52,15 @@ class Proposal:
     """kind of question -> name -> the half-lives of that name, mixed as the untrained model does"""
     trend: Curve | None
     """NDCG@10 of popularity by half-life; None where it makes no sense"""
+    half_lives_s: tuple[float, ...]
+    """the proposed ones; those that were set where the log does not tell"""
+    own_items: int
+    """room for the own items of nine users in ten"""
     reach: Reach
     """how far back baskets resemble the present one"""
     kept: float | None = None
     """share of the items that come again which the proposed `own_items` still hold; None: unknown"""
     asked: Mapping[TargetKind, int] = field(default_factory=dict)
-
-    @property
-    def half_lives_s(self) -> tuple[float, ...]:
-        """The proposed half-lives."""
-        lives: tuple[float, ...] = self.sections["interest"]["half_lives_s"].value
-        return lives
 
 
 def propose(
@@ -83,7 +81,8 @@ def propose(
     tried = half_life_candidates(baskets, clock)
     curves = {kind: evidence.curve(kind, tried) for kind in evidence.kinds}
     gap, span = usual_gap_s(baskets, clock), usual_span_s(baskets, clock)
-    lives = choose(gap, span, clock.floor_s, list(curves.values())) if gap else interest.half_lives_s
+    timed = gap > 0 and len(baskets.gaps_s) >= ENOUGH_GAPS
+    lives = choose(gap, span, clock.floor_s, list(curves.values())) if timed else interest.half_lives_s
     usual = TransferConfig()
     share: dict[TargetKind, float] = {"again": usual.again_recency, "new": usual.short_term_share}
     compared = {
@@ -99,16 +98,17 @@ def propose(
         trend = trend_curve(history, evidence.questions)
     room = caps.own_items_cap(own_counts(history))
     kept = evidence.kept(lives, room)
+    fitted: dict[str, Choice] = {}
+    if timed:
+        fitted["half_lives_s"] = Choice(lives, _why_lives(lives, clock, gap, span, curves))
+    if facts.users >= ENOUGH_USERS:
+        fitted["own_items"] = Choice(room, _why_room(history, room, kept))
+        fitted["max_scenarios"] = _scenarios(use)
+    visits = baskets.visit_events() if clock.kind != "positions" else np.empty(0, np.int64)
+    if len(visits) >= ENOUGH_USERS:
+        fitted["ring"] = Choice(caps.ring_cap(visits), "holds nineteen visits in twenty, within 64 to 128")
     sections: dict[str, dict[str, Choice]] = {
-        "interest": {
-            "half_lives_s": Choice(lives, _why_lives(lives, clock, gap, span, curves)),
-            "own_items": Choice(room, _why_room(history, room, kept)),
-            "max_scenarios": _scenarios(use),
-            "ring": Choice(
-                caps.ring_cap(baskets.visit_events()) if clock.kind != "positions" else caps.RING[0],
-                "holds nineteen visits in twenty, within 64 to 128",
-            ),
-        },
+        "interest": fitted,
         "transfer": _transfer(lives, facts, compared, usual),
         "counts": _counts(clock, trend, reach),
         "fit": _fit(reach, baskets),
@@ -118,7 +118,8 @@ def propose(
         include={"browse_weight", "click_weight", "purchase_weight"}, exclude_defaults=True
     )
     sections["interest"] |= {name: Choice(value, "kept as it was") for name, value in weights.items()}
-    return Proposal(sections, curves, compared, trend, reach, kept, evidence.asked)
+    told = {name: choices for name, choices in sections.items() if choices}
+    return Proposal(told, curves, compared, trend, lives, room, reach, kept, evidence.asked)
 
 
 def _why_lives(
@@ -131,8 +132,6 @@ def _why_lives(
     ends = f"usual gap {duration(gap, clock)}, usual history {duration(span, clock)}"
     if clock.kind == "pages":
         ends = f"gaps tell of pages, so none below a visit ({duration(clock.floor_s, clock)})"
-    if not gap:
-        return "kept as they were: no user comes twice"
     return "; ".join([durations(lives, clock), ends, *peaks])
 
 
@@ -154,11 +153,11 @@ def _transfer(
     compared: Mapping[TargetKind, Mapping[str, Mixed]],
     usual: TransferConfig,
 ) -> dict[str, Choice]:
-    measured = {
-        "repeat_prior": Choice(
+    measured: dict[str, Choice] = {}
+    if facts.events >= ENOUGH_EVENTS:
+        measured["repeat_prior"] = Choice(
             round(min(max(facts.repeat_share, 0.01), 0.9), 2), "share of events that come back to an item"
         )
-    }
     keys: Mapping[TargetKind, str] = {"again": "again_recency", "new": "short_term_share"}
     for kind, key in keys.items():
         if kind in compared:
@@ -171,25 +170,30 @@ def _transfer(
 
 
 def _counts(clock: Clock, trend: Curve | None, reach: Reach) -> dict[str, Choice]:
-    window = Choice(PAIR_WINDOW, "as is usual: how far back a basket is says little")
+    found: dict[str, Choice] = {}
     if reach.window is not None:
-        window = Choice(reach.window, "so far back baskets resemble the present one more than old ones do")
+        found["pair_window"] = Choice(
+            reach.window, "so far back baskets resemble the present one more than old ones do"
+        )
     if trend is None:
+        if clock.kind != "positions":
+            return found
         why = "positions of different users can't be compared, so all time"
-        return {"half_lives_s": Choice((float("inf"),), why), "pair_window": window}
+        return {"half_lives_s": Choice((float("inf"),), why), **found}
     lives = trend_half_lives(trend)
     why = f"popularity of {duration(lives[1], clock)} predicts new items as well as any shorter or longer one tried"
-    return {"half_lives_s": Choice(lives, why), "pair_window": window}
+    return {"half_lives_s": Choice(lives, why), **found}
 
 
 def _fit(reach: Reach, baskets: Baskets) -> dict[str, Choice]:
+    if reach.window is None:
+        return {}
     shared = int(baskets.size[baskets.size > 1].sum()) / int(baskets.size.sum())
-    key, usual = ("basket_window", BASKET_WINDOW) if shared >= BASKETS else ("window", WINDOW)
+    key = "basket_window" if shared >= BASKETS else "window"
     measured = {d: reach.cosine[d - 1] for d in (1, 2, 5, 10, 20) if np.isfinite(reach.cosine[d - 1])}
     seen = ", ".join(f"{value:.2f} at {distance}" for distance, value in measured.items())
     unit = "baskets" if key == "basket_window" else "events"
-    why = f"mean cosine with items so many {unit} before: {seen or 'too few to tell'}"
-    return {key: Choice(usual if reach.window is None else reach.window, why)}
+    return {key: Choice(reach.window, f"mean cosine with items so many {unit} before: {seen}")}
 
 
 def network_settings(facts: LogStatistics) -> dict[str, Choice]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from rich.table import Table
-
 from streams.learning.profile.clock import Clock
 from streams.learning.profile.durations import duration, durations
 from streams.learning.profile.facts import LogStatistics, Quantiles
 from streams.learning.profile.proposal import KINDS
 from streams.learning.profile.run import Profile
 from streams.learning.profile.settings_file import is_setting, toml
+from streams.text_tables import TextTable
 
 CLOCKS = {
     "seconds": "times as fine as they look",
@@ -22,13 +21,13 @@ CLOCKS = {
 }
 
 
-def report_tables(profile: Profile) -> list[Table]:
+def report_tables(profile: Profile) -> list[TextTable]:
     """What the log is, the evidence, and the proposal."""
     return [_log(profile.facts), _spread(profile.facts), _evidence(profile), _proposal(profile)]
 
 
-def _log(facts: LogStatistics) -> Table:
-    table = Table("", "", title="the log", show_header=False)
+def _log(facts: LogStatistics) -> TextTable:
+    table = TextTable("", "", title="the log", show_header=False)
     positions = facts.clock.kind == "positions"
     rows = [
         ("events", f"{facts.events:,}" + (f" ({facts.rejected:,} rejected)" if facts.rejected else "")),
@@ -58,8 +57,8 @@ def _log(facts: LogStatistics) -> Table:
     return table
 
 
-def _spread(facts: LogStatistics) -> Table:
-    table = Table("", "5 %", "25 %", "half", "75 %", "95 %", title="how it spreads")
+def _spread(facts: LogStatistics) -> TextTable:
+    table = TextTable("", "5 %", "25 %", "half", "75 %", "95 %", title="how it spreads")
     counted: Sequence[tuple[str, Quantiles]] = (
         ("events of a user", facts.events_per_user),
         ("items of a user", facts.items_per_user),
@@ -80,9 +79,9 @@ def _spread(facts: LogStatistics) -> Table:
     return table
 
 
-def _evidence(profile: Profile) -> Table:
+def _evidence(profile: Profile) -> TextTable:
     clock, proposal = profile.facts.clock, profile.proposal
-    table = Table("NDCG@10 on validation", "half-lives", "", title="the evidence")
+    table = TextTable("NDCG@10 on validation", "half-lives", "", title="the evidence")
     for kind, curve in proposal.curves.items():
         table.add_row(
             f"items {KINDS[kind]}, best alone", duration(curve.peak_s, clock), f"{curve.mean.max():.4f}"
@@ -102,8 +101,8 @@ def _evidence(profile: Profile) -> Table:
     return table
 
 
-def _proposal(profile: Profile) -> Table:
-    table = Table("setting", "value", "why", title="proposed")
+def _proposal(profile: Profile) -> TextTable:
+    table = TextTable("setting", "value", "why", title="proposed")
     for section, choices in profile.proposal.sections.items():
         for key, choice in choices.items():
             mark = "" if is_setting(section, key) else " *"

@@ -60,7 +60,7 @@ def test_many_events_an_item_allow_a_wider_network(tmp_path: Path, items: int, s
     found = profiled(tmp_path, groceries())
     facts = replace(found.facts, events=300_000, items=items)
     assert set(network_settings(facts)) == settings
-    assert "train" in found.proposal.sections and not found.proposal.sections["train"]
+    assert "train" not in found.proposal.sections
 
 
 def test_pages_get_no_half_life_below_a_visit(tmp_path: Path) -> None:
@@ -72,6 +72,14 @@ def test_pages_get_no_half_life_below_a_visit(tmp_path: Path) -> None:
 def test_a_log_of_one_event_keeps_the_half_lives(tmp_path: Path) -> None:
     """Without gaps there is nothing to fit to."""
     assert profiled(tmp_path, [row(0, 0, 0)]).proposal.half_lives_s == InterestConfig().half_lives_s
+
+
+@pytest.mark.parametrize("events", [1, 30])
+def test_want_of_evidence_writes_no_setting(tmp_path: Path, events: int) -> None:
+    """A handful of events says nothing about a shop: no key is proposed, and the file is the head alone."""
+    found = profiled(tmp_path, [row(n % 3, n % 5, n * 60.0) for n in range(events)])
+    assert not found.proposal.sections
+    assert settings_text(found.proposal, "From a log.") == "# From a log.\n"
 
 
 def test_a_log_of_texts_alone_is_profiled(tmp_path: Path) -> None:
@@ -114,7 +122,7 @@ def test_keys_of_other_releases_are_comments(tmp_path: Path) -> None:
         "interest": {"half_lives_s": Choice((1.0, 2.0), "why")},
         "nowhere": {"window": Choice(5, "far")},
     }
-    proposal = Proposal(sections, {}, {}, None, Reach(np.zeros(0), 5))
+    proposal = Proposal(sections, {}, {}, None, (1.0, 2.0), 64, Reach(np.zeros(0), 5))
     file = tmp_path / "d.toml"
     write_settings(file, settings_text(proposal, "x"), force=False)
     assert "# window = 5" in file.read_text() and Settings.load(file).interest.half_lives_s == (1.0, 2.0)
