@@ -42,7 +42,7 @@ ifdef LOCKED
 else
 	@echo "==> driftline and its dependencies, as pinned in constraints.txt"
 	@$(BIN)/python -m pip install --quiet $(PIP)
-	@$(BIN)/pip install --quiet -c constraints.txt -e '.[local,train,evaluate]' --group dev
+	@$(BIN)/pip install --quiet -c constraints.txt -e '.[local,train,evaluate,registry]' --group dev
 endif
 	@touch $@
 

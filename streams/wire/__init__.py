@@ -1,0 +1,1 @@
+"""What producers put around events: wire formats with a Schema Registry, envelopes, and the forms of keys."""
