@@ -15,6 +15,10 @@ from transfer.arrays import F64
 
 STAGES = ("decode", "encode", "read", "update", "transfer", "write", "dead_letter")
 
+MOST_TOPICS = 200
+"""Topics with labels of their own: a pattern may match any number of them."""
+OTHER_TOPICS = "(others)"
+
 _STAGE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _FRESHNESS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 _BATCH_BUCKETS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000)
@@ -48,6 +52,27 @@ class ArrayHistogram(Collector):
         )
 
 
+class TopicLabels:
+    """Label values for topics: the first `most` have their own names, the others one together. For any thread.
+
+    >>> labels = TopicLabels(1)
+    >>> labels.label("clicks"), labels.label("views"), labels.label("clicks")
+    ('clicks', '(others)', 'clicks')
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._named: set[str] = set()
+
+    def label(self, topic: str) -> str:
+        """What stands for the topic in a metric."""
+        if topic not in self._named:
+            if len(self._named) >= self._most:
+                return OTHER_TOPICS
+            self._named.add(topic)
+        return topic
+
+
 class Metrics:
     """One set of metrics in a registry of its own, so that two daemons in a process don't collide."""
 
@@ -55,6 +80,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
+        self.topics = TopicLabels(MOST_TOPICS)
         self.events = Counter(
             "driftline_events",
             "Events by topic and outcome: applied, duplicate (seen before), redelivered (below the user's "
@@ -213,3 +239,9 @@ class Metrics:
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes."""
         return generate_latest(self.registry)
+
+
+def partition_labels(metrics: Metrics, topic: str, partition: int) -> tuple[str, str]:
+    """Values of the labels topic and partition; those of topics without a label of their own are one."""
+    label = metrics.topics.label(topic)
+    return label, "" if label == OTHER_TOPICS else str(partition)

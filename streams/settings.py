@@ -1,6 +1,6 @@
 """All settings: a TOML file, then DRIFTLINE_* in the environment, then what the command line says.
 
-Each package defines its own frozen section; `streams.settings_sections` has those of topics, daemon, replay and log. This file
+Each package defines its own frozen section; `streams.settings_sections` has those of daemon, replay and log. This file
 composes them and alone reads the environment.
 """
 
@@ -25,8 +25,9 @@ from streams.settings_environment import (
     settings_from,
     unknown_variables,
 )
-from streams.settings_sections import DaemonConfig, LogConfig, ReplayConfig, TopicsConfig
+from streams.settings_sections import DaemonConfig, LogConfig, ReplayConfig
 from streams.settings_toml import read_settings_file
+from streams.topics.config import TopicsConfig
 from transfer.config import InterestConfig, TransferConfig
 from transfer.counts.config import CountsConfig
 from transfer.training.config import TrainConfig

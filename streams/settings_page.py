@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -68,15 +69,37 @@ def _section(name: str, field: FieldInfo) -> str:
     about = (model.__doc__ or "").strip().split("\n\n")[0]
     rows = [_row(name, key, one) for key, one in model.model_fields.items()]
     head = "| key | in the environment | type | default | meaning |\n|---|---|---|---|---|\n"
-    return f"\n## {name}\n\n{' '.join(about.split())}\n\n{head}{''.join(rows)}"
+    section = f"\n## {name}\n\n{' '.join(about.split())}\n\n{head}{''.join(rows)}"
+    return section + "".join(_tables(name, key, one) for key, one in model.model_fields.items())
+
+
+def _tables(section: str, key: str, field: FieldInfo) -> str:
+    """Tables of a section that a user names; "" for other fields."""
+    args = get_args(field.annotation)
+    if get_origin(field.annotation) is not dict or not _is_table(args[1]):
+        return ""
+    about = (args[1].__doc__ or "").strip().split("\n\n")[0]
+    head = f"\n### {section}.{key}.NAME\n\n{' '.join(about.split())}\n\n| key | type | default | meaning |\n|---|---|---|---|\n"
+    return head + "".join(_line(_cells(each, one)) for each, one in args[1].model_fields.items())
+
+
+def _is_table(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _row(section: str, key: str, field: FieldInfo) -> str:
-    variable = f"{ENV_PREFIX}{section}{ENV_NESTED}{key}".upper()
+    name, *rest = _cells(key, field)
+    return _line([name, f"`{ENV_PREFIX}{section}{ENV_NESTED}{key}`".upper(), *rest])
+
+
+def _cells(key: str, field: FieldInfo) -> list[str]:
     bounds = _bounds(field.metadata)
     kind = _type(field.annotation) + (f", {bounds}" if bounds else "")
     meaning = " ".join((field.description or "").split())
-    cells = (f"`{key}`", f"`{variable}`", kind, _default(field), meaning)
+    return [f"`{key}`", kind, _default(field), meaning]
+
+
+def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 
@@ -101,7 +124,9 @@ def _type(annotation: Any) -> str:
     if origin is tuple:
         return f"list of: {_type(args[0])}"
     if origin is dict:
-        return f"table of: {_type(args[1])}"
+        return (
+            "tables" if _is_table(args[1]) else "table" if args[1] is Any else f"table of: {_type(args[1])}"
+        )
     return _NAMES[annotation]
 
 

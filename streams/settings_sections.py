@@ -1,4 +1,4 @@
-"""The settings sections that belong to streams/ as a whole: topics, daemon, replay and log."""
+"""The settings sections that belong to streams/ as a whole: daemon, replay and log."""
 
 from __future__ import annotations
 
@@ -11,35 +11,6 @@ from streams.broker.start_rule import StartRule
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class TopicsConfig(_Section):
-    """Names of the topics; `prefix` stands before each of them."""
-
-    prefix: str = Field("", description="stands before each topic name")
-    clicks: str = Field("clicks", description="topic of clicks")
-    purchases: str = Field("purchases", description="topic of purchases")
-    browses: str = Field("browses", description="topic of browses")
-    items: str = Field("items", description="topic of catalogue records")
-    dead_letters: str = Field("dead-letters", description="topic of records that could not be applied")
-    partitions: int = Field(4, ge=1, description="partition count of topics that Driftline creates")
-    replication: int = Field(1, ge=1, description="replication factor of topics that Driftline creates")
-
-    def name(self, topic: str) -> str:
-        """Full name of one of the five topics, by its field name."""
-        return self.prefix + str(getattr(self, topic))
-
-    def by_action(self) -> dict[str, str]:
-        """Action -> full topic name."""
-        return {
-            "browse": self.name("browses"),
-            "click": self.name("clicks"),
-            "purchase": self.name("purchases"),
-        }
-
-    def all_names(self) -> list[str]:
-        """The three event topics, the items and the dead letters."""
-        return [*self.by_action().values(), self.name("items"), self.name("dead_letters")]
 
 
 class DaemonConfig(_Section):

@@ -19,7 +19,7 @@ from streams.events.columns import take_events
 from streams.events.encode import Record, event_record, events_of
 from streams.events.event import Event
 from streams.files.fields import parse_mapping
-from streams.settings_sections import TopicsConfig
+from streams.topics.config import TopicsConfig
 from transfer.config import ACTIONS
 
 ITEMS = 10_000

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.broker.config import BrokerConfig
 from streams.errors import BrokerError, BrokerUnavailable
+from streams.topics.layout import INTERNAL
 
 if TYPE_CHECKING:
     from kafka.admin import KafkaAdminClient
@@ -37,6 +38,16 @@ def describe_topics(broker: BrokerConfig, names: Sequence[str]) -> dict[str, int
     """Partition count of each topic, None where it does not exist."""
     with admin_client(broker) as admin:
         return _partitions(admin, names)
+
+
+def existing_topics(broker: BrokerConfig) -> list[str]:
+    """Names of all topics that the broker lets us see, Kafka's own left out.
+
+    Raises:
+        BrokerUnavailable, BrokerError
+    """
+    with admin_client(broker) as admin:
+        return sorted(str(name) for name in admin.list_topics() if not name.startswith(INTERNAL))
 
 
 def missing_topics(found: Mapping[str, int | None]) -> str | None:

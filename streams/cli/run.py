@@ -18,7 +18,8 @@ from streams.cli.console import load, print_json, reported, show, store_location
 if TYPE_CHECKING:
     from streams.ingest.intake import Intake
     from streams.metrics import Metrics
-    from streams.worker.daemon import Daemon, Summary
+    from streams.worker.daemon import Daemon
+    from streams.worker.outcome_counts import Summary
 
 
 def run(

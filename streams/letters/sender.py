@@ -136,9 +136,12 @@ class DeadLetters:
             errors[place] = self._settled(record, reject, error)
         return errors
 
+    def _label(self, record: Any) -> str:
+        return self._metrics.topics.label(record.topic)
+
     def _settled(self, record: Any, reject: Reject, error: Exception | None) -> Exception | None:
         if error is None:
-            self._metrics.dead_letters.labels(record.topic, reject.reason).inc()
+            self._metrics.dead_letters.labels(self._label(record), reject.reason).inc()
             self.warning = None
         elif getattr(error, "retriable", False):
             return error
@@ -235,7 +238,7 @@ class DeadLetters:
         for record, reject in pairs:
             if reject.reason == PARKED:
                 raise DaemonError(f"an event of a user in quarantine can't be parked: {self.warning}")
-            self._metrics.dead_letters_dropped.labels(record.topic, reject.reason).inc()
+            self._metrics.dead_letters_dropped.labels(self._label(record), reject.reason).inc()
             log.warning(
                 "dead letter dropped",
                 topic=record.topic,

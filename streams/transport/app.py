@@ -25,6 +25,7 @@ flow control) stays Faust's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from faust.serializers import codecs
@@ -66,6 +67,15 @@ class BatchApp(HookedApp):
         folder that the process was started in may not be writable."""
         if self.conf.store.scheme != "memory":
             super()._create_directories()
+
+    async def follow(self, names: Sequence[str]) -> None:
+        """Read these topics from now on, in place of those that its one batch topic had; the group assigns again.
+
+        Don't call it during a rebalance.
+        """
+        for channel in self.topics:
+            channel.topics = list(names)
+        await self.consumer.subscribe(await self.topics._update_indices())  # type: ignore[attr-defined]  # Faust's own
 
     def batch_topic(self, *names: str) -> Any:
         """A topic whose stream yields lists of raw records (`streams.transport.record`)."""

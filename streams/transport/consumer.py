@@ -86,14 +86,17 @@ class BatchConsumer(driver.Consumer):
         """Give each list to its agent; False: not all of them, so that the rest has to be read again."""
         generation = self.app.consumer_generation_id
         self._errors.note(records, self.app.on_out_of_range)
+        placed = all(map(self._is_placed, records))
         # Of all partitions before the first of them is waited for: they are taken, and count as lag.
         for fetched_tp, batch in records.items():
             tp = TP(fetched_tp.topic, fetched_tp.partition)
+            if not self._is_placed(tp):
+                continue
             self._marks.see(tp, batch[0].offset)
             self._sent_at.setdefault(tp, batch[0].timestamp / 1000)
         for fetched_tp, batch in records.items():
             tp = TP(fetched_tp.topic, fetched_tp.partition)
-            if tp in self._held:
+            if tp in self._held or not self._is_placed(tp):
                 continue
             if not self.flow_active or generation != self.app.consumer_generation_id:
                 return False
@@ -128,9 +131,14 @@ class BatchConsumer(driver.Consumer):
             return False
         for fetched_tp, position in records.positions.items():
             tp = TP(fetched_tp.topic, fetched_tp.partition)
-            if tp not in self._held and (active is None or tp in active):
+            if tp not in self._held and self._is_placed(tp) and (active is None or tp in active):
                 self._marks.pass_to(tp, position)
-        return True
+        return placed
+
+    def _is_placed(self, tp: Any) -> bool:
+        """Whether a partition is where the app says that it begins: of two rebalances at once Faust lets records flow after the
+        first, when nobody has asked about the second's partitions yet."""
+        return self.app.positions is None or TP(tp.topic, tp.partition) in self._starts
 
     async def _read_again(self) -> None:
         """Go back to what was not handed over."""

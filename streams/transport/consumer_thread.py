@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -17,6 +18,10 @@ from streams.transport.hooks import HookedApp
 FETCH_WAIT_MS = 200
 """How long the broker may hold a fetch back for want of records. Faust says 1.5 s; but a fetch that waits on idle partitions
 holds up the next one of a busy partition on the same broker, and the embedded broker sits out half of it."""
+
+
+GONE_S = 1.0
+"""How long a commit may take before it is looked whether one of its topics was deleted."""
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
@@ -58,7 +63,21 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _stamp_commits(self, consumer: Any) -> None:
         """Write the app's `commit_metadata` beside every offset; Faust writes nothing there."""
-        commit = consumer.commit
+        cluster, commit_all = consumer._client.cluster, consumer.commit
+
+        async def commit(left: dict[Any, Any]) -> None:
+            # Of a topic that was deleted aiokafka tries for ever, and nothing else of the consumer has its turn meanwhile.
+            while left:
+                trying = asyncio.ensure_future(commit_all(left))
+                there = left
+                while not trying.done() and len(there) == len(left):
+                    await asyncio.wait({trying}, timeout=GONE_S)
+                    there = {tp: mark for tp, mark in left.items() if cluster.partitions_for_topic(tp.topic)}
+                if trying.done():
+                    trying.result()
+                    return
+                trying.cancel()
+                left = there
 
         async def stamped(offsets: Mapping[Any, Any]) -> None:
             metadata = self.app.commit_metadata

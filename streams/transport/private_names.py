@@ -24,6 +24,7 @@ PRIVATE_NAMES: dict[str, tuple[str, ...]] = {
         "_ensure_consumer",
         "_fetch_records",
     ),
+    "faust.transport.conductor:Conductor": ("_update_indices",),
     "faust.app.base:App": ("_new_transport", "_create_directories"),
     "aiokafka.consumer.consumer:AIOKafkaConsumer": (
         "_fetch_max_wait_ms",

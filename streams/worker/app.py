@@ -1,4 +1,4 @@
-"""The Faust app: four topics, four agents, into the lanes."""
+"""The Faust app: all topics, one agent, into the lanes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from streams.broker.config import BrokerConfig
 from streams.broker.sources import PartitionSources
 from streams.events.event import Reject
 from streams.settings import Settings
-from streams.topics.slot import ITEMS_SLOT, TopicSlot
 from streams.transport.app import BatchApp
 from streams.transport.consumer import BatchConsumer
 from streams.transport.fetching import FetchBounds
 from streams.worker.batch import LaneBatch
 from streams.worker.group_pairing import GroupStamp
 from streams.worker.lanes import Lanes
+from streams.worker.read_topics import ReadTopics
 
 
 class GroupMembership:
@@ -86,12 +86,11 @@ def connect(
     settings: Settings,
     lanes: Lanes,
     sources: PartitionSources,
+    read: ReadTopics,
     on_problem: Callable[[str], None],
 ) -> None:
-    """Let the app's agents feed the lanes, and the lanes follow the assignment. on_problem: called with why it can't
+    """Let the app's agent feed the lanes, and the lanes follow the assignment. on_problem: called with why it can't
     continue."""
-    topics = {topic: TopicSlot(topic, action) for action, topic in settings.topics.by_action().items()}
-    topics[settings.topics.name("items")] = ITEMS_SLOT
 
     def stop_at_refused(batch: LaneBatch) -> None:
         refused = batch.refused() if settings.daemon.on_unreadable == "stop" else []
@@ -99,16 +98,14 @@ def connect(
             lanes.abandon()
             on_problem(refusal(batch, refused[0]))
 
-    for topic, slot in topics.items():
-        app.agent(app.batch_topic(topic), name=f"driftline-{slot.name}")(
-            _agent(slot, lanes, sources, stop_at_refused)
-        )
+    # One agent however many topics there are: what it holds is bounded, and its consumer hands over one list after the other.
+    app.agent(app.batch_topic(*read.names), name="driftline")(_agent(read, lanes, sources, stop_at_refused))
     app.before_revoke = lanes.revoke
     app.before_commit = lanes.sync
 
 
 def _agent(
-    slot: TopicSlot,
+    read: ReadTopics,
     lanes: Lanes,
     sources: PartitionSources,
     look: Callable[[LaneBatch], None],
@@ -118,6 +115,7 @@ def _agent(
             message = stream.current_event.message
             # The identity of now: should the topic be made again, the batch is none of the new assignment.
             source = sources.identity(message.topic, message.partition)
+            slot = read.slot_of(message.topic)
             batch = LaneBatch(slot, message.topic, message.partition, records, message, source)
             look(batch)
             await lanes.submit(batch)

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -32,30 +31,18 @@ from streams.worker.http import HttpServer, http_app
 from streams.worker.lanes import Lanes
 from streams.worker.lost_records import LostRecords
 from streams.worker.monitor import Monitor
-from streams.worker.outcome_counts import OutcomeCounts
+from streams.worker.outcome_counts import OutcomeCounts, Summary
 from streams.worker.placement import Placement
+from streams.worker.read_topics import ReadTopics
 from streams.worker.readiness import Consumption, Readiness
 from streams.worker.start_positions import Pairing, StartPositions
 from streams.worker.startup import Startup, late
+from streams.worker.topic_watch import TopicWatch
 
 log = structlog.get_logger(__name__)
 
 POLL_S = 0.2
 PRODUCER_STOP_S = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a run did."""
-
-    events: int
-    applied: int
-    duplicates: int
-    redelivered: int
-    rejected: int
-    parked: int
-    """of users in quarantine"""
-    seconds: float
 
 
 class Daemon:
@@ -135,8 +122,9 @@ class Daemon:
                 lambda: cluster_id(self._settings.broker), BrokerUnavailable, "broker unavailable"
             )
             if intake is not None and cluster is not None and not self.stop.is_set():
-                await self._startup.require_topics()
-                await self._consume(intake, cluster)
+                read = ReadTopics(self._settings.topics.layout())
+                await self._startup.require_topics(read)
+                await self._consume(intake, cluster, read)
         except ShutdownDeadline:
             raise  # the lane's thread may still be in a write: the process has to end, the store is not closed
         except BaseException:
@@ -156,17 +144,17 @@ class Daemon:
             intake.close()
         await self.http.stop()
 
-    async def _consume(self, intake: Intake, cluster: str) -> None:
+    async def _consume(self, intake: Intake, cluster: str, read: ReadTopics) -> None:
         settings = self._settings
         sources = PartitionSources(cluster)
         lost = LostRecords(intake.store.sources, self.metrics)
-        self.readiness.watch_losses(lost)
+        self.readiness.watch_losses(lost, read)
         stamp = GroupStamp(intake.store.id, 0 if self._take_group else int(self._now() * 1000))
         start = StartPositions(
             settings.broker,
             intake.store,
             sources,
-            [*settings.topics.by_action().values(), settings.topics.name("items")],
+            read,
             Pairing(settings.daemon.group, stamp, self._take_group),
             lost,
             self._beginning,
@@ -195,7 +183,7 @@ class Daemon:
             cluster=cluster,
             now=self._now,
         )
-        connect(app, settings, lanes, sources, on_problem=self._note_problem)
+        connect(app, settings, lanes, sources, read, on_problem=self._note_problem)
         placement = Placement(app, start, self._note_problem, settings.daemon.sources_check_s)
         monitor = Monitor(app, lanes, self.metrics, settings.daemon.watchdog_s, self._now)
         self._outcomes = lanes.outcomes
@@ -205,7 +193,8 @@ class Daemon:
         starting = asyncio.create_task(app.start())
         counts = CountsWriter(intake.counts, settings.daemon.counts_s)
         writing_counts = asyncio.create_task(counts.run())
-        watching = asyncio.create_task(placement.watch())
+        topics = TopicWatch(app, read, settings.broker, settings.daemon.metadata_age_s, self._note_problem)
+        watching = [asyncio.create_task(watch()) for watch in (placement.watch, topics.watch)]
         failure: BaseException | None = None
         try:
             await self._watch(app, monitor, lanes, starting, writing_counts)
@@ -213,7 +202,8 @@ class Daemon:
             failure = error
         self.metrics.ready.set(0)
         self.readiness.stop()
-        watching.cancel()
+        for task in watching:
+            task.cancel()
 
         async def stop() -> None:
             writing_counts.cancel()
@@ -290,12 +280,4 @@ class Daemon:
 
     def summary(self) -> Summary:
         """What was processed so far."""
-        return Summary(
-            events=self._outcomes.total,
-            applied=self._outcomes["applied"],
-            duplicates=self._outcomes["duplicate"],
-            redelivered=self._outcomes["redelivered"],
-            rejected=self._outcomes["rejected"],
-            parked=self._outcomes["parked"],
-            seconds=time.monotonic() - self._started,
-        )
+        return self._outcomes.summary(time.monotonic() - self._started)

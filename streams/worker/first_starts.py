@@ -6,7 +6,7 @@ topic begin at their beginning, and so does a topic that was made again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -54,10 +54,13 @@ class FirstStarts:
         topics: Mapping[str, TopicInfo],
         identities: Mapping[TopicPartition, str],
         known: Mapping[str, SourceInfo],
+        *,
+        later: Collection[str] = (),
     ) -> None:
         """Give those a start that have none, and note it in the store.
 
-        identities: of all partitions of the topics. known: the store's sources.
+        identities: of all partitions of the topics. known: the store's sources. later: topics that appeared while the daemon
+        ran: by the rule too, but "latest" was before all that they hold.
 
         Raises:
             DaemonError: a topic comes from another cluster; says what to do.
@@ -76,6 +79,8 @@ class FirstStarts:
                 and self._was_followed(name)
             ):
                 rule = StartRule("group")
+            if rule.kind == "latest" and name in later:
+                rule = StartRule()
             starts = self._starts(cluster, new, rule)
             self._note(starts, identities, rule, topic_id=info.topic_id)
         self.made_again.clear()

@@ -10,7 +10,7 @@ import structlog
 
 from sinks.protocols import Sources
 from streams.broker.sources import TopicPartition
-from streams.metrics import Metrics
+from streams.metrics import Metrics, partition_labels
 
 log = structlog.get_logger(__name__)
 
@@ -97,7 +97,9 @@ class LostRecords:
         about[LOST] = int(about.get(LOST, 0)) + log_start - since
         about[LOST_TO] = log_start
         self._sources.describe(identity, about)
-        self._metrics.lost_records.labels(topic, str(number)).inc(log_start - since)
+        self._metrics.lost_records.labels(*partition_labels(self._metrics, topic, number)).inc(
+            log_start - since
+        )
         log.error(
             "retention took records before they were read",
             topic=topic,

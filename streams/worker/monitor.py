@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 from faust.types import TP
@@ -12,6 +11,7 @@ from faust.types import TP
 from streams.metrics import Metrics
 from streams.transport.unreadable import why_unreadable
 from streams.worker.lanes import Lanes
+from streams.worker.partition_gauges import PartitionFacts, PartitionGauges
 
 DRAIN_PATIENCE_S = 10.0
 """How long a partition may be unreadable before a drain gives up: a leader that moves takes a few seconds."""
@@ -35,7 +35,7 @@ class Monitor:
     ) -> None:
         self._app = app
         self._lanes = lanes
-        self._metrics = metrics
+        self._gauges = PartitionGauges(metrics)
         self._watchdog_s = watchdog_s
         self._now = now
         self._monotonic = monotonic
@@ -52,22 +52,20 @@ class Monitor:
         """Take a look. Time in which the store is known to be away does not count as a stall: the lanes are retrying."""
         consumer, clock = self._app.consumer, self._monotonic()
         before, self._lag = self._lag.keys(), consumer.lag()
-        self._forget(before - self._lag.keys())
+        for gone in before - self._lag.keys():  # another worker tells of these partitions now
+            self._moved_at.pop(gone, None)
         self.assigned = len(self._lag)
         reached, now = consumer.reached(), self._now()
         waiting = self._lanes.trouble is not None
+        found = {}
         for tp, lag in self._lag.items():
-            labels = (tp.topic, str(tp.partition))
-            if lag is not None:
-                self._metrics.lag_records.labels(*labels).set(lag)
-                sent_at = consumer.sent_at(tp)
-                behind = max(0.0, now - sent_at) if lag and sent_at is not None else 0.0
-                self._metrics.lag_seconds.labels(*labels).set(behind)
-                self._metrics.open_transactions.labels(*labels).set(consumer.held_back(tp))
-            if tp in reached:
-                self._metrics.processed_offset.labels(*labels).set(reached[tp])
+            sent_at = consumer.sent_at(tp)
+            behind_s = max(0.0, now - sent_at) if lag and sent_at is not None else 0.0
+            held_back = 0 if lag is None else consumer.held_back(tp)
+            found[tp] = PartitionFacts(lag, behind_s, held_back, reached.get(tp))
             if waiting or not lag or reached.get(tp) != self._reached.get(tp) or tp not in self._moved_at:
                 self._moved_at[tp] = clock
+        self._gauges.show(found)
         self._reached = reached
         self.stalled = {tp: clock - at for tp, at in self._moved_at.items() if clock - at > self._watchdog_s}
         errors = consumer.unreadable
@@ -75,20 +73,6 @@ class Monitor:
             tp: (self._unreadable.get(tp, (clock, ""))[0], why_unreadable(tp, error))
             for tp, error in errors.items()
         }
-
-    def _forget(self, gone: set[TP]) -> None:
-        """Another worker tells of these partitions now."""
-        for tp in gone:
-            self._moved_at.pop(tp, None)
-            labels = (tp.topic, str(tp.partition))
-            for gauge in (
-                self._metrics.lag_records,
-                self._metrics.lag_seconds,
-                self._metrics.processed_offset,
-                self._metrics.open_transactions,
-            ):
-                with suppress(KeyError):
-                    gauge.remove(*labels)
 
     @property
     def unreadable(self) -> str | None:

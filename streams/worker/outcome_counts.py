@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 
 from streams.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run did."""
+
+    events: int
+    applied: int
+    duplicates: int
+    redelivered: int
+    rejected: int
+    parked: int
+    """of users in quarantine"""
+    seconds: float
 
 
 class OutcomeCounts:
@@ -18,7 +33,7 @@ class OutcomeCounts:
         """So many more events of a topic."""
         if count:
             self._counts[outcome] += count
-            self._metrics.events.labels(topic, outcome).inc(count)
+            self._metrics.events.labels(self._metrics.topics.label(topic), outcome).inc(count)
 
     def __getitem__(self, outcome: str) -> int:
         """Events of all topics."""
@@ -28,3 +43,15 @@ class OutcomeCounts:
     def total(self) -> int:
         """Events of all outcomes."""
         return self._counts.total()
+
+    def summary(self, seconds: float) -> Summary:
+        """What was processed so far, in so many seconds."""
+        return Summary(
+            events=self.total,
+            applied=self["applied"],
+            duplicates=self["duplicate"],
+            redelivered=self["redelivered"],
+            rejected=self["rejected"],
+            parked=self["parked"],
+            seconds=seconds,
+        )

@@ -13,6 +13,7 @@ from streams.worker.lanes import Lanes
 from streams.worker.lost_records import LostRecords
 from streams.worker.monitor import Monitor
 from streams.worker.placement import Placement
+from streams.worker.read_topics import ReadTopics
 
 
 class Phase(Enum):
@@ -51,14 +52,15 @@ class Readiness:
         self._awaited = "starting"
         self._parts: Consumption | None = None
         self._lost: LostRecords | None = None
+        self._read: ReadTopics | None = None
 
     def wait_for(self, what: str) -> None:
         """Say what the start waits for now."""
         self._awaited = what
 
-    def watch_losses(self, lost: LostRecords) -> None:
-        """Warn of these from now on."""
-        self._lost = lost
+    def watch_losses(self, lost: LostRecords, read: ReadTopics) -> None:
+        """Warn of these, and of topics that are not read, from now on."""
+        self._lost, self._read = lost, read
 
     def watch(self, parts: Consumption) -> None:
         """Look at these parts from now on."""
@@ -99,4 +101,6 @@ class Readiness:
             found += [self._parts.letters.warning, lanes.clock.warning, lanes.quarantined]
         if self._lost is not None and not self._acknowledge_loss:
             found.append(self._lost.warning)
+        if self._read is not None:
+            found.append(self._read.warning)
         return [warning for warning in found if warning is not None]

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -24,6 +24,7 @@ from streams.errors import BrokerUnavailable, DaemonError
 from streams.worker.first_starts import Beginning, FirstStarts
 from streams.worker.group_pairing import GroupStamp, before_joining, while_running
 from streams.worker.lost_records import LostRecords
+from streams.worker.read_topics import ReadTopics
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +50,7 @@ class StartPositions:
         broker: BrokerConfig,
         store: Store,
         sources: PartitionSources,
-        topics: Sequence[str],
+        read: ReadTopics,
         pairing: Pairing,
         lost: LostRecords,
         beginning: Beginning | None = None,
@@ -57,7 +58,7 @@ class StartPositions:
         self._broker = broker
         self._store = store
         self._sources = sources
-        self._topics = topics
+        self._read = read
         self._pairing = pairing
         self._lost = lost
         self._first = FirstStarts(store, sources, beginning or Beginning(), pairing.group)
@@ -74,6 +75,7 @@ class StartPositions:
         self._lost.take(known)
         if self._pairing.take:
             return
+        read = self._read.names
         with view_cluster(self._broker) as cluster:
             problem = before_joining(
                 self._pairing.stamp,
@@ -81,7 +83,7 @@ class StartPositions:
                 self._metadata(cluster),
                 cluster.members(self._pairing.group),
                 established=any(
-                    START in info.about and info.about.get("topic") in self._topics for info in known.values()
+                    START in info.about and info.about.get("topic") in read for info in known.values()
                 ),
             )
         if problem is not None:
@@ -97,7 +99,7 @@ class StartPositions:
         """
         assigned = sorted(assigned)
         with self._lock, view_cluster(self._broker) as cluster:
-            topics = cluster.topics(self._topics)
+            topics = cluster.topics(self._read.names)
             gone = {topic for topic, _ in assigned} - topics.keys()
             if gone:
                 raise BrokerUnavailable(f"topic {', '.join(sorted(gone))} is not there (any longer)")
@@ -109,7 +111,7 @@ class StartPositions:
             identities = self._sources.identities(
                 (name, number) for name, info in topics.items() for number in range(info.partitions)
             )
-            self._first.give(cluster, topics, identities, known)
+            self._first.give(cluster, topics, identities, known, later=self._read.later)
             numbers = self._store.sources.numbers([identities[tp] for tp in assigned])
             progress = self._store.sources.progress(numbers.values())
             log_starts = cluster.log_starts(assigned)
@@ -168,8 +170,8 @@ class StartPositions:
             raise DaemonError(problem)
 
     def _metadata(self, cluster: ClusterView) -> list[str]:
-        commits = cluster.commits(self._pairing.group)
-        return [commit.metadata for (topic, _), commit in commits.items() if topic in self._topics]
+        commits, read = cluster.commits(self._pairing.group), self._read.names
+        return [commit.metadata for (topic, _), commit in commits.items() if topic in read]
 
     def _require_unchanged(self, cluster: ClusterView) -> None:
         again = self._changed(cluster)
@@ -178,7 +180,7 @@ class StartPositions:
             raise TopicChanged(", ".join(sorted(again)))
 
     def _changed(self, cluster: ClusterView) -> set[str]:
-        before, now = self._sources.topic_ids, cluster.topics(self._topics)
+        before, now = self._sources.topic_ids, cluster.topics(self._read.names)
         return {name for name, info in now.items() if name in before and info.topic_id != before[name]}
 
     def _turns(self, topics: Mapping[str, TopicInfo], known: Mapping[str, SourceInfo]) -> dict[str, int]:

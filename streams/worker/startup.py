@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from streams.broker.topics import describe_topics, missing_topics
+from streams.broker.topics import describe_topics, existing_topics, missing_topics
 from streams.errors import BrokerUnavailable, DaemonError, ShutdownDeadline
 from streams.settings import Settings
+from streams.worker.read_topics import ReadTopics
 from streams.worker.readiness import Readiness
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ class Startup:
             raise late(self._settings.daemon.shutdown_s)
         return calling.result()
 
-    async def require_topics(self) -> None:
-        """Return when the topics exist, with equal numbers of partitions where that matters.
+    async def require_topics(self, read: ReadTopics) -> None:
+        """Return when the topics that are named exist; `read` knows then which others match a pattern.
 
         Raises:
             DaemonError: they are not; says how to make them.
@@ -85,13 +86,11 @@ class Startup:
         patient_until = time.monotonic() + TOPICS_S
         problem: str | None = None
         while True:
-            found = await self.until_there(
-                lambda: describe_topics(self._settings.broker, self._settings.topics.all_names()),
-                BrokerUnavailable,
-                "broker unavailable",
-            )
+            found = await self.until_there(lambda: self._look(read), BrokerUnavailable, "broker unavailable")
             before, problem = problem, missing_topics(found) if found is not None else None
             if problem is None:
+                if read.warning is not None:
+                    raise DaemonError(read.warning)
                 return
             if not self._broker_was_away or time.monotonic() > patient_until:
                 raise DaemonError(problem)
@@ -99,6 +98,15 @@ class Startup:
                 log.warning("waiting", what="topics", error=problem)
             self._readiness.wait_for(problem)
             await asyncio.sleep(_TOPICS_POLL_S)
+
+    def _look(self, read: ReadTopics) -> dict[str, int | None]:
+        found = describe_topics(self._settings.broker, read.layout.required)
+        if read.layout.patterns:
+            read.look(existing_topics(self._settings.broker), running=False)
+            if len(read.names) == len(read.layout.named):
+                names = ", ".join(pattern.slot.name for pattern in read.layout.patterns)
+                log.warning("no topic matches yet", patterns=names)
+        return found
 
     async def start_producer(self) -> AIOKafkaProducer | None:
         """The producer of dead letters; None when told to stop while the broker is away again."""

@@ -24,7 +24,7 @@ from streams.broker.config import BrokerConfig
 from streams.broker.embedded import EmbeddedBroker, dying_with_us, free_port
 from streams.broker.topics import ensure_topics
 from streams.demo.simulate import SimulationPlan, simulate
-from streams.settings_sections import TopicsConfig
+from streams.topics.config import TopicsConfig
 from support.checks.dashboard import DOCKER, alerts, queries
 from support.checks.promql import named
 from support.servers.daemon_process import DaemonProcess

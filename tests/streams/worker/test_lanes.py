@@ -11,6 +11,7 @@ import pytest
 from streams.ingest.intake import Intake, open_intake
 from streams.settings import Settings
 from streams.worker.app import connect, faust_app
+from streams.worker.read_topics import ReadTopics
 from support.checks.states import done_of, states_of
 from support.data.event_columns import event
 from support.fakes.lane_story import Worker, batch, in_lanes
@@ -186,7 +187,8 @@ def test_a_folder_is_put_on_the_disk_before_offsets_are_committed(intake: Intake
 
     async def story(worker: Worker) -> None:
         app = faust_app(Settings())
-        connect(app, Settings(), worker.lanes, {}, on_problem=pytest.fail)
+        read = ReadTopics(Settings().topics.layout())
+        connect(app, Settings(), worker.lanes, {}, read, on_problem=pytest.fail)
         assert app.before_commit is not None
         await worker.through(batch(event("ada", "a")))
         collections = intake.store._engine._open  # type: ignore[attr-defined]
