@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import xxhash
@@ -10,11 +10,10 @@ import xxhash
 from encoders.arrays import F32, I64
 from encoders.config import EncoderConfig
 from encoders.prepare import prepare_text
-from encoders.protocols import Encoder
+from encoders.protocols import Encoder, OnProgress
 from encoders.text import TextEncoder
 from encoders.whitening import Whitening
 
-OnProgress = Callable[[int], None]
 NO_TEXT = "none"
 _TEXTS_AT_A_TIME = 2048
 
@@ -37,6 +36,7 @@ class ContentEncoder:
         self._encoder: Encoder = encoder if encoder is not None else TextEncoder(config)
         self._lock = threading.Lock()
         self._recent: OrderedDict[str, F32] = OrderedDict()
+        self._held = 0
         self._whitening: Whitening | None = None
         self.encoded = 0
         """Distinct texts that went through the model."""
@@ -133,10 +133,22 @@ class ContentEncoder:
         return vectors[rows]
 
     def fit(self, texts: Sequence[str], progress: OnProgress | None = None) -> Whitening:
-        """Fits a whitening on the texts and continues with it; `fit_encode` without the vectors."""
-        return self.fit_encode(texts, progress)[0]
+        """Fits a whitening on the texts and continues with it; `fit_encode` whose vectors are held in memory.
 
-    def fit_encode(self, texts: Sequence[str], progress: OnProgress | None = None) -> tuple[Whitening, F32]:
+        They are held beside the latest ones until `release`, so that a catalogue that is fitted on is not encoded again.
+        """
+        whitening, _ = self.fit_encode(texts, progress, hold=True)
+        return whitening
+
+    def release(self) -> None:
+        """Hold no more than the latest texts."""
+        with self._lock:
+            self._held = 0
+            self._trim()
+
+    def fit_encode(
+        self, texts: Sequence[str], progress: OnProgress | None = None, *, hold: bool = False
+    ) -> tuple[Whitening, F32]:
         """Fits a whitening on the distinct non-blank texts, continues with it, and gives all texts' vectors.
 
         One pass of the model for both. Holds (distinct texts, raw_dim) float32 meanwhile.
@@ -150,6 +162,7 @@ class ContentEncoder:
         whitening = Whitening.fit(raw[worded], self._config.dim, self._encoder.fingerprint)
         self.use(whitening)
         vectors = whitening.transform(raw)
+        self._held = len(distinct) if hold else 0
         self._remember(whitening, distinct, vectors)
         return whitening, vectors[rows]
 
@@ -169,7 +182,8 @@ class ContentEncoder:
         raw = np.empty((len(texts), self._encoder.raw_dim), dtype=np.float32)
         for start in range(0, len(texts), _TEXTS_AT_A_TIME):
             part = texts[start : start + _TEXTS_AT_A_TIME]
-            raw[start : start + len(part)] = self._encoder.encode(part)
+            on_the_way = None if progress is None else _from(start, progress)
+            raw[start : start + len(part)] = self._encoder.encode(part, on_the_way)
             with self._lock:
                 self.encoded += len(part)
             if progress is not None:
@@ -177,7 +191,7 @@ class ContentEncoder:
         return raw
 
     def _remember(self, whitening: Whitening, texts: list[str], vectors: F32) -> None:
-        keep = self._config.text_cache
+        keep = self._config.text_cache + self._held
         if not keep:
             return
         # A copy: a view would keep the whole call's matrix alive for one text.
@@ -188,5 +202,12 @@ class ContentEncoder:
             for text, vector in zip(texts[-keep:], kept, strict=True):
                 self._recent[text] = vector
                 self._recent.move_to_end(text)
-            while len(self._recent) > keep:
-                self._recent.popitem(last=False)
+            self._trim()
+
+    def _trim(self) -> None:
+        while len(self._recent) > self._config.text_cache + self._held:
+            self._recent.popitem(last=False)
+
+
+def _from(start: int, progress: OnProgress) -> OnProgress:
+    return lambda done: progress(start + done)

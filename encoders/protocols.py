@@ -1,9 +1,12 @@
 """What every encoder of raw content offers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from encoders.arrays import F32
+
+OnProgress = Callable[[int], None]
+"""Gets how many texts of a call are done, in small steps."""
 
 
 class Encoder(Protocol):
@@ -21,5 +24,5 @@ class Encoder(Protocol):
     def raw_dim(self) -> int:
         """Columns of `encode`'s result."""
 
-    def encode(self, texts: Sequence[str]) -> F32:
-        """Texts (N) to (N, raw_dim) float32, finite, one row a text; N may be 0."""
+    def encode(self, texts: Sequence[str], progress: OnProgress | None = None) -> F32:
+        """Texts (N) to (N, raw_dim) float32, finite, one row a text; N may be 0. `progress` may be told on the way."""

@@ -14,6 +14,7 @@ from encoders.errors import EncoderConfigError, EncoderError
 from encoders.folder import files_fingerprint, hidden_width, model_folder
 from encoders.loading import LoadedModel, load_text_model
 from encoders.prepare import prepare_text
+from encoders.protocols import OnProgress
 
 _FORMAT = "text-1"
 
@@ -63,7 +64,7 @@ class TextEncoder:
         """Width of the model's last layer."""
         return hidden_width(self._folder)
 
-    def encode(self, texts: Sequence[str]) -> F32:
+    def encode(self, texts: Sequence[str], progress: OnProgress | None = None) -> F32:
         """Texts (N) to (N, raw_dim) float32 unit rows, in the order of the input; equal texts once.
 
         A text without any token (only for tokenizers without special tokens) gets zeros.
@@ -82,7 +83,7 @@ class TextEncoder:
         )
         # A text cut by characters counts as truncated even where few tokens are left of it.
         cut = {text for text, whole in zip(prepared, texts, strict=True) if len(whole.strip()) > max_chars}
-        vectors = self._encode_distinct(list(place), cut)
+        vectors = self._encode_distinct(list(place), cut, progress)
         return vectors if len(place) == len(prepared) else vectors[rows]
 
     def load(self) -> None:
@@ -107,7 +108,7 @@ class TextEncoder:
         assert self._loaded is not None
         return self._loaded
 
-    def _encode_distinct(self, texts: list[str], cut: set[str]) -> F32:
+    def _encode_distinct(self, texts: list[str], cut: set[str], progress: OnProgress | None) -> F32:
         loaded = self._require()
         encodings = loaded.tokenizer.encode_batch_fast(texts)
         lengths = np.fromiter((len(encoding) for encoding in encodings), dtype=np.int64, count=len(texts))
@@ -118,6 +119,7 @@ class TextEncoder:
         present = np.flatnonzero(lengths)
         with self._lock:
             self.truncated += truncated
+            done = len(texts) - len(present)
             for batch in plan_batches(
                 lengths[present], self._buckets, loaded.tokens_per_batch, loaded.padding_tokens
             ):
@@ -126,6 +128,9 @@ class TextEncoder:
                 vectors[rows] = self._forward(
                     loaded, [encodings[row].ids for row in rows], lengths[rows], batch.length
                 )
+                done += len(rows)
+                if progress is not None:
+                    progress(done)
         if not np.isfinite(vectors).all():
             raise EncoderError(
                 f"encoder.model {self._config.model!r} gave values that are not finite; "

@@ -8,6 +8,7 @@ import xxhash
 from encoders.arrays import F32, U64, Bool
 from encoders.content import NO_TEXT, ContentEncoder
 from encoders.item_encoder import ItemEncoder
+from encoders.protocols import OnProgress
 from encoders.unseen import unseen_vectors
 
 
@@ -48,12 +49,21 @@ class ItemVectorizer:
             for content, own, key in zip(contents, met, keys.tolist(), strict=True)
         ]
 
-    def items(self, item_ids: Sequence[str], keys: U64, texts: Sequence[str]) -> F32:
-        """(N, D) vectors of items; keys (N,) of the same items, texts "" where there is none."""
+    def items(
+        self,
+        item_ids: Sequence[str],
+        keys: U64,
+        texts: Sequence[str],
+        progress: OnProgress | None = None,
+    ) -> F32:
+        """(N, D) vectors of items; keys (N,) of the same items, texts "" where there is none.
+
+        `progress` gets the number of texts that went through the model.
+        """
         worded = np.array([bool(text.strip()) for text in texts], np.bool_)
         content = np.zeros((len(keys), self._content.dim), np.float32)
         if worded.any():
-            content[worded] = self._content.encode([text for text in texts if text.strip()])
+            content[worded] = self._content.encode([text for text in texts if text.strip()], progress)
         vectors = content if self.fitted is None else self.fitted.vectors(keys, content, worded)
         self._stand_in(vectors, item_ids)
         return vectors

@@ -25,7 +25,7 @@ from streams.settings_environment import (
     settings_from,
     unknown_variables,
 )
-from streams.settings_sections import DaemonConfig, LogConfig, ReplayConfig
+from streams.settings_sections import CatalogueConfig, DaemonConfig, LogConfig, ReplayConfig
 from streams.settings_toml import read_settings_file
 from streams.topics.config import TopicsConfig
 from transfer.config import InterestConfig, TransferConfig
@@ -57,6 +57,7 @@ class Settings(BaseModel):
     train: TrainConfig = TrainConfig()
     daemon: DaemonConfig = DaemonConfig()
     replay: ReplayConfig = ReplayConfig()
+    catalogue: CatalogueConfig = CatalogueConfig()
     log: LogConfig = LogConfig()
 
     @property

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from streams.broker.start_rule import StartRule
+from streams.events.attributes import AttributeChoice
+from streams.events.item_record import ItemDescription
 
 
 class _Section(BaseModel):
@@ -112,6 +114,28 @@ class ReplayConfig(_Section):
     """Reading logs."""
 
     batch_events: int = Field(20_000, ge=1, description="rows of a log that are read and applied at a time")
+
+
+class CatalogueConfig(_Section):
+    """Items, from files and from their topic."""
+
+    map: dict[str, str] = Field(
+        default_factory=dict,
+        description='fields of items under other names, e.g. {title = "name", price = "offer.price"}',
+    )
+    attributes: str = Field(
+        "all",
+        description="further fields that are kept to filter by: all, none, or names with commas between; hidden, "
+        "available_from and available_until come with any",
+    )
+    allow_empty: bool = Field(
+        False, description="catalogue files may take away texts that items have, or have no texts at all"
+    )
+
+    @property
+    def description(self) -> ItemDescription:
+        """How a record is read."""
+        return ItemDescription(self.map, AttributeChoice.parse(self.attributes))
 
 
 class LogConfig(_Section):

@@ -11,15 +11,8 @@ import numpy as np
 from streams.events.columns import Coder, EventColumns
 from streams.events.event import (
     MAX_FUTURE_S,
-    MAX_ITEM_ID_BYTES,
-    MAX_SCENARIO_BYTES,
-    MAX_TEXT_CHARS,
     Event,
-    ItemRow,
     Reject,
-    RejectReason,
-    fits,
-    is_blank,
 )
 from streams.events.json_errors import undecodable
 from streams.events.validate import RawEvents, assemble
@@ -125,78 +118,3 @@ def _decoded(values: Sequence[bytes | None], start: int, rejects: list[Reject]) 
         except Exception as error:
             position = start + len(events) + len(rejects)
             rejects.append(Reject(position, *undecodable(error, values[position - first])))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DecodedItems:
-    """The net change of a batch of catalogue records: `rows` and `deletes` share no item id."""
-
-    rows: list[ItemRow]
-    deletes: list[str]
-    rejects: list[Reject]
-    positions: list[int]
-    """of each row's record in the batch"""
-
-
-class _ItemRecord(msgspec.Struct, frozen=True):
-    item_id: str
-    title: str | None = None
-    description: str | None = None
-    scenario: str | None = None
-
-
-_DECODE_ITEM = msgspec.json.Decoder(_ItemRecord).decode
-
-
-def decode_items(values: Sequence[bytes | None], *, keys: Sequence[bytes | None]) -> DecodedItems:
-    """Decode the catalogue records of one partition; the last word on an item id in the batch holds.
-
-    A record without a value deletes the item that its key names (a compacted topic's tombstone).
-    """
-    rejects: list[Reject] = []
-    state: dict[str, tuple[int, ItemRow | None]] = {}
-    for position, (value, key) in enumerate(zip(values, keys, strict=True)):
-        try:
-            if value is None:
-                row, item_id = None, str(key or b"", "utf-8")
-            else:
-                record = _DECODE_ITEM(value)
-                item_id = record.item_id
-                row = ItemRow(
-                    item_id,
-                    (record.title or "")[:MAX_TEXT_CHARS],
-                    (record.description or "")[:MAX_TEXT_CHARS],
-                    record.scenario or "",
-                )
-        except Exception as error:
-            rejects.append(Reject(position, *undecodable(error, key if value is None else value)))
-            continue
-        found = item_reject_reason(item_id, "" if row is None else row.scenario)
-        if found is not None:
-            rejects.append(Reject(position, *found))
-            continue
-        state.pop(item_id, None)  # so that the order is that of the last word on each item
-        state[item_id] = position, row
-    return DecodedItems(
-        rows=[row for _, row in state.values() if row is not None],
-        deletes=[item_id for item_id, (_, row) in state.items() if row is None],
-        rejects=rejects,
-        positions=[position for position, row in state.values() if row is not None],
-    )
-
-
-def item_reject_reason(item_id: str, scenario: str) -> tuple[RejectReason, str] | None:
-    """Why this catalogue row can't be used, or None."""
-    if is_blank(item_id):
-        return "empty_item_id", "item_id is empty"
-    if not fits(item_id, MAX_ITEM_ID_BYTES):
-        return (
-            "item_id_too_long",
-            f"item_id has {len(item_id.encode())} bytes, the limit is {MAX_ITEM_ID_BYTES}",
-        )
-    if not fits(scenario, MAX_SCENARIO_BYTES):
-        return (
-            "scenario_too_long",
-            f"scenario has {len(scenario.encode())} bytes, the limit is {MAX_SCENARIO_BYTES}",
-        )
-    return None

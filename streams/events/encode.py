@@ -26,8 +26,14 @@ def event_record(event: Event) -> Record:
 
 
 def item_record(row: ItemRow) -> Record:
-    """Key = item id, so that a compacted topic keeps the latest; value = JSON."""
-    return row.item_id.encode(), _encode(row)
+    """Key = item id, so that a compacted topic keeps the latest; value = JSON, attributes beside the other fields.
+
+    >>> item_record(ItemRow("i1", "Rake", attributes={"price": 9}))
+    (b'i1', b'{"item_id":"i1","title":"Rake","price":9}')
+    """
+    fields = msgspec.structs.asdict(row)
+    attributes = fields.pop("attributes")
+    return row.item_id.encode(), _encode({name: text for name, text in fields.items() if text} | attributes)
 
 
 def events_of(columns: EventColumns, event_ids: Sequence[str | None] | None = None) -> list[Event]:

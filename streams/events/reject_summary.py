@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
+from streams.events.attributes import MAX_ATTRIBUTE_BYTES
 from streams.events.event import (
     MAX_EVENT_ID_BYTES,
     MAX_ITEM_ID_BYTES,
@@ -27,6 +28,7 @@ ALLOWED: Final = {
     "user_id_too_long": f"1 to {MAX_USER_ID_BYTES} bytes",
     "empty_item_id": f"1 to {MAX_ITEM_ID_BYTES} bytes",
     "item_id_too_long": f"1 to {MAX_ITEM_ID_BYTES} bytes",
+    "attributes_too_large": f"up to {MAX_ATTRIBUTE_BYTES:,} bytes of JSON; name those to keep: catalogue.attributes",
     "event_id_too_long": f"up to {MAX_EVENT_ID_BYTES} bytes",
     "scenario_empty": f"1 to {MAX_SCENARIO_BYTES} bytes; one for all rows of a file: --scenario NAME",
     "scenario_too_long": f"1 to {MAX_SCENARIO_BYTES} bytes",

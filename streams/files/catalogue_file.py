@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from streams.errors import LogError
-from streams.events.decode import item_reject_reason
 from streams.events.event import MAX_TEXT_CHARS, ItemRow, Reject
+from streams.events.item_record import item_reject_reason
 from streams.files.fields import CATALOGUE_FIELDS, columns_of_fields, find_fields
 from streams.files.rows import Rows, TabularFile
 from streams.files.tabular_file import inspect_file, read_file

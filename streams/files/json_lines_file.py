@@ -70,7 +70,7 @@ def read_json(file: TabularFile, names: list[str], batch_rows: int, first_row: i
     )
     decode = msgspec.json.Decoder(row_type).decode
     nothing = row_type()
-    for batch in _batches(file.path, batch_rows, first_row):
+    for batch in read_lines(file, batch_rows, first_row):
         rows: list[Any] = []
         rejects: dict[int, tuple[RejectReason, str]] = {}
         for position, line in enumerate(batch):
@@ -86,11 +86,15 @@ def read_json(file: TabularFile, names: list[str], batch_rows: int, first_row: i
         yield Rows(columns, len(batch), rejects)
 
 
-def _batches(path: Path, batch_rows: int, first_row: int) -> Iterator[list[bytes]]:
-    """Lines that are not blank, from the row `first_row` on, so many rows and so many bytes at a time."""
+def read_lines(file: TabularFile, batch_rows: int, first_row: int = 0) -> Iterator[list[bytes]]:
+    """Lines that are not blank, from the row `first_row` on, so many rows and so many bytes at a time.
+
+    Raises:
+        LogError: a line is too long.
+    """
     batch: list[bytes] = []
     size = row = 0
-    with open_bytes(path) as stream:
+    with open_bytes(file.path) as stream:
         for line in _lines(stream):
             if line.isspace():
                 continue
@@ -98,7 +102,7 @@ def _batches(path: Path, batch_rows: int, first_row: int) -> Iterator[list[bytes
             if row <= first_row:
                 continue
             if len(line) > MAX_ROW_BYTES:
-                raise LogError(f"{path}: row {row} is longer than {MAX_ROW_BYTES >> 20} MiB")
+                raise LogError(f"{file.path}: row {row} is longer than {MAX_ROW_BYTES >> 20} MiB")
             batch.append(line)
             size += len(line)
             if len(batch) == batch_rows or size >= BATCH_BYTES:

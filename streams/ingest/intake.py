@@ -33,6 +33,7 @@ class Intake:
         self.workspace = workspace
         self.store = store
         self.settings = settings
+        self.item_description = settings.catalogue.description
         self.metrics = metrics or Metrics()
         self.failpoints = Failpoints()
         self.catalogue = CatalogueWriter(store.items, workspace.space, self.metrics)

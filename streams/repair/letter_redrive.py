@@ -20,7 +20,8 @@ import numpy as np
 
 from sinks.points import PLACEHOLDER, item_key
 from streams.events.columns import EventColumns, concatenate, take_events
-from streams.events.decode import decode_events, decode_items
+from streams.events.decode import decode_events
+from streams.events.decode_items import decode_items
 from streams.events.event import ItemRow, Reject
 from streams.ingest.intake import Intake
 from streams.ingest.outcome import APPLIED
@@ -76,6 +77,7 @@ class LetterRedrive:
         self._store = intake.store
         self._ingest = intake.ingest
         self._catalogue = intake.catalogue
+        self._item_description = intake.item_description
         self._quarantine = intake.quarantine if leave_quarantined else None
         self._max_future_s = intake.settings.max_future_s
         self._cluster = cluster
@@ -226,7 +228,7 @@ class LetterRedrive:
         """Catalogue rows; one whose item the catalogue has by now is kept, since that may be the later word."""
         done = []
         for identity, letter in letters.items():
-            decoded = decode_items([letter.value], keys=[letter.key])
+            decoded = decode_items([letter.value], keys=[letter.key], description=self._item_description)
             if decoded.rejects:
                 reject = decoded.rejects[0]
                 result.kept.append(Kept(letter, reject.reason, reject.detail))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streams.events.columns import EventColumns
-from streams.events.decode import DecodedItems
+from streams.events.decode_items import DecodedItems
 from streams.events.event import Reject
 from streams.topics.slot import TopicSlot
 

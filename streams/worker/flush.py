@@ -13,7 +13,8 @@ from encoders.errors import EncoderError
 from sinks.errors import PointRefused, StoreError
 from streams.errors import DaemonError, StreamsError
 from streams.events.columns import EventColumns, concatenate, empty, factorise, take_events
-from streams.events.decode import DecodedItems, decode_events, decode_items
+from streams.events.decode import decode_events
+from streams.events.decode_items import DecodedItems, decode_items
 from streams.events.event import Reject, RejectReason
 from streams.events.record_clock import RecordClock
 from streams.events.watermarks import kafka_source
@@ -82,7 +83,8 @@ class Flush:
         for batch in self._batches:
             values = [record.value for record in batch.records]
             if batch.slot.is_items:
-                batch.items = decode_items(values, keys=[record.key for record in batch.records])
+                keys = [record.key for record in batch.records]
+                batch.items = decode_items(values, keys=keys, description=self._intake.item_description)
                 rejects = batch.items.rejects
             else:
                 decoded = decode_events(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from encoders.content import ContentEncoder, OnProgress
+from encoders.content import ContentEncoder
+from encoders.protocols import OnProgress
 from encoders.vector_cache import ItemVectorCache
 from encoders.vectorizer import ItemVectorizer
 from encoders.whitening import Whitening
@@ -79,9 +80,19 @@ class VectorSpace:
             self._keep_whitening()
         return self._vectorizer.fingerprints(keys, texts)
 
-    def items(self, item_ids: Sequence[str], keys: U64, texts: Sequence[str]) -> F32:
-        """(N, D) vectors of items; keys (N,) of the same items, texts "" where there is none."""
-        return self._vectorizer.items(item_ids, keys, texts)
+    def items(
+        self,
+        item_ids: Sequence[str],
+        keys: U64,
+        texts: Sequence[str],
+        progress: OnProgress | None = None,
+    ) -> F32:
+        """(N, D) vectors of items; see `encoders.vectorizer.ItemVectorizer.items`."""
+        return self._vectorizer.items(item_ids, keys, texts, progress)
+
+    def release(self) -> None:
+        """Let go of the texts' vectors that a fit has held."""
+        self.content.release()
 
     def unseen(self, item_ids: Sequence[str], keys: U64) -> tuple[F32, Bool]:
         """(N, D) vectors of items that no catalogue has brought, and (N,) whether their behaviour is known."""

@@ -10,7 +10,8 @@ from streams.broker.topics import ensure_topics
 from streams.demo.simulate import SimulationPlan, simulate
 from streams.demo.simulated_catalogue import simulated_catalogue
 from streams.errors import BrokerError
-from streams.events.decode import decode_events, decode_items
+from streams.events.decode import decode_events
+from streams.events.decode_items import decode_items
 from support.data.event_rows import rows_of
 from support.servers.topic_reader import read_topic
 from transfer.config import ACTIONS

@@ -1,0 +1,159 @@
+"""A record of a catalogue, whatever brought it -> a row: one set of rules for the items topic and for files of every kind.
+
+A record says all there is to say of its item. Its values are what JSON, Avro or a column of a file hold: raw JSON is decoded
+here, and only what is asked for, so that a field of a million objects is never built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from streams.events.attributes import AttributeChoice, ItemRefused, attributes_of
+from streams.events.event import (
+    MAX_ITEM_ID_BYTES,
+    MAX_SCENARIO_BYTES,
+    MAX_TEXT_CHARS,
+    ItemRow,
+    RejectReason,
+    fits,
+    is_blank,
+)
+from streams.events.plain_text import plain_text
+
+CATALOGUE_FIELDS: Final = ("item_id", "title", "description", "scenario")
+_ABSENT: Final = object()
+_EXACT: Final = 2.0**53
+_Value = str | int | float | bool | list[str | int | float | bool | None] | None
+_decode_value = msgspec.json.Decoder(_Value).decode
+_decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDescription:
+    """Which fields of a record are an item's, and which further ones become attributes."""
+
+    fields: Mapping[str, str] = field(default_factory=dict)
+    """field or attribute -> its name in the record, where that is another one; dots lead into objects"""
+    choice: AttributeChoice = field(default_factory=AttributeChoice)
+
+    def name(self, wanted: str) -> str:
+        """What the record calls this field."""
+        return self.fields.get(wanted, wanted)
+
+    def further(self, names: Iterable[str]) -> dict[str, str]:
+        """Attribute -> its name in the record, of a record with these names."""
+        used = {*CATALOGUE_FIELDS, *map(self.name, CATALOGUE_FIELDS), *self.fields.values()}
+        found = {name: name for name in names if name not in used}
+        found |= {name: path for name, path in self.fields.items() if name not in CATALOGUE_FIELDS}
+        return {name: path for name, path in found.items() if self.choice.takes(name)}
+
+
+def item_row(
+    record: Mapping[str, Any], description: ItemDescription, left_out: list[str] | None = None
+) -> ItemRow:
+    """The row of one record. left_out: takes the names of further fields that are no attributes.
+
+    Raises:
+        ItemRefused: the record is no item.
+    """
+    item_id = _text(record, description.name("item_id"), "item_id", required=True)
+    scenario = _text(record, description.name("scenario"), "scenario")
+    found = item_reject_reason(item_id, scenario)
+    if found is not None:
+        raise ItemRefused(*found)
+    title = plain_text(_text(record, description.name("title"), "title"))
+    text = plain_text(_text(record, description.name("description"), "description"))
+    row = ItemRow(item_id, title[:MAX_TEXT_CHARS], text[:MAX_TEXT_CHARS], scenario)
+    further = description.further(record)
+    if further:
+        values = {name: _value(record, path) for name, path in further.items()}
+        row.attributes, dropped = attributes_of(
+            {name: None if value is _ABSENT else value for name, value in values.items()}
+        )
+        if left_out is not None:
+            left_out += dropped
+    return row
+
+
+def decoded_record(value: bytes) -> Mapping[str, Any]:
+    """The fields of a JSON object, each still JSON."""
+    return _decode_object(value)
+
+
+def item_reject_reason(item_id: str, scenario: str) -> tuple[RejectReason, str] | None:
+    """Why this catalogue row can't be used, or None."""
+    if is_blank(item_id):
+        return "empty_item_id", "item_id is empty"
+    if not fits(item_id, MAX_ITEM_ID_BYTES):
+        return (
+            "item_id_too_long",
+            f"item_id has {len(item_id.encode())} bytes, the limit is {MAX_ITEM_ID_BYTES}",
+        )
+    if not fits(scenario, MAX_SCENARIO_BYTES):
+        return (
+            "scenario_too_long",
+            f"scenario has {len(scenario.encode())} bytes, the limit is {MAX_SCENARIO_BYTES}",
+        )
+    return None
+
+
+def id_of(value: Any) -> str | None:
+    """The text of an id; None where the value is none.
+
+    >>> id_of("007"), id_of(7), id_of(7.0), id_of(7.5), id_of(True)
+    ('007', '7', '7', None, None)
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return str(int(value))
+    return None
+
+
+def _text(record: Mapping[str, Any], path: str, name: str, required: bool = False) -> str:
+    value = _value(record, path)
+    if value is _ABSENT and required:
+        raise ItemRefused("missing_field", f"Object missing required field `{path}`")
+    if value is _ABSENT or value is None or (isinstance(value, float) and value != value):
+        return ""
+    text = id_of(value)
+    if text is None:
+        kind = {"dict": "an object", "list": "a list", "bool": "true or false"}.get(type(value).__name__)
+        detail = (
+            "is not UTF-8"
+            if isinstance(value, bytes)
+            else f"expected a string or an integer, got {kind or 'another'}"
+        )
+        raise ItemRefused("wrong_type", f"{name}: {detail}")
+    return text
+
+
+def _value(record: Mapping[str, Any], path: str) -> Any:
+    """What the field holds: the whole name first, then each part between dots leads into an object."""
+    held = record.get(path, _ABSENT)
+    if held is _ABSENT and "." in path:
+        outer, _, inner = path.partition(".")
+        held = record.get(outer, _ABSENT)
+        if isinstance(held, msgspec.Raw):
+            try:
+                held = _decode_object(held)
+            except msgspec.ValidationError:
+                return _ABSENT
+        return _value(held, inner) if isinstance(held, Mapping) else _ABSENT
+    if isinstance(held, msgspec.Raw):
+        try:
+            return _decode_value(held)
+        except msgspec.ValidationError:
+            return {}  # an object, or a list of them
+    return held
