@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from transfer.arrays import F64
+from transfer.weigh import MEASURES, Weigh
 
 ACTIONS = ("browse", "click", "purchase")
 """The actions that are always there; the position is the uint8 code that events and states hold. Further ones follow them
@@ -89,6 +90,11 @@ class InterestConfig(BaseModel):
         description="further actions: name = weight; below 0 speaks against an item (`hide = -1.0`), 0 was shown and not "
         "acted on (`shown = 0`)",
     )
+    weigh: dict[str, Weigh] = Field(
+        default={},
+        description="actions whose events weigh by quantity, value or dwell_s: name = measure, or "
+        "name = { by = measure, typical = amount }; a factor of 1 at the typical amount (1), 1/4 to 4 (`transfer/weigh.py`)",
+    )
     max_scenarios: int = Field(
         default=32,
         ge=1,
@@ -96,6 +102,16 @@ class InterestConfig(BaseModel):
         description="scenarios of a user that are kept apart; the lightest become `(other)`",
     )
     own_items: int = Field(default=128, ge=1, le=65535, description="own items of a user that are kept")
+    hidden_items: int = Field(
+        default=256,
+        ge=1,
+        le=65535,
+        description="latest events against items (of a weight below 0) that are kept: what is hidden, and the window for their "
+        "duplicates",
+    )
+    shown_items: int = Field(
+        default=128, ge=1, le=65535, description="items that were shown and not acted on that are kept"
+    )
     ring: int = Field(
         default=64,
         ge=1,
@@ -113,6 +129,26 @@ class InterestConfig(BaseModel):
     def _named(cls, actions: dict[str, float]) -> dict[str, float]:
         require_action_names(actions)
         return actions
+
+    @field_validator("weigh", mode="before")
+    @classmethod
+    def _by_name(cls, weigh: object) -> object:
+        if not isinstance(weigh, dict):
+            return weigh
+        return {name: {"by": one} if isinstance(one, str) else one for name, one in weigh.items()}
+
+    @model_validator(mode="after")
+    def _weighs_actions(self) -> Self:
+        for name in self.weigh:
+            if name not in self.action_names:
+                raise ValueError(f"weigh names {name[:40]!r}; actions are {', '.join(self.action_names)}")
+        return self
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What events weigh by: those of quantity, value and dwell_s that are asked for."""
+        used = {one.by for one in self.weigh.values()}
+        return tuple(measure for measure in MEASURES if measure in used)
 
     @property
     def action_names(self) -> tuple[str, ...]:
@@ -155,6 +191,11 @@ class InterestConfig(BaseModel):
         return np.array([*built_in, *self.actions.values()])
 
     @property
+    def most_shown(self) -> int:
+        """Shown items of a user at most; one more, and `shown_items` are kept, those that were shown most."""
+        return self.shown_items + self.shown_items // 2
+
+    @property
     def half_lives(self) -> F64:
         """Half-lives in seconds, (K,) float64, ascending."""
         return np.array(self.half_lives_s)
@@ -168,7 +209,10 @@ class InterestConfig(BaseModel):
         False
         """
         weights = [self.browse_weight, self.click_weight, self.purchase_weight]
-        return _digest([SETTINGS_VERSION, ACTIONS, self.dim, list(self.half_lives_s), weights])
+        # Nothing is added where nothing weighs: states of earlier releases stay readable.
+        weigh = {name: one.model_dump() for name, one in self.weigh.items()}
+        decisive = [SETTINGS_VERSION, ACTIONS, self.dim, list(self.half_lives_s), weights]
+        return _digest([*decisive, weigh] if weigh else decisive)
 
 
 class TransferConfig(BaseModel):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from transfer.arrays import F64, I32, I64, U8, U64, Bool
+from transfer.arrays import F32, F64, I32, I64, U8, U64, Bool
 from transfer.codes import NONE
 
 
@@ -34,7 +34,7 @@ class EventFields:
     time: F64
     """(B,) float64 event time, unix seconds"""
     action: U8
-    """(B,) uint8 code of `transfer.config.ACTIONS`"""
+    """(B,) uint8 position in `InterestConfig.action_names`"""
     offset: I64
     """(B,) int64 position in the source: Kafka offset or row number of the log"""
 
@@ -51,6 +51,8 @@ class EventColumns(EventFields):
     source: I32
     """(B,) int32 row of `sources`: the watermark's name, "cluster/topic/partition" or a log's"""
     sources: list[str]
+    weight: F32 | None = None
+    """(B,) float32 factor of each event's weight (`streams.events.weights`); None: 1 for all"""
 
 
 def empty() -> EventColumns:
@@ -154,6 +156,7 @@ def take_events(columns: EventColumns, rows: Bool | npt.NDArray[np.integer]) -> 
         source=source,
         sources=sources,
         offset=columns.offset[rows],
+        weight=None if columns.weight is None else columns.weight[rows],
     )
 
 
@@ -206,6 +209,15 @@ def concatenate(parts: Sequence[EventColumns]) -> EventColumns:
         source=source,
         sources=sources,
         offset=np.concatenate([p.offset for p in parts]),
+        weight=_weights(parts),
+    )
+
+
+def _weights(parts: Sequence[EventColumns]) -> F32 | None:
+    if all(part.weight is None for part in parts):
+        return None
+    return np.concatenate(
+        [np.ones(len(part), np.float32) if part.weight is None else part.weight for part in parts]
     )
 
 

@@ -75,6 +75,7 @@ def event_terms(columns: EventColumns, item_keys: U64, item_vectors: F32, text_v
         scenario_names=tuple(columns.scenarios),
         vectors=vectors,
         vector=vector,
+        weight=None if columns.weight is None else columns.weight.astype(np.float64),
     )
 
 
@@ -91,5 +92,5 @@ def user_points(
         states=pack_states(states, config),
         watermarks=watermarks,
         weights=scenario_weights(states, fusion),
-        updated_at=states.t_ref,
+        updated_at=states.latest(),
     )

@@ -9,7 +9,7 @@ from time import perf_counter
 
 import numpy as np
 
-from sinks.points import UserPoints
+from sinks.points import UserPoints, item_key
 from streams.counts.sequences import batch_sequences
 from streams.events.columns import EventColumns, take_events
 from streams.events.watermarks import Watermark
@@ -18,6 +18,7 @@ from streams.ingest.pipeline import advance, user_points
 from streams.metrics import Metrics
 from streams.workspace.workspace import Workspace
 from transfer.arrays import F32, U64, Bool
+from transfer.codes import NONE
 from transfer.counts.config import CountsConfig
 from transfer.counts.steps import Steps, steps_of
 from transfer.state.packing import unpack_states
@@ -46,6 +47,7 @@ class Preparation:
         self._space = workspace.space
         self._items = ItemSource(workspace.store.items, workspace.space, metrics)
         self._config = workspace.interest
+        self._weights = workspace.interest.action_weights
         self._model = workspace.model
         self._metrics = metrics
 
@@ -62,7 +64,7 @@ class Preparation:
             StoreUnavailable: items could not be read; call again.
         """
         with self._stage("encode"), self._space.lock:
-            keys, item_vectors = self._items.vectors(columns.items)
+            keys, item_vectors = self._item_vectors(columns)
             text_vectors = self._encode(columns.texts)
         with self._stage("update"):
             before = unpack_states(states, self._config)
@@ -86,8 +88,21 @@ class Preparation:
             of_item = dict(zip(prepared.columns.items, prepared.item_keys.tolist(), strict=True))
             keys = np.array([of_item[item] for item in columns.items], np.uint64)
             applied = applied[events]
+        # What was hidden or merely shown follows nothing, and is nobody's first.
+        applied = applied & (self._weights[columns.action] > 0)
         sequences = batch_sequences(columns, before, keys, applied, self._config.ring, counts)
         return None if sequences is None else steps_of(sequences, counts)
+
+    def _item_vectors(self, columns: EventColumns) -> tuple[U64, F32]:
+        """Keys and vectors of `columns.items`; zeros for those that were merely shown, which need none."""
+        acted = self._weights[columns.action] != 0
+        if acted.all():
+            return self._items.vectors(columns.items)
+        named = np.unique(columns.item[acted & (columns.item != NONE)])
+        keys = np.array([item_key(item_id) for item_id in columns.items], np.uint64)
+        vectors = np.zeros((len(keys), self._config.dim), np.float32)
+        _, vectors[named] = self._items.vectors([columns.items[row] for row in named.tolist()])
+        return keys, vectors
 
     def _encode(self, texts: list[str]) -> F32:
         if not texts:

@@ -93,7 +93,7 @@ class AnalyticTransfer:
         if name not in one.scenario_names:
             row_of_global: F32 = overall[0].astype(np.float32)
             return row_of_global
-        mass = one.scenario_counts[:, -1] @ self._interest.action_weights
+        mass = one.masses(self._interest.action_weights)[:, -1]
         slot: F32 = self._blend(one, mass, overall)[one.slot_names(0).index(name)].astype(np.float32)
         return slot
 
@@ -131,7 +131,7 @@ class AnalyticTransfer:
 
     def _global(self, states: InterestStates) -> tuple[F64, F64]:
         """Mean of the shorter half-lives' unit sums (U, D), and the global interest (U, D), a unit vector."""
-        masses = segment_sum(states.scenario_counts @ self._interest.action_weights, states.scenario_offsets)
+        masses = segment_sum(states.masses(self._interest.action_weights), states.scenario_offsets)
         short_term = _unit(states.global_sum(0), masses[:, 0])
         for k in range(1, states.horizons - 1):
             short_term += _unit(states.global_sum(k), masses[:, k])

@@ -61,7 +61,7 @@ def horizon_sums(states: InterestStates) -> F32:
 
 def horizon_masses(states: InterestStates, interest: InterestConfig) -> F32:
     """(U, K) float32: log(1 + mass) of all events at each half-life."""
-    masses: F64 = segment_sum(states.scenario_counts @ interest.action_weights, states.scenario_offsets)
+    masses: F64 = segment_sum(states.masses(interest.action_weights), states.scenario_offsets)
     return np.log1p(masses).astype(np.float32)
 
 

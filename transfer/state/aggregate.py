@@ -4,7 +4,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from transfer.arrays import F64, I64
-from transfer.config import ACTIONS, InterestConfig
+from transfer.config import InterestConfig
 from transfer.rows import group_starts, last_in_segment, offsets_of, sizes_of
 from transfer.state.decay import decay
 from transfer.state.own import OwnEvents, own_of_events
@@ -13,7 +13,7 @@ from transfer.state.terms import EventTerms
 
 
 def aggregate(terms: EventTerms, users: int, config: InterestConfig) -> InterestStates:
-    """States of distinct events, summed in float64, without caps but the ring's.
+    """States of distinct events of weights above 0, summed in float64, without caps but the ring's.
 
     The sums run in order of (user, time, key), so that a permuted batch gives the same bits.
 
@@ -36,9 +36,14 @@ def aggregate(terms: EventTerms, users: int, config: InterestConfig) -> Interest
     t_ref[filled] = time[offsets[1:][filled] - 1]
     t_first[filled] = time[offsets[:-1][filled]]
     factors = decay(t_ref[user] - time, config.half_lives)
-    mass = factors * config.action_weights[action][:, None]
+    weights = config.action_weights
+    weight = weights[action]
+    plain = terms.weight is None
+    if terms.weight is not None:
+        weight = weight * terms.weight[order]
+    mass = factors * weight[:, None]
 
-    horizons = factors.shape[1]
+    horizons, actions = factors.shape[1], len(weights)
     global_sums = np.empty((users, horizons - 1, config.dim))
     for k in range(horizons - 1):
         global_sums[:, k] = _sums(mass[:, k], row, offsets, vectors)
@@ -47,19 +52,22 @@ def aggregate(terms: EventTerms, users: int, config: InterestConfig) -> Interest
     starts = group_starts([user[by_slot], scenario[by_slot]])
     bounds = np.append(starts, len(by_slot))
     slot_of = np.repeat(np.arange(len(starts)), sizes_of(bounds))
-    cell = (slot_of[:, None] * horizons + np.arange(horizons)) * len(ACTIONS) + action[by_slot][:, None]
-    cells = len(starts) * horizons * len(ACTIONS)
+    cell = (slot_of[:, None] * horizons + np.arange(horizons)) * actions + action[by_slot][:, None]
+    cells = len(starts) * horizons * actions
     counts = np.bincount(cell.ravel(), factors[by_slot].ravel(), cells).astype(np.float64, copy=False)
-    life = np.bincount(
-        slot_of * len(ACTIONS) + action[by_slot], minlength=len(starts) * len(ACTIONS)
-    ).reshape(len(starts), len(ACTIONS))
+    life = np.bincount(slot_of * actions + action[by_slot], minlength=len(starts) * actions).reshape(
+        len(starts), actions
+    )
+    extra = np.zeros((len(starts), horizons))
+    if not plain:
+        np.add.at(extra, slot_of, (mass - factors * weights[action][:, None])[by_slot])
     slot_time = time[by_slot]
     latest = last_in_segment(offsets, config.ring)
     before = np.full(len(starts), -np.inf)
     left = np.flatnonzero(~latest[by_slot])
     before[slot_of[left]] = slot_time[left]  # ascending within a slot: the last one stays
 
-    events = OwnEvents(user, item, time, action, scenario, config.action_weights[action])
+    events = OwnEvents(user, item, time, action, scenario, weight)
     own = own_of_events(events, users, config.half_lives)
     return InterestStates(
         half_lives_s=config.half_lives,
@@ -71,7 +79,8 @@ def aggregate(terms: EventTerms, users: int, config: InterestConfig) -> Interest
         scenario_offsets=offsets_of(np.bincount(user[by_slot][starts], minlength=users)),
         scenario_code=scenario[by_slot][starts],
         scenario_sums=_sums(mass[by_slot, -1], row[by_slot], bounds, vectors),
-        scenario_counts=counts.reshape(len(starts), horizons, len(ACTIONS)),
+        scenario_counts=counts.reshape(len(starts), horizons, actions),
+        scenario_extra=extra,
         scenario_life=life,
         # Events of a slot are still in order of time.
         scenario_first=slot_time[starts],

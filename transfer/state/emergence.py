@@ -62,7 +62,7 @@ def scenario_features(
     offsets, user = states.scenario_offsets, states.slot_users()
     counts = states.scenario_counts
     habits = counts[:, -1]
-    mass = habits @ interest.action_weights
+    mass = habits @ interest.action_weights + states.scenario_extra[:, -1]
     share = segment_shares(mass, offsets)
     fast, slow = counts[:, 0].sum(axis=1), habits.sum(axis=1)
 

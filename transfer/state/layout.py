@@ -6,18 +6,18 @@ A state of version 2 is `prefix | head | slots | own | ring | names | more`:
     head     of the user: sizes and numbers of all records, number of actions, times, global sums
     slots    one record each, in order of name; own items by key; ring rows by (time, key)
     names    the slots' names in UTF-8, one after the other
-    more     bytes that this release knows nothing of
+    more     sections with a tag each (`transfer/state/packing_aside.py`), those that this release knows nothing of among them
 
 Room for what comes: the head says how long the records are (`SIZES`). A later release may append fields to a record, or
 sections after the names, without another version: a release that does not know them skips them (and drops them when the user is
 written again), and fields that an older record does not have are read as zeros. Columns by action have as many places as the
-head's `actions`; the settings may have gained more since, whose counts are zero. What an older release must not even read is
-another version.
+head's `actions`; the store may have gained more since, whose counts are zero. So a release that knows three alone
+refuses states with more. What an older release must not even read is another version.
 """
 
 import numpy as np
 
-from transfer.config import ACTIONS, InterestConfig
+from transfer.config import InterestConfig
 
 MAGIC = b"DLIS"
 PREFIX = np.dtype([("magic", "S4"), ("version", "<u4"), ("checksum", "<u8")])
@@ -37,7 +37,9 @@ SIZES = np.dtype(
 class StateLayout:
     """Record types of version 2 of one configuration, and its fingerprint as a number."""
 
-    def __init__(self, config: InterestConfig, actions: int = len(ACTIONS)) -> None:
+    def __init__(self, config: InterestConfig, actions: int | None = None) -> None:
+        """actions: how many the states were written with; None: those of the settings."""
+        actions = len(config.action_names) if actions is None else actions
         horizons = len(config.half_lives_s)
         self.actions = actions
         self.head = np.dtype(
@@ -65,6 +67,7 @@ class StateLayout:
                 ("last", "<f8"),
                 ("before", "<f8"),
                 ("name", "<u2"),
+                *([("extra", "<f8", (horizons,))] if config.weigh else []),
             ]
         )
         self.own = np.dtype(

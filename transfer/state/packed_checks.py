@@ -46,14 +46,19 @@ def checked_groups(blobs: Sequence[bytes], users: I64, config: InterestConfig) -
     first = prefix["version"] == 1
     # The fingerprint comes before lengths: states of other settings have other records.
     layout = StateLayout(config)
-    other = whole & (
-        (sizes["fingerprint"] != layout.fingerprint) | (~first & (sizes["actions"] > layout.actions))
-    )
+    other = whole & (sizes["fingerprint"] != layout.fingerprint)
     if other.any():
         raise StateSettingsMismatch(
             f"{_which(users, other)} was written with other settings (dim, half-lives or action weights); set them as they "
             f"were, or {REPLAY}",
             users[other].tolist(),
+        )
+    gained = whole & ~first & (sizes["actions"] > layout.actions)
+    if gained.any():
+        raise StateSettingsMismatch(
+            f"{_which(users, gained)} was written with {int(sizes['actions'][gained].max())} actions, and {layout.actions} are "
+            "known here: the store has gained some since it was opened; start again",
+            users[gained].tolist(),
         )
     smallest = np.minimum(np.minimum(sizes["slot_bytes"], sizes["own_bytes"]), sizes["ring_bytes"])
     whole &= first | ((sizes["head_bytes"] >= SIZES.itemsize) & (smallest > 0))

@@ -19,6 +19,7 @@ from transfer.rows import offsets_of, owners, segment_positions, sizes_of
 from transfer.state.blocks import to_blocks
 from transfer.state.layout import MAGIC, StateLayout
 from transfer.state.packed_checks import checked_groups
+from transfer.state.packing_aside import pack_aside
 from transfer.state.states import InterestStates, empty_states, stack, take_users
 
 MOST_CELLS = 1 << 25
@@ -52,7 +53,8 @@ def pack_states(states: InterestStates, config: InterestConfig) -> list[bytes]:
     head = np.empty(states.users, layout.head)
     for name, value in zip(layout.head.names or (), layout.sizes(), strict=False):
         head[name] = value
-    head["slots"], head["names"], head["more"] = slot_sizes, sizes_of(name_offsets), 0
+    more = [b""] * states.users if states.aside is None else pack_aside(states.aside)
+    head["slots"], head["names"], head["more"] = slot_sizes, sizes_of(name_offsets), list(map(len, more))
     head["own"], head["ring"] = sizes_of(states.own_offsets), sizes_of(states.ring_offsets)
     head["t_ref"], head["t_first"], head["n_events"] = states.t_ref, states.t_first, states.n_events
     exponents, sums = to_blocks(states.global_sums.reshape(-1, states.dim))
@@ -64,6 +66,8 @@ def pack_states(states: InterestStates, config: InterestConfig) -> list[bytes]:
     slots["counts"], slots["life"] = states.scenario_counts, np.minimum(states.scenario_life, MOST_EVENTS)
     slots["first"], slots["last"] = states.scenario_first, states.scenario_last
     slots["before"], slots["name"] = states.scenario_before, name_sizes[states.scenario_code]
+    if config.weigh:
+        slots["extra"] = states.scenario_extra
     own = np.empty(len(states.own_item), layout.own)
     own["exponent"], own["mass"] = to_blocks(states.own_mass)
     own["item"], own["count"] = states.own_item, states.own_count
@@ -77,12 +81,13 @@ def pack_states(states: InterestStates, config: InterestConfig) -> list[bytes]:
 
     start = MAGIC + STATE_VERSION.to_bytes(4, "little")
     sections = zip(
-        (states.n_events > 0).tolist(),
+        ((states.n_events > 0) | (head["more"] > 0)).tolist(),
         _slices(head.tobytes(), np.arange(states.users + 1) * layout.head.itemsize),
         _slices(slots.tobytes(), states.scenario_offsets * layout.slot.itemsize),
         _slices(own.tobytes(), states.own_offsets * layout.own.itemsize),
         _slices(ring.tobytes(), states.ring_offsets * layout.ring.itemsize),
         _slices(names, name_offsets),
+        more,
         strict=True,
     )
     packed = []

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from transfer.arrays import F64, I64, Bool
-from transfer.config import InterestConfig
+from transfer.config import ACTIONS, InterestConfig
 from transfer.rows import offsets_of, owners, segment_positions, segment_shares, segment_sum, sizes_of
 from transfer.state.decay import decay
 from transfer.state.layout import PREFIX
@@ -36,7 +36,7 @@ class PackedV1:
 
     def __init__(self, blobs: Sequence[bytes], config: InterestConfig) -> None:
         self._config = config
-        horizons, actions = len(config.half_lives_s), len(config.action_weights)
+        horizons, actions = len(config.half_lives_s), len(ACTIONS)
         self._head_kind = np.dtype(
             [
                 *((name, PREFIX[name]) for name in PREFIX.names or ()),
@@ -99,8 +99,9 @@ class PackedV1:
             scenario_offsets=scenario_offsets,
             scenario_code=codes,
             scenario_sums=slots["sums"].astype(np.float64),
-            scenario_counts=slots["counts"].astype(np.float64),
-            scenario_life=_life(head["n_events"], records),
+            scenario_counts=self._all_actions(slots["counts"].astype(np.float64)),
+            scenario_extra=np.zeros((len(slots), len(config.half_lives_s))),
+            scenario_life=self._all_actions(_life(head["n_events"], records)),
             scenario_first=slots["first"].astype(np.float64),
             scenario_last=slots["last"].astype(np.float64),
             scenario_before=_before(config.half_lives, t_ref, records),
@@ -118,6 +119,11 @@ class PackedV1:
             ring_action=ring["action"].astype(np.uint8),
             ring_scenario=codes[ring_slot],
         )
+
+    def _all_actions(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """(..., A) with zeros for the actions that the store has gained since."""
+        missing = len(self._config.action_names) - len(ACTIONS)
+        return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, missing)])
 
     def _heads(self, blobs: Sequence[bytes]) -> npt.NDArray[np.void]:
         size = self._head_kind.itemsize
@@ -197,6 +203,6 @@ def _as_of_last(own: Any, t_ref: F64, config: InterestConfig) -> F64:
     with np.errstate(over="ignore", invalid="ignore"):
         mass = own["mass"].astype(np.float64) / decay(t_ref - own["last"], config.half_lives)
     least = config.action_weights[own["action"]][:, None]
-    most = own["count"][:, None] * config.action_weights.max()
+    most = own["count"][:, None] * config.action_weights[: len(ACTIONS)].max()
     masses: F64 = np.clip(np.where(np.isfinite(mass), mass, 0.0), least, most)
     return masses

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from transfer.arrays import I32, I64, Bool
+from transfer.arrays import F64, I32, I64, Bool
 from transfer.config import InterestConfig
 from transfer.rows import offsets_of, owners
 from transfer.state.blocks import from_blocks
 from transfer.state.layout import PREFIX, SIZES, StateLayout
+from transfer.state.packing_aside import sections_of, unpack_aside, whole_sections
 from transfer.state.states import InterestStates
 
 Records = npt.NDArray[np.void]
@@ -31,7 +32,10 @@ class PackedV2:
     def fits(self) -> Bool:
         """(N,) whether a state is as long as its head says."""
         lengths = np.fromiter(map(len, self._blobs), np.int64, len(self._blobs))
-        fitting: Bool = self._ends()[-1] + self._head["more"] == lengths
+        ends = self._ends()[-1]
+        fitting: Bool = ends + self._head["more"] == lengths
+        for row in np.flatnonzero(fitting & (self._head["more"] > 0)).tolist():
+            fitting[row] = whole_sections(self._blobs[row][ends[row] :])
         return fitting
 
     def states(self) -> InterestStates:
@@ -46,6 +50,8 @@ class PackedV2:
             offsets_of(head[name]) for name in ("slots", "own", "ring")
         )
         dim = self._config.dim
+        more = head["more"] > 0
+        aside = unpack_aside(sections_of(self._blobs, ends[-1], more), dim) if more.any() else None
         sums = from_blocks(head["exponents"].reshape(-1), head["global_sums"].reshape(-1, dim))
         return InterestStates(
             half_lives_s=self._config.half_lives,
@@ -58,6 +64,7 @@ class PackedV2:
             scenario_code=codes,
             scenario_sums=from_blocks(slots["exponent"], slots["sums"]),
             scenario_counts=self._all_actions(slots["counts"].astype(np.float64)),
+            scenario_extra=self._extra(slots),
             scenario_life=self._all_actions(slots["life"].astype(np.int64)),
             scenario_first=slots["first"].astype(np.float64),
             scenario_last=slots["last"].astype(np.float64),
@@ -75,7 +82,14 @@ class PackedV2:
             ring_item=ring["item"].astype(np.uint64),
             ring_action=ring["action"].astype(np.uint8),
             ring_scenario=codes[scenario_offsets[owners(ring_offsets)] + ring["slot"]],
+            aside=aside,
         )
+
+    def _extra(self, slots: Records) -> F64:
+        """(S, K) zeros where nothing weighs."""
+        if not self._config.weigh:
+            return np.zeros((len(slots), len(self._config.half_lives_s)))
+        return slots["extra"].astype(np.float64)
 
     def _all_actions(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """(..., A) with zeros for the actions that the settings have gained since."""

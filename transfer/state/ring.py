@@ -29,15 +29,15 @@ class RingRows:
     scenario: I32
 
 
-def first_seen(states: InterestStates, user: npt.NDArray[Any], key: U64) -> Bool:
-    """Whether each of (B,) events is neither in its user's ring nor earlier in the batch."""
+def first_seen(offsets: I64, ring_key: U64, user: npt.NDArray[Any], key: U64) -> Bool:
+    """Whether each of (B,) events is neither in its user's ring nor earlier in the batch; offsets, ring_key: of all rings."""
     # Few ring rows share a key with the batch; only those that share its last bits take part in the exact comparison.
     mask = np.uint64(max(1 << 16, 1 << (32 * len(key)).bit_length()) - 1)
     in_batch = np.zeros(int(mask) + 1, np.bool_)
     in_batch[key & mask] = True
-    known = np.flatnonzero(in_batch[states.ring_key & mask])
-    users = np.concatenate([owners(states.ring_offsets)[known], user])
-    keys = np.concatenate([states.ring_key[known], key])
+    known = np.flatnonzero(in_batch[ring_key & mask])
+    users = np.concatenate([owners(offsets)[known], user])
+    keys = np.concatenate([ring_key[known], key])
     order = np.lexsort((keys, users))  # stable: ring rows come first, then the batch by position
     repeat = np.zeros(len(keys), np.bool_)
     same = (users[order][1:] == users[order][:-1]) & (keys[order][1:] == keys[order][:-1])

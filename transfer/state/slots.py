@@ -29,6 +29,7 @@ class SlotRows:
     code: I32
     sums: F64
     counts: F64
+    extra: F64
     life: I64
     first: F64
     last: F64
@@ -42,6 +43,7 @@ def slots_of_states(states: InterestStates, recode: I32) -> SlotRows:
         recode[states.scenario_code],
         states.scenario_sums,
         states.scenario_counts,
+        states.scenario_extra,
         states.scenario_life,
         states.scenario_first,
         states.scenario_last,
@@ -59,6 +61,7 @@ def merge_slots(
     code = np.empty(joint.size, np.int32)
     sums = np.zeros((joint.size, a.dim))
     counts = np.zeros((joint.size, *a.scenario_counts.shape[1:]))
+    extra = np.zeros((joint.size, a.horizons))
     life = np.zeros((joint.size, a.scenario_life.shape[1]), np.int64)
     first = np.full(joint.size, np.inf)
     last = np.full(joint.size, -np.inf)
@@ -67,18 +70,22 @@ def merge_slots(
     place = joint.place_a
     code[place] = code_a
     sums[place] = a.scenario_sums * decay_a[user_a, -1:]
-    counts[place] = a.scenario_counts * decay_a[user_a][:, :, None]
+    left = decay_a[user_a]
+    counts[place] = a.scenario_counts * left[:, :, None]
+    extra[place] = a.scenario_extra * left
     life[place], before[place] = a.scenario_life, a.scenario_before
     first[place], last[place] = a.scenario_first, a.scenario_last
     place = joint.place_b
     code[place] = code_b
     sums[place] += b.scenario_sums * decay_b[user_b, -1:]
-    counts[place] += b.scenario_counts * decay_b[user_b][:, :, None]
+    left = decay_b[user_b]
+    counts[place] += b.scenario_counts * left[:, :, None]
+    extra[place] += b.scenario_extra * left
     first[place] = np.minimum(first[place], b.scenario_first)
     last[place] = np.maximum(last[place], b.scenario_last)
     life[place] += b.scenario_life
     before[place] = np.maximum(before[place], b.scenario_before)
-    return SlotRows(joint.offsets, code, sums, counts, life, first, last, before)
+    return SlotRows(joint.offsets, code, sums, counts, extra, life, first, last, before)
 
 
 def note_left(slots: SlotRows, user: I64, code: I32, time: F64, table: int) -> None:
@@ -108,7 +115,7 @@ def fold_slots(
     is_other = slots.code == other
     has_other = np.bincount(user[is_other], minlength=len(sizes)) > 0
     excess = np.where(sizes > limit, sizes - cap + ~has_other, 0)
-    weight = standing(segment_shares(slots.counts @ weights, slots.offsets).sum(axis=1))
+    weight = standing(segment_shares(slots.counts @ weights + slots.extra, slots.offsets).sum(axis=1))
     lightest = np.lexsort((slots.code, weight, is_other, user))
     folded = np.zeros(len(user), np.bool_)
     folded[lightest] = segment_positions(slots.offsets) < excess[user]
@@ -125,6 +132,7 @@ def fold_slots(
             code[starts],
             np.add.reduceat(slots.sums[order], starts, axis=0),
             np.add.reduceat(slots.counts[order], starts, axis=0),
+            np.add.reduceat(slots.extra[order], starts, axis=0),
             np.add.reduceat(slots.life[order], starts, axis=0),
             np.minimum.reduceat(slots.first[order], starts),
             np.maximum.reduceat(slots.last[order], starts),

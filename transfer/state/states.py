@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from transfer.arrays import F64, I32, I64, U8, U32, U64
-from transfer.config import ACTIONS, InterestConfig
+from transfer.config import InterestConfig
 from transfer.rows import offsets_of, owners, rows_of, segment_sum, sizes_of
+from transfer.state.aside import AsideStates, stack_aside, take_aside
 from transfer.state.decay import decay
 
 OTHER = "(other)"
@@ -17,7 +18,7 @@ OTHER = "(other)"
 
 USERS = ("t_ref", "t_first", "n_events", "global_sums")
 ROWS = {
-    "scenario": ("sums", "counts", "life", "first", "last", "before"),
+    "scenario": ("sums", "counts", "extra", "life", "first", "last", "before"),
     "own": ("item", "mass", "count", "last", "action"),
     "ring": ("key", "time", "item", "action"),
 }
@@ -54,7 +55,10 @@ class InterestStates:
     scenario_sums: F64
     """(S, D) sum over the scenario's events at the longest half-life."""
     scenario_counts: F64
-    """(S, K, A) decayed number of events by half-life and action; times the action weights it is the mass."""
+    """(S, K, A) decayed number of events by half-life and action."""
+    scenario_extra: F64
+    """(S, K) what the mass is above that number times the action weights: 0 but for events that quantity, value or time spent
+    weigh; see `masses`."""
     scenario_life: I64
     """(S, A) number of events by action, all that there ever were."""
     scenario_first: F64
@@ -78,6 +82,8 @@ class InterestStates:
     """(R,) item key, 0 for text alone."""
     ring_action: U8
     ring_scenario: I32
+    aside: AsideStates | None = None
+    """What speaks against items and what was merely shown; None: nobody has any. All else is of events above weight 0."""
 
     @property
     def users(self) -> int:
@@ -109,6 +115,16 @@ class InterestStates:
             return segment_sum(self.scenario_sums, self.scenario_offsets)
         return self.global_sums[:, k].copy()
 
+    def masses(self, weights: F64) -> F64:
+        """Decayed sums of action weights of the slots, (S, K) float64; weights (A,)."""
+        masses: F64 = self.scenario_counts @ weights
+        masses += self.scenario_extra
+        return masses
+
+    def latest(self) -> F64:
+        """(U,) time of the latest event of any kind, -inf if none."""
+        return self.t_ref if self.aside is None else np.maximum(self.t_ref, self.aside.latest())
+
     def own_masses(self) -> F64:
         """Decayed sums of action weights of the own items, like all others as of the user's latest event, (O, K) float64."""
         age_s = self.t_ref[owners(self.own_offsets)] - self.own_last
@@ -131,7 +147,7 @@ def empty_states(users: int, config: InterestConfig) -> InterestStates:
     >>> empty_states(2, InterestConfig(dim=8)).global_sum(-1).shape
     (2, 8)
     """
-    horizons, actions = len(config.half_lives_s), len(ACTIONS)
+    horizons, actions = len(config.half_lives_s), len(config.action_names)
     offsets = np.zeros(users + 1, np.int64)
     return InterestStates(
         half_lives_s=config.half_lives,
@@ -144,6 +160,7 @@ def empty_states(users: int, config: InterestConfig) -> InterestStates:
         scenario_code=np.zeros(0, np.int32),
         scenario_sums=np.zeros((0, config.dim)),
         scenario_counts=np.zeros((0, horizons, actions)),
+        scenario_extra=np.zeros((0, horizons)),
         scenario_life=np.zeros((0, actions), np.int64),
         scenario_first=np.zeros(0),
         scenario_last=np.zeros(0),
@@ -178,7 +195,8 @@ def take_users(states: InterestStates, rows: I64) -> InterestStates:
         columns |= {f"{kind}_{name}": getattr(states, f"{kind}_{name}")[chosen] for name in names}
     table, renumber = names_in_use(states.scenario_names, columns["scenario_code"])
     columns |= {code: renumber[columns[code]] for code in CODES.values()}
-    return InterestStates(half_lives_s=states.half_lives_s, scenario_names=table, **columns)
+    aside = take_aside(states.aside, rows)
+    return InterestStates(half_lives_s=states.half_lives_s, scenario_names=table, aside=aside, **columns)
 
 
 def stack(parts: Sequence[InterestStates]) -> InterestStates:
@@ -201,7 +219,8 @@ def stack(parts: Sequence[InterestStates]) -> InterestStates:
         recoded = [new[getattr(part, code)] for new, part in zip(renumber, parts, strict=True)]
         columns[code] = np.concatenate(recoded)
         columns |= {f"{kind}_{name}": joined(f"{kind}_{name}") for name in names}
-    return InterestStates(half_lives_s=parts[0].half_lives_s, scenario_names=table, **columns)
+    aside = stack_aside([(part.aside, part.users) for part in parts], parts[0].dim)
+    return InterestStates(half_lives_s=parts[0].half_lives_s, scenario_names=table, aside=aside, **columns)
 
 
 def sorted_names(*tables: Iterable[str]) -> tuple[str, ...]:

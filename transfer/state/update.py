@@ -19,11 +19,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from transfer.arrays import I64, Bool
+from transfer.arrays import F64, I64, Bool
 from transfer.codes import NONE
-from transfer.config import InterestConfig
+from transfer.config import ACTIONS, InterestConfig
 from transfer.rows import owners, sizes_of
 from transfer.state.aggregate import aggregate
+from transfer.state.aside import empty_aside
+from transfer.state.aside_update import add_against, add_shown, merge_aside
 from transfer.state.decay import decay, elapsed
 from transfer.state.own import OwnEvents, OwnRows, keep_heaviest, merge_own, own_of_states, trim_in_order
 from transfer.state.ring import first_seen, keep_latest, merge_ring
@@ -46,7 +48,9 @@ def apply_events(
 ) -> tuple[InterestStates, Bool]:
     """Add a batch of events to the states of its users.
 
-    An event whose key is in its user's ring, or earlier in the batch, is a duplicate and left out.
+    An event whose key is in its user's ring, or earlier in the batch, is a duplicate and left out. Events of a weight below 0
+    have a ring of their own and so are duplicates of each other alone; those of weight 0 are never duplicates
+    (`transfer/state/aside.py`).
 
     Returns:
         The new states, and (B,) bool: whether each event was applied.
@@ -67,8 +71,39 @@ def apply_events(
     >>> apply_events(states, one, config)[1].tolist()
     [False]
     """
-    terms.check(states.users, config.dim)
-    applied = first_seen(states, terms.user, terms.key)
+    weights = config.action_weights
+    terms.check(states.users, config.dim, len(weights))
+    if (weights[len(ACTIONS) :] <= 0).any() and (weights[terms.action] <= 0).any():
+        return _apply_kinds(states, terms, config, weights)
+    return _apply_acts(states, terms, config)
+
+
+def _apply_kinds(
+    states: InterestStates, terms: EventTerms, config: InterestConfig, weights: F64
+) -> tuple[InterestStates, Bool]:
+    """Acts, events against items and impressions, each into its own part."""
+    weight = weights[terms.action]
+    acts, against, shown = (np.flatnonzero(kind) for kind in (weight > 0, weight < 0, weight == 0))
+    applied = np.ones(len(weight), np.bool_)
+    after = states
+    if len(acts):
+        after, applied[acts] = _apply_acts(states, terms.take(acts), config)
+    aside = states.aside or empty_aside(states.users, config.dim)
+    if len(against):
+        hidden = aside.hidden
+        applied[against] = first_seen(hidden.offsets, hidden.key, terms.user[against], terms.key[against])
+        fresh = against[applied[against]]
+        if len(fresh):
+            aside = add_against(aside, terms.take(fresh), config)
+    if len(shown):
+        aside = add_shown(aside, terms.take(shown), config)
+    return replace(after, aside=aside), applied
+
+
+def _apply_acts(
+    states: InterestStates, terms: EventTerms, config: InterestConfig
+) -> tuple[InterestStates, Bool]:
+    applied = first_seen(states.ring_offsets, states.ring_key, terms.user, terms.key)
     if not applied.any():
         return states, applied
     chosen = terms if applied.all() else terms.take(np.flatnonzero(applied))
@@ -95,12 +130,15 @@ def merge_states(a: InterestStates, b: InterestStates, config: InterestConfig) -
     """
     if a.global_sums.shape != b.global_sums.shape:
         raise ValueError(f"states of different shape: {a.global_sums.shape} and {b.global_sums.shape}")
-    return _fold(_merge(a, b, config, None), config)
+    merged = _fold(_merge(a, b, config, None), config)
+    aside = merge_aside(a.aside, b.aside, a.users, config)
+    return merged if aside is None else replace(merged, aside=aside)
 
 
 def _applied(states: InterestStates, terms: EventTerms, config: InterestConfig) -> InterestStates:
     """The states with distinct events, not folded."""
-    return _merge(states, aggregate(terms, states.users, config), config, terms)
+    after = _merge(states, aggregate(terms, states.users, config), config, terms)
+    return after if states.aside is None else replace(after, aside=states.aside)
 
 
 def _in_order(states: InterestStates, terms: EventTerms, config: InterestConfig) -> InterestStates:
@@ -163,6 +201,7 @@ def _merge(
         scenario_code=renumber[slots.code],
         scenario_sums=slots.sums,
         scenario_counts=slots.counts,
+        scenario_extra=slots.extra,
         scenario_life=slots.life,
         scenario_first=slots.first,
         scenario_last=slots.last,
@@ -198,7 +237,7 @@ def _merge_own(
         terms.time,
         terms.action,
         renumbering(terms.scenario_names, names)[terms.scenario],
-        config.action_weights[terms.action],
+        terms.masses(config.action_weights),
     )
     return trim_in_order(own, a, events, limit, cap, config.half_lives)
 
@@ -228,6 +267,7 @@ def _fold(states: InterestStates, config: InterestConfig) -> InterestStates:
         scenario_code=renumber[slots.code],
         scenario_sums=slots.sums,
         scenario_counts=slots.counts,
+        scenario_extra=slots.extra,
         scenario_life=slots.life,
         scenario_first=slots.first,
         scenario_last=slots.last,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from transfer.config import InterestConfig
+from transfer.state.aside import AsideStates, HiddenRows, ShownRows
 from transfer.state.states import OTHER, InterestStates
 from transfer.state.terms import EventTerms
 
@@ -22,6 +23,7 @@ class Event:
     item: int
     scenario: str
     vector: tuple[float, ...]
+    weight: float = 1.0
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Slot:
 
     sum: np.ndarray
     counts: np.ndarray  # (K, A)
+    extra: np.ndarray  # (K,)
     life: np.ndarray  # (A,)
     first: float
     last: float
@@ -46,6 +49,15 @@ class Own:
 
 
 @dataclass
+class Shown:
+    """An item that was shown and not acted on."""
+
+    count: float = 0.0  # at its latest impression
+    number: int = 0
+    last: float = -np.inf
+
+
+@dataclass
 class ReferenceState:
     """State of one user."""
 
@@ -58,17 +70,31 @@ class ReferenceState:
     own: dict[int, Own] = field(default_factory=dict)
     ring: list[tuple[float, int, int, int, str]] = field(default_factory=list)
     """time, key, item, action, scenario"""
+    t_against: float = -np.inf
+    n_against: int = 0
+    against_mass: float = 0.0
+    against: np.ndarray = field(init=False)
+    hidden: list[tuple[float, int, int, int]] = field(default_factory=list)
+    """time, key, item, action"""
+    shown: dict[int, Shown] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.against = np.zeros(self.config.dim)
         self.global_sums = np.zeros((len(self.config.half_lives_s) - 1, self.config.dim))
 
     def add(self, event: Event) -> bool:
         """Apply one event; False for a duplicate."""
+        weight = self.config.action_weights[event.action]
+        if weight < 0:
+            return self._add_against(event, -weight * event.weight)
+        if weight == 0:
+            self._add_shown(event)
+            return True
         if any(key == event.key for _, key, *_ in self.ring):
             return False
         self._decay_to(max(self.t_ref, event.time))
         left = 0.5 ** ((self.t_ref - event.time) / self.config.half_lives)
-        mass = left * self.config.action_weights[event.action]
+        mass = left * weight * event.weight
         vector = np.array(event.vector)
 
         self.t_first = min(self.t_first, event.time)
@@ -78,6 +104,7 @@ class ReferenceState:
         slot = self.slots.setdefault(event.scenario, self._slot())
         slot.sum += mass[-1] * vector
         slot.counts[:, event.action] += left
+        slot.extra += left * weight * (event.weight - 1)
         slot.life[event.action] += 1
         slot.first, slot.last = min(slot.first, event.time), max(slot.last, event.time)
 
@@ -86,7 +113,7 @@ class ReferenceState:
             last = max(own.latest[0], event.time)
             if own.count:
                 own.mass *= self._left(last - own.latest[0])
-            own.mass += self._left(last - event.time) * self.config.action_weights[event.action]
+            own.mass += self._left(last - event.time) * weight * event.weight
             own.count += 1
             own.latest = max(own.latest, (event.time, event.action, event.scenario))
 
@@ -99,6 +126,40 @@ class ReferenceState:
         self._fold_scenarios()
         return True
 
+    def _add_against(self, event: Event, size: float) -> bool:
+        if any(key == event.key for _, key, *_ in self.hidden):
+            return False
+        until = max(self.t_against, event.time)
+        if self.n_against:
+            left = self._left(until - self.t_against)[-1]
+            self.against_mass, self.against = self.against_mass * left, self.against * left
+        size *= self._left(until - event.time)[-1]
+        self.t_against = until
+        self.n_against += 1
+        self.against_mass += size
+        self.against = self.against + size * np.array(event.vector)
+        self.hidden.append((event.time, event.key, event.item, event.action))
+        self.hidden.sort()
+        del self.hidden[: -self.config.hidden_items]
+        return True
+
+    def _add_shown(self, event: Event) -> None:
+        if not event.item:
+            return
+        shown = self.shown.setdefault(event.item, Shown())
+        last = max(shown.last, event.time)
+        before = shown.count * self._left(last - shown.last)[-1] if shown.number else 0.0
+        shown.count = before + self._left(last - event.time)[-1]
+        shown.number, shown.last = shown.number + 1, last
+        if len(self.shown) > self.config.most_shown:
+            latest = max(one.last for one in self.shown.values())
+            share = _shares(
+                {item: one.count * self._left(latest - one.last)[-1:] for item, one in self.shown.items()}
+            )
+            lightest = sorted(self.shown, key=lambda item: (share[item], self.shown[item].last, item))
+            for item in lightest[: -self.config.shown_items]:
+                del self.shown[item]
+
     def _left(self, elapsed_s: float) -> np.ndarray:
         return 0.5 ** (elapsed_s / self.config.half_lives)
 
@@ -109,23 +170,29 @@ class ReferenceState:
             for slot in self.slots.values():
                 slot.sum *= left[-1]
                 slot.counts *= left[:, None]
+                slot.extra *= left
         self.t_ref = time
 
     def _slot(self) -> Slot:
         counts = np.zeros((len(self.config.half_lives_s), len(self.config.action_weights)))
-        return Slot(np.zeros(self.config.dim), counts, counts[0].astype(np.int64), np.inf, -np.inf)
+        extra = np.zeros(len(counts))
+        return Slot(np.zeros(self.config.dim), counts, extra, counts[0].astype(np.int64), np.inf, -np.inf)
 
     def _fold_scenarios(self) -> None:
         if len(self.slots) <= self.config.most_scenarios:
             return
         while len(self.slots) > self.config.max_scenarios:
             share = _shares(
-                {name: slot.counts @ self.config.action_weights for name, slot in self.slots.items()}
+                {
+                    name: slot.counts @ self.config.action_weights + slot.extra
+                    for name, slot in self.slots.items()
+                }
             )
             lightest = min((share[name], name) for name in self.slots if name != OTHER)[1]
             slot, other = self.slots.pop(lightest), self.slots.setdefault(OTHER, self._slot())
             other.sum += slot.sum
             other.counts += slot.counts
+            other.extra += slot.extra
             other.life += slot.life
             other.before = max(other.before, slot.before)
             other.first, other.last = min(other.first, slot.first), max(other.last, slot.last)
@@ -186,6 +253,7 @@ def as_arrays(each: Sequence[ReferenceState], config: InterestConfig) -> Interes
         ),
         scenario_sums=np.array([slot.sum for slot in slots], np.float64).reshape(-1, dim),
         scenario_counts=np.array([slot.counts for slot in slots], np.float64).reshape(-1, horizons, actions),
+        scenario_extra=np.array([slot.extra for slot in slots], np.float64).reshape(-1, horizons),
         scenario_life=np.array([slot.life for slot in slots], np.int64).reshape(-1, actions),
         scenario_first=np.array([slot.first for slot in slots]),
         scenario_last=np.array([slot.last for slot in slots]),
@@ -203,6 +271,34 @@ def as_arrays(each: Sequence[ReferenceState], config: InterestConfig) -> Interes
         ring_item=np.array([row[2] for row in ring], np.uint64),
         ring_action=np.array([row[3] for row in ring], np.uint8),
         ring_scenario=np.array([names.index(row[4]) for row in ring], np.int32),
+        aside=_aside_arrays(each, config),
+    )
+
+
+def _aside_arrays(each: Sequence[ReferenceState], config: InterestConfig) -> AsideStates | None:
+    if not any(state.hidden or state.shown for state in each):
+        return None
+    hidden = [row for state in each for row in state.hidden]
+    shown = [(item, state.shown[item]) for state in each for item in sorted(state.shown)]
+    return AsideStates(
+        t_against=np.array([state.t_against for state in each]),
+        n_against=np.array([state.n_against for state in each], np.int64),
+        mass=np.array([state.against_mass for state in each]),
+        sums=np.array([state.against for state in each]).reshape(-1, config.dim),
+        hidden=HiddenRows(
+            _offsets([len(state.hidden) for state in each]),
+            np.array([row[1] for row in hidden], np.uint64),
+            np.array([row[0] for row in hidden], np.float64),
+            np.array([row[2] for row in hidden], np.uint64),
+            np.array([row[3] for row in hidden], np.uint8),
+        ),
+        shown=ShownRows(
+            _offsets([len(state.shown) for state in each]),
+            np.array([item for item, _ in shown], np.uint64),
+            np.array([one.count for _, one in shown], np.float64),
+            np.array([one.number for _, one in shown], np.uint32),
+            np.array([one.last for _, one in shown], np.float64),
+        ),
     )
 
 
@@ -219,6 +315,9 @@ def terms_of(events: Sequence[Event], dim: int) -> EventTerms:
         scenario_names=tuple(names),
         vectors=np.array([event.vector for event in events], np.float32).reshape(-1, dim),
         vector=np.arange(len(events), dtype=np.int32),
+        weight=None
+        if all(event.weight == 1 for event in events)
+        else np.array([event.weight for event in events]),
     )
 
 
@@ -244,7 +343,27 @@ def max_relative_error(a: InterestStates, b: InterestStates) -> float:
         *(_error(a.global_sums[:, k], b.global_sums[:, k], every_user) for k in range(a.horizons - 1)),
         _error(a.scenario_sums, b.scenario_sums, a.scenario_offsets),
         _error(a.scenario_counts, b.scenario_counts, a.scenario_offsets),
+        _error(a.scenario_extra, b.scenario_extra, a.scenario_offsets),
         _error(a.own_mass, b.own_mass, a.own_offsets),
+        _aside_error(a.aside, b.aside),
+    )
+
+
+def _aside_error(a: AsideStates | None, b: AsideStates | None) -> float:
+    assert (a is None) == (b is None), "one side alone has something aside"
+    if a is None or b is None:
+        return 0.0
+    np.testing.assert_array_equal(a.t_against, b.t_against)
+    np.testing.assert_array_equal(a.n_against, b.n_against)
+    for name in ("offsets", "key", "time", "item", "action"):
+        np.testing.assert_array_equal(getattr(a.hidden, name), getattr(b.hidden, name), err_msg=name)
+    for name in ("offsets", "item", "number", "last"):
+        np.testing.assert_array_equal(getattr(a.shown, name), getattr(b.shown, name), err_msg=name)
+    every_user = np.arange(a.users + 1)
+    return max(
+        _error(a.mass, b.mass, every_user),
+        _error(a.sums, b.sums, every_user),
+        _error(a.shown.count, b.shown.count, a.shown.offsets),
     )
 
 
