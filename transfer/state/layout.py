@@ -16,8 +16,11 @@ refuses states with more. What an older release must not even read is another ve
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from transfer.config import InterestConfig
+
+Records = npt.NDArray[np.void]
 
 MAGIC = b"DLIS"
 PREFIX = np.dtype([("magic", "S4"), ("version", "<u4"), ("checksum", "<u8")])

@@ -13,6 +13,7 @@ from transfer.arrays import I64
 from transfer.rows import offsets_of, sizes_of
 from transfer.state.aside import AsideStates, HiddenRows, ShownRows, empty_aside
 from transfer.state.blocks import from_blocks, to_blocks
+from transfer.state.layout import Records
 
 AGAINST, SHOWN = b"AGST", b"SHWN"
 SECTION = np.dtype([("tag", "S4"), ("bytes", "<u4")])
@@ -20,8 +21,6 @@ _SIZES = [("head_bytes", "<u4"), ("record_bytes", "<u2"), ("records", "<u4")]
 _HIDDEN = np.dtype([("key", "<u8"), ("time", "<f8"), ("item", "<u8"), ("action", "u1")])
 _SHOWN_HEAD = np.dtype(_SIZES)
 _SHOWN = np.dtype([("item", "<u8"), ("count", "<f8"), ("number", "<u4"), ("last", "<f8")])
-
-Records = npt.NDArray[np.void]
 
 
 def pack_aside(aside: AsideStates) -> list[bytes]:

@@ -11,11 +11,9 @@ from transfer.arrays import F64, I32, I64, Bool
 from transfer.config import InterestConfig
 from transfer.rows import offsets_of, owners
 from transfer.state.blocks import from_blocks
-from transfer.state.layout import PREFIX, SIZES, StateLayout
+from transfer.state.layout import PREFIX, SIZES, Records, StateLayout
 from transfer.state.packing_aside import sections_of, unpack_aside, whole_sections
 from transfer.state.states import InterestStates
-
-Records = npt.NDArray[np.void]
 
 
 class PackedV2:
