@@ -22,8 +22,10 @@ class Weigh(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    by: Measure
-    typical: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    by: Measure = Field(default="quantity", description="the amount that counts")
+    typical: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        default=1.0, description="the amount at which an event weighs as its action says"
+    )
 
 
 def weigh_factors(amount: F64, typical: float) -> F32:
