@@ -8,8 +8,8 @@ import xxhash
 
 from encoders.config import PACKAGED_MODEL, EncoderConfig
 from encoders.errors import EncoderConfigError, MissingPackage
+from encoders.packaged import PACKAGED_NAMES
 
-_PACKAGED_NAMES = frozenset({PACKAGED_MODEL, f"sentence-transformers/{PACKAGED_MODEL}"})
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt")
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json")
 _WIDTH_KEYS = ("hidden_size", "dim", "d_model", "n_embd")
@@ -24,7 +24,7 @@ def model_folder(config: EncoderConfig) -> Path:
         EncoderConfigError: there is no such model; says the ways to get one.
         MissingPackage: the default model is not installed.
     """
-    if config.model in _PACKAGED_NAMES:
+    if config.model in PACKAGED_NAMES:
         folder = _packaged_folder()
     elif Path(config.model).expanduser().is_dir():
         folder = Path(config.model).expanduser()

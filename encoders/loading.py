@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from encoders.config import EncoderConfig
 from encoders.errors import EncoderConfigError, MissingPackage
 from encoders.folder import model_settings
+from encoders.packaged import PACKAGED_NAMES, check_packaged
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +38,8 @@ def load_text_model(folder: Path, config: EncoderConfig) -> LoadedModel:
     """Loads from `folder` alone, without network.
 
     Raises:
-        EncoderConfigError: model, device or length can't be used; says what to change.
+        EncoderConfigError: model, device or length can't be used, or the packaged model is another one than this release's;
+            says what to change.
         MissingPackage: transformers or torch is not installed.
     """
     try:
@@ -45,6 +47,8 @@ def load_text_model(folder: Path, config: EncoderConfig) -> LoadedModel:
     except ModuleNotFoundError as error:
         raise MissingPackage(f"encoding text needs {error.name}: pip install 'driftline[run]'") from error
 
+    if config.model in PACKAGED_NAMES:
+        check_packaged(folder)
     device = _device(config.device)
     dtype = _dtype(config.precision, device)
     if model_settings(folder).get("is_encoder_decoder"):

@@ -61,7 +61,7 @@ def test_every_image_is_pinned(name):
     if "build" in service:
         assert (DOCKER / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
     else:
-        assert re.search(r":v?\d+\.\d+\.\d+(-unprivileged)?$", service["image"])
+        assert re.search(r":v?\d+\.\d+\.\d+(-unprivileged)?(@sha256:[0-9a-f]{64})?$", service["image"])
 
 
 @each_service
