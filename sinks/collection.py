@@ -196,8 +196,8 @@ class Collection(Protocol):
         """Set these fields of all points that match, and leave their other fields as they are."""
         ...
 
-    def delete(self, keys: Sequence[Key]) -> None:
-        """Remove points; absent ones are no error."""
+    def delete(self, keys: Sequence[Key], where: Where | None = None) -> None:
+        """Remove points; absent ones are no error. With `where` only those of them that match."""
         ...
 
     def retrieve(self, keys: Sequence[Key], with_vectors: bool, settled: bool = True) -> list[Found]:

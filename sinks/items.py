@@ -9,7 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sinks.attributes import check_attributes
-from sinks.collection import Collection, Found, Key, Payload, PointBatch, VectorRows, Where, last_rows
+from sinks.collection import (
+    Collection,
+    Found,
+    Key,
+    Payload,
+    PointBatch,
+    VectorRows,
+    Where,
+    WriteMode,
+    in_parts,
+    last_rows,
+)
 from sinks.config import StoreConfig
 from sinks.errors import PointRefused, PointUnreadable
 from sinks.item_filter import AttributeTest, flags_of
@@ -42,18 +53,15 @@ class Items:
         self._tower = tower
         self._confirm = confirm
 
-    def write(self, points: ItemPoints) -> None:
-        """Write whole points; see `UserStore.write`."""
-        self._write(points, None)
+    def write(self, points: ItemPoints) -> list[str]:
+        """Write whole points; see `sinks.point_stores.ItemStore.write`."""
+        return self._write(points, WriteMode.EITHER)
 
-    def add(self, points: ItemPoints) -> None:
-        """Write placeholders: items that do not exist, never over what a catalogue wrote.
+    def add(self, points: ItemPoints) -> list[str]:
+        """Write placeholders: items that do not exist, never over one that does."""
+        return self._write(points, WriteMode.INSERT)
 
-        One conditional upsert, so that it holds whatever another worker writes at the same time.
-        """
-        self._write(points, Where(equals={"content": (PLACEHOLDER,)}))
-
-    def _write(self, points: ItemPoints, where: Where | None) -> None:
+    def _write(self, points: ItemPoints, mode: WriteMode) -> list[str]:
         n = len(points.item_ids)
         check_texts(points.item_ids, "item ids")
         for texts, what in (
@@ -82,14 +90,40 @@ class Items:
                         payloads[row][FLAGS] = flags
         keys = [item_key(item_id) for item_id in points.item_ids]
         batch = PointBatch(keys, vectors, payloads, np.array(sizes, np.int64))
-        last = last_rows(keys)
+        last = last_rows(points.item_ids)
         if last is not None:
             batch = batch.take(last)
+        batch = self._without_rivals(batch)
+        owners: dict[Key, str] = {}
         for part in batch.split(self._config.batch_points, self._config.batch_bytes):
+            # No two ids of a part share a key, so a point with one of these ids has the id that is written to it.
+            ours = Where(equals={"item_id": tuple(payload["item_id"] for payload in part.payloads)})
             with moved_if_gone(self._confirm):
-                self._collection.upsert(part, where=where)
+                self._collection.upsert(part, where=ours if mode == WriteMode.EITHER else None, mode=mode)
+                owners |= self._owners(part.keys)
         if self._confirm is not None and n:
             self._confirm()
+        # One that is gone again was deleted by its own id since.
+        return [owners.get(key, item_id) for key, item_id in zip(keys, points.item_ids, strict=True)]
+
+    def _without_rivals(self, batch: PointBatch) -> PointBatch:
+        """Of rows whose ids share a key, the one that the store knows by it, else the first."""
+        rows: dict[Key, list[int]] = {}
+        for row, key in enumerate(batch.keys):
+            rows.setdefault(key, []).append(row)
+        if len(rows) == len(batch.keys):
+            return batch
+        owners = self._owners([key for key, several in rows.items() if len(several) > 1])
+        kept = []
+        for key, several in rows.items():
+            of_owner = [row for row in several if batch.payloads[row]["item_id"] == owners.get(key)]
+            kept.append((of_owner or several)[0])
+        return batch.take(np.array(kept, np.int64))
+
+    def _owners(self, keys: Sequence[Key]) -> dict[Key, str]:
+        return {
+            point.key: str(point.payload.get("item_id")) for point in self._collection.retrieve(keys, False)
+        }
 
     def _vectors(self, points: ItemPoints, n: int) -> dict[str, VectorRows]:
         rows = checked_rows(points.vectors, n, self._dim, "item vectors")
@@ -169,6 +203,15 @@ class Items:
         for part in self._batches(keys):
             self._collection.delete(part)
         if self._confirm is not None and len(keys):
+            self._confirm()
+
+    def delete_named(self, item_ids: Sequence[str]) -> None:
+        """Remove items by their whole ids; see `sinks.point_stores.ItemStore.delete_named`."""
+        check_texts(item_ids, "item ids")
+        for part in in_parts(list(dict.fromkeys(item_ids)), self._config.batch_points):
+            ours = Where(equals={"item_id": tuple(part)})
+            self._collection.delete([item_key(item_id) for item_id in part], ours)
+        if self._confirm is not None and item_ids:
             self._confirm()
 
     def scan(self, batch: int, with_vectors: bool = False) -> Iterator[list[ItemRecord]]:

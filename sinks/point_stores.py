@@ -80,14 +80,22 @@ class UserStore(Protocol):
 
 
 class ItemStore(Protocol):
-    """Items' points: content vector, title, scenario, attributes. An item is known by its key (`item_key`)."""
+    """Items' points: content vector, title, scenario, attributes.
 
-    def write(self, points: ItemPoints) -> None:
-        """Write whole points; as `UserStore.write`."""
+    An item is its whole id. Its point, and states, have its key (`item_key`), a hash: the id that is in the store first
+    owns the key until it is deleted, and another id of the same key is refused.
+    """
+
+    def write(self, points: ItemPoints) -> list[str]:
+        """Write whole points; of each row the id that has its key now. Where that is another one, the row was not written.
+
+        Each is written on condition that no other id has the key, whatever other processes write at the same time; of
+        two ids of one key in a call the first is written, unless the store knows the other. Else as `UserStore.write`.
+        """
         ...
 
-    def add(self, points: ItemPoints) -> None:
-        """Write placeholders: items that do not exist, never over what a catalogue wrote."""
+    def add(self, points: ItemPoints) -> list[str]:
+        """Write placeholders: items that do not exist, never over one that does; the result is as that of `write`."""
         ...
 
     def read(self, keys: Sequence[int], with_vectors: bool = False) -> list[ItemRecord | None]:
@@ -118,6 +126,10 @@ class ItemStore(Protocol):
 
     def delete(self, keys: Sequence[int]) -> None:
         """Remove items; missing keys are no error."""
+        ...
+
+    def delete_named(self, item_ids: Sequence[str]) -> None:
+        """Remove items by their ids; another id that has one's key stays, and missing ones are no error."""
         ...
 
     def count(self) -> int:

@@ -61,7 +61,8 @@ class Users:
             part = keys[start : start + self._config.batch_points]
             found, taken = self._claimed(part, token)
             for point in found:
-                user_id, record = names[str(point.key)], _known(point)
+                user_id = names[str(point.key)]
+                record = _known(point, user_id)
                 held = self._exclusive or record.writer == taken
                 holds[user_id] = taken if held else LOST
                 if held:
@@ -198,12 +199,16 @@ def _records(found: list[Found], with_vectors: bool) -> list[UserRecord]:
     return [user_record(point, with_vectors) for point in found if "user_id" in point.payload]
 
 
-def _known(point: Found) -> UserRecord:
+def _known(point: Found, user_id: str) -> UserRecord:
     """The record of a point that was asked for by its user.
 
     Raises:
         PointUnreadable: it is not that user's, and could never be written.
     """
+    if point.payload.get("user_id", user_id) != user_id:
+        raise PointUnreadable(
+            f"the point {point.key} is of another user id, which has the same SHA-1; refuse one of them"
+        )
     if "user_id" not in point.payload:
         raise PointUnreadable(
             f"the point {point.key} of the users was not written by Driftline, but a user's point would have this id; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -73,9 +74,14 @@ class EdgeCollection:
         chosen = edge_filter(where) or edge.Filter()
         self._update("change", edge.UpdateOperation.set_payload_by_filter(chosen, fields), _SMALL_BYTES)
 
-    def delete(self, keys: Sequence[Key]) -> None:
-        """Remove points; absent ones are no error."""
-        self._update("delete", edge.UpdateOperation.delete_points(list(keys)), _SMALL_BYTES)
+    def delete(self, keys: Sequence[Key], where: Where | None = None) -> None:
+        """Remove points, with `where` those that match; absent ones are no error."""
+        if where is None:
+            operation = edge.UpdateOperation.delete_points(list(keys))
+        else:
+            chosen = edge_filter(replace(where, among=keys)) or edge.Filter()
+            operation = edge.UpdateOperation.delete_points_by_filter(chosen)
+        self._update("delete", operation, _SMALL_BYTES)
 
     def retrieve(self, keys: Sequence[Key], with_vectors: bool, settled: bool = True) -> list[Found]:
         """Those of the points that exist, in any order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -67,13 +68,13 @@ class ServerCollection:
         work = Work("changing points of", self._name, points, len(request))
         self._applied(self._set_payload, request, work)
 
-    def delete(self, keys: Sequence[Key]) -> None:
-        """Remove points; absent ones are no error."""
-        request = messages.DeletePoints(
-            collection_name=self._name,
-            wait=True,
-            points=messages.PointsSelector(points=messages.PointsIdsList(ids=point_ids(keys))),
-        )
+    def delete(self, keys: Sequence[Key], where: Where | None = None) -> None:
+        """Remove points, with `where` those that match; absent ones are no error."""
+        if where is None:
+            chosen = messages.PointsSelector(points=messages.PointsIdsList(ids=point_ids(keys)))
+        else:
+            chosen = messages.PointsSelector(filter=filter_message(replace(where, among=keys)))
+        request = messages.DeletePoints(collection_name=self._name, wait=True, points=chosen)
         self._applied(self._points.Delete, request, Work("deleting from", self._name, len(keys)))
 
     def retrieve(self, keys: Sequence[Key], with_vectors: bool, settled: bool = True) -> list[Found]:

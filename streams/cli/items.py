@@ -65,6 +65,8 @@ def items(
 
 def load_catalogue(intake: Intake, opened: Catalogue, quiet: bool) -> dict[str, Any]:
     """Fit if the store is new, write all rows, compact; counts for the summary."""
+    from streams.ingest.item_collisions import collision
+
     batches = list(opened)
     rows = [row for batch in batches for row in batch.rows]
     rejects = [reject for batch in batches for reject in batch.rejects]
@@ -74,5 +76,8 @@ def load_catalogue(intake: Intake, opened: Catalogue, quiet: bool) -> dict[str, 
         intake.catalogue.fit(rows, from_totals(advance))
     with progress_bar("writing items", len(rows), quiet) as advance:
         counts = intake.catalogue.upsert(rows, advance)
+    for _, *ids in counts.collisions[:5]:
+        console.print(": ".join(collision(*ids)), soft_wrap=True)
     intake.store.optimize()
-    return {**asdict(counts), "rejected": len(rejects)}
+    found = {name: value for name, value in asdict(counts).items() if name != "collisions"}
+    return {**found, "rejected": len(rejects) + len(counts.collisions)}

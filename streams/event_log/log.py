@@ -57,6 +57,10 @@ class LogBatch:
         """Number in the source of the row after the last of them."""
         return self.source_row + self.rows
 
+    def row_number(self, event: int) -> int:
+        """Number in the whole log of the row that an event of `columns` was read from."""
+        return self.first_row + int(self.columns.offset[event]) - self.source_row
+
 
 @dataclass(frozen=True)
 class Log:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -219,6 +219,15 @@ def _weights(parts: Sequence[EventColumns]) -> F32 | None:
     return np.concatenate(
         [np.ones(len(part), np.float32) if part.weight is None else part.weight for part in parts]
     )
+
+
+def rows_named(table: Sequence[str], wanted: Collection[str]) -> I64:
+    """(R,) rows of a table that hold one of the wanted strings, ascending.
+
+    >>> rows_named(["a", "b", "c"], {"c", "a"})
+    array([0, 2])
+    """
+    return np.array([row for row, value in enumerate(table) if value in wanted], np.int64)
 
 
 def recode(codes: I32, mapping: I32) -> I32:

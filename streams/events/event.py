@@ -36,6 +36,7 @@ RejectReason = Literal[
     "timestamp_in_future",
     "timestamp_out_of_range",
     "unknown_action",
+    "item_id_collision",
     "processing_failed",
     "user_quarantined",
     "unreadable_record",

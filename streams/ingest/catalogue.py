@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ class CatalogueCounts:
     reused: int = 0
     unchanged: int = 0
     deleted: int = 0
+    collisions: list[tuple[int, str, str]] = field(default_factory=list)
+    """rows that were refused, since another item has their id's key: number of the row, its id, the other id"""
 
 
 class CatalogueWriter:
@@ -62,7 +64,7 @@ class CatalogueWriter:
         for start in range(0, len(rows), ROWS_AT_A_TIME):
             part = rows[start : start + ROWS_AT_A_TIME]
             with self._space.lock:
-                self._upsert_part(part, counts)
+                self._upsert_part(part, start, counts)
             if progress is not None:
                 progress(len(part))
         return counts
@@ -72,11 +74,12 @@ class CatalogueWriter:
         if item_ids:
             keys = [item_key(item_id) for item_id in item_ids]
             with self._space.lock:
-                self._items.delete(keys)
+                self._items.delete_named(item_ids)
                 self._space.forget(keys)
             self._metrics.items.labels("deleted").inc(len(keys))
 
-    def _upsert_part(self, rows: Sequence[ItemRow], counts: CatalogueCounts) -> None:
+    def _upsert_part(self, rows: Sequence[ItemRow], first: int, counts: CatalogueCounts) -> None:
+        """first: number of the first of the rows."""
         texts = [item_text(row.title, row.description) for row in rows]
         keys = np.array([item_key(row.item_id) for row in rows], np.uint64)
         contents = self._space.fingerprints(keys, texts)
@@ -89,12 +92,15 @@ class CatalogueWriter:
         counts.items += len(rows)
         counts.unchanged += len(rows) - len(changed)
         self._metrics.items.labels("unchanged").inc(len(rows) - len(changed))
+        known = {at: record.item_id for at in changed if (record := stored[at]) is not None}
+        changed = _ours(rows, changed, known, first, counts)
         if not changed:
             return
+        every = rows
         rows, texts, contents = (list(_pick(values, changed)) for values in (rows, texts, contents))
         keys = keys[changed]
         vectors, encoded = self._vectors(rows, keys, texts, contents)
-        self._items.write(
+        owners = self._items.write(
             ItemPoints(
                 item_ids=[row.item_id for row in rows],
                 vectors=vectors,
@@ -104,11 +110,14 @@ class CatalogueWriter:
                 searched=self._space.searched(keys, vectors),
             )
         )
-        self._space.cache(keys, vectors)
+        written = _ours(every, changed, dict(zip(changed, owners, strict=True)), first, counts)
+        kept = np.isin(changed, written)
+        self._space.cache(keys[kept], vectors[kept])
+        encoded = min(encoded, len(written))
         counts.encoded += encoded
-        counts.reused += len(rows) - encoded
+        counts.reused += len(written) - encoded
         self._metrics.items.labels("encoded").inc(encoded)
-        self._metrics.items.labels("reused").inc(len(rows) - encoded)
+        self._metrics.items.labels("reused").inc(len(written) - encoded)
 
     def _vectors(
         self,
@@ -134,10 +143,29 @@ class CatalogueWriter:
         return vectors, self._space.content.encoded - before
 
 
+def _ours(
+    rows: Sequence[ItemRow],
+    positions: Sequence[int],
+    owners: Mapping[int, str],
+    first: int,
+    counts: CatalogueCounts,
+) -> list[int]:
+    """Those of the positions whose row's own id has its key, as far as `owners` tells; the others are noted as collisions."""
+    kept = []
+    for at in positions:
+        item_id, owner = rows[at].item_id, owners.get(at)
+        if owner is None or owner == item_id:
+            kept.append(at)
+        else:
+            counts.collisions.append((first + at, item_id, owner))
+    return kept
+
+
 def _same(row: ItemRow, content: str, record: ItemRecord | None) -> bool:
     if record is None:
         return False
-    return (row.title, row.scenario, content) == (record.title, record.scenario, record.content)
+    stored = (record.item_id, record.title, record.scenario, record.content)
+    return stored == (row.item_id, row.title, row.scenario, content)
 
 
 def _pick(values: Sequence[Any], positions: Sequence[int]) -> Iterator[Any]:

@@ -33,10 +33,12 @@ import numpy as np
 
 from sinks.writer import LOST, NEW
 from streams.counts.counts import CountsBuffer
-from streams.events.columns import EventColumns, take_events
+from streams.events.columns import EventColumns, rows_named, take_events
+from streams.events.event import RejectReason
 from streams.events.watermarks import advanced, redelivered
 from streams.failpoints import Failpoints
-from streams.ingest.outcome import REDELIVERED, Outcome
+from streams.ingest.item_collisions import ItemIdsCollide, collision
+from streams.ingest.outcome import COLLIDED, REDELIVERED, Outcome
 from streams.ingest.preparation import Preparation, PreparedEvents
 from streams.ingest.seen_partitions import SEVERAL_PARTITIONS, join_partitions, partitions_seen
 from streams.ingest.source_numbers import SourceNumbers
@@ -98,6 +100,15 @@ class Ingest:
 
         Users are read without a claim: whether an event can be processed at all does not depend on it.
         """
+        try:
+            self._check(columns)
+        except ItemIdsCollide as error:
+            # These are refused by name where they are applied. Whether the others can be processed is still to be seen.
+            others = ~np.isin(columns.item, rows_named(columns.items, error.owners))
+            if others.any():
+                self.check(take_events(columns, others))
+
+    def _check(self, columns: EventColumns) -> None:
         held = self.cache.get(columns.users)
         missing = [name for name, user in zip(columns.users, held, strict=True) if user is None]
         states = {
@@ -121,6 +132,7 @@ class Applying:
         self.columns = columns
         self._code = np.full(len(columns), _WAITS, np.uint8)
         self._tries = Tries(len(columns))
+        self._owners: dict[str, str] = {}
 
     def waiting(self) -> I64:
         """(W,) rows of the events that are not in the store yet, ascending."""
@@ -154,7 +166,11 @@ class Applying:
                     if attempt:
                         wait_s = min(_FIRST_WAIT_S * 2**attempt, _LONGEST_WAIT_S)
                         self._ingest.sleep(wait_s * self._ingest.rng.random())
-                    self._round(rows, before)
+                    try:
+                        self._round(rows, before)
+                    except ItemIdsCollide as error:
+                        self._refuse(rows, error)
+                        continue
                     attempt += 1
             except BaseException:
                 # Whatever went wrong, and whatever became of it: what the store has is read again.
@@ -162,6 +178,16 @@ class Applying:
                 raise
         self._tries.clear()
         return Outcome(self._code)
+
+    def collision(self, row: int) -> tuple[RejectReason, str]:
+        """Why an event that came out as COLLIDED was refused."""
+        item_id = self.columns.items[self.columns.item[row]]
+        return collision(item_id, self._owners[item_id])
+
+    def _refuse(self, rows: I64, error: ItemIdsCollide) -> None:
+        self._owners |= error.owners
+        named = np.isin(self.columns.item[rows], rows_named(self.columns.items, error.owners))
+        self._code[rows[named]] = COLLIDED
 
     def _columns(self, rows: I64) -> EventColumns:
         return self.columns if len(rows) == len(self.columns) else take_events(self.columns, rows)

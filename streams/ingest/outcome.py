@@ -10,11 +10,13 @@ from transfer.arrays import U8
 
 APPLIED, DUPLICATE, REDELIVERED = 0, 1, 2
 OUTCOMES = ("applied", "duplicate", "redelivered")
+COLLIDED = len(OUTCOMES)
+"""Refused, since its item's id has the key of another one (`streams.ingest.item_collisions`); it is yet to be rejected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of each event, (B,) uint8 code of OUTCOMES."""
+    """What became of each event, (B,) uint8 code of OUTCOMES, or COLLIDED."""
 
     code: U8
 
@@ -22,6 +24,10 @@ class Outcome:
     def none(cls) -> Outcome:
         """Of no events."""
         return cls(np.empty(0, np.uint8))
+
+    def rows(self, code: int) -> list[int]:
+        """Rows of the events with that outcome, ascending."""
+        return np.flatnonzero(self.code == code).tolist()
 
     def count(self, code: int) -> int:
         """Number of events with that outcome."""

@@ -6,18 +6,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import structlog
 
 from encoders.prepare import item_text
 from sinks.points import item_key
 from streams.errors import LogError
 from streams.event_log.log import Log
-from streams.events.columns import concatenate
+from streams.events.columns import concatenate, rows_named, take_events
 from streams.events.event import ItemRow
 from streams.files.catalogue_file import Catalogue
+from streams.ingest.item_collisions import colliding_ids, collision
 from transfer.arrays import F64, I32, I64, U8, U64, Bool
 from transfer.codes import NONE
 from transfer.item_scenarios import item_scenarios
 from transfer.rows import first_of_each, group_starts
+
+notes = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +85,15 @@ def load_history(
         if progress is not None:
             progress(batch.rows)
     columns = concatenate(parts)
+    rows = _catalogue_rows(catalogue)
+    collided = colliding_ids([*columns.items, *rows])
+    if collided:
+        for item_id, owner in collided.items():
+            rows.pop(item_id, None)
+            notes.warning("left out", why=collision(item_id, owner)[1])
+        others = ~np.isin(columns.item, rows_named(columns.items, collided))
+        rejected += int((~others).sum())
+        columns = take_events(columns, others)
     if not len(columns):
         raise LogError(f"the log has no valid event ({rejected} rows rejected)")
     order = np.lexsort((columns.key, columns.time, columns.user))
@@ -89,7 +102,6 @@ def load_history(
     first = np.zeros(len(columns), np.bool_)
     first[by_key[group_starts([columns.user[by_key], columns.key[by_key]])]] = True
     order = order[first[order]]
-    rows = _catalogue_rows(catalogue)
     items = list(dict.fromkeys([*columns.items, *rows]))
     scenarios = list(
         dict.fromkeys([*columns.scenarios, *(row.scenario for row in rows.values() if row.scenario)])

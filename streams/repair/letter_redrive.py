@@ -24,10 +24,11 @@ from streams.events.decode import decode_events
 from streams.events.decode_items import decode_items
 from streams.events.event import ItemRow, Reject
 from streams.ingest.intake import Intake
-from streams.ingest.outcome import APPLIED
+from streams.ingest.item_collisions import collision
+from streams.ingest.outcome import APPLIED, COLLIDED
 from streams.letters.letter import StoredLetter
 from streams.worker.bisect import bisect_failures
-from streams.worker.flush import is_poison
+from streams.worker.poison import is_poison
 from transfer.config import ACTIONS
 
 AT_A_TIME: Final = 500
@@ -194,11 +195,16 @@ class LetterRedrive:
             kept = np.delete(np.arange(len(columns)), [row for row, _ in failures])
             columns = take_events(columns, kept)
         if len(columns):
-            outcome = self._ingest.apply(columns)
+            applying = self._ingest.begin(columns)
+            outcome = applying.run()
+            collided = outcome.rows(COLLIDED)
+            for row in collided:
+                self._keep(columns, [row], by_identity, result, applying.collision(row))
             applied = outcome.count(APPLIED)
             result.applied += applied
-            result.duplicates += len(columns) - applied
-            self._ingest.advance(dict.fromkeys(columns.sources, DONE))
+            result.duplicates += len(columns) - applied - len(collided)
+            done = take_events(columns, np.delete(np.arange(len(columns)), collided))
+            self._ingest.advance(dict.fromkeys(done.sources, DONE))
 
     def _without(
         self,
@@ -238,7 +244,10 @@ class LetterRedrive:
                     Kept(letter, "item_known", "the catalogue has the item, perhaps by a later record")
                 )
                 continue
-            self._catalogue.upsert(decoded.rows)
+            refused = self._catalogue.upsert(decoded.rows).collisions
+            if refused:
+                result.kept += [Kept(letter, *collision(*ids)) for _, *ids in refused]
+                continue
             self._catalogue.delete(decoded.deletes)
             result.items += 1
             done.append(identity)
@@ -247,7 +256,7 @@ class LetterRedrive:
 
     def _is_there(self, row: ItemRow) -> bool:
         (found,) = self._store.items.read([item_key(row.item_id)])
-        return found is not None and found.content != PLACEHOLDER
+        return found is not None and found.item_id == row.item_id and found.content != PLACEHOLDER
 
 
 def _is_ahead(letter: StoredLetter, passed: Mapping[str, int]) -> bool:

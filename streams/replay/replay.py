@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
 
+import numpy as np
 import stamina
 import structlog
 
@@ -15,8 +16,9 @@ from sinks.errors import StoreError, StoreUnavailable
 from streams.broker.config import BrokerConfig
 from streams.event_log.log import Log, LogBatch
 from streams.events.event import Reject
+from streams.ingest.ingest import Applying
 from streams.ingest.intake import Intake
-from streams.ingest.outcome import APPLIED
+from streams.ingest.outcome import APPLIED, COLLIDED, Outcome
 from streams.replay.kafka_standings import KafkaStandings
 from streams.replay.registered_log import register_log
 from streams.replay.sources import ReplaySources
@@ -101,13 +103,19 @@ def replay(
             if batch.known:
                 _tell_known(batch, sources.known_rejected(batch.source))
             columns, ends = sources.columns(batch)
-            outcome = _retrying(intake, intake.ingest.begin(columns).run)
+            applying = intake.ingest.begin(columns)
+            outcome = _retrying(intake, applying.run)
+            refused = _refused(batch, applying, outcome)
+            if refused:
+                if on_rejects is not None:
+                    on_rejects(batch, refused)
+                batch = replace(batch, rejects=[*batch.rejects, *refused])
             _retrying(intake, partial(intake.ingest.advance, ends))
             sources.note(batch)
             applied = outcome.count(APPLIED)
             summary.events += batch.rows
             summary.applied += applied
-            summary.duplicates += (batch.rows if batch.known else len(batch.columns)) - applied
+            summary.duplicates += (batch.rows if batch.known else len(batch.columns)) - applied - len(refused)
             summary.rejected += len(batch.rejects)
             users.update(batch.columns.users)
             items.update(batch.columns.items)
@@ -129,6 +137,23 @@ def replay(
     summary.seconds = round(clock() - start, 3)
     summary.events_per_s = round(summary.events / summary.seconds, 1) if summary.seconds else 0.0
     return summary
+
+
+def _refused(batch: LogBatch, applying: Applying, outcome: Outcome) -> list[Reject]:
+    """The rows of items whose ids collide with others', as rows of the log."""
+    rows = outcome.rows(COLLIDED)
+    if not rows:
+        return []
+    places = rows
+    if len(applying.columns) != len(
+        batch.columns
+    ):  # what Kafka's source had already was left out: found by their keys
+        keys = applying.columns.key[rows]
+        places = np.flatnonzero(np.isin(batch.columns.key, keys))[-len(rows) :].tolist()
+    return [
+        Reject(batch.row_number(place), *applying.collision(row))
+        for place, row in zip(places, rows, strict=False)
+    ]
 
 
 def _tell_known(batch: LogBatch, rejected: int) -> None:

@@ -9,9 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from encoders.errors import EncoderError
-from sinks.errors import PointRefused, StoreError
-from streams.errors import DaemonError, StreamsError
+from streams.errors import DaemonError
 from streams.events.columns import EventColumns, concatenate, empty, factorise, take_events
 from streams.events.decode import decode_events
 from streams.events.decode_items import DecodedItems, decode_items
@@ -20,11 +18,13 @@ from streams.events.record_clock import RecordClock
 from streams.events.watermarks import kafka_source
 from streams.ingest.ingest import Applying
 from streams.ingest.intake import Intake
-from streams.ingest.outcome import OUTCOMES, Outcome
+from streams.ingest.item_collisions import collision
+from streams.ingest.outcome import COLLIDED, OUTCOMES, Outcome
 from streams.letters.letter import PARKED, letter_identity
 from streams.worker.batch import LaneBatch, join_batches
-from streams.worker.bisect import TooManyFailures, bisect_failures
+from streams.worker.bisect import bisect_failures
 from streams.worker.outcome_counts import OutcomeCounts
+from streams.worker.poison import failure_reason, is_poison
 from streams.worker.unreadable_users import unreadable_users
 from transfer.arrays import I64
 from transfer.config import ACTIONS
@@ -34,15 +34,6 @@ _PARKED: Final[tuple[RejectReason, str]] = (
     PARKED,
     "its user's state can't be read; driftline repair repairs it",
 )
-
-
-def is_poison(error: Exception) -> bool:
-    """Whether an error may be the fault of single events, rather than of the store, the model or the machine."""
-    if isinstance(error, PointRefused):
-        return True
-    return not isinstance(
-        error, StoreError | EncoderError | StreamsError | OSError | MemoryError | TooManyFailures
-    )
 
 
 class Flush:
@@ -122,11 +113,15 @@ class Flush:
         return iter(rejects)
 
     def apply_catalogue(self) -> None:
-        """Item rows and deletions into the store; a second call has nothing to do."""
+        """Item rows and deletions into the store, less rows of colliding ids; a second call has nothing to do."""
         for batch in self._batches:
             if batch.items is not None:
-                self._intake.catalogue.upsert(batch.items.rows)
+                refused = self._intake.catalogue.upsert(batch.items.rows).collisions
                 self._intake.catalogue.delete(batch.items.deletes)
+                if refused:
+                    places = batch.items.positions
+                    rejects = [Reject(places[row], *collision(*ids)) for row, *ids in refused]
+                    self._rejects.append((batch, rejects))
                 batch.items = None
 
     def park(self) -> int:
@@ -186,10 +181,14 @@ class Flush:
         return len(unreadable)
 
     def apply(self, before: Callable[[], None]) -> Outcome:
-        """Bring the events into the store; see `streams.ingest.ingest.Applying.run`."""
+        """Bring the events into the store; see `streams.ingest.ingest.Applying.run`. Those of colliding items are rejected."""
         if not len(self.events):
             return Outcome.none()
-        return self._begun().run(before)
+        applying = self._begun()
+        outcome = applying.run(before)
+        collided = outcome.rows(COLLIDED)
+        self._leave_out([(row, applying.collision(row)) for row in collided])
+        return Outcome(np.delete(outcome.code, collided))
 
     def _begun(self) -> Applying:
         if self._applying is None:
@@ -243,7 +242,7 @@ class Flush:
             if found:
                 total += len(found)
                 self._rejects.append(
-                    (batch, [Reject(items.positions[at], *_reason(error)) for at, error in found])
+                    (batch, [Reject(items.positions[at], *failure_reason(error)) for at, error in found])
                 )
                 kept = sorted(set(range(len(items.rows))) - {at for at, _ in found})
                 batch.items = DecodedItems(
@@ -264,7 +263,7 @@ class Flush:
             self._intake.ingest.check(take_events(self.events, rows[start:stop]))
 
         found = bisect_failures(len(rows), attempt, most=most, is_theirs=is_poison)
-        self._leave_out([(int(rows[at]), _reason(error)) for at, error in found])
+        self._leave_out([(int(rows[at]), failure_reason(error)) for at, error in found])
         return len(found)
 
     def _leave_out(self, failures: Sequence[tuple[int, tuple[RejectReason, str]]]) -> None:
@@ -295,8 +294,3 @@ def as_letters(events: EventColumns) -> EventColumns:
 
 def _offsets(batch: LaneBatch) -> I64:
     return np.array([record.offset for record in batch.records], np.int64)
-
-
-def _reason(error: Exception) -> tuple[RejectReason, str]:
-    # By its kind only: the text of an unexpected error may quote the event.
-    return "processing_failed", f"processing fails with {type(error).__name__}"

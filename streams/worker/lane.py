@@ -3,7 +3,8 @@
 Per flush, which joins all batches that wait:
 
 1. decode; what can't be decoded becomes a dead letter, sent and awaited;
-2. catalogue changes, so that the events beside them use the new content;
+2. catalogue changes, so that the events beside them use the new content; rows and, in step 4, events of items whose ids
+   collide with others' become dead letters, sent and awaited;
 3. lock the users of the flush within this process, all at once, to the end of step 6;
 4. claim those that are not in memory, and read them; ask how far the sources are in the store; drop what the users' marks
    or the sources' progress say is in there; update, transfer, fuse. Should that fail unexpectedly, the
@@ -40,8 +41,9 @@ from streams.errors import DaemonError, LaneLost
 from streams.events.watermarks import kafka_source
 from streams.letters.letter import PARKED
 from streams.worker.batch import LaneBatch
-from streams.worker.flush import Flush, is_poison
+from streams.worker.flush import Flush
 from streams.worker.lane_work import LaneWork
+from streams.worker.poison import is_poison
 from streams.worker.unreadable_users import is_unreadable, refuse_other_release
 
 log = structlog.get_logger(__name__)
@@ -167,6 +169,7 @@ class Lane:
         while True:
             try:
                 await self._retrying(flush, flush.apply_catalogue)
+                await self._send_dead_letters(flush)
                 self._reached("catalogue written")
                 if await self._retrying(flush, flush.park):
                     await self._send_dead_letters(flush)
@@ -181,6 +184,7 @@ class Lane:
                 await self._sift(flush, error)
             else:
                 break
+        await self._send_dead_letters(flush)
         await self._retrying(flush, flush.raise_progress)
         flush.count(outcome, self._work.outcomes)
 

@@ -165,7 +165,7 @@ class _Copy:
         for page in self._store.items.scan(AT_A_TIME, with_vectors=True):
             stale = _changed_items(page, there)
             if stale:
-                there.write(self._item_points(stale))
+                self._put_items(stale)
             seen += len(page)
             self._done(len(page), len(stale), progress)
         if there.count() > seen:
@@ -175,6 +175,15 @@ class _Copy:
                 there.delete([key for key, item in zip(keys, found, strict=True) if item is None])
                 self._done(0, 0, progress)
         return seen
+
+    def _put_items(self, items: Sequence[ItemRecord]) -> None:
+        points = self._item_points(items)
+        owners = self.draft.items.write(points)
+        # An item that is gone here and has not been there yet, whose id has the same key.
+        gone = [owner for owner, item_id in zip(owners, points.item_ids, strict=True) if owner != item_id]
+        if gone:
+            self.draft.items.delete_named(gone)
+            self.draft.items.write(points)
 
     def _users(self, progress: Callable[[int], None] | None) -> int:
         seen = 0
@@ -256,7 +265,8 @@ def _changed_items(page: Sequence[ItemRecord], draft_items: ItemStore) -> list[I
         (item, copy)
         for item, copy in zip(page, copies, strict=True)
         if copy is not None
-        and (item.title, item.scenario, item.content) == (copy.title, copy.scenario, copy.content)
+        and (item.item_id, item.title, item.scenario, item.content)
+        == (copy.item_id, copy.title, copy.scenario, copy.content)
         and same_attributes(item.attributes, copy.attributes)
     ]
     if not pairs:

@@ -64,6 +64,11 @@ class VectorSpace:
         return self._vectorizer.dim
 
     @property
+    def held_at_most(self) -> int:
+        """Most items whose vectors are in memory."""
+        return self._cache.capacity
+
+    @property
     def is_fitted(self) -> bool:
         """Whether the whitening is decided."""
         fitted = self._vectorizer.fitted

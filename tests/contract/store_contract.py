@@ -363,7 +363,7 @@ class StoreContract:
         assert first is not None and second is not None and third is not None
         assert (first.title, first.content) == ("Title 0", "fingerprint")
         assert (second.title, second.content) == ("Title 1", WITHOUT_TEXT)
-        assert (third.title, third.content, third.scenario) == ("", PLACEHOLDER, "later")
+        assert (third.title, third.content, third.scenario) == ("", PLACEHOLDER, stand_ins.scenarios[2])
         store.items.write(replace(known, item_ids=["new", "bare", "x"]))
         (mended,) = store.items.read(keys[2:])
         assert mended is not None and mended.content == "fingerprint"

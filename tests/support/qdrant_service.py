@@ -279,8 +279,9 @@ class Service(messages.PointsServicer):
         return self._updated(request, edge.UpdateOperation.set_payload_by_filter(chosen, fields))
 
     def Delete(self, request: Any, context: Any) -> Any:
-        if request.points.WhichOneof("points_selector_one_of") != "points":
-            raise unimplemented("points deleted otherwise than by their ids")
+        if request.points.WhichOneof("points_selector_one_of") == "filter":
+            chosen = to_filter(request.points.filter)
+            return self._updated(request, edge.UpdateOperation.delete_points_by_filter(chosen))
         keys = [to_key(point_id) for point_id in request.points.points.ids]
         return self._updated(request, edge.UpdateOperation.delete_points(keys))
 
