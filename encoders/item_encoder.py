@@ -26,7 +26,7 @@ from encoders.behaviour import Behaviour
 from encoders.config import FitConfig
 from encoders.errors import EncoderMismatch
 from encoders.ridge import Ridge, fit_ridge
-from encoders.snapshot import read_snapshot, write_snapshot
+from encoders.snapshot import check_snapshot_folder, read_snapshot, write_snapshot
 from encoders.unit import unit_rows
 from encoders.unseen import unseen_vectors
 from encoders.whitening import Whitening
@@ -146,6 +146,15 @@ class ItemEncoder:
         if self.whitening is not None:
             tensors["whitening"] = np.frombuffer(self.whitening.to_bytes(), np.uint8)
         write_snapshot(folder, "item_encoder", about, tensors)
+
+    @staticmethod
+    def check_folder(folder: Path) -> None:
+        """Refuse, before the work, to put an encoder in the place of something else.
+
+        Raises:
+            EncoderError: the folder holds other files.
+        """
+        check_snapshot_folder(folder, "item_encoder")
 
     @classmethod
     def load(cls, folder: Path) -> "ItemEncoder":

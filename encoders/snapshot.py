@@ -37,15 +37,7 @@ def write_snapshot(
     """
     from safetensors.numpy import save
 
-    ours = {f"{name}.json", f"{name}.safetensors"}
-    try:
-        existing = {entry.name for entry in folder.iterdir()} if folder.exists() else set()
-    except OSError as error:
-        raise EncoderError(f"can't write {folder}: {error.strerror}; name a folder") from error
-    if existing - ours:
-        raise EncoderError(
-            f"{folder} is not empty and holds other files ({min(existing - ours)}); name a new or an empty folder"
-        )
+    check_snapshot_folder(folder, name)
     draft = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
     old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
     try:
@@ -62,8 +54,27 @@ def write_snapshot(
     except OSError as error:
         raise EncoderError(f"can't write {folder}: {error.strerror}") from error
     finally:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
         shutil.rmtree(draft, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def check_snapshot_folder(folder: Path, name: str) -> None:
+    """Refuse, before the work, to put a snapshot in the place of something else.
+
+    Raises:
+        EncoderError: the folder holds other files, or can't be read.
+    """
+    ours = {f"{name}.json", f"{name}.safetensors"}
+    try:
+        existing = {entry.name for entry in folder.iterdir()} if folder.exists() else set()
+    except OSError as error:
+        raise EncoderError(f"can't write {folder}: {error.strerror}; name a folder") from error
+    if existing - ours:
+        raise EncoderError(
+            f"{folder} is not empty and holds other files ({min(existing - ours)}); name a new or an empty folder"
+        )
 
 
 def read_snapshot(

@@ -14,6 +14,10 @@ class SettingsError(StreamsError):
     """A setting is unknown, wrong or missing."""
 
 
+class OutputError(StreamsError):
+    """A file or folder can't be written; the text names it."""
+
+
 class MissingExtra(StreamsError):
     """An optional dependency is not installed; the text names the extra."""
 

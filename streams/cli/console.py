@@ -55,26 +55,36 @@ def load(config: Path | None, flags: Mapping[str, Any] | None = None) -> Setting
 
 def store_location(store: str | None, settings: Settings) -> str:
     """The STORE to use."""
+    from sinks.addresses import check_location
+    from sinks.errors import StoreError
+
     location = store or settings.store.location
     if not location:
         raise SettingsError(
             "no store given: use --store FOLDER or --store http://HOST:6333 (or store.location)"
         )
+    try:
+        check_location(location)
+    except StoreError as error:
+        raise SettingsError(str(error)) from None
     return location
 
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Errors of ours become one line that says what to do, and exit code 1; wrong settings and options 2."""
+    """Errors become one line that says what to do, and exit code 1; wrong settings and options 2, an interruption 130.
+
+    What is a fault of this program keeps its traceback.
+    """
     from pydantic import ValidationError
 
-    from encoders.errors import EncoderError
+    from encoders.errors import EncoderConfigError, EncoderError
     from sinks.errors import StoreError
     from transfer.errors import TransferError
 
     try:
         yield
-    except (SettingsError, MappingError) as error:
+    except (SettingsError, MappingError, EncoderConfigError) as error:
         fail(str(error), code=2)
     except (StreamsError, StoreError, EncoderError, TransferError) as error:
         fail(str(error))
@@ -82,6 +92,11 @@ def reported() -> Iterator[None]:
         fail(
             f"stored settings can't be read: {error.error_count()} problems; was the store written by a newer release?"
         )
+    except BrokenPipeError:
+        raise  # whoever read our output has seen enough
+    except OSError as error:
+        name = "" if error.filename is None else f"{error.filename}: "
+        fail(f"{name}{error.strerror or error}")
     except KeyboardInterrupt:
         fail("interrupted", code=130)
 

@@ -115,6 +115,7 @@ def evaluate(
     items_map: options.ItemsMap = "",
     action: options.Action = None,
     scenario: options.Scenario = None,
+    force: options.Force = False,
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
@@ -134,6 +135,7 @@ def evaluate(
     from streams.learning.evaluation.slices import DAY
     from streams.learning.evaluation.split import last_split, time_split
     from streams.learning.evaluation.summary import summarise
+    from streams.outputs import check_output
 
     if methods.strip() == "list":
         show("\n".join(METHODS))
@@ -142,6 +144,8 @@ def evaluate(
         raise typer.BadParameter("name the log to evaluate on", param_hint="LOG...")
     with reported():
         chosen = names(methods)
+        if report is not None:
+            check_output(report, force, folder=True)
         settings = load(config)
         given = LogInput(log, map_, action, scenario, items, items_map)
         history = read_history(given, settings, json_)

@@ -12,19 +12,26 @@ from streams.cli.console import load, print_json, progress_bar, reported, show, 
 
 
 def export(
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Parquet file to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="File to write: .parquet, .csv or .jsonl.")
+    ],
     store: options.Store = None,
+    force: options.Force = False,
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
-    """Write all users' vectors to a Parquet file: user_id, fused (fixed-size list of float32), weights.
+    """Write all users' vectors to a file: user_id, fused, weights. Its suffix says how: Parquet, CSV (lists as JSON in a cell)
+    or JSON lines.
 
     Example: driftline export --store ./store --out users.parquet
     """
-    from streams.serving.export import export_users
+    from streams.outputs import check_output
+    from streams.serving.export import check_suffix, export_users
     from streams.workspace.workspace import open_for_reading
 
     with reported():
+        check_suffix(out)
+        check_output(out, force)
         settings = load(config)
         with (
             open_for_reading(store_location(store, settings), settings) as workspace,

@@ -19,7 +19,7 @@ def fit(
     log: options.Log,
     out: Annotated[
         Path,
-        typer.Option("--out", metavar="ENCODER", help="Folder to write; an older encoder there is replaced."),
+        typer.Option("--out", metavar="ENCODER", help="Folder to write."),
     ],
     items: options.ItemTexts = None,
     map_: options.Map = "",
@@ -43,6 +43,7 @@ def fit(
             help="Leave out the last part of the time that the log spans, e.g. 0.2.",
         ),
     ] = 0.0,
+    force: options.Force = False,
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
@@ -54,11 +55,15 @@ def fit(
 
     Example: driftline fit events.parquet --items items.parquet --map scenario=department --out ./encoder
     """
+    from encoders.item_encoder import ItemEncoder
     from streams.learning.fit import fit_encoder, fit_passes, rows_before
+    from streams.outputs import check_output
 
     with reported():
         if until is not None and holdout_share:
             raise SettingsError("--until and --holdout-share both say where to stop; give one of them")
+        check_output(out, force, folder=True)
+        ItemEncoder.check_folder(out)
         settings = load(config)
         before = None if until is None else _unix_seconds(until)
         began = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from streams.extras import extra_of
@@ -9,17 +10,29 @@ from streams.extras import extra_of
 
 def main() -> None:
     """Entry point of the `driftline` program."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         # Here, since it fails where another distribution has overwritten a package of ours.
         from streams.cli.commands import app
 
         app()
+    except KeyboardInterrupt:
+        sys.stderr.write("error: interrupted\n")
+        sys.exit(130)
     except (ImportError, SyntaxError) as error:
         explained = _explained(error)
         if explained is None:
             raise
         sys.stderr.write(f"error: {explained}\n")
         sys.exit(1)
+
+
+def _interrupt(*_: object) -> None:
+    """SIGTERM is what Ctrl-C is: what was begun is cleared away, by the same code. Commands that run until they are stopped
+    have handlers of their own."""
+    if signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None):
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
 
 
 def _explained(error: ImportError | SyntaxError) -> str | None:

@@ -33,7 +33,7 @@ HoldoutShare = Annotated[
     float,
     typer.Option("--holdout-share", min=0.0, max=0.9, help="Leave out the time after that, to evaluate on."),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 Store = Annotated[
     str | None,
     typer.Option(

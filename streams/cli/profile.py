@@ -43,16 +43,18 @@ def profile(
     """
     from streams.learning.profile.report import report_tables
     from streams.learning.profile.run import profile as run_profile
-    from streams.learning.profile.settings_file import check_free, settings_text, write_settings
+    from streams.learning.profile.settings_file import settings_text, write_settings
+    from streams.outputs import check_output
 
     with reported():
         settings = load(config)
         if out is not None:
-            check_free(out, force)
+            check_output(out, force)
         if plots is not None:
             from streams.learning.profile.plots import check_plots
 
             check_plots()
+            check_output(plots, force, folder=True)
         given = LogInput(log, map_, action, scenario, items, items_map)
         history = read_history(given, settings, json_)
         with console.status("looking at gaps, asking questions") if not json_ else nullcontext():

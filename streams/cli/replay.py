@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 from streams.cli import options
 from streams.cli.console import console, fail, load, print_json, progress_bar, reported, show, store_location
 from streams.cli.log_input import LogInput
-from streams.errors import LogError
 from streams.events.reject_summary import RejectSummary
+from streams.outputs import whole_file
 
 if TYPE_CHECKING:
     from streams.event_log.log import LogBatch
@@ -54,6 +55,7 @@ def replay(
             help="Write here what was replayed, and where `run --from-manifest FILE` continues (JSON).",
         ),
     ] = None,
+    force: options.Force = False,
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
@@ -67,11 +69,14 @@ def replay(
     """
     from streams.cli.items import load_catalogue
     from streams.ingest.intake import open_intake
+    from streams.outputs import check_output
     from streams.replay.manifest import manifest_of, outlook, write_manifest
     from streams.replay.replay import replay as run_replay
     from streams.worker.garbage import collect_seldom
 
     with reported():
+        for path in filter(None, (rejects, manifest)):
+            check_output(path, force)
         settings = load(config, {"broker": {"url": broker}})
         location = store_location(store, settings)
         given = LogInput(log, map_, action, scenario, items, items_map)
@@ -121,19 +126,20 @@ class RejectFile:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+        self._open = ExitStack()
+        self._file: TextIO | None = None
         self._shown = 0
         self.summary = RejectSummary()
 
     def __enter__(self) -> RejectFile:
-        try:
-            self._file = self._path.open("w", encoding="utf-8") if self._path else None
-        except OSError as error:
-            raise LogError(f"can't write {self._path}: {error.strerror}") from None
+        if self._path is not None:
+            self._file = self._open.enter_context(
+                self._open.enter_context(whole_file(self._path)).open("w", encoding="utf-8")
+            )
         return self
 
-    def __exit__(self, *error: object) -> None:
-        if self._file is not None:
-            self._file.close()
+    def __exit__(self, *error: Any) -> None:
+        self._open.__exit__(*error)
 
     def write(self, batch: LogBatch, rejects: list[Reject]) -> None:
         """Take the rejects of one batch."""

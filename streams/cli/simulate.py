@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from streams.cli import options
-from streams.cli.console import from_totals, load, print_json, progress_bar, reported, show
+from streams.cli.console import fail, from_totals, load, print_json, progress_bar, reported, show
 
 
 def simulate(
@@ -56,3 +56,5 @@ def simulate(
             print_json(asdict(done))
         else:
             show(f"{sum(done.sent.values())} events and {done.items} items sent in {done.seconds:.1f} s")
+        if stop.is_set():
+            fail("interrupted", code=130)

@@ -16,9 +16,7 @@ from streams.cli.training_input import read_training
 
 def train(
     log: options.Log,
-    out: Annotated[
-        Path, typer.Option("--out", metavar="MODEL", help="Folder to write; an older model is replaced.")
-    ],
+    out: Annotated[Path, typer.Option("--out", metavar="MODEL", help="Folder to write.")],
     encoder: options.Encoder = None,
     items: options.ItemTexts = None,
     map_: options.Map = "",
@@ -34,6 +32,7 @@ def train(
     logs: Annotated[
         Path | None, typer.Option("--logs", metavar="FOLDER", help="Write TensorBoard logs there.")
     ] = None,
+    force: options.Force = False,
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
@@ -46,10 +45,15 @@ def train(
     """
     from streams.learning.training.train import require_training
     from streams.learning.training.train import train as run_training
-    from transfer.learned.folder import save_model
+    from streams.outputs import check_output
+    from transfer.learned.folder import check_model_folder, save_model
 
     with reported():
         require_training()
+        check_output(out, force, folder=True)
+        check_model_folder(out)
+        if logs is not None:
+            check_output(logs, force, folder=True)
         settings = load(config, {"train": {"seed": seed, "epochs": epochs}})
         began = time.monotonic()
         given = LogInput(log, map_, action, scenario, items, items_map)

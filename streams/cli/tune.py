@@ -40,14 +40,15 @@ def tune(
 
     Example: driftline tune events.parquet --minutes 60 --out tuned.toml
     """
-    from streams.learning.profile.settings_file import check_free, write_settings
+    from streams.learning.profile.settings_file import write_settings
     from streams.learning.training.train import require_training
     from streams.learning.training.tune import SEARCHED
     from streams.learning.training.tune import tune as search
+    from streams.outputs import check_output
 
     with reported():
         require_training()
-        check_free(out, force)
+        check_output(out, force)
         settings = load(config)
         given = LogInput(log, map_, action, scenario, items, items_map)
         run = read_training(given, settings, encoder, validation_share, holdout_share, json_)

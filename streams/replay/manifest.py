@@ -11,6 +11,7 @@ from sinks.protocols import Store
 from streams.errors import LogError
 from streams.event_log.positions import Partition, Positions
 from streams.event_log.sources import LogFacts
+from streams.outputs import whole_file
 from streams.replay.registered_log import known_logs
 
 FORMAT: Final = 1
@@ -46,12 +47,10 @@ def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
     """As a file.
 
     Raises:
-        LogError: it can't be written.
+        OutputError: it can't be written.
     """
-    try:
-        path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise LogError(f"can't write {path}: {error.strerror}") from None
+    with whole_file(path) as draft:
+        draft.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

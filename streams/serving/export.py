@@ -1,58 +1,118 @@
-"""All users' vectors as one Parquet file."""
+"""All users' vectors as one file: Parquet, CSV or JSON lines, by its suffix."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 
-from streams.errors import StreamsError
+from sinks.points import UserRecord
+from streams.errors import SettingsError
+from streams.outputs import whole_file
 from streams.workspace.workspace import Workspace
+from transfer.arrays import F32
 
 USERS_AT_A_TIME = 1000
+SUFFIXES = (".parquet", ".csv", ".jsonl")
+
+WriteUsers = Callable[[Sequence[UserRecord], F32], None]
+
+
+def check_suffix(out: Path) -> None:
+    """Refuse a file whose form its name does not tell.
+
+    Raises:
+        SettingsError: names the suffixes there are.
+    """
+    if out.suffix.lower() not in SUFFIXES:
+        raise SettingsError(
+            f"can't write {out}: its suffix tells the form of the file; name one of {', '.join(SUFFIXES)}"
+        )
 
 
 def export_users(workspace: Workspace, out: Path, progress: Callable[[int], None] | None = None) -> int:
-    """Write user_id (string), fused (fixed-size list of float32), weights (list of {scenario, weight}); count users.
+    """Write user_id, fused (D numbers) and weights (a list of scenario and weight) of each user; count users.
 
-    The file appears under its name only when it is whole.
+    Parquet has them as string, fixed-size list of float32 and list of structs, JSON lines as text and lists, CSV the lists as
+    JSON in a cell. The file appears under its name only when it is whole.
 
     Raises:
-        StreamsError: it can't be written there.
+        SettingsError: the name's suffix is none of SUFFIXES.
+        OutputError: it can't be written there.
     """
+    check_suffix(out)
+    opened = {".parquet": _parquet, ".csv": _csv, ".jsonl": _json_lines}[out.suffix.lower()]
+    count = 0
+    with whole_file(out) as draft, opened(draft, workspace.interest.dim) as write:
+        for users in workspace.store.users.scan(USERS_AT_A_TIME, with_vectors=True):
+            with_vectors = [(user, user.fused) for user in users if user.fused is not None]
+            if with_vectors:
+                fused = np.stack([vector.ravel() for _, vector in with_vectors]).astype(np.float32)
+                write([user for user, _ in with_vectors], fused)
+            count += len(with_vectors)
+            if progress is not None:
+                progress(len(with_vectors))
+    return count
+
+
+@contextmanager
+def _parquet(path: Path, dim: int) -> Iterator[WriteUsers]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if out.is_dir():
-        raise StreamsError(f"can't write {out}: it is a folder; name a file in it")
-    dim = workspace.interest.dim
     weight = pa.struct([("scenario", pa.string()), ("weight", pa.float32())])
     schema = pa.schema(
         [("user_id", pa.string()), ("fused", pa.list_(pa.float32(), dim)), ("weights", pa.list_(weight))]
     )
-    partial = out.with_name(out.name + ".partial")
-    count = 0
-    try:
-        with pq.ParquetWriter(partial, schema) as writer:
-            for users in workspace.store.users.scan(USERS_AT_A_TIME, with_vectors=True):
-                fused = np.concatenate([user.fused for user in users if user.fused is not None])
-                weights = [
-                    [{"scenario": name, "weight": value} for name, value in user.weights.items()]
-                    for user in users
-                ]
-                columns = [
-                    pa.array([user.user_id for user in users], pa.string()),
-                    pa.FixedSizeListArray.from_arrays(pa.array(fused, pa.float32()), dim),
-                    pa.array(weights, pa.list_(weight)),
-                ]
-                writer.write_batch(pa.record_batch(columns, schema=schema))
-                count += len(users)
-                if progress is not None:
-                    progress(len(users))
-        partial.replace(out)
-    except OSError as error:
-        raise StreamsError(f"can't write {out}: {error.strerror or error}") from None
-    finally:
-        partial.unlink(missing_ok=True)
-    return count
+    with pq.ParquetWriter(path, schema) as writer:
+
+        def write(users: Sequence[UserRecord], fused: F32) -> None:
+            columns = [
+                pa.array([user.user_id for user in users], pa.string()),
+                pa.FixedSizeListArray.from_arrays(pa.array(fused.ravel(), pa.float32()), dim),
+                pa.array([_weights(user) for user in users], pa.list_(weight)),
+            ]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+
+        yield write
+
+
+@contextmanager
+def _csv(path: Path, dim: int) -> Iterator[WriteUsers]:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["user_id", "fused", "weights"])
+
+        def write(users: Sequence[UserRecord], fused: F32) -> None:
+            for user, numbers in zip(users, _numbers(fused), strict=True):
+                weights = msgspec.json.encode(_weights(user)).decode()
+                writer.writerow([user.user_id, numbers.decode(), weights])
+
+        yield write
+
+
+@contextmanager
+def _json_lines(path: Path, dim: int) -> Iterator[WriteUsers]:
+    with path.open("wb") as file:
+
+        def write(users: Sequence[UserRecord], fused: F32) -> None:
+            for user, numbers in zip(users, _numbers(fused), strict=True):
+                line = {"user_id": user.user_id, "fused": msgspec.Raw(numbers), "weights": _weights(user)}
+                file.write(msgspec.json.encode(line) + b"\n")
+
+        yield write
+
+
+def _weights(user: UserRecord) -> list[dict[str, Any]]:
+    return [{"scenario": name, "weight": value} for name, value in user.weights.items()]
+
+
+def _numbers(fused: F32) -> Iterator[bytes]:
+    """Each row as a JSON list, with no more digits than a float32 has."""
+    for row in fused.astype(str):
+        yield b"[" + ",".join(row).encode() + b"]"

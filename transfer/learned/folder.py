@@ -47,8 +47,7 @@ def save_model(
     Raises:
         ModelError: the folder exists and is no model.
     """
-    if folder.exists() and not (folder / META).is_file() and any(folder.iterdir()):
-        raise ModelError(f"{folder} holds something other than a model; choose another folder")
+    check_model_folder(folder)
     names = sorted(model.names)
     tensors = {f"network.{name}": value for name, value in model.network.state_dict().items()}
     if model.mixture is not None:
@@ -80,11 +79,26 @@ def save_model(
         if beside is not None:
             beside(fresh)
         before = Path(temporary) / "before"
-        if folder.exists():
-            folder.rename(before)
-        fresh.replace(folder)
+        try:
+            if folder.exists():
+                folder.rename(before)
+            fresh.replace(folder)
+        except BaseException:
+            if before.exists() and not folder.exists():
+                before.rename(folder)
+            raise
         shutil.rmtree(before, ignore_errors=True)
     return fingerprint_of(folder)
+
+
+def check_model_folder(folder: Path) -> None:
+    """Refuse, before the work, to put a model in the place of something else.
+
+    Raises:
+        ModelError: the folder holds something, and it is no model.
+    """
+    if folder.exists() and not (folder / META).is_file() and any(folder.iterdir()):
+        raise ModelError(f"{folder} holds something other than a model; choose another folder")
 
 
 def fingerprint_of(folder: Path) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
+import signal
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -240,13 +242,13 @@ def train_network(
             gradient_clip_val=config.gradient_norm,
             num_sanity_val_steps=0,
         )
-        trainer.fit(
-            module,
-            DataLoader(epoch, batch_size=None),
-            None
-            if validation is None
-            else DataLoader(_Epoch(batches, validation, 256, config.seed, shuffle=False), batch_size=None),
-        )
+        judged = None if validation is None else _Epoch(batches, validation, 256, config.seed, shuffle=False)
+        with _interruptible(trainer):
+            trainer.fit(
+                module,
+                DataLoader(epoch, batch_size=None),
+                None if judged is None else DataLoader(judged, batch_size=None),
+            )
         if validation is None:
             return TrainedNetwork(network.cpu().eval(), math.nan, config.epochs - 1, module.curve)
         kept = torch.load(best.best_model_path, weights_only=True)["state_dict"]
@@ -267,6 +269,19 @@ class _Told(lightning.Callback):
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         if self._tell is not None and self._module.curve:
             self._tell(self._module.curve[-1])
+
+
+@contextmanager
+def _interruptible(trainer: lightning.Trainer) -> Iterator[None]:
+    """Let Ctrl-C through: Lightning makes `exit(1)` of it, and leaves it without effect for the rest of the process."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:
+        if not trainer.interrupted:
+            raise
+        signal.signal(signal.SIGINT, before)
+        raise KeyboardInterrupt from None
 
 
 def _quiet() -> None:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from streams.errors import EvaluationError
 from streams.learning.evaluation.metrics import HEADLINE, NAMES
 from streams.learning.evaluation.plots import draw_evaluation
 from streams.learning.evaluation.run import Evaluation
 from streams.learning.evaluation.slices import COLD, LARGE, NEVER
 from streams.learning.evaluation.weights import WeightShift
+from streams.outputs import whole_folder
 
 MAIN = ("all", "new", "repeat", "moved", "never", "dormant", "emerging", "old")
 NEW = ("never/new", "never/new/large", "dormant/new", "emerging/new", "emerging/new/large", "old/new")
@@ -31,18 +31,14 @@ def write_report(
     """Write report.md, results.json and the plots into a folder; gives the report's path.
 
     Raises:
-        EvaluationError: the folder can't be written.
+        OutputError: the folder can't be written.
         MissingExtra: matplotlib is not installed.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        plots = draw_evaluation(folder, evaluation, figures, shifts)
-        (folder / "results.json").write_text(json.dumps(figures, ensure_ascii=False) + "\n", encoding="utf-8")
-        path = folder / "report.md"
-        path.write_text(markdown(figures, command, plots), encoding="utf-8")
-    except OSError as error:
-        raise EvaluationError(f"can't write the report to {folder}: {error.strerror}") from None
-    return path
+    with whole_folder(folder) as draft:
+        plots = draw_evaluation(draft, evaluation, figures, shifts)
+        (draft / "results.json").write_text(json.dumps(figures, ensure_ascii=False) + "\n", encoding="utf-8")
+        (draft / "report.md").write_text(markdown(figures, command, plots), encoding="utf-8")
+    return folder / "report.md"
 
 
 def markdown(figures: dict[str, Any], command: str, plots: Sequence[str] = ()) -> str:

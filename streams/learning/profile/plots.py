@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from streams.errors import LogError, MissingExtra
+from streams.errors import MissingExtra
 from streams.learning.history import History
 from streams.learning.profile.baskets import baskets_of
 from streams.learning.profile.durations import duration
 from streams.learning.profile.facts import own_counts
 from streams.learning.profile.proposal import KINDS
 from streams.learning.profile.run import Profile
+from streams.outputs import whole_folder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,17 +38,15 @@ def draw_profile(profile: Profile, history: History, folder: Path) -> list[Path]
     """Draw gaps.png, half_lives.png and sizes.png into `folder`, which is made if need be.
 
     Raises:
-        LogError: the folder can't be written.
+        OutputError: the folder can't be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return [
-            _drawn(folder / "gaps.png", lambda axes: _gaps(axes, profile, history)),
-            _drawn(folder / "half_lives.png", lambda axes: _half_lives(axes, profile)),
-            _drawn(folder / "sizes.png", lambda axes: _sizes(axes, profile, history)),
+    with whole_folder(folder) as draft:
+        drawn = [
+            _drawn(draft / "gaps.png", lambda axes: _gaps(axes, profile, history)),
+            _drawn(draft / "half_lives.png", lambda axes: _half_lives(axes, profile)),
+            _drawn(draft / "sizes.png", lambda axes: _sizes(axes, profile, history)),
         ]
-    except OSError as error:
-        raise LogError(f"can't draw into {folder}: {error.strerror}") from None
+    return [folder / path.name for path in drawn]
 
 
 def _drawn(path: Path, on: Any) -> Path:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from streams.errors import SettingsError
 from streams.learning.profile.proposal import Proposal
+from streams.outputs import check_output, whole_file
 from streams.settings import Settings
 
 WIDTH = 110
@@ -69,32 +68,16 @@ def toml(value: object) -> str:
     return repr(value)
 
 
-def check_free(path: Path, force: bool) -> None:
-    """Refuse an existing file, before the work.
-
-    Raises:
-        SettingsError: the file exists and `force` is not set.
-    """
-    if path.exists() and not force:
-        raise SettingsError(f"{path} already exists; say --force to replace it, or another --out")
-    if not path.absolute().parent.is_dir():
-        raise SettingsError(f"{path}: there is no folder {path.absolute().parent}; make it first")
-
-
 def write_settings(path: Path, text: str, force: bool) -> None:
     """Write the file whole or not at all.
 
     Raises:
-        SettingsError: the file exists and `force` is not set, or it can't be written.
+        SettingsError: the file exists and `force` is not set.
+        OutputError: it can't be written.
     """
-    check_free(path, force)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    check_output(path, force)
+    with whole_file(path) as draft:
         draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise SettingsError(f"can't write {path}: {error.strerror}") from None
 
 
 def _comment(text: str) -> list[str]:

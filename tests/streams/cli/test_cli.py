@@ -220,14 +220,14 @@ def test_failures_exit_with_1_and_say_what_to_do(shop: Path, tmp_path: Path) -> 
         str(tmp_path / "s"),
         "--rejects",
         nowhere,
-        code=1,
-        says=f"can't write {nowhere}",
+        code=2,
+        says=f"{nowhere}: there is no folder",
     )
     assert not (tmp_path / "s").exists()
     failure("recommend", "u0", "--store", "http://127.0.0.1:9", code=1, says="127.0.0.1")
     failure("redrive", log, "--broker", "127.0.0.1:9", code=1, says="no Kafka broker answers at 127.0.0.1:9")
-    for out in (nowhere, str(tmp_path), "."):
-        failure("export", "--store", str(shop / "store"), "--out", out, code=1, says=f"can't write {out}")
+    for out in (f"{nowhere}.csv", str(tmp_path), ".", "users.txt"):
+        failure("export", "--store", str(shop / "store"), "--out", out, code=2, says=out)
 
 
 def test_a_store_made_with_other_settings_or_another_model_is_refused(shop: Path, tmp_path: Path) -> None:

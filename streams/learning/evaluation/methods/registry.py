@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 
-from streams.errors import EvaluationError, MissingExtra
+from streams.errors import EvaluationError, MissingExtra, SettingsError
 from streams.learning.evaluation.methods.base import Method, Setup
 
 _HERE = "streams.learning.evaluation.methods"
@@ -56,7 +56,7 @@ def names(text: str) -> list[str]:
     """The methods named in a text such as "own,markov", each once.
 
     Raises:
-        EvaluationError: none is named, or one does not exist.
+        SettingsError: none is named, or one does not exist.
 
     >>> names("own, markov,own")
     ['own', 'markov']
@@ -64,9 +64,9 @@ def names(text: str) -> list[str]:
     found = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     for name in found:
         if name not in METHODS:
-            raise EvaluationError(f"there is no method {name!r}; choose from {', '.join(METHODS)}")
+            raise SettingsError(f"there is no method {name!r}; choose from {', '.join(METHODS)}")
     if not found:
-        raise EvaluationError(f"no method named; choose from {', '.join(METHODS)}")
+        raise SettingsError(f"no method named; choose from {', '.join(METHODS)}")
     return found
 
 
