@@ -45,7 +45,7 @@ app = typer.Typer(
 
 Begin with **driftline quickstart**. Every command has its own --help with an example.
 
-Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong usage or settings.""",
+Exit codes: 0 done, 1 failed (the message says what to do), 2 wrong usage or settings, 130 interrupted.""",
 )
 
 app.command("quickstart", rich_help_panel=TRY)(quickstart.quickstart)
