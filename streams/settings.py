@@ -18,6 +18,7 @@ from sinks.addresses import is_folder
 from sinks.config import StoreConfig
 from streams.broker.config import BrokerConfig
 from streams.errors import SettingsError
+from streams.files.config import FilesConfig
 from streams.settings_environment import (
     CONFIG_VARIABLE,
     ENV_NESTED,
@@ -58,6 +59,7 @@ class Settings(BaseModel):
     daemon: DaemonConfig = DaemonConfig()
     replay: ReplayConfig = ReplayConfig()
     catalogue: CatalogueConfig = CatalogueConfig()
+    files: FilesConfig = FilesConfig()
     log: LogConfig = LogConfig()
 
     @property

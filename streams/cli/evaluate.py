@@ -48,7 +48,7 @@ class SplitName(StrEnum):
 def evaluate(
     log: options.OptionalLog = None,
     items: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--items", metavar="CATALOGUE", help="The catalogue, for texts and the items' scenarios."
         ),
@@ -116,6 +116,8 @@ def evaluate(
     action: options.Action = None,
     scenario: options.Scenario = None,
     force: options.Force = False,
+    encoding: options.Encoding = None,
+    delimiter: options.Delimiter = None,
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
@@ -146,7 +148,7 @@ def evaluate(
         chosen = names(methods)
         if report is not None:
             check_output(report, force, folder=True)
-        settings = load(config)
+        settings = load(config, {"files": {"encoding": encoding, "delimiter": delimiter}})
         given = LogInput(log, map_, action, scenario, items, items_map)
         history = read_history(given, settings, json_)
         if split is SplitName.LAST:

@@ -26,6 +26,8 @@ def fit(
     items_map: options.ItemsMap = "",
     action: options.Action = None,
     scenario: options.Scenario = None,
+    encoding: options.Encoding = None,
+    delimiter: options.Delimiter = None,
     until: Annotated[
         str | None,
         typer.Option(
@@ -64,7 +66,7 @@ def fit(
             raise SettingsError("--until and --holdout-share both say where to stop; give one of them")
         check_output(out, force, folder=True)
         ItemEncoder.check_folder(out)
-        settings = load(config)
+        settings = load(config, {"files": {"encoding": encoding, "delimiter": delimiter}})
         before = None if until is None else _unix_seconds(until)
         began = time.monotonic()
         given = LogInput(log, map_, action, scenario, items, items_map)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,13 +26,19 @@ if TYPE_CHECKING:
 
 def items(
     catalogue: Annotated[
-        list[Path], typer.Argument(metavar="CATALOGUE...", help="Parquet, CSV or JSON lines.")
+        list[str],
+        typer.Argument(
+            metavar="CATALOGUE...",
+            help="Parquet, CSV or JSON lines: files, folders, globs, or s3://, gs://, abfs://, hdfs:// URLs.",
+        ),
     ],
     store: options.Store = None,
     map_: Annotated[
         str,
         typer.Option("--map", metavar="FIELD=COLUMN,...", help="Columns of other names, e.g. item_id=sku."),
     ] = "",
+    encoding: options.Encoding = None,
+    delimiter: options.Delimiter = None,
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
@@ -46,12 +51,13 @@ def items(
     Example: driftline items items.parquet --store ./store
     """
     from streams.files.catalogue_file import open_catalogue
+    from streams.files.expand import expand
     from streams.files.fields import CATALOGUE_FIELDS, parse_mapping
     from streams.ingest.intake import open_intake
 
     with reported():
-        settings = load(config)
-        opened = open_catalogue(catalogue, parse_mapping(map_, CATALOGUE_FIELDS))
+        settings = load(config, {"files": {"encoding": encoding, "delimiter": delimiter}})
+        opened = open_catalogue(expand(catalogue, settings.files), parse_mapping(map_, CATALOGUE_FIELDS))
         with open_intake(store_location(store, settings), settings, create=True) as intake:
             counts = load_catalogue(intake, opened, quiet=json_)
         if json_:

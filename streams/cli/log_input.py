@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streams.cli.console import from_totals, progress_bar
@@ -23,11 +22,11 @@ if TYPE_CHECKING:
 class LogInput:
     """A log, and the catalogue beside it, as the options of a command name them."""
 
-    files: Sequence[Path]
+    files: Sequence[str]
     map_: str
     action: str | None
     scenario: str | None
-    items: Path | None = None
+    items: str | None = None
     items_map: str = ""
 
     def open_log(self, settings: Settings) -> Log:
@@ -37,10 +36,11 @@ class LogInput:
             LogError, MappingError: the files are no log.
         """
         from streams.event_log.log import open_logs
+        from streams.files.expand import expand
         from streams.files.fields import parse_mapping
 
         return open_logs(
-            self.files,
+            expand(self.files, settings.files),
             parse_mapping(self.map_),
             now=time.time(),
             default_action=self.action,
@@ -49,14 +49,17 @@ class LogInput:
             batch_rows=settings.replay.batch_events,
         )
 
-    def open_catalogue(self) -> Catalogue | None:
+    def open_catalogue(self, settings: Settings) -> Catalogue | None:
         """The same for the catalogue; None where none is named."""
         from streams.files.catalogue_file import open_catalogue
+        from streams.files.expand import expand
         from streams.files.fields import CATALOGUE_FIELDS, parse_mapping
 
         if self.items is None:
             return None
-        return open_catalogue([self.items], parse_mapping(self.items_map, CATALOGUE_FIELDS))
+        return open_catalogue(
+            expand([self.items], settings.files), parse_mapping(self.items_map, CATALOGUE_FIELDS)
+        )
 
 
 def read_history(given: LogInput, settings: Settings, quiet: bool) -> History:
@@ -67,7 +70,7 @@ def read_history(given: LogInput, settings: Settings, quiet: bool) -> History:
     """
     from streams.learning.history import load_history
 
-    catalogue = given.open_catalogue()
+    catalogue = given.open_catalogue(settings)
     events = given.open_log(settings)
     with progress_bar("reading", events.total_rows, quiet) as advance:
         return load_history(events, catalogue, advance)

@@ -7,12 +7,11 @@ from typing import Annotated, Literal
 
 import typer
 
-Log = Annotated[list[Path], typer.Argument(metavar="LOG...", help="Parquet, CSV or JSON lines (also .gz).")]
-OptionalLog = Annotated[
-    list[Path] | None, typer.Argument(metavar="LOG...", help="Parquet, CSV or JSON lines (also .gz).")
-]
+_LOG_HELP = "Parquet, CSV or JSON lines, packed or not: files, folders, globs, or s3://, gs://, abfs://, hdfs:// URLs."
+Log = Annotated[list[str], typer.Argument(metavar="LOG...", help=_LOG_HELP)]
+OptionalLog = Annotated[list[str] | None, typer.Argument(metavar="LOG...", help=_LOG_HELP)]
 ItemTexts = Annotated[
-    Path | None,
+    str | None,
     typer.Option("--items", metavar="CATALOGUE", help="Texts of items, for those of little behaviour."),
 ]
 Encoder = Annotated[
@@ -78,6 +77,24 @@ Action = Annotated[
 Scenario = Annotated[
     str | None,
     typer.Option("--scenario", metavar="NAME", help="Scenario of all rows, for logs without such a column."),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        metavar="NAME",
+        help="Of CSV and JSON lines that are not UTF-8, e.g. cp1252 (files.encoding).",
+        show_default=False,
+    ),
+]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        "--delimiter",
+        metavar="CHARACTER",
+        help="Between the columns of a CSV whose header does not tell it (files.delimiter).",
+        show_default=False,
+    ),
 ]
 ItemsMap = Annotated[
     str,

@@ -16,12 +16,14 @@ from streams.cli.log_input import LogInput, read_history
 def profile(
     log: options.Log,
     items: Annotated[
-        Path | None, typer.Option("--items", metavar="CATALOGUE", help="The catalogue that belongs to it.")
+        str | None, typer.Option("--items", metavar="CATALOGUE", help="The catalogue that belongs to it.")
     ] = None,
     map_: options.Map = "",
     items_map: options.ItemsMap = "",
     action: options.Action = None,
     scenario: options.Scenario = None,
+    encoding: options.Encoding = None,
+    delimiter: options.Delimiter = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE", help="Write the settings that fit the log to this TOML file."),
@@ -47,7 +49,7 @@ def profile(
     from streams.outputs import check_output
 
     with reported():
-        settings = load(config)
+        settings = load(config, {"files": {"encoding": encoding, "delimiter": delimiter}})
         if out is not None:
             check_output(out, force)
         if plots is not None:
@@ -60,7 +62,7 @@ def profile(
         with console.status("looking at gaps, asking questions") if not json_ else nullcontext():
             profiled = run_profile(history, settings.interest, seed)
         if out is not None:
-            names = ", ".join(path.name for path in log)
+            names = ", ".join(name.rstrip("/").rpartition("/")[2] for name in log)
             head = f"Proposed by driftline profile for {names}: {len(history):,} events (log {history.identity[:16]})."
             write_settings(out, settings_text(profiled.proposal, head), force)
         drawn: list[Path] = []

@@ -15,6 +15,8 @@ def redrive(
     map_: options.Map = "",
     action: options.Action = None,
     scenario: options.Scenario = None,
+    encoding: options.Encoding = None,
+    delimiter: options.Delimiter = None,
     prefix: options.Prefix = None,
     json_: options.Json = False,
     config: options.Config = None,
@@ -30,7 +32,14 @@ def redrive(
     from streams.replay.redrive import redrive as run_redrive
 
     with reported():
-        settings = load(config, {"broker": {"url": broker}, "topics": {"prefix": prefix}})
+        settings = load(
+            config,
+            {
+                "broker": {"url": broker},
+                "topics": {"prefix": prefix},
+                "files": {"encoding": encoding, "delimiter": delimiter},
+            },
+        )
         events = LogInput(log, map_, action, scenario).open_log(settings)
         topics = settings.topics
         ensure_topics(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,7 +25,7 @@ def repair(
     ] = None,
     all_: Annotated[bool, typer.Option("--all-quarantined", help="Everybody who is in quarantine.")] = False,
     from_: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
             "--from",
             metavar="LOG",
@@ -39,6 +38,8 @@ def repair(
     map_: options.Map = "",
     action: options.Action = None,
     scenario: options.Scenario = None,
+    encoding: options.Encoding = None,
+    delimiter: options.Delimiter = None,
     store: options.Store = None,
     broker: options.Broker = None,
     prefix: options.Prefix = None,
@@ -58,7 +59,14 @@ def repair(
     from streams.repair.repair import Letters, Repair
 
     with reported():
-        settings = load(config, {"broker": {"url": broker}, "topics": {"prefix": prefix}})
+        settings = load(
+            config,
+            {
+                "broker": {"url": broker},
+                "topics": {"prefix": prefix},
+                "files": {"encoding": encoding, "delimiter": delimiter},
+            },
+        )
         location = store_location(store, settings)
         logs = None
         if from_ and not drop:

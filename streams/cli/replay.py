@@ -24,12 +24,14 @@ def replay(
     log: options.Log,
     store: options.Store = None,
     items: Annotated[
-        Path | None, typer.Option("--items", metavar="CATALOGUE", help="Load this catalogue first.")
+        str | None, typer.Option("--items", metavar="CATALOGUE", help="Load this catalogue first.")
     ] = None,
     map_: options.Map = "",
     items_map: options.ItemsMap = "",
     action: options.Action = None,
     scenario: options.Scenario = None,
+    encoding: options.Encoding = None,
+    delimiter: options.Delimiter = None,
     rejects: Annotated[
         Path | None,
         typer.Option(
@@ -77,10 +79,12 @@ def replay(
     with reported():
         for path in filter(None, (rejects, manifest)):
             check_output(path, force)
-        settings = load(config, {"broker": {"url": broker}})
+        settings = load(
+            config, {"broker": {"url": broker}, "files": {"encoding": encoding, "delimiter": delimiter}}
+        )
         location = store_location(store, settings)
         given = LogInput(log, map_, action, scenario, items, items_map)
-        catalogue, events = given.open_catalogue(), given.open_log(settings)
+        catalogue, events = given.open_catalogue(settings), given.open_log(settings)
         with RejectFile(rejects) as sink, open_intake(location, settings, create=True) as intake:
             if catalogue is not None:
                 counts = load_catalogue(intake, catalogue, quiet=json_)

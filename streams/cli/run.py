@@ -26,7 +26,7 @@ def run(
     broker: options.Broker = None,
     store: options.Store = None,
     items: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--items", metavar="CATALOGUE", help="Load this catalogue before the first event."),
     ] = None,
     metrics_port: Annotated[
@@ -81,6 +81,7 @@ def run(
     from streams.cli.items import load_catalogue
     from streams.errors import LogError, ShutdownDeadline
     from streams.files.catalogue_file import open_catalogue
+    from streams.files.expand import expand
     from streams.ingest.intake import open_intake
     from streams.replay.manifest import positions_from_manifest, read_manifest
     from streams.worker.daemon import Daemon
@@ -96,7 +97,7 @@ def run(
             },
         )
         location = store_location(store, settings)
-        catalogue = open_catalogue([items]) if items else None
+        catalogue = open_catalogue(expand([items], settings.files)) if items else None
         manifest = None if from_manifest is None else read_manifest(from_manifest)
         ends = {} if manifest is None else positions_from_manifest(manifest)
 

@@ -23,6 +23,8 @@ def train(
     items_map: options.ItemsMap = "",
     action: options.Action = None,
     scenario: options.Scenario = None,
+    encoding: options.Encoding = None,
+    delimiter: options.Delimiter = None,
     validation_share: options.ValidationShare = 0.1,
     holdout_share: options.HoldoutShare = 0.0,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Default: train.seed.")] = None,
@@ -54,7 +56,14 @@ def train(
         check_model_folder(out)
         if logs is not None:
             check_output(logs, force, folder=True)
-        settings = load(config, {"train": {"seed": seed, "epochs": epochs}})
+        files = {"encoding": encoding, "delimiter": delimiter}
+        settings = load(
+            config,
+            {
+                "train": {"seed": seed, "epochs": epochs},
+                "files": files,
+            },
+        )
         began = time.monotonic()
         given = LogInput(log, map_, action, scenario, items, items_map)
         run = read_training(given, settings, encoder, validation_share, holdout_share, json_)

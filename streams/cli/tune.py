@@ -28,6 +28,8 @@ def tune(
     items_map: options.ItemsMap = "",
     action: options.Action = None,
     scenario: options.Scenario = None,
+    encoding: options.Encoding = None,
+    delimiter: options.Delimiter = None,
     validation_share: options.ValidationShare = 0.1,
     holdout_share: options.HoldoutShare = 0.0,
     force: options.Force = False,
@@ -49,7 +51,7 @@ def tune(
     with reported():
         require_training()
         check_output(out, force)
-        settings = load(config)
+        settings = load(config, {"files": {"encoding": encoding, "delimiter": delimiter}})
         given = LogInput(log, map_, action, scenario, items, items_map)
         run = read_training(given, settings, encoder, validation_share, holdout_share, json_)
         tuned = search(

@@ -15,9 +15,11 @@ from streams.event_log.sources import Segment
 from streams.events.columns import EventColumns, empty
 from streams.events.event import MAX_FUTURE_S, Reject
 from streams.events.validate import assemble
+from streams.files.data_files import check_files
 from streams.files.fields import EVENT_FIELDS, POSITION_FIELDS, columns_of_fields, find_fields, missing_column
+from streams.files.location import Location
 from streams.files.rows import TabularFile
-from streams.files.tabular_file import fingerprint, inspect_file, read_file
+from streams.files.tabular_file import fingerprint, read_file
 from transfer.arrays import I64
 from transfer.config import ACTIONS
 
@@ -34,7 +36,7 @@ class LogBatch:
     """rows that are no valid events; `position` is the row's number in the whole log, from 0"""
     rows: int
     """how many rows were read, valid or not"""
-    path: Path
+    path: Location
     """the file that they come from"""
     first_row: int
     """number in the whole log of the first of them"""
@@ -83,6 +85,18 @@ class Log:
     def identity(self) -> str:
         """Hex fingerprint of the files' bytes, in order."""
         return fingerprint([file.path for file in self.files])
+
+    def fingerprint_of(self, number: int) -> str:
+        """Of one file's bytes, and of the values in the names of its folders that are fields of its rows.
+
+        Raises:
+            LogError: it can't be read.
+        """
+        file = self.files[number]
+        used = set(self.fields[number].values())
+        return fingerprint(
+            [file.path], {name: value for name, value in file.partitions.items() if name in used}
+        )
 
     @property
     def total_rows(self) -> int:
@@ -155,9 +169,9 @@ class Log:
 
     @cached_property
     def _names(self) -> list[str]:
-        return [f"log/file:{fingerprint([file.path])}" for file in self.files]
+        return [f"log/file:{self.fingerprint_of(number)}" for number in range(len(self.files))]
 
-    def _batch(self, rows: LogRows, path: Path, file_row: int, segment: Segment) -> LogBatch:
+    def _batch(self, rows: LogRows, path: Location, file_row: int, segment: Segment) -> LogBatch:
         source_row = file_row - segment.start
         raw = rows.raw_events(source_row, self.default_action, self.default_scenario)
         columns, rejects = assemble(
@@ -182,7 +196,7 @@ class Log:
 
 
 def open_logs(
-    paths: Sequence[Path | str],
+    paths: Sequence[Location | Path | str],
     mapping: Mapping[str, str] | None = None,
     *,
     now: float,
@@ -194,6 +208,7 @@ def open_logs(
     """Check all files, structure and columns, and return the log; nothing was read into events yet.
 
     Args:
+        paths: files, folders, globs and URLs, or what `streams.files.expand` made of them.
         mapping: field -> column of the files, for columns of another name (`streams.files.fields`).
         now: unix seconds, against which "far in the future" is judged.
         default_action: the action of rows without one.
@@ -206,15 +221,9 @@ def open_logs(
         raise LogError("no log files given")
     if default_action is not None and default_action not in ACTIONS:
         raise LogError(f"unknown action {default_action!r}; actions are {', '.join(ACTIONS)}")
-    files: dict[Path, TabularFile] = {}
-    for path in map(Path, paths):
-        if path.resolve() in files:
-            raise LogError(f"{path}: is given twice")
-        files[path.resolve()] = inspect_file(path)
-    fields = [_fields(file, mapping or {}, default_action, default_scenario) for file in files.values()]
-    return Log(
-        tuple(files.values()), tuple(fields), default_action, default_scenario, now, max_future_s, batch_rows
-    )
+    files = check_files(paths)
+    fields = [_fields(file, mapping or {}, default_action, default_scenario) for file in files]
+    return Log(files, tuple(fields), default_action, default_scenario, now, max_future_s, batch_rows)
 
 
 def _fields(

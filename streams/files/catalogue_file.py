@@ -10,9 +10,11 @@ from typing import Final
 from streams.errors import LogError
 from streams.events.event import MAX_TEXT_CHARS, ItemRow, Reject
 from streams.events.item_record import item_reject_reason
+from streams.files.data_files import check_files
 from streams.files.fields import CATALOGUE_FIELDS, columns_of_fields, find_fields
+from streams.files.location import Location
 from streams.files.rows import Rows, TabularFile
-from streams.files.tabular_file import inspect_file, read_file
+from streams.files.tabular_file import read_file
 from streams.files.values import RowRejects, optional_strings
 
 BATCH_ROWS: Final = 5_000
@@ -48,11 +50,15 @@ class Catalogue:
 
 
 def open_catalogue(
-    paths: Sequence[Path | str], mapping: Mapping[str, str] | None = None, *, batch_rows: int = BATCH_ROWS
+    paths: Sequence[Location | Path | str],
+    mapping: Mapping[str, str] | None = None,
+    *,
+    batch_rows: int = BATCH_ROWS,
 ) -> Catalogue:
     """Check all files, structure and columns. `item_id` is needed; a missing or null other field is "".
 
     Args:
+        paths: files, folders, globs and URLs, or what `streams.files.expand` made of them.
         mapping: field -> column of the files, for columns of another name (`streams.files.fields`).
 
     Raises:
@@ -60,7 +66,7 @@ def open_catalogue(
     """
     if not paths:
         raise LogError("no catalogue files given")
-    files = tuple(inspect_file(path) for path in map(Path, paths))
+    files = check_files(paths)
     return Catalogue(files, tuple(_fields(file, mapping or {}) for file in files), batch_rows)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +11,7 @@ import msgspec
 from streams.errors import LogError
 from streams.events.event import RejectReason
 from streams.events.json_errors import undecodable
+from streams.files.location import Location
 from streams.files.packed_file import open_bytes
 from streams.files.rows import BATCH_BYTES, MAX_ROW_BYTES, Column, Rows, TabularFile
 
@@ -24,8 +24,8 @@ _Value = str | int | float | bool | None
 """What a field of ours may hold at all: a list of a million lists is refused by the decoder, and never built."""
 
 
-def inspect_json(path: Path) -> TabularFile:
-    """Read all lines; decode the first ones for their names and the last for its end.
+def inspect_json(path: Location) -> TabularFile:
+    """Read all lines; decode the first ones for their names and the last for its end. Without a line it has no rows.
 
     Raises:
         LogError: names the line that is wrong.
@@ -38,15 +38,13 @@ def inspect_json(path: Path) -> TabularFile:
                 raise LogError(f"{path}: line {number} is longer than {MAX_ROW_BYTES >> 20} MiB")
             if line.isspace():
                 continue
-            if not rows and line.lstrip().startswith(b"["):
-                raise LogError(f"{path}: is one JSON array; expected JSON lines, one object a line")
             if rows < _SCANNED_LINES:
                 names.update(dict.fromkeys(_names_of(line)))
                 if len(names) > _MAX_NAMES:
                     raise LogError(f"{path}: its first lines name more than {_MAX_NAMES:,} fields")
             rows, last, last_line = rows + 1, line, number
     if not rows:
-        raise LogError(f"{path}: has only blank lines")
+        return TabularFile(path, "json", (), {}, 0)
     try:
         _decode_raw(last)
     except RecursionError:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 
 from streams.errors import LogError
+from streams.files.location import REMOTE_READ_BYTES, Location
 from streams.files.parquet_pages import pages_of
 from streams.files.rows import Rows, TabularFile, is_text
 
@@ -18,7 +18,7 @@ UNPACKED_BYTES: Final = 1 << 24
 """About this much is unpacked at once."""
 
 
-def inspect_parquet(path: Path) -> TabularFile:
+def inspect_parquet(path: Location) -> TabularFile:
     """Read the index, which is at the file's end, so that a file cut short does not open.
 
     Raises:
@@ -27,7 +27,7 @@ def inspect_parquet(path: Path) -> TabularFile:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with path.open_input() as stream, pq.ParquetFile(stream) as file:
             schema = file.schema_arrow
             types = dict(zip(schema.names, schema.types, strict=True))
             return TabularFile(path, "parquet", tuple(schema.names), types, file.metadata.num_rows)
@@ -48,7 +48,11 @@ def read_parquet(file: TabularFile, names: list[str], batch_rows: int, first_row
     """
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(file.path, page_checksum_verification=True) as parquet:
+    options = {
+        "page_checksum_verification": True,
+        "buffer_size": 0 if file.path.filesystem is None else REMOTE_READ_BYTES,
+    }
+    with file.path.open_input() as stream, pq.ParquetFile(stream, **options) as parquet:
         skipped, groups = _groups_from(parquet.metadata, first_row)
         for run, at_once in _runs(file, parquet.metadata, names, groups, batch_rows):
             for batch in parquet.iter_batches(batch_size=at_once, row_groups=run, columns=names):
@@ -89,7 +93,7 @@ def _rows_at_once(file: TabularFile, group: Any, number: int, names: list[str], 
     """How many rows of a row group may be unpacked at once."""
     wanted = set(names)
     row_bytes = 0.0
-    with file.path.open("rb") as stream:
+    with file.path.open_input() as stream:
         for position in range(group.num_columns):
             chunk = group.column(position)
             if chunk.path_in_schema.split(".")[0] not in wanted:
@@ -118,7 +122,7 @@ def _longest_value(file: TabularFile, group: int, column: str) -> int:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(file.path, read_dictionary=[column]) as parquet:
+    with file.path.open_input() as stream, pq.ParquetFile(stream, read_dictionary=[column]) as parquet:
         # One row is enough to have the dictionary, which stands before the first page.
         for batch in parquet.iter_batches(batch_size=1, row_groups=[group], columns=[column]):
             values = batch.column(0)

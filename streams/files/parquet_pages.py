@@ -8,13 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final
+from typing import Any, Final, Protocol
 
 _HEADER_BYTES: Final = 1 << 12
 _MAX_HEADER_BYTES: Final = 1 << 26
 """Headers hold the smallest and the largest value of their page."""
 _DICTIONARY: Final = 2
 _TYPE, _UNPACKED, _PACKED, _DATA, _DATA_2 = 1, 2, 3, 5, 8
+
+
+class SeekableBytes(Protocol):
+    """A file, or an object in a store, that is read at any position."""
+
+    def seek(self, position: int, /) -> Any:
+        """Go there."""
+
+    def read(self, size: int, /) -> bytes:
+        """So many bytes from there on, fewer at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +37,7 @@ class Page:
     """bytes after unpacking"""
 
 
-def pages_of(file: BinaryIO, chunk: Any) -> Iterator[Page]:
+def pages_of(file: SeekableBytes, chunk: Any) -> Iterator[Page]:
     """The pages of a column chunk (`pyarrow.parquet.ColumnChunkMetaData`), in order.
 
     Raises:
@@ -53,7 +63,7 @@ def pages_of(file: BinaryIO, chunk: Any) -> Iterator[Page]:
         position += length + packed
 
 
-def _header(file: BinaryIO, position: int) -> tuple[dict[int, Any], int]:
+def _header(file: SeekableBytes, position: int) -> tuple[dict[int, Any], int]:
     size = _HEADER_BYTES
     while True:
         file.seek(position)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 import pyarrow as pa
 
 from streams.events.event import RejectReason
+from streams.files.location import Location
 
 FileKind = Literal["parquet", "csv", "json"]
 Column: TypeAlias = Any
@@ -24,7 +25,7 @@ BATCH_BYTES: Final = 1 << 24
 class TabularFile:
     """A file that was checked."""
 
-    path: Path
+    path: Location
     kind: FileKind
     columns: tuple[str, ...]
     """names of its columns; of JSON lines the names in the first 1000 lines"""
@@ -32,6 +33,9 @@ class TabularFile:
     """Arrow type of each column where the file tells (Parquet)"""
     rows: int
     """number of rows"""
+    partitions: Mapping[str, str | None] = field(default_factory=dict)
+    """value, the same for all rows, of each column that stands in the names of its folders and not in the file itself; these
+    columns are among `columns`"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,4 +69,5 @@ def is_text(kind: pa.DataType) -> bool:
         or types.is_string_view(kind)
         or types.is_binary(kind)
         or types.is_large_binary(kind)
+        or types.is_binary_view(kind)
     )

@@ -13,7 +13,6 @@ from streams.event_log.log import Log
 from streams.event_log.positions import Positions
 from streams.event_log.rows import LogRows
 from streams.event_log.sources import LogFacts, Overlap, Segment, read_content, segments_of
-from streams.files.tabular_file import fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def register_log(log: Log, sources: Sources) -> RegisteredLog:
         if not file.rows:
             segments[number] = []
             continue
-        entry = file.rows, fingerprint([file.path])
+        entry = file.rows, log.fingerprint_of(number)
         if entry in by_bytes:
             segments[number] = [Segment(0, file.rows, by_bytes[entry])]
             continue

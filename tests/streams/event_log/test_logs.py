@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,8 @@ from streams.event_log.log import open_logs
 from streams.events.columns import concatenate
 from streams.events.decode import decode_events
 from streams.events.encode import event_record, events_of
+from streams.files.config import FilesConfig
+from streams.files.expand import expand
 from support.data.event_rows import check_columns, rows_of
 from support.data.log_files import KINDS, log_rows, write
 from transfer.config import ACTIONS
@@ -81,7 +84,7 @@ def test_batches_tell_what_they_hold(tmp_path):
     log = open_logs([first, second], now=NOW, batch_rows=8)
     batches = list(log)
     assert log.total_rows == 30
-    assert [(b.path, b.first_row, b.file_row, b.rows) for b in batches] == [
+    assert [(Path(str(b.path)), b.first_row, b.file_row, b.rows) for b in batches] == [
         (first, 0, 0, 8),
         (first, 8, 8, 2),
         (second, 10, 0, 8),
@@ -286,7 +289,7 @@ def test_unreadable_values_are_rejected_by_row(tmp_path):
     good = b"u,1,s,i,click\n"
     bad = b"\xff,1,s,i,click\nu,soon,s,i,click\nu,1,\xff\xfe,i,click\nu,1,s,\xc3,click\n"
     path.write_bytes(b"user_id,timestamp,scenario,item_id,action\n" + good + bad + good)
-    columns, rejects = read(path)
+    columns, rejects = read(*expand([path], FilesConfig(encoding="utf-8")))
     assert [(r.position, r.reason) for r in rejects] == [(i, "wrong_type") for i in (1, 2, 3, 4)]
     assert [r.detail.split(":")[0] for r in rejects] == ["user_id", "timestamp", "scenario", "item_id"]
     assert len(columns) == 2
