@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -74,22 +75,27 @@ class Publisher:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._producer.stop(), STOP_S)
 
-    async def publish(self, topic: str, records: Iterable[Record]) -> None:
+    async def publish(
+        self, topic: str, records: Iterable[Record], times_ms: Iterable[int] | None = None
+    ) -> None:
         """Hand over records of one topic. Not acknowledged yet when this returns.
+
+        times_ms: the records' timestamps, unix milliseconds; default: the present.
 
         Raises:
             BrokerError: the topic does not exist, or the broker refused records.
             BrokerUnavailable: not delivered in time.
         """
         partitions = self._partitions.get(topic) or await self._partitions_of(topic)
-        for key, value in records:
+        times: Iterator[int | None] = itertools.repeat(None) if times_ms is None else iter(times_ms)
+        for (key, value), time_ms in zip(records, times, strict=False):
             target = (topic, partitions[self._hash(key) % len(partitions)])
             batch = self._filling.get(target)
-            if batch is None or batch.append(timestamp=None, key=key, value=value) is None:
+            if batch is None or batch.append(timestamp=time_ms, key=key, value=value) is None:
                 if batch is not None:
                     await self._send(target, batch)
                 batch = self._filling[target] = self._running().create_batch()
-                batch.append(timestamp=None, key=key, value=value)
+                batch.append(timestamp=time_ms, key=key, value=value)
 
     async def flush(self) -> None:
         """Send what is left and wait for every acknowledgement. Raises as `publish` does."""

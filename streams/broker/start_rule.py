@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from streams.errors import SettingsError
+
 StartKind = Literal["earliest", "latest", "group", "time"]
 
 
@@ -39,6 +41,24 @@ class StartRule:
             case "earliest" | "latest" | "group" as kind:
                 return cls(kind, said=True)
         return cls("time", _unix(text), said=True)
+
+
+def moment(text: str) -> float:
+    """Unix seconds of a time that a flag says: ISO 8601 (without an offset: UTC) or unix seconds.
+
+    >>> moment("2026-11-01T10:00:00Z")
+    1793527200.0
+
+    Raises:
+        SettingsError: it is none.
+    """
+    try:
+        rule = StartRule.parse(text)
+        if rule.kind == "time":
+            return rule.time_s
+    except ValueError:
+        pass
+    raise SettingsError(f"{text!r} is not a time: give 2026-11-01T10:00:00Z, or unix seconds")
 
 
 def _unix(text: str) -> float:

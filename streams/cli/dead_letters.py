@@ -224,27 +224,16 @@ def _filter(
     until: str | None,
     places: list[tuple[int, int]] | None = None,
 ) -> LetterFilter:
+    from streams.broker.start_rule import moment
     from streams.letters.search import LetterFilter
 
     return LetterFilter(
         topic=None if topic is None else settings.topics.prefix + topic,
         reason=reason,
-        since=None if since is None else _unix(since),
-        until=None if until is None else _unix(until),
+        since=None if since is None else moment(since),
+        until=None if until is None else moment(until),
         letters=frozenset(places) if places else None,
     )
-
-
-def _unix(text: str) -> float:
-    from streams.broker.start_rule import StartRule
-
-    try:
-        rule = StartRule.parse(text)
-        if rule.kind == "time":
-            return rule.time_s
-    except ValueError:
-        pass
-    raise SettingsError(f"{text!r} is not a time: give 2026-11-01T10:00:00Z, or unix seconds")
 
 
 def _place(text: str) -> tuple[int, int]:

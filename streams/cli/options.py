@@ -62,6 +62,13 @@ Broker = Annotated[
 Prefix = Annotated[
     str | None, typer.Option("--prefix", help="Stands before each topic name (topics.prefix).")
 ]
+RecordTime = Annotated[
+    Literal["now", "event"],
+    typer.Option(
+        "--record-time",
+        help="Timestamp of the records: now, by which brokers delete, or the event's own, which `run --from TIME` goes by.",
+    ),
+]
 Map = Annotated[
     str,
     typer.Option(

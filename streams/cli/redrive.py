@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import Annotated
+
+import typer
 
 from streams.cli import options
 from streams.cli.console import load, print_json, progress_bar, reported, show
 from streams.cli.log_input import LogInput
+from streams.errors import SettingsError
 
 
 def redrive(
@@ -17,19 +21,41 @@ def redrive(
     scenario: options.Scenario = None,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
+    rate: Annotated[
+        float | None, typer.Option("--rate", min=0.001, help="Events a second. Default: as fast as it goes.")
+    ] = None,
+    speed: Annotated[
+        float | None,
+        typer.Option(
+            "--speed",
+            min=0.000001,
+            help="Multiples of the log's own time: 1 as it happened, 3600 an hour in a second. The log is in order of time.",
+        ),
+    ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="TIME", help="Begin with the events of this time (ISO 8601 or unix seconds)."
+        ),
+    ] = None,
+    record_time: options.RecordTime = "now",
     prefix: options.Prefix = None,
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
-    """Send a log back into the three topics: keyed by user, with the original event times, in order per user.
+    """Send a log back into its topics: keyed by user, with the original event times, in order per user.
 
-    Topics that do not exist are created. Records carry today's timestamp (brokers delete by it); the event's own time is in
-    the value.
+    Topics that do not exist are created. A record has the form that its topic's description reads; one that can't be written is
+    refused by name. Records carry today's timestamp (brokers delete by it); the event's own time is in the value.
 
-    Example: driftline redrive events.parquet --broker 127.0.0.1:9092 --map scenario=department
+    Example: driftline redrive events.parquet --broker 127.0.0.1:9092 --speed 60 --from 2026-11-01
     """
+    from streams.broker.start_rule import moment
     from streams.broker.topics import ensure_topics
+    from streams.replay.pace import Pace
+    from streams.replay.redrive import RedrivePlan
     from streams.replay.redrive import redrive as run_redrive
+    from streams.topics.outlets import plain_outlets
 
     with reported():
         settings = load(
@@ -40,6 +66,12 @@ def redrive(
                 "files": {"encoding": encoding, "delimiter": delimiter},
             },
         )
+        if rate is not None and speed is not None:
+            raise SettingsError(
+                "give --rate, events a second, or --speed, multiples of the log's time, not both"
+            )
+        begin_s = None if from_ is None else moment(from_)
+        plan = RedrivePlan(Pace(rate, speed), begin_s, event_times=record_time == "event")
         events = LogInput(log, map_, action, scenario).open_log(settings)
         topics = settings.topics
         ensure_topics(
@@ -47,7 +79,13 @@ def redrive(
         )
         start = time.monotonic()
         with progress_bar("sending", events.total_rows, json_) as advance:
-            done = run_redrive(events, settings.broker, topics.by_action(), lambda batch: advance(batch.rows))
+            done = run_redrive(
+                events,
+                settings.broker,
+                plain_outlets(topics.by_action()),
+                lambda batch: advance(batch.rows),
+                plan=plan,
+            )
         seconds = time.monotonic() - start
         sent, rejected = sum(done.sent.values()), sum(done.rejected.values())
         if json_:
@@ -57,10 +95,12 @@ def redrive(
                     "topics": done.sent,
                     "rejected": rejected,
                     "reasons": done.rejected,
+                    "before": done.before,
                     "seconds": round(seconds, 3),
                     "events_per_s": round(sent / seconds, 1) if seconds else 0.0,
                 }
             )
         else:
             listed = ", ".join(f"{count} to {name}" for name, count in done.sent.items())
-            show(f"{sent} events sent ({listed}), {rejected} rows rejected; {seconds:.1f} s")
+            before = f"{done.before} before --from, " if from_ is not None else ""
+            show(f"{sent} events sent ({listed}), {before}{rejected} rows rejected; {seconds:.1f} s")

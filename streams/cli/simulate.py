@@ -20,23 +20,44 @@ def simulate(
     seconds: Annotated[float, typer.Option("--seconds", min=0, help="For how long.")] = 60.0,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same users and choices.")] = 1,
     users: Annotated[int, typer.Option("--users", min=1, help="How many users act.")] = 50,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="TIME",
+            help="When the first event is (ISO 8601 or unix seconds); what is due by now is sent at once. Default: now.",
+        ),
+    ] = None,
+    record_time: options.RecordTime = "now",
     prefix: options.Prefix = None,
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
     """Send a small catalogue and events of simulated users whose interest moves to a new scenario half-way.
 
-    Topics that do not exist are created. Event times begin now. Users are called ada, ben, cleo, ...
+    Topics that do not exist are created. Event times begin now, or with --from. Users are called ada, ben, cleo, ...
 
     Example: driftline simulate --broker 127.0.0.1:9092 --rate 200 --seconds 30 --seed 7
     """
+    from streams.broker.start_rule import moment
     from streams.broker.topics import ensure_topics
     from streams.demo.simulate import SimulationPlan
     from streams.demo.simulate import simulate as run_simulation
+    from streams.topics.outlets import plain_outlets
 
     with reported():
         settings = load(config, {"broker": {"url": broker}, "topics": {"prefix": prefix}})
-        topics = settings.topics
+        topics, now = settings.topics, time.time()
+        start = now if from_ is None else moment(from_)
+        plan = SimulationPlan(
+            rate,
+            seconds,
+            seed,
+            start,
+            users,
+            behind_s=max(0.0, now - start),
+            event_times=record_time == "event",
+        )
         ensure_topics(
             settings.broker, dict.fromkeys(topics.all_names(), topics.partitions), topics.replication
         )
@@ -46,9 +67,9 @@ def simulate(
         with progress_bar("sending", round(rate * seconds), json_) as advance:
             done = run_simulation(
                 settings.broker,
-                topics.by_action(),
+                plain_outlets(topics.by_action()),
                 topics.name("items"),
-                SimulationPlan(rate, seconds, seed, time.time(), users),
+                plan,
                 stop=stop.is_set,
                 progress=from_totals(advance),
             )

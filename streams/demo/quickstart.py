@@ -17,6 +17,7 @@ from streams.errors import DaemonError
 from streams.ingest.intake import Intake, open_intake
 from streams.serving.recommend import Recommendation, recommend
 from streams.settings import Settings
+from streams.topics.outlets import plain_outlets
 from streams.worker.daemon import Daemon
 from streams.workspace.workspace import Workspace
 
@@ -104,7 +105,7 @@ async def follow(
         sent = 0
         async with Publisher(settings.broker) as publisher:
             for label, end in cuts:
-                await publish_events(publisher, topics.by_action(), events[sent:end])
+                await publish_events(publisher, plain_outlets(topics.by_action()), events[sent:end])
                 await publisher.flush()
                 sent = end
                 await _or_ended(running, _caught_up(daemon, sent))

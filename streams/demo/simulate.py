@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from streams.broker.config import BrokerConfig
 from streams.broker.publisher import Publisher
 from streams.demo.simulated_catalogue import simulated_catalogue
-from streams.events.encode import event_record, item_record
+from streams.events.encode import item_record
 from streams.events.event import Event, ItemRow
+from streams.topics.outlets import Outlets
 
 NAMES: Final = (
     "ada", "ben", "cleo", "dan", "eva", "finn", "gus", "hana", "ivo", "jana", "kai", "lena",
     "mio", "nora", "otto", "pia", "quin", "rosa", "sam", "tess", "ugo", "vera", "wim", "yara",
 )  # fmt: skip
 TICK_S: Final = 0.05
+MOST_AT_ONCE: Final = 5000
 _ACTIONS: Final = ("browse",) * 14 + ("click",) * 5 + ("purchase",)
 _SEARCHES: Final = 0.04
 _AGAIN: Final = 0.15
@@ -57,6 +59,10 @@ class SimulationPlan:
     start: float
     """unix time of the first event"""
     users: int = 50
+    behind_s: float = 0.0
+    """how long ago the first event was: what is due by now is sent at once"""
+    event_times: bool = False
+    """records carry the times of their events, in place of the present"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +145,7 @@ def simulated_events(
 
 def simulate(
     broker: BrokerConfig,
-    topics: Mapping[str, str],
+    outlets: Outlets,
     items_topic: str,
     plan: SimulationPlan,
     *,
@@ -152,7 +158,7 @@ def simulate(
     later, not fewer of them.
 
     Args:
-        topics: action -> name of an existing topic.
+        outlets: action -> existing topic.
         stop: asked at each tick; True ends the simulation early.
         progress: called with the number of events sent so far.
 
@@ -166,7 +172,7 @@ def simulate(
             await publisher.publish(items_topic, map(item_record, catalogue))
             await publisher.flush()
             began = time.monotonic()
-            sent = await _send_events(publisher, topics, plan, catalogue, stop, progress)
+            sent = await _send_events(publisher, outlets, plan, catalogue, stop, progress)
         return Simulation(sent, len(catalogue), time.monotonic() - began)
 
     return asyncio.run(send())
@@ -174,7 +180,7 @@ def simulate(
 
 async def _send_events(
     publisher: Publisher,
-    topics: Mapping[str, str],
+    outlets: Outlets,
     plan: SimulationPlan,
     catalogue: Sequence[ItemRow],
     stop: Callable[[], bool],
@@ -185,32 +191,39 @@ async def _send_events(
     people = simulated_users(rng, plan.users, catalogue)
     rate, count = plan.rate, round(plan.rate * plan.seconds)
     events = simulated_events(rng, people, catalogue, start=plan.start, rate=rate, count=count)
-    sent, done, began = dict.fromkeys(topics.values(), 0), 0, time.monotonic()
+    sent, done = dict.fromkeys((outlet.topic for outlet in outlets.values()), 0), 0
+    began = time.monotonic() - plan.behind_s
     while done < count and not stop():
-        due = min(count, int((time.monotonic() - began) * rate) + 1)
+        due = min(count, done + MOST_AT_ONCE, int((time.monotonic() - began) * rate) + 1)
         batch = [next(events) for _ in range(due - done)]
-        await publish_events(publisher, topics, batch)
+        await publish_events(publisher, outlets, batch, event_times=plan.event_times)
         await publisher.flush()
         for simulated in batch:
-            sent[topics[simulated.action]] += 1
+            sent[outlets[simulated.action].topic] += 1
         done = due
         if progress is not None and batch:
             progress(done)
-        if done < count:
+        wait_s = began + done / rate - time.monotonic()
+        if done < count and wait_s > 0:
             # Until the next event is due, or the next tick for many of them.
-            await asyncio.sleep(max(TICK_S, min(1.0, began + done / rate - time.monotonic())))
+            await asyncio.sleep(max(TICK_S, min(1.0, wait_s)))
     return sent
 
 
 async def publish_events(
-    publisher: Publisher, topics: Mapping[str, str], events: Iterable[Simulated]
+    publisher: Publisher, outlets: Outlets, events: Iterable[Simulated], *, event_times: bool = False
 ) -> None:
-    """Hand events over to the topics of their actions, in order; `Publisher.flush` acknowledges them."""
-    by_topic: dict[str, list[Event]] = {}
+    """Hand events over to the topics of their actions, in order; `Publisher.flush` acknowledges them.
+
+    event_times: records carry the times of their events, in place of the present.
+    """
+    by_topic: dict[str, list[Simulated]] = {}
     for simulated in events:
-        by_topic.setdefault(topics[simulated.action], []).append(simulated.event)
+        by_topic.setdefault(outlets[simulated.action].topic, []).append(simulated)
     for topic, group in by_topic.items():
-        await publisher.publish(topic, map(event_record, group))
+        times = [int(each.event.timestamp * 1000) for each in group] if event_times else None
+        records = (outlets[each.action].encode(each.event) for each in group)
+        await publisher.publish(topic, records, times)
 
 
 def _theme(row: ItemRow) -> str:

@@ -25,6 +25,7 @@ from streams.broker.embedded import EmbeddedBroker, dying_with_us, free_port
 from streams.broker.topics import ensure_topics
 from streams.demo.simulate import SimulationPlan, simulate
 from streams.topics.config import TopicsConfig
+from streams.topics.outlets import plain_outlets
 from support.checks.dashboard import DOCKER, alerts, queries
 from support.checks.promql import named
 from support.servers.daemon_process import DaemonProcess
@@ -149,7 +150,7 @@ def traffic(broker: BrokerConfig, topics: TopicsConfig) -> Iterator[None]:
     plan = SimulationPlan(rate=RATE, seconds=SIMULATED / RATE, seed=1, start=time.time(), users=12)
     sending = threading.Thread(
         target=simulate,
-        args=(broker, topics.by_action(), topics.name("items"), plan),
+        args=(broker, plain_outlets(topics.by_action()), topics.name("items"), plan),
     )
     sending.start()
     try:

@@ -14,7 +14,9 @@ from streams.errors import BrokerError, BrokerUnavailable
 from streams.event_log.log import LogBatch, open_logs
 from streams.events.columns import concatenate
 from streams.events.decode import decode_events
-from streams.replay.redrive import RedrivenLog, redrive
+from streams.replay.pace import Pace
+from streams.replay.redrive import RedrivenLog, RedrivePlan, redrive
+from streams.topics.outlets import plain_outlets
 from support.data.event_rows import rows_of
 from support.data.log_files import log_rows, write
 from support.servers.topic_reader import read_topic
@@ -56,7 +58,7 @@ def test_a_redriven_log_is_in_the_topics_as_it_was(broker, topic_prefix, tmp_pat
     log = open_logs([write(tmp_path / f"log.{kind}", rows)], now=NOW, batch_rows=100)
     handed = []
     began = time.time()
-    done = redrive(log, broker, topics, progress=lambda batch: handed.append(batch.rows))
+    done = redrive(log, broker, plain_outlets(topics), progress=lambda batch: handed.append(batch.rows))
     assert sum(done.sent.values()) == 598
     assert done.rejected == {"timestamp_not_finite": 1, "missing_field": 1}
     assert handed == [100] * 6
@@ -82,7 +84,9 @@ def test_a_users_events_have_one_partition_number_in_all_topics(embedded_broker,
     topics = names(topic_prefix)
     ensure_topics(embedded_broker.config, dict.fromkeys(topics.values(), 4))
     done = redrive(
-        open_logs([write(tmp_path / "log.parquet", rows)], now=NOW), embedded_broker.config, topics
+        open_logs([write(tmp_path / "log.parquet", rows)], now=NOW),
+        embedded_broker.config,
+        plain_outlets(topics),
     )
     numbers: dict[bytes | None, set[int]] = {}
     for topic in topics.values():
@@ -98,7 +102,7 @@ def test_a_topic_that_is_not_there_is_named_and_not_created(broker, topic_prefix
     log = open_logs([write(tmp_path / "log.csv", log_rows(30))], now=NOW)
     for _ in range(2):
         with pytest.raises(BrokerError, match=f"{topic_prefix}.* does not exist"):
-            redrive(log, broker, names(topic_prefix))
+            redrive(log, broker, plain_outlets(names(topic_prefix)))
 
 
 def test_no_broker_is_an_error_that_names_it(tmp_path):
@@ -106,7 +110,7 @@ def test_no_broker_is_an_error_that_names_it(tmp_path):
     log = open_logs([write(tmp_path / "log.csv", log_rows(3))], now=NOW)
     config = BrokerConfig(url=f"{HOST}:{free_port()}")
     with pytest.raises(BrokerUnavailable, match=config.url):
-        redrive(log, config, names(""))
+        redrive(log, config, plain_outlets(names("")))
 
 
 def test_records_that_a_broker_refuses_fail_the_redrive(kafka, topic_prefix, tmp_path):
@@ -125,7 +129,7 @@ def test_records_that_a_broker_refuses_fail_the_redrive(kafka, topic_prefix, tmp
     admin.close()
     log = open_logs([write(tmp_path / "log.csv", log_rows(100))], now=NOW)
     with pytest.raises(BrokerError, match=r"refused records.*0 records were acknowledged"):
-        redrive(log, kafka.config, topics)
+        redrive(log, kafka.config, plain_outlets(topics))
 
 
 def test_a_broker_that_is_killed_while_redriving_loses_nothing(kafka, topic_prefix, tmp_path):
@@ -156,7 +160,7 @@ def test_a_broker_that_is_killed_while_redriving_loses_nothing(kafka, topic_pref
 
     def run() -> None:
         try:
-            result.append(redrive(log, kafka.config, topics, progress=pause))
+            result.append(redrive(log, kafka.config, plain_outlets(topics), progress=pause))
         except Exception as error:
             result.append(error)
 
@@ -192,5 +196,36 @@ def test_a_real_log_goes_in_fast(tmp_path):
     with EmbeddedBroker(log=tmp_path / "log") as broker:
         ensure_topics(broker.config, dict.fromkeys(names("").values(), 4))
         began = time.monotonic()
-        redrive(log, broker.config, names(""))
+        redrive(log, broker.config, plain_outlets(names("")))
         assert 30_000 / (time.monotonic() - began) > 10_000
+
+
+def test_a_pace_spreads_a_log_over_its_time(embedded_broker, topic_prefix, tmp_path):
+    """At a speed of 10 two seconds of the log take a fifth of one; at a rate of 100 a second its 30 events take 0.29 s."""
+    rows = [
+        {"user_id": f"u{n}", "timestamp": 1000 + n / 15, "scenario": "s", "item_id": "i", "action": "click"}
+        for n in range(30)
+    ]
+    outlets = plain_outlets(names(topic_prefix))
+    ensure_topics(embedded_broker.config, dict.fromkeys(names(topic_prefix).values(), 1))
+    log = open_logs([write(tmp_path / "log.csv", rows)], now=NOW, batch_rows=7)
+    for pace, least_s in ((Pace(speed=10.0), 0.19), (Pace(rate=100.0), 0.29), (Pace(speed=1.0), 1.93)):
+        began = time.monotonic()
+        done = redrive(log, embedded_broker.config, outlets, plan=RedrivePlan(pace))
+        assert sum(done.sent.values()) == 30
+        assert least_s <= time.monotonic() - began
+
+
+def test_a_log_is_redriven_from_a_time_on(broker, topic_prefix, tmp_path):
+    """What is older is left out and counted; records carry the events' times where that is said."""
+    rows = [
+        {"user_id": "u", "timestamp": NOW - 100 + n, "scenario": "s", "item_id": f"i{n}", "action": "click"}
+        for n in range(100)
+    ]
+    ensure_topics(broker, dict.fromkeys(names(topic_prefix).values(), 1))
+    log = open_logs([write(tmp_path / "log.csv", rows)], now=NOW, batch_rows=7)
+    plan = RedrivePlan(begin_s=NOW - 30, event_times=True)
+    done = redrive(log, broker, plain_outlets(names(topic_prefix)), plan=plan)
+    assert (sum(done.sent.values()), done.before) == (30, 70)
+    records = read_topic(broker, topic_prefix + "clicks", 30)
+    assert [record.timestamp_ms / 1000 for record in records] == [NOW - 30 + n for n in range(30)]

@@ -12,6 +12,7 @@ from streams.demo.simulated_catalogue import simulated_catalogue
 from streams.errors import BrokerError
 from streams.events.decode import decode_events
 from streams.events.decode_items import decode_items
+from streams.topics.outlets import plain_outlets
 from support.data.event_rows import rows_of
 from support.servers.topic_reader import read_topic
 from transfer.config import ACTIONS
@@ -27,7 +28,7 @@ def names(prefix: str) -> dict[str, str]:
 def run(broker, prefix, **options):
     topics = names(prefix)
     ensure_topics(broker, {**dict.fromkeys(topics.values(), 4), prefix + "items": 4})
-    done = simulate(broker, topics, prefix + "items", SimulationPlan(start=START, **options))
+    done = simulate(broker, plain_outlets(topics), prefix + "items", SimulationPlan(start=START, **options))
     events = []
     for action, topic in topics.items():
         records = read_topic(broker, topic, done.sent[topic])
@@ -67,7 +68,7 @@ def test_a_simulation_keeps_its_rate(embedded_broker, topic_prefix):
     ensure_topics(embedded_broker.config, {**dict.fromkeys(topics.values(), 4), topic_prefix + "items": 1})
     done = simulate(
         embedded_broker.config,
-        topics,
+        plain_outlets(topics),
         topic_prefix + "items",
         SimulationPlan(rate=200.0, seconds=1.0, seed=1, start=START),
         progress=lambda count: seen.append((time.monotonic() - began, count)),
@@ -86,7 +87,7 @@ def test_a_simulation_can_be_stopped(embedded_broker, topic_prefix):
     sent: list[int] = []
     done = simulate(
         embedded_broker.config,
-        topics,
+        plain_outlets(topics),
         topic_prefix + "items",
         SimulationPlan(rate=100.0, seconds=1000.0, seed=1, start=START),
         stop=lambda: len(sent) >= 3,
@@ -101,7 +102,20 @@ def test_a_simulation_needs_its_topics(embedded_broker, topic_prefix):
     with pytest.raises(BrokerError, match=r"items.* does not exist"):
         simulate(
             embedded_broker.config,
-            names(topic_prefix),
+            plain_outlets(names(topic_prefix)),
             topic_prefix + "items",
             SimulationPlan(rate=1, seconds=1, seed=1, start=START),
         )
+
+
+def test_a_simulation_that_began_earlier_catches_up(embedded_broker, topic_prefix):
+    """What is due since its first event is sent at once, with the times that it says."""
+    topics = names(topic_prefix)
+    ensure_topics(embedded_broker.config, {**dict.fromkeys(topics.values(), 1), topic_prefix + "items": 1})
+    plan = SimulationPlan(rate=1.0, seconds=3600.0, seed=1, start=START, behind_s=3600.0, event_times=True)
+    done = simulate(embedded_broker.config, plain_outlets(topics), topic_prefix + "items", plan)
+    assert sum(done.sent.values()) == 3600
+    assert done.seconds < 30
+    records = read_topic(embedded_broker.config, topics["click"], done.sent[topics["click"]])
+    assert all(START <= record.timestamp_ms / 1000 < START + 3600 for record in records)
+    assert [r.timestamp_ms for r in records] == sorted(r.timestamp_ms for r in records)
