@@ -35,6 +35,10 @@ class StoreMismatch(StoreError):
     """What exists does not fit the settings (version, dimensions, vector names, hidden points)."""
 
 
+class ActionsDiffer(StoreMismatch):
+    """An action has another weight than events in the store were counted with."""
+
+
 class StoreMoved(StoreMismatch):
     """Another version of the vectors is live than the one that was opened. What was written since is not part of it;
     open the store again, with the settings that it was made with."""

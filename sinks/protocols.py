@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from sinks.actions import StoredAction
 from sinks.leases import Lease
 from sinks.point_stores import ItemStore, UserStore
 from sinks.sources import SourceInfo
@@ -76,6 +77,32 @@ class Leases(Protocol):
         ...
 
 
+class Actions(Protocol):
+    """The actions of the store beside the three that are always there; see `sinks.actions`."""
+
+    def known(self) -> list[StoredAction]:
+        """All, in order of codes."""
+        ...
+
+    def register(self, wanted: Mapping[str, float]) -> list[StoredAction]:
+        """Give names that are new a code each, whatever other processes do at the time, and set weights; all, as `known`.
+
+        Raises:
+            ActionsDiffer: an action that events were counted with has another weight; nothing was changed.
+            StoreUnavailable: call again.
+        """
+        ...
+
+    def use(self, weights: Mapping[str, float]) -> None:
+        """Events of these actions are about to be written with these weights; from then on they stay.
+
+        Raises:
+            ActionsDiffer: another process has changed a weight meanwhile.
+            StoreUnavailable: call again.
+        """
+        ...
+
+
 class BlobStore(Protocol):
     """A few named blobs."""
 
@@ -118,6 +145,9 @@ class Store(Protocol):
 
     @property
     def leases(self) -> Leases: ...
+
+    @property
+    def actions(self) -> Actions: ...
 
     @property
     def blobs(self) -> BlobStore: ...

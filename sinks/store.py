@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+from sinks.actions import CollectionActions
 from sinks.blobs import Blobs
 from sinks.config import StoreConfig
 from sinks.creation import open_collections, open_meta
@@ -57,6 +58,7 @@ class EngineStore:
         self.items = opener.items(items, opened, confirm)
         self.sources = CollectionSources(self._meta, self._progress, confirm, self._upgrade.ensure)
         self.leases = CollectionLeases(self._meta, prepare=self._upgrade.ensure, alone=engine.exclusive)
+        self.actions = CollectionActions(self._meta, self._upgrade.ensure)
         self.blobs = Blobs(self._meta, self.leases)
 
     @property

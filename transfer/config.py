@@ -200,6 +200,14 @@ class InterestConfig(BaseModel):
         """Half-lives in seconds, (K,) float64, ascending."""
         return np.array(self.half_lives_s)
 
+    def stored_json(self) -> str:
+        """What a store keeps; as earlier releases read it, unless it says what they don't know."""
+        later = {"actions", "weigh", "hidden_items", "shown_items"}
+        fields = type(self).model_fields
+        return self.model_dump_json(
+            exclude={name for name in later if getattr(self, name) == fields[name].default}
+        )
+
     def fingerprint(self) -> str:
         """16 hex digits over everything that makes states incompatible; caps may change freely, and actions may be added.
 

@@ -68,6 +68,19 @@ class ItemTower(Protocol):
 
 
 @runtime_checkable
+class ActionReader(Protocol):
+    """A transfer model that was trained with actions, to which states may have gained others."""
+
+    def read_states_of(self, interest: InterestConfig) -> None:
+        """Take states of these settings from now on.
+
+        Raises:
+            ModelError: an action has another weight than in training.
+        """
+        ...
+
+
+@runtime_checkable
 class ItemReader(Protocol):
     """A transfer model that reads the items of the ring, also those that its training has not seen."""
 

@@ -46,6 +46,7 @@ from streams.ingest.tries import Tries
 from streams.ingest.user_cache import HeldUser, UserCache
 from streams.ingest.user_locks import UserLocks
 from streams.metrics import Metrics
+from streams.workspace.vocabulary import ActionUse
 from streams.workspace.workspace import Workspace
 from transfer.arrays import I64, Bool
 
@@ -72,6 +73,7 @@ class Ingest:
         self.sources = SourceNumbers(workspace.store.sources)
         self.locks = UserLocks()
         self.preparation = Preparation(workspace, metrics)
+        self.actions = ActionUse(workspace.store.actions, workspace.interest)
         self.metrics = metrics
         self.counts = counts
         self.failpoints = failpoints or Failpoints()
@@ -270,6 +272,7 @@ class Applying:
         prepared = ingest.preparation.prepare(columns, [user.state for user in held], marks)
         ingest.failpoints.reached("users prepared")
         self._tries.note(rows, prepared)
+        ingest.actions.tell(columns.action)
         before()
         with self._stage("write"):
             taken = ingest.store.users.write(prepared.points, [user.hold for user in held], token=token)

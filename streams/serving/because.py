@@ -10,7 +10,7 @@ import numpy as np
 from sinks.points import ItemRecord
 from streams.serving.ranker import Reason
 from transfer.arrays import F32, F64
-from transfer.config import ACTIONS, InterestConfig
+from transfer.config import InterestConfig
 from transfer.state.states import InterestStates
 
 
@@ -34,6 +34,7 @@ class Reasons:
     ) -> None:
         """items: the ring's and the own items by key, with vectors; None for those that are not in the store."""
         self._states = states
+        self._actions = interest.action_names
         self._items = items
         self._own = {key: row for row, key in enumerate(states.own_item.tolist())}
         self._rows: list[int] = []
@@ -75,7 +76,7 @@ class Reasons:
         return Because(
             scenario=states.scenario_names[states.own_scenario[row]],
             **self._named(key),
-            action=ACTIONS[states.own_action[row]],
+            action=self._actions[states.own_action[row]],
             timestamp=float(states.own_last[row]),
         )
 
@@ -100,7 +101,7 @@ class Reasons:
         return Because(
             scenario=states.scenario_names[states.ring_scenario[row]],
             **self._named(int(states.ring_item[row])),
-            action=ACTIONS[states.ring_action[row]],
+            action=self._actions[states.ring_action[row]],
             timestamp=float(states.ring_time[row]),
         )
 

@@ -11,7 +11,6 @@ import numpy as np
 from streams.serving.recommend import read_state
 from streams.serving.summary import WeightedScenario, summary
 from streams.workspace.workspace import Workspace
-from transfer.config import ACTIONS
 from transfer.state.emergence import scenario_features
 
 
@@ -91,7 +90,7 @@ def explain(workspace: Workspace, user_id: str, recent: int = 20) -> Explanation
         events.append(
             RecentEvent(
                 timestamp=float(states.ring_time[row]),
-                action=ACTIONS[states.ring_action[row]],
+                action=workspace.interest.action_names[states.ring_action[row]],
                 scenario=states.scenario_names[states.ring_scenario[row]],
                 item_id=item.item_id if item else "",
                 title=item.title if item else "",

@@ -92,6 +92,7 @@ class MixtureRanker:
         self, states: InterestStates, scenarios: Sequence[str | None], k: int, *, explained: bool = False
     ) -> MixtureScores:
         """One request for each of U states, as `Ranker` says; all items are scored, whatever `k` is."""
+        states = self._model.own_states(states)
         asked = self._items.asked(scenarios)
         rows_of: dict[int, list[int]] = {}
         for row, (index, _) in enumerate(asked):

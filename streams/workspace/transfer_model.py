@@ -21,7 +21,7 @@ from transfer.arrays import F32, I64, U64
 from transfer.config import InterestConfig, TransferConfig
 from transfer.errors import ModelError
 from transfer.names import NameLookup
-from transfer.protocols import ItemReader, ItemTower, TransferModel
+from transfer.protocols import ActionReader, ItemReader, ItemTower, TransferModel
 
 
 def load_transfer_model(interest: InterestConfig, config: TransferConfig) -> TransferModel:
@@ -47,7 +47,22 @@ def load_transfer_model(interest: InterestConfig, config: TransferConfig) -> Tra
             f"{model.interest.dim}, the settings [interest] say {interest.half_lives_s} and {interest.dim} (or "
             "other weights of actions); train it with these settings, or set them as they were"
         )
-    return in_8_bits(model) if config.int8 else model
+    model = in_8_bits(model) if config.int8 else model
+    model.read_states_of(interest)
+    return model
+
+
+def reading(model: TransferModel, interest: InterestConfig, config: TransferConfig) -> TransferModel:
+    """The model for states of these settings, whose actions may be more than those it was loaded for.
+
+    Raises:
+        ModelError: an action has another weight than in training.
+    """
+    if isinstance(model, AnalyticTransfer):
+        return AnalyticTransfer(interest, config)
+    if isinstance(model, ActionReader):
+        model.read_states_of(interest)
+    return model
 
 
 def bind_items(

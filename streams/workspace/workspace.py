@@ -25,12 +25,14 @@ from streams.workspace.scenario_names import name_lookup, wants_words
 from streams.workspace.transfer_model import (
     bind_items,
     load_transfer_model,
+    reading,
     require_encoder,
     require_model,
     settings_for_reading,
     version_of,
 )
 from streams.workspace.vector_space import VectorSpace
+from streams.workspace.vocabulary import register_actions, with_vocabulary
 from transfer.config import InterestConfig
 from transfer.names import NameLookup
 from transfer.protocols import TransferModel
@@ -54,9 +56,10 @@ class Workspace:
         fitted: ItemEncoder | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """fitted: the store's fitted item encoder, where it was loaded already."""
+        """interest: with the actions of the store, whose codes are those of the states; `settings.interest` becomes the same.
+        fitted: the store's fitted item encoder, where it was loaded already."""
         self.store = store
-        self.settings = settings
+        self.settings = settings.model_copy(update={"interest": interest})
         self.interest = interest
         self.model = model
         self.now = now
@@ -129,15 +132,18 @@ def open_workspace(
         if blob is None:
             # The encoder first: once the interest is there, the store counts as made.
             store_encoder(store.blobs, fitted)
-            store.blobs.put(INTEREST_BLOB, settings.interest.model_dump_json().encode())
+            store.blobs.put(INTEREST_BLOB, settings.interest.stored_json().encode())
         else:
             _require_same(InterestConfig.model_validate_json(blob), settings.interest, location)
             require_fitted(store.blobs, fitted, location)
         require_encoder(store.blobs, settings.transfer, location)
         require_model(store.versions, version, location)
+        with_vocabulary(settings.interest, store.actions.known())
         if not store.versions.opened.model:
             store.versions.describe(version.model, version.settings)
-        return Workspace(store, settings, settings.interest, model, fitted, now)
+        interest = register_actions(store.actions, settings.interest)
+        model = reading(model, interest, settings.transfer)
+        return Workspace(store, settings, interest, model, fitted, now)
     except BaseException:
         store.close()
         raise
@@ -158,7 +164,9 @@ def open_existing(location: str, settings: Settings) -> Workspace:
             require_fitted(store.blobs, fitted, location)
         model = load_transfer_model(settings.interest, settings.transfer)
         require_model(store.versions, version_of(model, settings.transfer), location)
-        return Workspace(store, settings, settings.interest, model, fitted)
+        interest = with_vocabulary(settings.interest, store.actions.known())
+        model = reading(model, interest, settings.transfer)
+        return Workspace(store, settings, interest, model, fitted)
     except BaseException:
         store.close()
         raise
@@ -174,7 +182,7 @@ def open_for_reading(location: str, settings: Settings) -> Workspace:
     try:
         interest = stored_interest(store, settings)
         transfer = settings_for_reading(store.versions, settings.transfer, location)
-        model = load_transfer_model(interest, transfer)
+        model = reading(load_transfer_model(interest, transfer), interest, transfer)
         require_model(store.versions, version_of(model, transfer), location)
         return Workspace(store, settings.model_copy(update={"transfer": transfer}), interest, model)
     except BaseException:
@@ -185,14 +193,19 @@ def open_for_reading(location: str, settings: Settings) -> Workspace:
 def stored_interest(store: Store, settings: Settings) -> InterestConfig:
     """What the states in the store were made with."""
     blob = store.blobs.get(INTEREST_BLOB)
-    return settings.interest if blob is None else InterestConfig.model_validate_json(blob)
+    interest = settings.interest if blob is None else InterestConfig.model_validate_json(blob)
+    # Whatever is set now: the store's weights are those of its events.
+    return interest.model_copy(
+        update={"actions": {action.name: action.weight for action in store.actions.known()}}
+    )
 
 
 def _require_same(stored: InterestConfig, wanted: InterestConfig, location: str) -> None:
     if stored.fingerprint() == wanted.fingerprint():
         return
     before, after = (json.loads(config.model_dump_json()) for config in (stored, wanted))
-    differences = settings_that_differ("interest", before, after, before)
+    decisive = ("dim", "half_lives_s", "browse_weight", "click_weight", "purchase_weight", "weigh")
+    differences = settings_that_differ("interest", before, after, decisive)
     raise StoreMismatch(
         f"the store {location} was made with other settings: {differences}. "
         "Set them as the store has them, or replay the log into a new store"

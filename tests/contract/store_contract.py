@@ -6,15 +6,17 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import count
 
 import numpy as np
 import pytest
 
+from sinks.actions import StoredAction
 from sinks.attributes import Attributes, same_attributes
 from sinks.blobs import MOST_BLOB_BYTES
-from sinks.errors import PointRefused, StoreError, StoreMismatch, StoreNotFound
+from sinks.errors import ActionsDiffer, PointRefused, StoreError, StoreMismatch, StoreNotFound
 from sinks.item_filter import AttributeTest, passes_all
 from sinks.layout import STORE_VERSION
 from sinks.meta import Identity, Meta
@@ -501,6 +503,48 @@ class StoreContract:
         assert [record and record.key for record in store.items.read(keys)] == keys
 
     # --- blobs and the store itself
+
+    def test_actions_keep_their_codes(self, site: StoreSite) -> None:
+        """In order of registration, whatever a later process calls them by; new names follow."""
+        with site.open() as store:
+            assert store.actions.known() == []
+            first = store.actions.register({"hide": -1.0, "shown": 0.0})
+            assert [action.name for action in first] == ["hide", "shown"]
+        with site.open() as store:
+            again = store.actions.register({"like": 2.0, "shown": 0.0, "hide": -1.0})
+            assert [action.name for action in again] == ["hide", "shown", "like"]
+            assert store.actions.known() == again
+
+    def test_a_weight_may_change_until_the_action_is_used(self, site: StoreSite) -> None:
+        """Then another one is refused by name, with both weights, and nothing is changed."""
+        with site.open() as store:
+            store.actions.register({"hide": -1.0, "skip": -0.25})
+            (hide, _) = store.actions.register({"hide": -2.0})
+            assert hide == StoredAction("hide", -2.0, False)
+            with pytest.raises(ActionsDiffer, match="weight of the action 'hide'"):
+                store.actions.use({"hide": -1.0})
+            store.actions.use({"hide": -2.0})
+            with pytest.raises(ActionsDiffer, match="'hide' with a weight of -2, the settings say -1"):
+                store.actions.register({"skip": -0.5, "hide": -1.0, "new": 1.0})
+            assert store.actions.known() == [
+                StoredAction("hide", -2.0, True),
+                StoredAction("skip", -0.25, False),
+            ]
+            store.actions.register({"skip": -0.5})
+
+    def test_threads_that_register_different_actions_share_no_code(self, site: StoreSite) -> None:
+        """Eight at once, with names in different orders: each name one code, the same for all."""
+        names = [f"action {number}" for number in range(12)]
+
+        with site.open() as store, ThreadPoolExecutor(8) as pool:
+
+            def register(shift: int) -> list[str]:
+                wanted = dict.fromkeys(names[shift:] + names[:shift], 1.0)
+                return [action.name for action in store.actions.register(wanted)]
+
+            found = list(pool.map(register, range(8)))
+            assert sorted(found[0]) == sorted(names)
+            assert all(each == found[0] for each in found)
 
     def test_blobs_are_kept_by_name(self, site: StoreSite) -> None:
         """A blob is read as written, also after opening again; a second one of the name replaces it."""

@@ -15,6 +15,7 @@ from transfer.learned.batches import Asked, ItemLookup, asked_slot, context, rin
 from transfer.learned.config import NetworkConfig
 from transfer.learned.mixture import Mixture, MixtureConfig
 from transfer.learned.network import RingItems, TransferNetwork
+from transfer.learned.vocabulary import ActionReading, reading_of
 from transfer.names import NameLookup, NameSource, hashed_names
 from transfer.protocols import Fusion
 from transfer.rows import positions_in, segment_positions, sizes_of
@@ -89,6 +90,7 @@ class LearnedModel:
         self._transfer = TransferConfig()
         self._lookup: ItemLookup | None = None
         self._encode_names: NameLookup | None = None
+        self._reading: ActionReading | None = None
         self._trained_names, self._names = dict(names), dict(names)
         with torch.no_grad():
             towers = self.towers(items.keys, items.vectors)
@@ -116,8 +118,21 @@ class LearnedModel:
         """Where to find vectors of items and scenario names that training has not seen."""
         self._lookup, self._encode_names = lookup, encode_names
 
+    def read_states_of(self, interest: InterestConfig) -> None:
+        """Take states of these settings from now on, whose actions may be others than the model's.
+
+        Raises:
+            ModelError: an action has another weight than in training.
+        """
+        self._reading = reading_of(interest, self.interest)
+
+    def own_states(self, states: InterestStates) -> InterestStates:
+        """States as they are outside, with the model's actions: what `queries` and the mixture take."""
+        return states if self._reading is None else self._reading(states)
+
     def __call__(self, states: InterestStates) -> Fusion:
         """Fuse U users."""
+        states = self.own_states(states)
         found = self.queries(states)
         rows, offsets = leading_slots(states.scenario_offsets, found.weights, self._transfer)
         return Fusion(
@@ -131,7 +146,7 @@ class LearnedModel:
 
     def scenario_query(self, states: InterestStates, row: int, name: str) -> F32:
         """(D,) unit vector to search with for one user who is in the scenario `name` now."""
-        found = self.queries(take_users(states, np.array([row])), [name])
+        found = self.queries(self.own_states(take_users(states, np.array([row]))), [name])
         vector: F32 = self._searched(found.asked)[0]
         return vector
 

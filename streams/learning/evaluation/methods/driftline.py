@@ -23,6 +23,7 @@ from streams.workspace.scenario_names import name_lookup, names_for_training
 from transfer.analytic.model import AnalyticTransfer
 from transfer.arrays import F32, I64
 from transfer.codes import NONE
+from transfer.errors import ModelError
 from transfer.learned.folder import counts_config_of, encoder_of, load_model, report_of
 from transfer.learned.item_index import ItemIndex
 from transfer.state.packing import unpack_states
@@ -207,6 +208,10 @@ class LearnedMethod:
             raise EvaluationError(
                 f"the model {setup.model} was trained with other interest settings; give the same --config"
             )
+        try:
+            self._model.read_states_of(settings.interest)
+        except ModelError as error:
+            raise EvaluationError(str(error)) from None
         beside = setup.model / "encoder"
         folder = setup.encoder or (beside if beside.is_dir() else settings.encoder.fitted)
         if folder is None:
