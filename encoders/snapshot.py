@@ -41,7 +41,7 @@ def write_snapshot(
     draft = folder.with_name(f".{folder.name}.draft-{os.getpid()}")
     old = folder.with_name(f".{folder.name}.old-{os.getpid()}")
     try:
-        draft.mkdir(parents=True)
+        draft.mkdir(0o750, parents=True)
         # Not save_file, which gives its file to the owner alone.
         (draft / f"{name}.safetensors").write_bytes(save(dict(tensors)))
         (draft / f"{name}.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")

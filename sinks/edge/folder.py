@@ -40,8 +40,8 @@ class StoreFolder:
         """
         _check_ours(path, create, not_found)
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            path.mkdir(0o750, parents=True, exist_ok=True)  # users' interests: for owner and group
+            lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o640)
         except OSError as error:
             raise StoreError(f"cannot use the folder {path} as a store: {error.strerror}") from error
         try:

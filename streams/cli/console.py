@@ -22,6 +22,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from streams.cli.private_files import open_to_others
 from streams.errors import MappingError, SettingsError, StreamsError
 from streams.settings import Settings
 from streams.text_tables import STEERING, printable
@@ -67,6 +68,8 @@ def store_location(store: str | None, settings: Settings) -> str:
         check_location(location)
     except StoreError as error:
         raise SettingsError(str(error)) from None
+    if "://" not in location and (note := open_to_others(Path(location).expanduser())):
+        console.print(note, soft_wrap=True)
     return location
 
 

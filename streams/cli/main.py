@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import sys
 
+from streams.cli.private_files import keep_files_private
 from streams.extras import extra_of
 
 
 def main() -> None:
     """Entry point of the `driftline` program."""
     signal.signal(signal.SIGTERM, _interrupt)
+    keep_files_private()
     try:
         # Here, since it fails where another distribution has overwritten a package of ours.
         from streams.cli.commands import app

@@ -15,7 +15,7 @@ import torch
 import xxhash
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from transfer.config import InterestConfig
 from transfer.counts.config import CountsConfig
@@ -73,8 +73,9 @@ def save_model(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
         fresh = Path(temporary) / "model"
-        fresh.mkdir()
-        save_file({name: value.contiguous() for name, value in tensors.items()}, fresh / TENSORS)
+        fresh.mkdir(0o750)
+        # Not save_file, which gives its file to the owner alone: a daemon often runs as another user of the group.
+        (fresh / TENSORS).write_bytes(save({name: value.contiguous() for name, value in tensors.items()}))
         (fresh / META).write_text(json.dumps(meta, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         if beside is not None:
             beside(fresh)
