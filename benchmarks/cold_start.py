@@ -31,6 +31,7 @@ from benchmarks.workloads.report import where
 from benchmarks.workloads.warm import warm_items
 from sinks.open import open_store
 from streams.events.columns import EventColumns
+from streams.events.event import TimeLimits
 from streams.events.validate import RawEvents, assemble
 from streams.ingest.intake import Intake, open_intake
 from streams.settings import Settings
@@ -131,7 +132,7 @@ def _events(numbers: range, offset: int) -> EventColumns:
         offset=offset + np.arange(count, dtype=np.int64),
         event_ids=[f"{offset}-{number}" for number in numbers],
     )
-    return assemble(raw, source="benchmark/clicks/0", now=NOW + 1e9, max_future_s=1e9)[0]
+    return assemble(raw, source="benchmark/clicks/0", now=NOW + 1e9, limits=TimeLimits(max_future_s=1e9))[0]
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import numpy as np
 
 from streams.events.columns import EventColumns, factorise, factorise_optional
 from streams.events.decode import decode_events
+from streams.events.event import TimeLimits
 from streams.events.validate import RawEvents, assemble
 
 NOW = 1_800_000_000.0
@@ -96,7 +97,7 @@ def with_orjson(values: list[bytes], offset: int) -> EventColumns:
         offset=np.arange(offset, offset + len(values)),
         event_ids=[event.get("event_id") for event in events],
     )
-    return assemble(raw, source="c/clicks/0", now=NOW, max_future_s=86400.0)[0]
+    return assemble(raw, source="c/clicks/0", now=NOW, limits=TimeLimits(max_future_s=86400.0))[0]
 
 
 def seconds_of(decode: Callable[[list[bytes], int], EventColumns], values: list[bytes]) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from sinks.addresses import is_folder
 from sinks.config import StoreConfig
 from streams.broker.config import BrokerConfig
 from streams.errors import SettingsError
+from streams.events.description import EventDescription
+from streams.events.events_config import EventsConfig
 from streams.files.config import FilesConfig
 from streams.settings_environment import (
     CONFIG_VARIABLE,
@@ -49,6 +52,7 @@ class Settings(BaseModel):
 
     broker: BrokerConfig = BrokerConfig()
     topics: TopicsConfig = TopicsConfig()
+    events: EventsConfig = EventsConfig()
     store: StoreConfig = StoreConfig()
     encoder: EncoderConfig = EncoderConfig()
     fit: FitConfig = FitConfig()
@@ -67,6 +71,17 @@ class Settings(BaseModel):
         """How far ahead of the present an event may be: what is set, else what fits the half-lives."""
         wanted = self.daemon.max_future_s
         return min(max(self.interest.half_lives_s[0], 300.0), 86400.0) if wanted is None else wanted
+
+    @cached_property
+    def description(self) -> EventDescription:
+        """How records and rows say what events they are.
+
+        Raises:
+            SettingsError: `[events]` names an action that there is none of, or paths that contradict each other.
+        """
+        return EventDescription(
+            self.events, self.interest.action_names, self.max_future_s, self.interest.measures
+        )
 
     @classmethod
     def load(cls, file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
@@ -92,6 +107,7 @@ class Settings(BaseModel):
             settings = cls.model_validate(_over(_over(in_file, in_environment), flagged))
         except ValidationError as error:
             raise SettingsError(_readable(error, variables)) from None
+        _ = settings.description  # what does not fit together in it is said now
         if settings.interest.dim != settings.encoder.dim:
             raise SettingsError(
                 f"interest.dim ({settings.interest.dim}) and encoder.dim ({settings.encoder.dim}) differ; "

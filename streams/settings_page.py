@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from streams.events.events_config import FieldSource
 from streams.settings import Settings
 from streams.settings_environment import ENV_NESTED, ENV_PREFIX, parts_of
 
@@ -46,6 +47,7 @@ _NAMES: dict[Any, str] = {
     float: "number",
     Path: "path",
     SecretStr: "secret text",
+    FieldSource: "table",
 }
 _BOUNDS = {
     "gt": "> {}",

@@ -35,7 +35,7 @@ async def run() -> None:
                 action=1,
                 source=kafka_source("benchmark", message.topic, message.partition),
                 now=time.time(),
-                max_future_s=settings.max_future_s,
+                description=settings.description,
             )
             app.consumer.mark_done(message)  # type: ignore[attr-defined]
             if watch.add(len(records), len(decoded.columns)):

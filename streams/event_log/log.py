@@ -13,7 +13,7 @@ from streams.event_log.positions import RowPositions
 from streams.event_log.rows import LogRows, read_rows
 from streams.event_log.sources import Segment
 from streams.events.columns import EventColumns, empty
-from streams.events.event import MAX_FUTURE_S, Reject
+from streams.events.event import MAX_FUTURE_S, Reject, TimeLimits
 from streams.events.validate import assemble
 from streams.files.data_files import check_files
 from streams.files.fields import EVENT_FIELDS, POSITION_FIELDS, columns_of_fields, find_fields, missing_column
@@ -175,7 +175,7 @@ class Log:
         source_row = file_row - segment.start
         raw = rows.raw_events(source_row, self.default_action, self.default_scenario)
         columns, rejects = assemble(
-            raw, source=segment.identity, now=self.now, max_future_s=self.max_future_s
+            raw, source=segment.identity, now=self.now, limits=TimeLimits(0.0, self.max_future_s)
         )
         kept: I64 = columns.offset - source_row
         event_ids = None

@@ -9,16 +9,15 @@ import numpy as np
 
 from streams.event_log.content import Digests, row_digests
 from streams.event_log.positions import RowPositions, whole_numbers
-from streams.events.columns import factorise_optional, recode
-from streams.events.validate import UNKNOWN_ACTION, RawEvents
+from streams.events.action_map import UNKNOWN_ACTION
+from streams.events.columns import Coded, factorise_optional, recode
+from streams.events.ids import RowRejects
+from streams.events.validate import RawEvents
 from streams.files.rows import Rows
-from streams.files.values import RowRejects, coded, seconds, strings
+from streams.files.values import coded, seconds, strings
 from transfer.arrays import F64, I32
 from transfer.codes import NONE
 from transfer.config import ACTIONS
-
-Coded = tuple[I32, list[str]]
-"""Codes (B,) int32, -1 = absent, and their table."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

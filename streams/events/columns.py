@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
 
 from transfer.arrays import F32, F64, I32, I64, U8, U64, Bool
 from transfer.codes import NONE
+
+Coded = tuple[I32, list[str]]
+"""Codes (B,) int32, -1 = absent, and the table of distinct strings that they stand for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,18 +97,27 @@ class Coder:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[str, int] = {}
+        # What is not there gets the next number, without a step of the interpreter: that is most of what decoding costs.
+        self._seen: defaultdict[str, int] = defaultdict(count().__next__)
         self._codes: list[int] = []
 
     def add(self, values: Iterable[str]) -> None:
         """Any string has a code, "" too."""
-        seen, assign = self._seen, self._seen.setdefault
-        self._codes += [assign(value, len(seen)) for value in values]
+        self._codes.extend(map(self._seen.__getitem__, values))
+
+    def add_nullable(self, values: Iterable[str | None]) -> None:
+        """None gets the code -1; "" is a string like others."""
+        code = self._seen.__getitem__
+        self._codes += [NONE if value is None else code(value) for value in values]
+
+    def add_absent(self, number: int) -> None:
+        """So many times None."""
+        self._codes += [NONE] * number
 
     def add_optional(self, values: Iterable[str | None]) -> None:
         """None and "" get the code -1."""
-        seen, assign = self._seen, self._seen.setdefault
-        self._codes += [assign(value, len(seen)) if value else NONE for value in values]
+        code = self._seen.__getitem__
+        self._codes += [code(value) if value else NONE for value in values]
 
     def result(self) -> tuple[I32, list[str]]:
         """Codes (B,) int32 of all strings added, and the table of distinct ones."""

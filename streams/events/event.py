@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 import msgspec
+
+from streams.events.likely_time import advice, likely_form
+from streams.events.times import TimeForm, unscaled
 
 MAX_USER_ID_BYTES: Final = 256
 MAX_ITEM_ID_BYTES: Final = 512
@@ -37,6 +41,7 @@ RejectReason = Literal[
     "timestamp_out_of_range",
     "unknown_action",
     "item_id_collision",
+    "action_contradicts_topic",
     "processing_failed",
     "user_quarantined",
     "unreadable_record",
@@ -88,17 +93,31 @@ class Reject:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """What event times are judged by."""
+
+    earliest_s: float = 0.0
+    """unix seconds; an event before has a wrong clock or unit"""
+    max_future_s: float = MAX_FUTURE_S
+    """how far ahead of the present an event may be"""
+    form: TimeForm = "auto"
+    """by which the times were read; to tell by which they might be meant"""
+
+
 def reject_reason(
-    event: Event, now: float, max_future_s: float = MAX_FUTURE_S
+    event: Event,
+    now: float,
+    limits: TimeLimits = TimeLimits(),  # immutable
 ) -> tuple[RejectReason, str] | None:
     """Why this event can't be applied, or None. `now` in unix seconds.
 
-    >>> reject_reason(Event("u", 1_700_000_000_000, "books", "b1"), now=1_700_000_000.0)
-    ('timestamp_in_future', 'the event is 19656250 days ahead; are these milliseconds?')
+    >>> reject_reason(Event("u", 1_700_000_000_000, "books", "b1"), now=1_700_000_000.0)[0]
+    'timestamp_in_future'
     """
     return (
         _reject_user_id(event.user_id)
-        or reject_timestamp(event.timestamp, now, max_future_s)
+        or reject_timestamp(event.timestamp, now, limits)
         or _reject_scenario(event.scenario)
         or _reject_length(event.item_id, MAX_ITEM_ID_BYTES, "item_id_too_long", "item_id")
         or _reject_length(event.event_id, MAX_EVENT_ID_BYTES, "event_id_too_long", "event_id")
@@ -107,18 +126,33 @@ def reject_reason(
 
 
 def reject_timestamp(
-    timestamp: float, now: float, max_future_s: float = MAX_FUTURE_S
+    timestamp: float,
+    now: float,
+    limits: TimeLimits = TimeLimits(),  # immutable
 ) -> tuple[RejectReason, str] | None:
-    """Why this event time can't be used, or None."""
+    """Why this event time can't be used, or None.
+
+    >>> reject_timestamp(1_700_000_000_000, 1.7e9)[1]
+    'the event is 19656250 days ahead; these look like milliseconds: --time ms, or [events] time = "ms"'
+    """
     if not math.isfinite(timestamp):
         return "timestamp_not_finite", "timestamp is not a finite number"
-    if timestamp < 0:
-        return "timestamp_out_of_range", "timestamp is before 1970; expected unix seconds"
+    if timestamp < max(0.0, limits.earliest_s):
+        since = (
+            f"{datetime.fromtimestamp(limits.earliest_s, UTC):%Y-%m-%d}" if limits.earliest_s > 0 else "1970"
+        )
+        return "timestamp_out_of_range", f"timestamp is before {since}{_meant(timestamp, now, limits)}"
     ahead = timestamp - now
-    if ahead > max_future_s:
-        unit = "; are these milliseconds?" if timestamp > 10 * max(now, 1e9) else ""
-        return "timestamp_in_future", f"the event is {_duration(ahead)} ahead{unit}"
+    if ahead > limits.max_future_s:
+        return "timestamp_in_future", f"the event is {_duration(ahead)} ahead{_meant(timestamp, now, limits)}"
     return None
+
+
+def _meant(timestamp: float, now: float, limits: TimeLimits) -> str:
+    """Which form the number would be a time of, if there is one."""
+    number = unscaled(timestamp, limits.form)
+    form = None if number is None else likely_form(number, now)
+    return "" if form is None or form == limits.form else f"; {advice(form)}"
 
 
 def _duration(seconds: float) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Final
 
 import numpy as np
 
+from streams.events.action_map import IGNORED_ACTION, UNKNOWN_ACTION
 from streams.events.columns import (
     EventColumns,
     EventFields,
@@ -25,6 +25,7 @@ from streams.events.event import (
     Event,
     Reject,
     RejectReason,
+    TimeLimits,
     fits,
     is_blank,
     reject_reason,
@@ -33,9 +34,6 @@ from streams.events.keys import event_keys
 from transfer.arrays import F64, I32, Bool
 from transfer.codes import NONE
 from transfer.config import ACTIONS
-
-UNKNOWN_ACTION: Final = 255
-"""Code of an unknown action; its event is rejected."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,17 +46,25 @@ class RawEvents(EventFields):
     """rows that the reader could not make sense of, and why"""
     action_names: tuple[I32, Sequence[str]] | None = None
     """(B,) codes and table of the actions as they were read, to name the unknown ones"""
+    known_actions: Sequence[str] = ACTIONS
+    """names of our actions, by code"""
+    measures: Mapping[str, F64] = field(default_factory=dict)
+    """by name of `transfer.weigh.MEASURES`, those that were asked for: (B,), NaN where there is none"""
 
 
 def assemble(
-    raw: RawEvents, *, source: str, now: float | F64, max_future_s: float
+    raw: RawEvents,
+    *,
+    source: str,
+    now: float | F64,
+    limits: TimeLimits = TimeLimits(),  # noqa: B008  # immutable
 ) -> tuple[EventColumns, list[Reject]]:
     """Judge the events by the limits of `streams.events.event`, normalise their texts and compute their keys.
 
     now: unix seconds, for all events or (B,) for each.
 
-    Returns the columns of the valid events, whose tables hold what these use and nothing else, and a reject for each other
-    one; positions are rows of `raw`.
+    Returns the columns of the valid events, whose tables hold what these use and nothing else, and a reject for each other one
+    but those whose action is ignored; positions are rows of `raw`.
     """
     columns = EventColumns(
         **{each.name: getattr(raw, each.name) for each in fields(EventFields)},
@@ -69,12 +75,13 @@ def assemble(
     event_ids = raw.event_ids
     rejects: list[Reject] = []
     present = np.broadcast_to(np.asarray(now, np.float64), raw.time.shape)
-    for row in np.flatnonzero(_suspicious(raw, present, max_future_s)).tolist():
-        found = _judge(raw, row, float(present[row]), max_future_s)
+    ignored = raw.action == IGNORED_ACTION
+    for row in np.flatnonzero(_suspicious(raw, present, limits) & ~ignored).tolist():
+        found = _judge(raw, row, float(present[row]), limits)
         if found is not None:
             rejects.append(Reject(row, *found))
-    if rejects or not len(columns):
-        keep = np.ones(len(columns), bool)
+    if rejects or not len(columns) or ignored.any():
+        keep = ~ignored
         keep[[reject.position for reject in rejects]] = False
         columns = take_events(columns, keep)
         if event_ids is not None:
@@ -86,9 +93,9 @@ def assemble(
     return replace(columns, key=event_keys(columns, event_ids)), rejects
 
 
-def _suspicious(raw: RawEvents, now: F64, max_future_s: float) -> Bool:
+def _suspicious(raw: RawEvents, now: F64, limits: TimeLimits) -> Bool:
     """(B,) whatever `_judge` could reject: strings looked at once per distinct value, times as an array."""
-    suspicious: Bool = ~((raw.time >= 0) & (raw.time <= now + max_future_s))
+    suspicious: Bool = ~((raw.time >= max(0.0, limits.earliest_s)) & (raw.time <= now + limits.max_future_s))
     suspicious[list(raw.rejects)] = True
     suspicious |= raw.action == UNKNOWN_ACTION
     suspicious |= _judged(raw.users, MAX_USER_ID_BYTES, blank_is_bad=True, absent_is_bad=True)[raw.user]
@@ -106,13 +113,13 @@ def _suspicious(raw: RawEvents, now: F64, max_future_s: float) -> Bool:
     return suspicious
 
 
-def _judge(raw: RawEvents, row: int, now: float, max_future_s: float) -> tuple[RejectReason, str] | None:
+def _judge(raw: RawEvents, row: int, now: float, limits: TimeLimits) -> tuple[RejectReason, str] | None:
     """The one place that words a rejection, `reject_reason`, for one row."""
     if row in raw.rejects:
         return raw.rejects[row]
     for name, code in (("user_id", raw.user[row]), ("scenario", raw.scenario[row])):
         if code == NONE:
-            return "missing_field", f"{name} is null"
+            return "missing_field", f"{name} is missing or null"
     if raw.action[row] == UNKNOWN_ACTION:
         return "unknown_action", _unknown_action(raw, row)
     item, text = raw.item[row], raw.text[row]
@@ -124,15 +131,16 @@ def _judge(raw: RawEvents, row: int, now: float, max_future_s: float) -> tuple[R
         text=None if text == NONE else raw.texts[text],
         event_id=None if raw.event_ids is None else raw.event_ids[row],
     )
-    return reject_reason(event, now, max_future_s)
+    return reject_reason(event, now, limits)
 
 
 def _unknown_action(raw: RawEvents, row: int) -> str:
-    """With the row's own value, which is no personal data."""
+    """With the record's own value, which is no personal data."""
+    known = ", ".join(raw.known_actions)
     if raw.action_names is None or raw.action_names[0][row] == NONE:
-        return f"there is no action; actions are {', '.join(ACTIONS)}"
+        return f"there is no action; actions are {known}"
     codes, table = raw.action_names
-    return f"action {table[codes[row]][:40]!r} is none of {', '.join(ACTIONS)}"
+    return f"action {table[codes[row]][:40]!r} is none of {known}"
 
 
 def _with_normal_texts(columns: EventColumns) -> EventColumns:

@@ -9,13 +9,14 @@ from typing import Final
 
 from streams.errors import LogError
 from streams.events.event import MAX_TEXT_CHARS, ItemRow, Reject
+from streams.events.ids import RowRejects
 from streams.events.item_record import item_reject_reason
 from streams.files.data_files import check_files
 from streams.files.fields import CATALOGUE_FIELDS, columns_of_fields, find_fields
 from streams.files.location import Location
 from streams.files.rows import Rows, TabularFile
 from streams.files.tabular_file import read_file
-from streams.files.values import RowRejects, optional_strings
+from streams.files.values import optional_strings
 
 BATCH_ROWS: Final = 5_000
 

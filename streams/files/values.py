@@ -14,12 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from streams.events.columns import recode
-from streams.events.event import RejectReason
+from streams.events.ids import RowRejects
 from streams.files.rows import Column, is_text
 from transfer.arrays import F64, I32, U8
 from transfer.codes import NONE
 
-RowRejects = dict[int, tuple[RejectReason, str]]
 _PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 

@@ -29,7 +29,6 @@ from streams.ingest.outcome import APPLIED, COLLIDED
 from streams.letters.letter import StoredLetter
 from streams.worker.bisect import bisect_failures
 from streams.worker.poison import is_poison
-from transfer.config import ACTIONS
 
 AT_A_TIME: Final = 500
 DONE: Final = 1
@@ -80,7 +79,7 @@ class LetterRedrive:
         self._catalogue = intake.catalogue
         self._item_description = intake.item_description
         self._quarantine = intake.quarantine if leave_quarantined else None
-        self._max_future_s = intake.settings.max_future_s
+        self._description = intake.settings.description
         self._cluster = cluster
         self._kinds = kinds
         self._now = now
@@ -165,10 +164,10 @@ class LetterRedrive:
         decoded = decode_events(
             [letter.value],
             offsets=[0],
-            action=ACTIONS.index(action),
+            action=self._description.action_code(action),
             source=identity,
             now=max(self._now, written),
-            max_future_s=self._max_future_s,
+            description=self._description,
         )
         return decoded.rejects[0] if decoded.rejects else decoded.columns
 

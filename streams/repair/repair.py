@@ -122,7 +122,7 @@ class Repair:
                 f"{waiting} parked events were not passed by the daemon yet, which will read them again. Let it run until its "
                 "lag is 0, then repair again (a folder: stop it then). Nothing was changed"
             )
-        history = UserHistory(wanted, RecordClock(self._now), intake.settings.max_future_s)
+        history = UserHistory(wanted, RecordClock(self._now), intake.settings.description)
         if not drop:
             actions = {topic: action for topic, action in self._letters.kinds.items() if action}
             result.from_topics = history.add_topics(

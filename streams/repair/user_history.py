@@ -16,8 +16,8 @@ from streams.broker.topic_scan import scan_topic
 from streams.event_log.log import LogBatch
 from streams.events.columns import EventColumns, concatenate, take_events
 from streams.events.decode import decode_events
+from streams.events.description import EventDescription
 from streams.events.record_clock import RecordClock
-from transfer.config import ACTIONS
 
 _REMEMBERED: Final = 1_000_000
 
@@ -28,10 +28,10 @@ class UserHistory:
     What two inputs both hold counts once: an event is known by its id, or by all that it says.
     """
 
-    def __init__(self, points: Set[str], clock: RecordClock, max_future_s: float) -> None:
+    def __init__(self, points: Set[str], clock: RecordClock, description: EventDescription) -> None:
         self._points = points
         self._clock = clock
-        self._max_future_s = max_future_s
+        self._description = description
         self._is_meant: dict[str, bool] = {}
         self._parts: list[EventColumns] = []
         self.cut: list[str] = []
@@ -83,10 +83,10 @@ class UserHistory:
                 decoded = decode_events(
                     [record.value for record in records],
                     offsets=[record.offset for record in records],
-                    action=ACTIONS.index(actions[topic]),
+                    action=self._description.action_code(actions[topic]),
                     source=identities[partition],
                     now=self._clock.references(topic, partition, records),
-                    max_future_s=self._max_future_s,
+                    description=self._description,
                 )
                 count += self.add(decoded.columns)
 

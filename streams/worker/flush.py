@@ -13,6 +13,7 @@ from streams.errors import DaemonError
 from streams.events.columns import EventColumns, concatenate, empty, factorise, take_events
 from streams.events.decode import decode_events
 from streams.events.decode_items import DecodedItems, decode_items
+from streams.events.description import EventDescription
 from streams.events.event import Reject, RejectReason
 from streams.events.record_clock import RecordClock
 from streams.events.watermarks import kafka_source
@@ -27,7 +28,6 @@ from streams.worker.outcome_counts import OutcomeCounts
 from streams.worker.poison import failure_reason, is_poison
 from streams.worker.unreadable_users import unreadable_users
 from transfer.arrays import I64
-from transfer.config import ACTIONS
 from transfer.state.packing import unpack_states
 
 _PARKED: Final[tuple[RejectReason, str]] = (
@@ -44,7 +44,7 @@ class Flush:
         batches: Sequence[LaneBatch],
         intake: Intake,
         cluster: str,
-        max_future_s: float,
+        description: EventDescription,
         now: Callable[[], float],
         clock: RecordClock,
     ) -> None:
@@ -53,7 +53,7 @@ class Flush:
         self._intake = intake
         self._metrics = intake.metrics
         self._cluster = cluster
-        self._max_future_s = max_future_s
+        self._description = description
         self._now = now
         self._clock = clock
         self._rejects: list[tuple[LaneBatch, list[Reject]]] = []
@@ -81,10 +81,10 @@ class Flush:
                 decoded = decode_events(
                     values,
                     offsets=_offsets(batch),
-                    action=ACTIONS.index(str(batch.slot.action)),
+                    action=self._description.action_code(batch.slot.action),
                     source=self._source(batch),
                     now=self._clock.references(batch.topic, batch.partition, batch.records),
-                    max_future_s=self._max_future_s,
+                    description=self._description,
                 )
                 batch.columns, rejects = decoded.columns, decoded.rejects
             if rejects:

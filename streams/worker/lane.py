@@ -145,7 +145,7 @@ class Lane:
     async def _finish(self, batches: list[LaneBatch]) -> None:
         began, events = perf_counter(), sum(len(batch.records) for batch in batches)
         work = self._work
-        flush = Flush(batches, work.intake, work.cluster, work.max_future_s, work.now, work.clock)
+        flush = Flush(batches, work.intake, work.cluster, work.description, work.now, work.clock)
         try:
             await self._apply(flush)
             for batch in batches:

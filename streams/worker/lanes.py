@@ -66,7 +66,7 @@ class Lanes:
             self._room,
             RejectBudget(),
             cluster,
-            intake.settings.max_future_s,
+            intake.settings.description,
             now,
             RecordClock(now),
             RejectShare(config.max_reject_share, config.reject_window),

@@ -28,7 +28,6 @@ def reasons(clock: RecordClock, records: list[Fetched], partition: int = 0) -> l
         action=1,
         source="s",
         now=clock.references("clicks", partition, records),
-        max_future_s=3600.0,
     )
     return [reject.reason for reject in decoded.rejects]
 
@@ -86,7 +85,6 @@ def test_positions_of_rejects_hold_where_some_records_are_no_json() -> None:
         action=1,
         source="s",
         now=clock.references("clicks", 0, records),
-        max_future_s=3600.0,
     )
     assert [reject.position for reject in decoded.rejects] == [0, 2, 3]
     np.testing.assert_array_equal(decoded.columns.offset, [1, 4])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from streams.event_log.log import open_logs
 from streams.events.columns import concatenate
+from streams.events.event import TimeLimits
 from streams.events.validate import RawEvents, assemble
 from streams.files.catalogue_file import open_catalogue
 from streams.files.values import seconds, strings
@@ -204,7 +205,7 @@ def test_events_have_tables_of_what_they_use_whoever_made_them(codes, size):
         offset=np.arange(count),
         event_ids=None,
     )
-    columns, rejects = assemble(raw, source="s", now=NOW, max_future_s=60.0)
+    columns, rejects = assemble(raw, source="s", now=NOW, limits=TimeLimits(max_future_s=60.0))
     assert rejects == []
     check_columns(columns)
     assert [columns.users[row] for row in columns.user.tolist()] == [f"s{n}" for n in codes]
