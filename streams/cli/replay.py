@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
@@ -18,6 +19,8 @@ from streams.outputs import whole_file
 if TYPE_CHECKING:
     from streams.event_log.log import LogBatch
     from streams.events.event import Reject
+    from streams.replay.once import SharedRows
+    from streams.settings import Settings
 
 
 def replay(
@@ -57,6 +60,24 @@ def replay(
             help="Write here what was replayed, and where `run --from-manifest FILE` continues (JSON).",
         ),
     ] = None,
+    after: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--after",
+            metavar="LOG",
+            help="A log that is in the store and overlaps this one: what it holds is left out. May be given several times.",
+        ),
+    ] = None,
+    once: Annotated[
+        bool,
+        typer.Option(
+            "--once",
+            help="Of events with one event_id, or equal in all fields, apply the one that comes first.",
+        ),
+    ] = False,
+    overlapping: Annotated[
+        bool, typer.Option("--overlapping", help="Count rows that another log seems to hold again.")
+    ] = False,
     force: options.Force = False,
     json_: options.Json = False,
     config: options.Config = None,
@@ -65,7 +86,8 @@ def replay(
 
     All files are checked before anything is written. Files are known by what their rows say, whatever they are called and
     however they are packed: a replay that was stopped is run again and continues where it was, a log that was replayed changes
-    nothing, and of one that grew only the new rows are applied. It may run beside daemons on the same Qdrant server.
+    nothing, and of one that grew only the new rows are applied. A log that shares rows with another one, by no whole, is
+    refused: --after and --once leave out what was there before. It may run beside daemons on the same Qdrant server.
 
     Example: driftline replay events.parquet --items items.parquet --store ./store --map scenario=department
     """
@@ -85,6 +107,7 @@ def replay(
         location = store_location(store, settings)
         given = LogInput(log, map_, action, scenario, items, items_map)
         catalogue, events = given.open_catalogue(settings), given.open_log(settings)
+        shared = _shared_rows(replace(given, files=after or ()), once, overlapping, settings)
         with RejectFile(rejects) as sink, open_intake(location, settings, create=True) as intake:
             if catalogue is not None:
                 counts = load_catalogue(intake, catalogue, quiet=json_)
@@ -95,6 +118,7 @@ def replay(
                     intake,
                     events,
                     broker=None if broker is None else settings.broker,
+                    shared=shared,
                     progress=advance,
                     on_rejects=sink.write,
                 )
@@ -112,6 +136,19 @@ def replay(
             if summary.applied:
                 show(outlook(made, followed=broker is not None))
         tell_rejects(sink.summary, summary.events, summary.rejected, settings.daemon.max_reject_share)
+
+
+def _shared_rows(after: LogInput, once: bool, overlapping: bool, settings: Settings) -> SharedRows:
+    """What the flags say of rows that other logs hold, too."""
+    from streams.replay.once import SharedRows
+
+    if overlapping and (after.files or once):
+        fail("--overlapping counts what --after and --once leave out: give one of them")
+    if overlapping:
+        return SharedRows("count")
+    if after.files:
+        return SharedRows("once", after.open_log(settings))
+    return SharedRows("once" if once else "refuse")
 
 
 def tell_rejects(summary: RejectSummary, rows: int, rejected: int, most: float) -> None:

@@ -23,6 +23,17 @@ OVERLAP: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
+class LogOnce:
+    """Of the first `rows` rows of a log those were left out that other logs hold, or rows before them.
+
+    after: fingerprints of the files of these logs.
+    """
+
+    rows: int
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class LogFacts:
     """What a store keeps of a source that is a log."""
 
@@ -42,6 +53,8 @@ class LogFacts:
     """where in Kafka its rows come from, if it tells"""
     stream: StreamShare | None = None
     """which of its rows are under Kafka's sources; None where that was never asked"""
+    once: LogOnce | None = None
+    """None where all its events were applied"""
 
     @property
     def rows(self) -> int:
@@ -66,6 +79,7 @@ class LogFacts:
             "rejected": self.rejected,
             "positions": None if self.positions is None else self.positions.about(),
             "stream": None if self.stream is None else self.stream.about(),
+            "once": None if self.once is None else [self.once.rows, list(self.once.after)],
         }
 
     @classmethod
@@ -73,7 +87,7 @@ class LogFacts:
         """What `about` gave; None where it is nothing that this release knows."""
         if about.get("log") != 1:
             return None
-        positions, stream = about.get("positions"), about.get("stream")
+        positions, stream, once = about.get("positions"), about.get("stream"), about.get("once")
         return cls(
             name=str(about["name"]),
             states=tuple((int(rows), str(digest)) for rows, digest in about["states"]),
@@ -84,6 +98,7 @@ class LogFacts:
             rejected=int(about["rejected"]),
             positions=None if positions is None else Positions.of_about(positions),
             stream=None if stream is None else StreamShare.of_about(stream),
+            once=None if once is None else LogOnce(int(once[0]), tuple(map(str, once[1]))),
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sinks.protocols import Sources
+from streams.errors import LogError
 from streams.event_log.content import Digests
 from streams.event_log.log import Log
 from streams.event_log.positions import Positions
@@ -22,8 +23,6 @@ class RegisteredLog:
     log: Log
     facts: Mapping[str, LogFacts]
     """what the store knows of each source of it"""
-    overlaps: tuple[Overlap, ...]
-    """files that seem to share rows with other logs, by no whole"""
 
 
 def known_logs(sources: Sources) -> dict[str, LogFacts]:
@@ -32,14 +31,17 @@ def known_logs(sources: Sources) -> dict[str, LogFacts]:
     return {identity: facts for identity, facts in found.items() if facts is not None}
 
 
-def register_log(log: Log, sources: Sources) -> RegisteredLog:
+def register_log(log: Log, sources: Sources, *, overlapping: bool = False) -> RegisteredLog:
     """Find out which rows of which files a store knows, and register what is new.
 
     A file whose bytes are known is not read. Short files come first, so that a log and its own beginning, given together,
     are one source.
 
+    Args:
+        overlapping: files may share rows with other logs, by no whole; it was said what is done about them.
+
     Raises:
-        LogError: a file is damaged inside.
+        LogError: a file is damaged inside, or seems to share rows with another log. Nothing is registered then.
         StoreUnavailable: call again.
     """
     known = known_logs(sources)
@@ -47,7 +49,6 @@ def register_log(log: Log, sources: Sources) -> RegisteredLog:
     segments: dict[int, list[Segment]] = {}
     changed: dict[str, LogFacts] = {}
     aliases: dict[str, str] = {}
-    overlaps: list[Overlap] = []
     for number in sorted(range(len(log.files)), key=lambda number: log.files[number].rows):
         file = log.files[number]
         if not file.rows:
@@ -60,8 +61,8 @@ def register_log(log: Log, sources: Sources) -> RegisteredLog:
         seen = _Seen(log.now + log.max_future_s)
         content = read_content(seen.digests(log.rows(number)), known)
         parts, facts_of, overlap = segments_of(file.path.name, content, known)
-        if overlap is not None:
-            overlaps.append(overlap)
+        if overlap is not None and not overlapping:
+            raise LogError(_shared(overlap))
         last = parts[-1].identity
         facts = seen.added_to(facts_of.get(last) or known[last], alone=len(parts) == 1)
         if len(parts) == 1:
@@ -77,8 +78,40 @@ def register_log(log: Log, sources: Sources) -> RegisteredLog:
             sources.describe(identity, facts.about())
     ordered = [segments[number] for number in range(len(log.files))]
     used = {segment.identity for parts in ordered for segment in parts}
-    return RegisteredLog(
-        log.with_segments(ordered), {identity: known[identity] for identity in used}, tuple(overlaps)
+    return RegisteredLog(log.with_segments(ordered), {identity: known[identity] for identity in used})
+
+
+def require_known(log: Log, sources: Sources) -> None:
+    """See that a store holds all rows of a log's files.
+
+    Raises:
+        LogError: of one it does not; named.
+        StoreUnavailable: call again.
+    """
+    known = known_logs(sources)
+    by_bytes = {entry: identity for identity, facts in known.items() for entry in facts.files}
+    for number, file in enumerate(log.files):
+        identity = by_bytes.get((file.rows, log.fingerprint_of(number)))
+        if identity is not None:
+            segments, changed = [Segment(0, file.rows, identity)], False
+        else:
+            digests = (rows.digests() for rows in log.rows(number))
+            segments, facts, _ = segments_of(file.path.name, read_content(digests, known), dict(known))
+            changed = bool(facts)
+        numbers = {} if changed else sources.numbers([segment.identity for segment in segments])
+        progress = sources.progress(numbers.values())
+        if changed or any(progress[numbers[one.identity]] < one.end - one.start for one in segments):
+            raise LogError(
+                f"{file.path}: is not in the store, or not as a whole; what it holds can be left out only once it is. "
+                "Replay it first"
+            )
+
+
+def _shared(overlap: Overlap) -> str:
+    return (
+        f"{overlap.name}: about {overlap.share:.0%} of its rows seem to be those of {overlap.known}, and it does not begin "
+        f"with all of it: they would be counted twice. --after {overlap.known} (with its folder) leaves out what that log "
+        "holds, --once what earlier rows of the logs given here hold; --overlapping counts all of them"
     )
 
 

@@ -20,7 +20,8 @@ from streams.ingest.ingest import Applying
 from streams.ingest.intake import Intake
 from streams.ingest.outcome import APPLIED, COLLIDED, Outcome
 from streams.replay.kafka_standings import KafkaStandings
-from streams.replay.registered_log import register_log
+from streams.replay.once import FirstEvents, SharedRows, note_once
+from streams.replay.registered_log import register_log, require_known
 from streams.replay.sources import ReplaySources
 
 log = structlog.get_logger(__name__)
@@ -58,6 +59,7 @@ def replay(
     events: Log,
     *,
     broker: BrokerConfig | None = None,
+    shared: SharedRows = SharedRows(),  # noqa: B008  # immutable
     progress: Callable[[int], None] | None = None,
     on_rejects: Callable[[LogBatch, list[Reject]], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -70,10 +72,12 @@ def replay(
     Args:
         broker: where the topics are that the log names in its columns topic, partition and offset: rows are applied under the
             sources that the daemon has for them, and the daemon continues where the log ends.
+        shared: what is done about rows that other logs hold, too. Events that are left out count as duplicates.
 
     Raises:
         StoreUnavailable: for longer than `GIVE_UP_S`.
-        LogError: a file is damaged inside; what came before it is in the store.
+        LogError: a file is damaged inside; what came before it is in the store. Or a file overlaps another log, or a replay was
+            begun with "once" and is to go on without it; nothing is changed then.
     """
     start = clock()
     summary = ReplaySummary()
@@ -82,15 +86,15 @@ def replay(
     written_at = start
     store = intake.store
     kafka = None if broker is None else KafkaStandings(broker, store.sources)
-    registered = _retrying(intake, lambda: register_log(events, store.sources))
-    for overlap in registered.overlaps:
-        log.warning(
-            "a file seems to have rows in common with a log that was replayed, and does not begin with all of it: rows of "
-            "both are counted twice, but for those with event_id or all fields equal among a user's last interest.ring events",
-            file=overlap.name,
-            like=overlap.known,
-            common=f"about {overlap.share:.0%}",
-        )
+    if shared.after is not None:
+        others = shared.after
+        _retrying(intake, lambda: require_known(others, store.sources))
+    registered = _retrying(
+        intake, lambda: register_log(events, store.sources, overlapping=shared.what != "refuse")
+    )
+    facts = _retrying(intake, lambda: note_once(registered.facts, shared, store.sources))
+    registered = replace(registered, facts=facts)
+    first = FirstEvents(registered.log, shared)
     sources = ReplaySources(registered, store.sources, kafka)
 
     def reached(identity: str) -> int:
@@ -102,7 +106,7 @@ def replay(
                 on_rejects(batch, batch.rejects)
             if batch.known:
                 _tell_known(batch, sources.known_rejected(batch.source))
-            columns, ends = sources.columns(batch)
+            columns, ends = sources.columns(batch, first.rows(batch))
             applying = intake.ingest.begin(columns)
             outcome = _retrying(intake, applying.run)
             refused = _refused(batch, applying, outcome)

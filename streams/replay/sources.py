@@ -13,9 +13,10 @@ from streams.event_log.log import LogBatch
 from streams.event_log.positions import Positions
 from streams.event_log.sources import LogFacts
 from streams.event_log.stream import StreamShare, share_of, under_kafka
-from streams.events.columns import EventColumns
+from streams.events.columns import EventColumns, take_events
 from streams.replay.kafka_standings import KafkaStandings, finish
 from streams.replay.registered_log import RegisteredLog, known_logs
+from transfer.arrays import I64
 
 log = structlog.get_logger(__name__)
 
@@ -68,15 +69,21 @@ class ReplaySources:
         """Rows of a known log that were rejected when they were applied."""
         return self._facts[identity].rejected
 
-    def columns(self, batch: LogBatch) -> tuple[EventColumns, Mapping[str, int]]:
-        """The batch's events under their sources, and how far each source is when they are in the store."""
-        columns, ends = batch.columns, dict[str, int]()
+    def columns(self, batch: LogBatch, kept: I64 | None = None) -> tuple[EventColumns, Mapping[str, int]]:
+        """The batch's events under their sources, and how far each source is when they are in the store.
+
+        kept: rows of the events that are to be applied; None: all.
+        """
+        columns, positions, ends = batch.columns, batch.positions, dict[str, int]()
         if len(columns):
             self._begun.add(batch.source)
         if batch.source in self._begun:
             ends[batch.source] = batch.next_row
-        if batch.source in self._shares and batch.positions is not None:
-            columns, of_kafka = under_kafka(columns, batch.positions, self._shares[batch.source])
+        if kept is not None and len(kept) < len(columns):
+            columns = take_events(columns, kept)
+            positions = None if positions is None else positions.take(kept)
+        if batch.source in self._shares and positions is not None:
+            columns, of_kafka = under_kafka(columns, positions, self._shares[batch.source])
             ends |= of_kafka
         return columns, ends
 
