@@ -29,7 +29,7 @@ from streams.settings_environment import (
     settings_from,
     unknown_variables,
 )
-from streams.settings_sections import CatalogueConfig, DaemonConfig, LogConfig, ReplayConfig
+from streams.settings_sections import CatalogueConfig, DaemonConfig, LogConfig, ReplayConfig, ServingConfig
 from streams.settings_toml import read_settings_file
 from streams.topics.config import TopicsConfig
 from transfer.config import InterestConfig, TransferConfig
@@ -63,6 +63,7 @@ class Settings(BaseModel):
     daemon: DaemonConfig = DaemonConfig()
     replay: ReplayConfig = ReplayConfig()
     catalogue: CatalogueConfig = CatalogueConfig()
+    serving: ServingConfig = ServingConfig()
     files: FilesConfig = FilesConfig()
     log: LogConfig = LogConfig()
 

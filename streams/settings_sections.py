@@ -138,6 +138,25 @@ class CatalogueConfig(_Section):
         return ItemDescription(self.map, AttributeChoice.parse(self.attributes))
 
 
+class ServingConfig(_Section):
+    """What `recommend` leaves out and what it shows less; `evaluate` does the same."""
+
+    hide_days: float = Field(
+        30.0,
+        ge=0,
+        le=36500,
+        allow_inf_nan=False,
+        description="how long an event of a weight below 0 hides its item, counted in the user's own time; 0: not at all",
+    )
+    fade_shown: float = Field(
+        5.0,
+        ge=0,
+        le=1e6,
+        allow_inf_nan=False,
+        description="impressions without an act after which an item counts half; 0: they don't matter",
+    )
+
+
 class LogConfig(_Section):
     """Structured logs on standard error."""
 

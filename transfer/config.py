@@ -270,13 +270,19 @@ class TransferConfig(BaseModel):
     interest_min_weight: Share = Field(
         default=0.02, description="a lighter scenario gives no interest vector"
     )
+    against_share: Annotated[float, Field(ge=0, le=0.9)] = Field(
+        default=0.3, description="part of a query's length that events of a weight below 0 take at most"
+    )
     again_recency: Share = Field(default=0.5, description="share of the shorter half-lives in again scores")
     repeat_prior: Share = Field(default=0.3, description="share of repeats assumed before any evidence")
     repeat_strength: PositiveFloat = Field(default=4.0, description="events that the prior is worth")
 
     def weights_json(self) -> str:
         """The analytic model's weights alone: what a reader needs to continue with the same."""
-        return self.model_dump_json(exclude={"model", "int8"})
+        later = {"against_share"}  # as earlier releases have it, unless it was set
+        fields = type(self).model_fields
+        same = {name for name in later if getattr(self, name) == fields[name].default}
+        return self.model_dump_json(exclude={"model", "int8", *same})
 
     def fingerprint(self) -> str:
         """16 hex digits over all weights of the analytic model.

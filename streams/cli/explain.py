@@ -38,8 +38,9 @@ def explain(
         from streams.text_tables import TextTable
 
         show(f"{user}: {explanation.summary}")
+        against = f"{explanation.against} against items, " if explanation.against else ""
         show(
-            f"{explanation.events} events, {explanation.own_items} own items, "
+            f"{explanation.events} events, {against}{explanation.own_items} own items, "
             f"last event {utc_time(explanation.updated_at)}"
         )
         scenarios = TextTable(
@@ -66,3 +67,16 @@ def explain(
                 event.title,
             )
         show(events)
+        if explanation.hidden:
+            hidden = TextTable("time", "action", "item", "title", title="hidden for now, latest first")
+            for item in explanation.hidden:
+                hidden.add_row(utc_time(item.timestamp), item.action, item.item_id or "(gone)", item.title)
+            show(hidden)
+        if explanation.shown:
+            shown = TextTable("last time", "times", "counts", "item", "title", title="shown and not acted on")
+            for one in explanation.shown:
+                times = str(one.times)
+                shown.add_row(
+                    utc_time(one.timestamp), times, f"{one.factor:.2f}", one.item_id or "(gone)", one.title
+                )
+            show(shown)

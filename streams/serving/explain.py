@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from streams.serving.aside_ranker import aside_factors, hidden_items
 from streams.serving.recommend import read_state
 from streams.serving.summary import WeightedScenario, summary
 from streams.workspace.workspace import Workspace
 from transfer.state.emergence import scenario_features
+from transfer.state.states import InterestStates
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,27 @@ class RecentEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class HiddenItem:
+    """An item that is not shown for now, and the event that hid it."""
+
+    timestamp: float
+    action: str
+    item_id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class FadedItem:
+    """An item that was shown and not acted on: how often in all, and by what its probability is multiplied now."""
+
+    timestamp: float
+    times: int
+    factor: float
+    item_id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """All of it, scenarios by weight and events latest first."""
 
@@ -48,10 +71,17 @@ class Explanation:
     summary: str
     """what happened, in one sentence"""
     events: int
+    """acts: events of a weight above 0"""
+    against: int
+    """events of a weight below 0"""
     own_items: int
     updated_at: float
     scenarios: Sequence[ScenarioLine]
     recent: Sequence[RecentEvent]
+    hidden: Sequence[HiddenItem] = ()
+    """latest first"""
+    shown: Sequence[FadedItem] = ()
+    """those that faded most first"""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -67,6 +97,7 @@ def explain(workspace: Workspace, user_id: str, recent: int = 20) -> Explanation
     states = read_state(workspace, user_id)
     fusion = workspace.model(states)
     features = scenario_features(states, workspace.interest, workspace.settings.transfer)
+    updated_at = float(states.latest()[0])
     names = states.slot_names(0)
     lines = [
         ScenarioLine(
@@ -105,11 +136,49 @@ def explain(workspace: Workspace, user_id: str, recent: int = 20) -> Explanation
         summary=summary(
             [WeightedScenario(line.name, line.weight, line.moved) for line in lines],
             latest,
-            float(states.t_ref[0]),
+            updated_at,
         ),
         events=int(states.n_events[0]),
         own_items=len(states.own_item),
-        updated_at=float(states.t_ref[0]),
+        against=0 if states.aside is None else int(states.aside.n_against[0]),
+        updated_at=updated_at,
         scenarios=lines,
         recent=events,
+        hidden=_hidden(workspace, states, recent),
+        shown=_faded(workspace, states, recent),
     )
+
+
+def _hidden(workspace: Workspace, states: InterestStates, most: int) -> list[HiddenItem]:
+    if states.aside is None:
+        return []
+    rows = states.aside.hidden
+    keys = hidden_items(states, 0, workspace.settings.serving)
+    latest = {key: row for row, key in enumerate(rows.item.tolist()) if key in set(keys.tolist())}
+    chosen = sorted(latest.values(), reverse=True)[:most]
+    names = _named(workspace, [int(rows.item[row]) for row in chosen])
+    return [
+        HiddenItem(float(rows.time[row]), workspace.interest.action_names[rows.action[row]], *name)
+        for row, name in zip(chosen, names, strict=True)
+    ]
+
+
+def _faded(workspace: Workspace, states: InterestStates, most: int) -> list[FadedItem]:
+    if states.aside is None:
+        return []
+    shown, interest = states.aside.shown, workspace.interest
+    keys, factors = aside_factors(states, 0, interest.half_lives_s[-1], workspace.settings.serving)
+    factor = dict(zip(keys.tolist(), factors.tolist(), strict=True))
+    rows = [row for row, key in enumerate(shown.item.tolist()) if 0 < factor[key] < 1]
+    rows = sorted(rows, key=lambda row: (factor[int(shown.item[row])], -shown.last[row]))[:most]
+    names = _named(workspace, [int(shown.item[row]) for row in rows])
+    return [
+        FadedItem(float(shown.last[row]), int(shown.number[row]), factor[int(shown.item[row])], *name)
+        for row, name in zip(rows, names, strict=True)
+    ]
+
+
+def _named(workspace: Workspace, keys: Sequence[int]) -> list[tuple[str, str]]:
+    """Id and title of each item, "" of one that is not in the store."""
+    records = workspace.store.items.read(list(keys))
+    return [("", "") if one is None else (one.item_id, one.title) for one in records]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from streams.serving.analytic_ranker import AnalyticRanker, StoredItems
+from streams.serving.aside_ranker import AsideRanker
+from streams.serving.popular import StoredPopular
 from streams.serving.ranker import Ranker
 from streams.workspace.workspace import Workspace
 from transfer.analytic.model import AnalyticTransfer
@@ -13,6 +15,8 @@ def ranker_of(workspace: Workspace) -> Ranker:
     without a mixture of its own ranks by the analytic one.
     """
     model, weights = workspace.model, workspace.settings.transfer
+    items = StoredItems(workspace.store.items, workspace.interest.dim)
+    ranker: Ranker = AnalyticRanker(model, weights, items)
     if not isinstance(model, AnalyticTransfer):
         # It brings torch, which the analytic model does without.
         from streams.serving.mixture_ranker import MixtureRanker
@@ -20,5 +24,10 @@ def ranker_of(workspace: Workspace) -> Ranker:
         from transfer.learned.model import LearnedModel
 
         if isinstance(model, LearnedModel) and model.mixture is not None:
-            return MixtureRanker(model, model.mixture, ServedItems(workspace.store, model))
-    return AnalyticRanker(model, weights, StoredItems(workspace.store.items, workspace.interest.dim))
+            ranker = MixtureRanker(model, model.mixture, ServedItems(workspace.store, model))
+    return AsideRanker(
+        ranker,
+        workspace.interest.half_lives_s[-1],
+        workspace.settings.serving,
+        StoredPopular(workspace.store.blobs, items),
+    )

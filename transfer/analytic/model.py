@@ -10,7 +10,8 @@ and defaults in brackets (`TransferConfig`):
     habit     h_s = (1 - l f) m_s + l f M a_s                            a_s share of all the user ever did  [l .5]
     global    g   = unit((1 - q) G_K + q * mean_{k<K} G_k)    unit sums over all events  [q .3 short-term]
     interest  u_s = unit(m_s v_s + c g)                       the share m_s / (m_s + c) is its own       [c 3]
-    fused     f   = unit((1 - q) sum_s w_s u_s + q * mean_{k<K} G_k)
+    fused     f   = unit((1 - q) sum_s w_s u_s + q * mean_{k<K} G_k), less what the user is against
+                                                             (`transfer/analytic/against.py`)
 
 So a scenario of one event borrows from all others and one of many events speaks for itself; a scenario never
 visited is g. Without emergence the weights are shares of habit: of mass, and of what a longer memory says as far as
@@ -24,6 +25,7 @@ part of the state, so two ways to the same events give the same answer: 1e-6 apa
 
 import numpy as np
 
+from transfer.analytic.against import directions_against
 from transfer.analytic.newness import newness
 from transfer.arrays import F32, F64
 from transfer.config import InterestConfig, TransferConfig
@@ -70,6 +72,9 @@ class AnalyticTransfer:
         mixed *= 1 - q
         mixed += q * short_term
         fused = _unit_or(mixed, overall)
+        against = directions_against(states, self._interest)
+        if against is not None:
+            fused = _unit_or(fused - self._transfer.against_share * against, fused)
         rows, interest_offsets = leading_slots(states.scenario_offsets, weights, self._transfer)
         return Fusion(
             fused=fused.astype(np.float32),
@@ -90,12 +95,16 @@ class AnalyticTransfer:
         """
         one = take_users(states, np.array([row]))
         _, overall = self._global(one)
-        if name not in one.scenario_names:
-            row_of_global: F32 = overall[0].astype(np.float32)
-            return row_of_global
-        mass = one.masses(self._interest.action_weights)[:, -1]
-        slot: F32 = self._blend(one, mass, overall)[one.slot_names(0).index(name)].astype(np.float32)
-        return slot
+        query = overall
+        if name in one.scenario_names:
+            mass = one.masses(self._interest.action_weights)[:, -1]
+            slot = one.slot_names(0).index(name)
+            query = self._blend(one, mass, overall)[slot : slot + 1]
+        against = directions_against(one, self._interest)
+        if against is not None:
+            query = _unit_or(query - self._transfer.against_share * against, query)
+        vector: F32 = query[0].astype(np.float32)
+        return vector
 
     def _weights(self, states: InterestStates, features: ScenarioFeatures) -> F64:
         config = self._transfer

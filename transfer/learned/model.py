@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 
-from transfer.arrays import F32, I64, U64
+from transfer.analytic.against import directions_against
+from transfer.arrays import F32, F64, I64, U64
 from transfer.codes import NONE
 from transfer.config import InterestConfig, TransferConfig
 from transfer.learned.batches import Asked, ItemLookup, asked_slot, context, ring_tokens
@@ -215,6 +216,10 @@ class LearnedModel:
                 rows = np.flatnonzero(at >= 0)
                 in_scenario = query.copy()
                 in_scenario[rows] = interests[rows, at[rows]]
+        against = directions_against(states, self.interest)
+        if against is not None:
+            taken = self._transfer.against_share * self._as_towers(against)
+            query, in_scenario = _less(query, taken), _less(in_scenario, taken)
         return UserQueries(
             query,
             in_scenario,
@@ -223,6 +228,15 @@ class LearnedModel:
             features.emergence.astype(np.float32),
             features.mass.astype(np.float32),
         )
+
+    def _as_towers(self, against: F64) -> F32:
+        """(U, d) what users are against, as an item of that content is compared with queries; as long as it was."""
+        length = np.linalg.norm(against, axis=1, keepdims=True)
+        base = (against / np.maximum(length, 1e-12)).astype(np.float32)
+        towers = self.towers(np.zeros(len(base), np.uint64), base)
+        norm = np.linalg.norm(towers, axis=1, keepdims=True)
+        found: F32 = (towers / np.maximum(norm, 1e-12) * length).astype(np.float32)
+        return found
 
     def _items_read(self, keys: U64) -> torch.Tensor:
         """(R, d) what the network reads of items: made once of those it was trained with, now of others."""
@@ -270,3 +284,9 @@ class LearnedModel:
         vectors[:, : queries.shape[1]] = queries / np.maximum(length, 1e-12)
         vectors[length[:, 0] <= 1e-12, 0] = 1.0
         return vectors
+
+
+def _less(queries: F32, taken: F32) -> F32:
+    """Queries (U, d) without what is taken of each: a part of its length, (U, d)."""
+    found: F32 = queries - taken * np.linalg.norm(queries, axis=1, keepdims=True)
+    return found

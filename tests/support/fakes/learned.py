@@ -23,6 +23,7 @@ def random_model(
         {
             "dim": interest.dim,
             "horizons": len(interest.half_lives_s),
+            "actions": len(interest.action_names),
             "width": interest.dim - 2,
             "heads": 1,
             "ring": 6,

@@ -18,6 +18,7 @@ from streams.learning.training.train import MixtureData, prepare_mixture, weigh
 from streams.learning.training.training_data import TrainingData, training_data
 from streams.learning.training.training_run import TrainingRun
 from streams.serving.analytic_ranker import AnalyticRanker
+from streams.serving.aside_ranker import AsideRanker
 from streams.serving.mixture_ranker import MixtureRanker
 from streams.workspace.scenario_names import name_lookup, names_for_training
 from transfer.analytic.model import AnalyticTransfer
@@ -108,7 +109,8 @@ class AnalyticMethod:
         self._states = _States(self._data, self._setup)
         self._items = LogItems(history, self._data.log.vectors)
         model = AnalyticTransfer(settings.interest, settings.transfer)
-        self._ranker = AnalyticRanker(model, settings.transfer, self._items)
+        ranker = AnalyticRanker(model, settings.transfer, self._items)
+        self._ranker = AsideRanker(ranker, settings.interest.half_lives_s[-1], settings.serving)
 
     def learn(self, rows: I64) -> None:
         """The states follow by themselves."""
@@ -259,7 +261,12 @@ class LearnedMethod:
         states, known = self._states.of(queries)
         if len(known):
             assert self._model.mixture is not None
-            ranker = MixtureRanker(self._model, self._model.mixture, self._index)
+            settings = self._setup.settings
+            ranker = AsideRanker(
+                MixtureRanker(self._model, self._model.mixture, self._index),
+                settings.interest.half_lives_s[-1],
+                settings.serving,
+            )
             names = _names(self._data.history, queries.take(known))
             result[known] = ranker.score(states, names, len(self._index.keys)).scores
         return result
