@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from streams.settings_environment import (
 from streams.settings_sections import CatalogueConfig, DaemonConfig, LogConfig, ReplayConfig, ServingConfig
 from streams.settings_toml import read_settings_file
 from streams.topics.config import TopicsConfig
+from streams.wire.config import RegistryConfig
 from transfer.config import InterestConfig, TransferConfig
 from transfer.counts.config import CountsConfig
 from transfer.training.config import TrainConfig
@@ -53,6 +55,7 @@ class Settings(BaseModel):
     broker: BrokerConfig = BrokerConfig()
     topics: TopicsConfig = TopicsConfig()
     events: EventsConfig = EventsConfig()
+    registry: RegistryConfig = RegistryConfig()
     store: StoreConfig = StoreConfig()
     encoder: EncoderConfig = EncoderConfig()
     fit: FitConfig = FitConfig()
@@ -84,6 +87,20 @@ class Settings(BaseModel):
             self.events, self.interest.action_names, self.max_future_s, self.interest.measures
         )
 
+    def description_of(self, slot: str) -> EventDescription:
+        """That of one slot of topics: `[events]`, with what the slot's own description says otherwise.
+
+        Raises:
+            SettingsError: it says what no description can; names the key.
+        """
+        topic = self.topics.events.get(slot)
+        if topic is None or not topic.description:
+            return self.description
+        try:
+            return replace(self.description, config=self.events.changed(topic.description))
+        except ValidationError as error:
+            raise SettingsError(_readable(error, {}, f"topics.events.{slot}.description.")) from None
+
     @classmethod
     def load(cls, file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
         """Settings from `file` (else $DRIFTLINE_CONFIG, else ./driftline.toml if there), environment, flags.
@@ -108,7 +125,8 @@ class Settings(BaseModel):
             settings = cls.model_validate(_over(_over(in_file, in_environment), flagged))
         except ValidationError as error:
             raise SettingsError(_readable(error, variables)) from None
-        _ = settings.description  # what does not fit together in it is said now
+        for slot in ("", *settings.topics.events):
+            _ = settings.description_of(slot)  # what does not fit together in it is said now
         if settings.interest.dim != settings.encoder.dim:
             raise SettingsError(
                 f"interest.dim ({settings.interest.dim}) and encoder.dim ({settings.encoder.dim}) differ; "
@@ -164,11 +182,12 @@ def _without_none(flags: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _readable(error: ValidationError, variables: Mapping[str, str]) -> str:
-    """One line that names each setting, and the variable if it stands there; no value, which may be a secret."""
+def _readable(error: ValidationError, variables: Mapping[str, str], above: str = "") -> str:
+    """One line that names each setting, and the variable if it stands there; no value, which may be a secret. above: stands
+    before each setting's name."""
     lines = []
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
-        key = ".".join(str(part) for part in problem["loc"])
+        key = above + ".".join(str(part) for part in problem["loc"])
         message = " ".join(problem["msg"].removeprefix("Value error, ").split())
         if key in RENAMED:
             message = f"the name is {RENAMED[key]} now"

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from streams.broker.start_rule import StartRule
 from streams.events.attributes import AttributeChoice
 from streams.events.item_record import ItemDescription
+from streams.wire.item_decoder import ItemWire
 
 
 class _Section(BaseModel):
@@ -131,6 +132,25 @@ class CatalogueConfig(_Section):
     allow_empty: bool = Field(
         False, description="catalogue files may take away texts that items have, or have no texts at all"
     )
+
+    format: Literal["json", "avro", "protobuf", "json-schema"] = Field(
+        "json", description="of the items topic's values; as in [events]"
+    )
+    envelope: Literal["none", "debezium", "connect", "cloudevents"] = Field(
+        "none",
+        description="what stands around each item of the topic: with debezium c, r and u write it and d deletes it",
+    )
+    key: str = Field(
+        "auto",
+        min_length=1,
+        description="how the key of a record without a value names the item to delete: auto (text, a JSON string, or an object "
+        "with its item_id), text (whatever it looks like), none (such records mean nothing), or a path in the key's object",
+    )
+
+    @property
+    def wire(self) -> ItemWire:
+        """What stands around a record of the topic."""
+        return ItemWire(self.envelope, self.format, self.key)
 
     @property
     def description(self) -> ItemDescription:

@@ -171,7 +171,11 @@ def redrive_(
         find_letters(settings.broker, settings.topics.name("dead_letters"), wanted, matching.append)
         with open_intake(location, settings, create=False) as intake:
             driver = LetterRedrive(
-                intake, cluster=cluster, kinds=kinds_of(settings), now=time.time(), leave_quarantined=True
+                intake,
+                cluster=cluster,
+                layout=settings.topics.layout(),
+                now=time.time(),
+                leave_quarantined=True,
             )
             done = driver.redrive(matching)
             write_counts(intake)
@@ -198,12 +202,6 @@ def redrive_(
         )
         for (why), count in Counter(one.reason for one in done.kept).most_common():
             show(f"  {count:,} stay: {why}")
-
-
-def kinds_of(settings: Settings) -> dict[str, str]:
-    """Topic -> action, "" for the items."""
-    actions = {name: action for action, name in settings.topics.by_action().items()}
-    return {**actions, settings.topics.name("items"): ""}
 
 
 def write_counts(intake: Intake) -> None:

@@ -54,7 +54,6 @@ def repair(
     Example: driftline repair --all-quarantined --from events.parquet --store http://127.0.0.1:6333
     """
     from streams.broker.topics import cluster_id
-    from streams.cli.dead_letters import kinds_of
     from streams.ingest.intake import open_intake
     from streams.repair.repair import Letters, Repair
 
@@ -80,7 +79,7 @@ def repair(
                 settings.broker,
                 settings.topics.name("dead_letters"),
                 cluster_id(settings.broker),
-                kinds_of(settings),
+                settings.topics.layout(),
             )
             names = [] if user is None else [user]
             done = Repair(intake, letters).run(points, names, logs, drop=drop)

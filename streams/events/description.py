@@ -15,7 +15,7 @@ from streams.events.columns import Coded
 from streams.events.event import MAX_FUTURE_S, RejectReason, TimeLimits
 from streams.events.events_config import ID_FIELDS, EventsConfig
 from streams.events.ids import RowRejects, coded_texts, id_text
-from streams.events.paths import BESIDE, Path, parse_path
+from streams.events.paths import BESIDE, OUTSIDE, Path, parse_path
 from streams.events.record_fields import EMPTY_IS_NONE, RecordFields
 from streams.events.record_reader import RecordReader, RecordValue
 from streams.events.times import column_seconds
@@ -32,6 +32,10 @@ REQUIRED: Final = ("user_id", "timestamp", "scenario")
 # In the order in which records have them: msgspec looks for the next key from the last one on.
 FIELDS: Final = ("user_id", "timestamp", "scenario", "item_id", "text", "event_id", "action", *MEASURES)
 RECORD_TIME: Final = "@timestamp"
+
+
+def _is_beside(path: str) -> bool:
+    return path.startswith(BESIDE) and not path.startswith(OUTSIDE)
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class EventDescription:
     """those of `MEASURES` that are read"""
     prefix: Path = ()
     """where in a record its payload stands, an envelope's"""
+    root: Path = ()
+    """where in a record the envelope itself stands"""
     further: Mapping[str, Path] = field(default_factory=dict)
     """other texts that are read, by a name of the caller's: whole paths, whatever `prefix` is"""
 
@@ -84,7 +90,7 @@ class EventDescription:
     @cached_property
     def beside(self) -> Mapping[str, str]:
         """Field -> path, of those whose values stand beside the record."""
-        return {name: path for name, path in self.sources.items() if path.startswith(BESIDE)}
+        return {name: path for name, path in self.sources.items() if _is_beside(path)}
 
     @cached_property
     def defaults(self) -> Mapping[str, str]:
@@ -132,7 +138,9 @@ class EventDescription:
     def reader(self) -> RecordReader:
         """Reads records' own fields."""
         paths = {
-            name: (*self.prefix, *parse_path(path))
+            name: (*self.root, *parse_path(path.removeprefix(OUTSIDE)))
+            if path.startswith(OUTSIDE)
+            else (*self.prefix, *parse_path(path))
             for name, path in self.sources.items()
             if name not in self.beside
         }
@@ -223,18 +231,23 @@ class EventDescription:
         codes, table = read.coded("action")
         absent = self.default_action if action is None else action
         if not table:
-            return np.full(read.count, absent, np.uint8), dict(read.rejects)
+            return _without(np.full(read.count, absent, np.uint8), read.ignored), dict(read.rejects)
         found = np.array([self.actions.code(name) for name in table] + [absent], np.uint8)[codes]
         rejects = dict(read.rejects)
         if action is not None:
             other = (found != action) & (found < IGNORED_ACTION)
             for row in np.flatnonzero(other).tolist():
                 rejects.setdefault(row, _contradiction(self.action_names, int(found[row]), action))
-        return found, rejects
+        return _without(found, read.ignored), rejects
 
 
 ANY_TIME: Final = EventDescription(EventsConfig(earliest="1970-01-01"))
 """Records and files as Driftline writes them, of any time since 1970."""
+
+
+def _without(codes: U8, ignored: I64) -> U8:
+    codes[ignored] = IGNORED_ACTION
+    return codes
 
 
 def _contradiction(names: Sequence[str], found: int, action: int) -> tuple[RejectReason, str]:

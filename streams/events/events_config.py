@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -66,6 +66,18 @@ class EventsConfig(BaseModel):
     quantity: FieldSetting = Field("quantity", description="how many; read where it weighs")
     value: FieldSetting = Field("value", description="for how much; read where it weighs")
     dwell_s: FieldSetting = Field("dwell_s", description="for how many seconds; read where it weighs")
+    format: Literal["json", "avro", "protobuf", "json-schema"] = Field(
+        "json",
+        description="of a topic's values: json, or one of a Schema Registry, in Confluent's wire format; see [registry]",
+    )
+    envelope: Literal["none", "debezium", "connect", "cloudevents", "segment", "snowplow"] = Field(
+        "none", description="what stands around each event; paths start inside of it. See docs/wire.md"
+    )
+    changes: Literal["ignore", "refuse"] = Field(
+        "ignore",
+        description="updates and deletes of an event, by debezium, which can't be taken out of what was learned: count them, "
+        "or send them to the dead letters",
+    )
     time: TimeForm = Field(
         "auto",
         description="form of the times: auto (numbers are unix seconds, texts unix seconds or ISO 8601), a unit since 1970 "

@@ -9,6 +9,8 @@ Path = tuple[str, ...]
 
 BESIDE: Final = "@"
 """A path that begins so is about the record, not its value; the caller supplies what it holds."""
+OUTSIDE: Final = "@envelope."
+"""A path that begins so starts at the envelope around an event, where there is one; others start at the event."""
 MOST_STEPS: Final = 32
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from streams.events.columns import Coded
 from streams.events.ids import RowRejects
-from transfer.arrays import F64
+from transfer.arrays import F64, I64
 from transfer.codes import NONE
 
 EMPTY_IS_NONE: Final = ("item_id", "text", "action")
@@ -33,6 +33,8 @@ class RecordFields:
     """by name: (B,), NaN where there is none"""
     rejects: RowRejects = field(default_factory=dict)
     """records that could not be read, and why"""
+    ignored: I64 = field(default_factory=lambda: np.empty(0, np.int64))
+    """rows that are about no event, by what stands around them: counted, and neither applied nor rejected"""
 
     def coded(self, name: str) -> Coded:
         """Codes and table of a field; all absent where it was not looked for."""

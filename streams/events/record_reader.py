@@ -10,7 +10,7 @@ import numpy as np
 from streams.events.columns import Coder
 from streams.events.ids import RowRejects, texts_of
 from streams.events.measures import measure_column
-from streams.events.paths import Path, path_text
+from streams.events.paths import Path, is_place, path_text
 from streams.events.record_fields import EMPTY_IS_NONE, RecordFields
 from streams.events.record_type import RecordType
 from streams.events.record_walk import Unreadable, walk_record
@@ -46,7 +46,8 @@ class RecordReader:
         kinds["timestamp"] = _STRICT_TIME.get(form, float)
         self._strict = RecordType(paths, kinds, needed)
         self._loose = RecordType(paths, None)
-        self._needed = set(needed)
+        # An array may be too short for what is needed of it, and the strict struct takes it all the same.
+        self._sure = {field for field in needed if not any(map(is_place, paths[field]))}
         self._names = {field: path_text(path) for field, path in paths.items()}
 
     def read(self, values: Sequence[RecordValue]) -> RecordFields:
@@ -63,7 +64,7 @@ class RecordReader:
                 column = chunk.column(field)
                 if not chunk.strict:
                     column = texts_of(column, self._names[field], start, rejects)
-                if chunk.strict and field in self._needed:
+                if chunk.strict and field in self._sure:
                     coder.add(column)
                 elif column.count(None) == len(column):
                     coder.add_absent(len(column))
@@ -99,7 +100,7 @@ class RecordReader:
 
     def _seconds(self, chunk: _Chunk, start: int, rejects: RowRejects) -> F64:
         column, name = chunk.column("timestamp"), self._names["timestamp"]
-        if chunk.strict and self._form not in ("iso", "yyyymmdd", "ns"):
+        if chunk.strict and "timestamp" in self._sure and self._form not in ("iso", "yyyymmdd", "ns"):
             return scaled(np.array(column, np.float64), self._form)
 
         def wrong(place: int, value: Any) -> None:

@@ -12,6 +12,7 @@ from streams.failpoints import Failpoints
 from streams.ingest.catalogue import CatalogueWriter
 from streams.ingest.ingest import Ingest
 from streams.ingest.quarantine import Quarantine
+from streams.ingest.record_decoders import RecordDecoders
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace, open_workspace
@@ -33,7 +34,7 @@ class Intake:
         self.workspace = workspace
         self.store = store
         self.settings = settings
-        self.item_description = settings.catalogue.description
+        self.decoders = RecordDecoders(settings)
         self.metrics = metrics or Metrics()
         self.failpoints = Failpoints()
         self.catalogue = CatalogueWriter(store.items, workspace.space, self.metrics)
@@ -47,6 +48,7 @@ class Intake:
 
     def close(self) -> None:
         """Flush and close the store."""
+        self.decoders.close()
         self.workspace.close()
 
     def __enter__(self) -> Self:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from streams.events.event import MAX_TEXT_CHARS, Event, Reject, RejectReason
+from streams.wire.record_batch import RecordBatch
 
 Headers = list[tuple[str, bytes]]
 
@@ -33,7 +34,9 @@ _HEADER_BYTES: Final = 10  # lengths of name and value
 _CUT_HEADERS_BYTES: Final = sum(len(name) + 20 + _HEADER_BYTES for name in CUTS)
 
 
-def letter(record: Any, reject: Reject, source: str = "", limit: int = 900_000) -> dict[str, Any]:
+def letter(
+    record: Any, reject: Reject, source: str = "", limit: int = 900_000, *, is_plain: bool = True
+) -> dict[str, Any]:
     """The dead letter of one record, as arguments of a producer's send.
 
     What does not fit is cut: headers of the record first, from the last one; then the key, down to 1 KiB; then the value.
@@ -42,6 +45,7 @@ def letter(record: Any, reject: Reject, source: str = "", limit: int = 900_000) 
         record: as fetched: topic, partition, offset, timestamp, key, value, headers.
         source: identity of its topic-partition.
         limit: the most bytes that the topic takes as a batch (its `max.message.bytes`).
+        is_plain: its topic's events are JSON as Driftline writes it, so that a parked one may be made smaller.
     """
     headers: Headers = [
         ("reason", reject.reason.encode()),
@@ -63,7 +67,7 @@ def letter(record: Any, reject: Reject, source: str = "", limit: int = 900_000) 
         if said and taken <= room:
             headers.append((name, said))
             room -= taken
-    if reject.reason == PARKED and len(value) > room // 2:
+    if reject.reason == PARKED and is_plain and len(value) > room // 2:
         value = _without_surplus(value)
     n_key, n_value = len(key or b""), len(value or b"")
     kept_value = min(n_value, max(0, room - min(n_key, SHORT_KEY_BYTES, room // 2)))
@@ -132,6 +136,10 @@ class StoredLetter:
     """which of `CUTS` were made"""
     headers: tuple[tuple[str, bytes], ...]
     """the record's own"""
+
+    def batch(self) -> RecordBatch:
+        """The record, to be decoded again."""
+        return RecordBatch([self.value], [self.key], [self.headers], [self.source_time_ms], self.source_topic)
 
     def identity(self, cluster: str) -> str:
         """The letter as a source of events: that of the record, so that a letter that was sent twice is one.

@@ -71,12 +71,15 @@ class DeadLetters:
         metrics: Metrics,
         facts: TopicFacts | None = None,
         on_failure: OnFailure = "stop",
+        is_plain: Callable[[str], bool] = lambda _: True,
     ) -> None:
+        """is_plain: whether the events of a topic are JSON as Driftline writes it."""
         self._producer = producer
         self._topic = topic
         self._metrics = metrics
         self._facts = facts
         self._on_failure = on_failure
+        self._is_plain = is_plain
         self._limit = UNTOLD_LIMIT
         self._ask_at = 0.0
         self._drop_until = 0.0
@@ -127,7 +130,8 @@ class DeadLetters:
     async def _try(self, waiting: Sequence[Pair], source: str) -> list[Exception | None]:
         """Of each letter None, if it was acknowledged or given up for good, else why it has to be sent again."""
         futures = [
-            await self._queued(letter(record, reject, source, self._limit)) for record, reject in waiting
+            await self._queued(self._letter(record, reject, source, self._limit))
+            for record, reject in waiting
         ]
         errors = [await self._answer(future) for future in futures]
         for place, ((record, reject), error) in enumerate(zip(waiting, errors, strict=True)):
@@ -135,6 +139,9 @@ class DeadLetters:
                 error = await self._send_cut(record, reject, source)
             errors[place] = self._settled(record, reject, error)
         return errors
+
+    def _letter(self, record: Any, reject: Reject, source: str, limit: int) -> dict[str, Any]:
+        return letter(record, reject, source, limit, is_plain=self._is_plain(record.topic))
 
     def _label(self, record: Any) -> str:
         return self._metrics.topics.label(record.topic)
@@ -154,7 +161,7 @@ class DeadLetters:
         """Send one letter alone, half as large each time that it is too large."""
         limit = self._limit
         while True:
-            made = letter(record, reject, source, limit)
+            made = self._letter(record, reject, source, limit)
             error = await self._answer(await self._queued(made))
             if not _is_size(error):
                 return error

@@ -20,13 +20,13 @@ import numpy as np
 
 from sinks.points import PLACEHOLDER, item_key
 from streams.events.columns import EventColumns, concatenate, take_events
-from streams.events.decode import decode_events
-from streams.events.decode_items import decode_items
 from streams.events.event import ItemRow, Reject
 from streams.ingest.intake import Intake
 from streams.ingest.item_collisions import collision
 from streams.ingest.outcome import APPLIED, COLLIDED
 from streams.letters.letter import StoredLetter
+from streams.topics.layout import TopicLayout
+from streams.topics.slot import TopicSlot
 from streams.worker.bisect import bisect_failures
 from streams.worker.poison import is_poison
 
@@ -61,7 +61,7 @@ class LetterRedrive:
     """Applies letters of one cluster to a store.
 
     Args:
-        kinds: name of a source topic -> action, or "" for the items.
+        layout: which topics there are.
         leave_quarantined: letters of users in quarantine are kept; else nobody asks who is in it.
     """
 
@@ -70,25 +70,24 @@ class LetterRedrive:
         intake: Intake,
         *,
         cluster: str,
-        kinds: Mapping[str, str],
+        layout: TopicLayout,
         now: float,
         leave_quarantined: bool = False,
     ) -> None:
         self._store = intake.store
         self._ingest = intake.ingest
         self._catalogue = intake.catalogue
-        self._item_description = intake.item_description
+        self._decoders = intake.decoders
         self._quarantine = intake.quarantine if leave_quarantined else None
-        self._description = intake.settings.description
         self._cluster = cluster
-        self._kinds = kinds
+        self._layout = layout
         self._now = now
 
     def redrive(self, letters: Sequence[StoredLetter]) -> RedrivenLetters:
         """Apply what can be applied now.
 
         Raises:
-            StoreUnavailable: call again with the same letters.
+            StoreUnavailable, RegistryUnavailable: call again with the same letters.
         """
         result = RedrivenLetters()
         for start in range(0, len(letters), AT_A_TIME):
@@ -104,9 +103,9 @@ class LetterRedrive:
         """The events of those letters that hold a whole one, each as the source that it is."""
         found = []
         for letter in letters:
-            kind = self._kinds.get(letter.source_topic)
-            if kind and "truncated" not in letter.cuts:
-                columns = self._decoded(letter.identity(self._cluster), letter, kind)
+            slot = self._layout.slot_of(letter.source_topic)
+            if slot is not None and not slot.is_items and "truncated" not in letter.cuts:
+                columns = self._decoded(letter.identity(self._cluster), letter, slot)
                 if not isinstance(columns, Reject):
                     found.append(columns)
         return found
@@ -123,14 +122,16 @@ class LetterRedrive:
         items: dict[str, StoredLetter] = {}
         events: list[EventColumns] = []
         for identity, letter in by_identity.items():
-            kind = self._kinds.get(letter.source_topic)
-            why = self._refusal(letter, kind, passed)
-            if why is not None:
-                result.kept.append(Kept(letter, *why))
-            elif kind == "":
+            slot = self._layout.slot_of(letter.source_topic)
+            if slot is None:
+                why = f"its topic {letter.source_topic!r} is none of the settings' topics"
+                result.kept.append(Kept(letter, "unknown_topic", why))
+            elif (refusal := self._refusal(letter, slot, passed)) is not None:
+                result.kept.append(Kept(letter, *refusal))
+            elif slot.is_items:
                 items[identity] = letter
             else:
-                decoded = self._decoded(identity, letter, str(kind))
+                decoded = self._decoded(identity, letter, slot)
                 if isinstance(decoded, Reject):
                     result.kept.append(Kept(letter, decoded.reason, decoded.detail))
                 else:
@@ -146,11 +147,12 @@ class LetterRedrive:
         return {source: progress[number] for source, number in numbers.items()}
 
     def _refusal(
-        self, letter: StoredLetter, kind: str | None, passed: Mapping[str, int]
+        self, letter: StoredLetter, slot: TopicSlot, passed: Mapping[str, int]
     ) -> tuple[str, str] | None:
-        if kind is None:
-            return "unknown_topic", f"its topic {letter.source_topic!r} is none of the settings' topics"
-        if "truncated" in letter.cuts or (letter.value is None and "truncated-key" in letter.cuts):
+        needed = {"truncated"}
+        if letter.value is None or not slot.is_items:
+            needed |= {"truncated-key"} if slot.is_items else self._decoders.events(slot).needed_parts
+        if not needed.isdisjoint(letter.cuts):
             return "truncated", "it was cut to what the dead-letter topic takes, so the record is not whole"
         if _is_ahead(letter, passed):
             return (
@@ -159,17 +161,14 @@ class LetterRedrive:
             )
         return None
 
-    def _decoded(self, identity: str, letter: StoredLetter, action: str) -> EventColumns | Reject:
+    def _decoded(self, identity: str, letter: StoredLetter, slot: TopicSlot) -> EventColumns | Reject:
         written = 0.0 if letter.source_time_ms is None else letter.source_time_ms / 1000
-        decoded = decode_events(
-            [letter.value],
-            offsets=[0],
-            action=self._description.action_code(action),
-            source=identity,
-            now=max(self._now, written),
-            description=self._description,
+        decoded = self._decoders.events(slot).decode(
+            letter.batch(), offsets=[0], source=identity, now=max(self._now, written)
         )
-        return decoded.rejects[0] if decoded.rejects else decoded.columns
+        if decoded.rejects:
+            return decoded.rejects[0]
+        return _IGNORED if decoded.ignored else decoded.columns
 
     def _apply(
         self, columns: EventColumns, by_identity: Mapping[str, StoredLetter], result: RedrivenLetters
@@ -233,7 +232,7 @@ class LetterRedrive:
         """Catalogue rows; one whose item the catalogue has by now is kept, since that may be the later word."""
         done = []
         for identity, letter in letters.items():
-            decoded = decode_items([letter.value], keys=[letter.key], description=self._item_description)
+            decoded = self._decoders.items().decode(letter.batch())
             if decoded.rejects:
                 reject = decoded.rejects[0]
                 result.kept.append(Kept(letter, reject.reason, reject.detail))
@@ -262,4 +261,7 @@ def _is_ahead(letter: StoredLetter, passed: Mapping[str, int]) -> bool:
     return bool(letter.source) and passed.get(letter.source, 0) <= letter.source_offset
 
 
+_IGNORED: Final = Reject(
+    0, "operation_refused", "by today's settings it is about no event, or of an action that they ignore"
+)
 _IN_QUARANTINE: Final = ("user_quarantined", "its user is in quarantine: driftline repair")

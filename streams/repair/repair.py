@@ -20,17 +20,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-import msgspec
 import numpy as np
 import structlog
 
 from sinks.points import user_point_id
 from streams.broker.config import BrokerConfig
 from streams.broker.topic_scan import Ends
+from streams.broker.topics import existing_topics
 from streams.errors import DaemonError
 from streams.event_log.log import LogBatch
 from streams.events.columns import EventColumns
-from streams.events.event import Event
 from streams.events.record_clock import RecordClock
 from streams.ingest.ingest import Ingest
 from streams.ingest.intake import Intake
@@ -39,6 +38,8 @@ from streams.letters.search import LetterFilter, find_letters
 from streams.metrics import Metrics
 from streams.repair.letter_redrive import DONE, LetterRedrive
 from streams.repair.user_history import UserHistory
+from streams.topics.layout import TopicLayout
+from streams.topics.slot import TopicSlot
 
 PASS_S: Final = 30.0
 """How long the daemon may take to pass the events that it has parked."""
@@ -70,13 +71,13 @@ class Repaired:
 class Letters:
     """Where letters lie, and where their records come from.
 
-    kinds: name of a source topic -> action, or "" for the items.
+    layout: which topics there are.
     """
 
     broker: BrokerConfig
     topic: str
     cluster: str
-    kinds: Mapping[str, str]
+    layout: TopicLayout
 
 
 class Repair:
@@ -122,11 +123,10 @@ class Repair:
                 f"{waiting} parked events were not passed by the daemon yet, which will read them again. Let it run until its "
                 "lag is 0, then repair again (a folder: stop it then). Nothing was changed"
             )
-        history = UserHistory(wanted, RecordClock(self._now), intake.settings.description)
+        history = UserHistory(wanted, RecordClock(self._now), intake.decoders)
         if not drop:
-            actions = {topic: action for topic, action in self._letters.kinds.items() if action}
             result.from_topics = history.add_topics(
-                self._letters.broker, actions, intake.store.sources, self._letters.cluster
+                self._letters.broker, self._event_topics(), intake.store.sources, self._letters.cluster
             )
             result.from_logs = history.add_logs(logs or ())
             result.cut_topics = history.cut
@@ -167,14 +167,21 @@ class Repair:
 
     def _driver(self) -> LetterRedrive:
         return LetterRedrive(
-            self._intake, cluster=self._letters.cluster, kinds=self._letters.kinds, now=self._now()
+            self._intake, cluster=self._letters.cluster, layout=self._letters.layout, now=self._now()
         )
+
+    def _event_topics(self) -> dict[str, TopicSlot]:
+        """Those that the broker has, also by pattern."""
+        found = self._letters.layout.found(existing_topics(self._letters.broker))
+        return {topic: slot for topic, slot in found.slots.items() if not slot.is_items}
 
     def _parked(self, points: frozenset[str], starts: Mapping[int, int]) -> tuple[list[StoredLetter], Ends]:
         found: list[StoredLetter] = []
+        driver = self._driver()
 
         def keep(letter: StoredLetter) -> None:
-            if user_point_id(msgspec.json.decode(letter.value or b"", type=Event).user_id) in points:
+            users = [user for columns in driver.decoded([letter]) for user in columns.users]
+            if points.intersection(map(user_point_id, users)):
                 found.append(letter)
 
         wanted = LetterFilter(reason=PARKED)

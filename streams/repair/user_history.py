@@ -15,9 +15,10 @@ from streams.broker.sources import kafka_identity
 from streams.broker.topic_scan import scan_topic
 from streams.event_log.log import LogBatch
 from streams.events.columns import EventColumns, concatenate, take_events
-from streams.events.decode import decode_events
-from streams.events.description import EventDescription
 from streams.events.record_clock import RecordClock
+from streams.ingest.record_decoders import RecordDecoders
+from streams.topics.slot import TopicSlot
+from streams.wire.record_batch import RecordBatch
 
 _REMEMBERED: Final = 1_000_000
 
@@ -28,10 +29,10 @@ class UserHistory:
     What two inputs both hold counts once: an event is known by its id, or by all that it says.
     """
 
-    def __init__(self, points: Set[str], clock: RecordClock, description: EventDescription) -> None:
+    def __init__(self, points: Set[str], clock: RecordClock, decoders: RecordDecoders) -> None:
         self._points = points
         self._clock = clock
-        self._description = description
+        self._decoders = decoders
         self._is_meant: dict[str, bool] = {}
         self._parts: list[EventColumns] = []
         self.cut: list[str] = []
@@ -51,15 +52,15 @@ class UserHistory:
         return sum(self.add(batch.columns) for batch in batches)
 
     def add_topics(
-        self, broker: BrokerConfig, actions: Mapping[str, str], sources: Sources, cluster: str
+        self, broker: BrokerConfig, slots: Mapping[str, TopicSlot], sources: Sources, cluster: str
     ) -> int:
         """Take what the topics still hold of what is in the store, by its progress; what follows comes by the daemon.
 
-        actions: topic -> action.
+        slots: of each topic of events.
         """
         known = sources.known()
         with view_cluster(broker) as view:
-            topics = view.topics(list(actions))
+            topics = view.topics(list(slots))
         count = 0
         for topic, info in topics.items():
             identities = {
@@ -80,13 +81,11 @@ class UserHistory:
                 nonlocal count
                 partition = records[0].partition
                 first.setdefault(partition, records[0].offset)
-                decoded = decode_events(
-                    [record.value for record in records],
+                decoded = self._decoders.events(slots[topic]).decode(
+                    RecordBatch.fetched(records, topic),
                     offsets=[record.offset for record in records],
-                    action=self._description.action_code(actions[topic]),
                     source=identities[partition],
                     now=self._clock.references(topic, partition, records),
-                    description=self._description,
                 )
                 count += self.add(decoded.columns)
 

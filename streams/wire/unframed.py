@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
@@ -87,8 +87,9 @@ def _decoded(
     if isinstance(decoder, UnusableSchema):
         return _Undecoded(("unusable_schema", f"schema {frame.schema}: {decoder}"))
     try:
-        return decoder.decode(frame.payload, frame.header, frame.in_header)
+        value = decoder.decode(frame.payload, frame.header, frame.in_header)
     except Exception as error:
         # By its kind only: the text may quote the record.
         detail = f"its bytes are none of schema {frame.schema} ({type(error).__name__})"
         return _Undecoded(("undecodable_record", detail))
+    return value if isinstance(value, Mapping) else _Undecoded(("wrong_type", "the record is no object"))

@@ -16,8 +16,9 @@ from sinks.errors import StoreUnavailable
 from streams.broker.sources import PartitionSources
 from streams.broker.start_rule import StartRule
 from streams.broker.topics import cluster_id
-from streams.errors import BrokerUnavailable, DaemonError, ShutdownDeadline
+from streams.errors import BrokerUnavailable, DaemonError, RegistryUnavailable, ShutdownDeadline
 from streams.ingest.intake import Intake
+from streams.ingest.record_decoders import RecordDecoders
 from streams.letters.sender import DeadLetters
 from streams.letters.topic import LetterTopic
 from streams.metrics import Metrics
@@ -106,6 +107,9 @@ class Daemon:
         log.info("listening", host=self.http.host, port=self.http.port)
         intake: Intake | None = None
         try:
+            await self._startup.until_there(
+                self._check_decoders, RegistryUnavailable, "Schema Registry unavailable"
+            )
             intake = await self._startup.until_there(
                 lambda: self._open_intake(self.metrics), StoreUnavailable, "store unavailable"
             )
@@ -132,6 +136,14 @@ class Daemon:
             raise
         await self._close(intake)
         return self.summary()
+
+    def _check_decoders(self) -> None:
+        """Before anything is made: whether all topics can be read."""
+        decoders = RecordDecoders(self._settings)
+        try:
+            decoders.check()
+        finally:
+            decoders.close()
 
     def _load(self, intake: Intake) -> None:
         self.readiness.wait_for("loading the catalogue")
@@ -174,6 +186,7 @@ class Daemon:
             self.metrics,
             LetterTopic(settings.broker, letters_topic),
             settings.daemon.on_dead_letter_failure,
+            lambda topic: intake.decoders.is_plain(read.slot_of(topic)),
         )
         lanes = Lanes(
             intake,

@@ -11,9 +11,7 @@ import numpy as np
 
 from streams.errors import DaemonError
 from streams.events.columns import EventColumns, concatenate, empty, factorise, take_events
-from streams.events.decode import decode_events
-from streams.events.decode_items import DecodedItems, decode_items
-from streams.events.description import EventDescription
+from streams.events.decode_items import DecodedItems
 from streams.events.event import Reject, RejectReason
 from streams.events.record_clock import RecordClock
 from streams.events.watermarks import kafka_source
@@ -22,6 +20,7 @@ from streams.ingest.intake import Intake
 from streams.ingest.item_collisions import collision
 from streams.ingest.outcome import COLLIDED, OUTCOMES, Outcome
 from streams.letters.letter import PARKED, letter_identity
+from streams.wire.record_batch import RecordBatch
 from streams.worker.batch import LaneBatch, join_batches
 from streams.worker.bisect import bisect_failures
 from streams.worker.outcome_counts import OutcomeCounts
@@ -44,7 +43,6 @@ class Flush:
         batches: Sequence[LaneBatch],
         intake: Intake,
         cluster: str,
-        description: EventDescription,
         now: Callable[[], float],
         clock: RecordClock,
     ) -> None:
@@ -53,10 +51,10 @@ class Flush:
         self._intake = intake
         self._metrics = intake.metrics
         self._cluster = cluster
-        self._description = description
         self._now = now
         self._clock = clock
         self._rejects: list[tuple[LaneBatch, list[Reject]]] = []
+        self._ignored: list[int] = []
         self.events = empty()
         """those to be applied, in order of batches"""
         self._batch = np.empty(0, np.int64)  # (B,) of each event
@@ -69,28 +67,28 @@ class Flush:
         return self._last
 
     def decode(self) -> None:
-        """Bytes to columns and rows; what can't be decoded is rejected."""
-        start = perf_counter()
+        """Bytes to columns and rows; what can't be decoded is rejected.
+
+        Raises:
+            RegistryUnavailable: call again.
+        """
+        start, decoders = perf_counter(), self._intake.decoders
+        self._rejects, self._ignored = [], []
         for batch in self._batches:
-            values = [record.value for record in batch.records]
+            records = RecordBatch.fetched(batch.records, batch.topic)
             if batch.slot.is_items:
-                keys = [record.key for record in batch.records]
-                batch.items = decode_items(values, keys=keys, description=self._intake.item_description)
-                rejects = batch.items.rejects
+                batch.items = decoders.items().decode(records)
+                rejects, ignored = batch.items.rejects, 0
             else:
-                decoded = decode_events(
-                    values,
+                decoded = decoders.events(batch.slot).decode(
+                    records,
                     offsets=_offsets(batch),
-                    action=self._description.action_code(batch.slot.action),
                     source=self._source(batch),
                     now=self._clock.references(batch.topic, batch.partition, batch.records),
-                    description=self._description,
                 )
-                batch.columns, rejects = decoded.columns, decoded.rejects
+                batch.columns, rejects, ignored = decoded.columns, decoded.rejects, decoded.ignored
+            self._ignored.append(ignored)
             if rejects:
-                # A record that was not unpacked has no value either, but another reason.
-                refused = {reject.position: reject for reject in batch.refused()}
-                rejects = [refused.get(reject.position, reject) for reject in rejects]
                 self._rejects.append((batch, rejects))
         decoded_events = [batch.columns or empty() for batch in self._batches]
         self.events = concatenate(decoded_events)
@@ -218,6 +216,8 @@ class Flush:
 
     def count(self, outcome: Outcome, outcomes: OutcomeCounts) -> None:
         """Count outcomes and freshness, by topic."""
+        for batch, ignored in zip(self._batches, self._ignored, strict=True):
+            outcomes.add(batch.topic, "ignored", ignored)
         now, kinds = self._now(), len(OUTCOMES)
         counts = np.bincount(self._batch * kinds + outcome.code, minlength=kinds * len(self._batches))
         for batch, row in zip(self._batches, counts.reshape(-1, kinds).tolist(), strict=True):

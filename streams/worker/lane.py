@@ -21,8 +21,8 @@ does not matter for that: a worker that lost it without knowing writes under the
 judged by the same marks. It is asked whether the partition is still ours before each request all the same, so that
 two workers don't take users from each other for long.
 
-A store that is away is retried with jittered backoff for `store_patience_s`; meanwhile the batches keep their room, so that
-fetching pauses and memory stays bounded.
+A store that is away, or a Schema Registry where step 1 needs a schema that is not known, is retried with jittered backoff for
+`store_patience_s`; meanwhile the batches keep their room, so that fetching pauses and memory stays bounded.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from sinks.errors import StoreUnavailable
 from streams.errors import DaemonError, LaneLost
 from streams.events.watermarks import kafka_source
 from streams.letters.letter import PARKED
+from streams.worker.away import AWAY, backoff, who_is_away
 from streams.worker.batch import LaneBatch
 from streams.worker.flush import Flush
 from streams.worker.lane_work import LaneWork
@@ -145,7 +146,7 @@ class Lane:
     async def _finish(self, batches: list[LaneBatch]) -> None:
         began, events = perf_counter(), sum(len(batch.records) for batch in batches)
         work = self._work
-        flush = Flush(batches, work.intake, work.cluster, work.description, work.now, work.clock)
+        flush = Flush(batches, work.intake, work.cluster, work.now, work.clock)
         try:
             await self._apply(flush)
             for batch in batches:
@@ -161,7 +162,7 @@ class Lane:
         self._s_per_event = (self._s_per_event + taken_s) / 2 if self._s_per_event else taken_s
 
     async def _apply(self, flush: Flush) -> None:
-        await self._in_thread(flush.decode)
+        await self._retrying(flush, flush.decode)
         self._work.reject_share.note(flush.records, flush.rejects)
         self._reached("decoded")
         await self._send_dead_letters(flush)
@@ -245,11 +246,11 @@ class Lane:
         self._work.intake.failpoints.reached(step)
 
     async def _retrying(self, flush: Flush, call: Callable[[], Result]) -> Result:
-        """Call in a thread, again while the store is unavailable, with jittered backoff or after what the store asks for."""
+        """Call in a thread, again while store or registry is away, with jittered backoff or after what it asks for."""
         patience_s = self._work.limits.store_patience_s
         try:
             async for attempt in stamina.retry_context(
-                on=_backoff,
+                on=backoff,
                 attempts=None,
                 timeout=patience_s,
                 wait_initial=0.1,
@@ -258,9 +259,9 @@ class Lane:
             ):
                 with attempt:
                     result = await self._try(flush, call)
-        except StoreUnavailable as error:
+        except AWAY as error:
             raise DaemonError(
-                f"store unavailable for {patience_s:g} s (daemon.store_patience_s): {error}"
+                f"{who_is_away(error)} unavailable for {patience_s:g} s (daemon.store_patience_s): {error}"
             ) from error
         return result
 
@@ -268,14 +269,19 @@ class Lane:
         self._require(flush)
         try:
             result = await self._in_thread(call)
-        except StoreUnavailable as error:
-            self._metrics.store_retries.inc()
+        except AWAY as error:
+            if isinstance(error, StoreUnavailable):
+                self._metrics.store_retries.inc()
+            elif self._leaving.is_set():
+                raise LaneLost from None  # nothing of the flush is done yet: it is read again
             if self.trouble is None:
-                log.warning("store unavailable, waiting", partition=self.number, error=str(error))
-            self.trouble = f"store unavailable: {error}"
+                log.warning(
+                    f"{who_is_away(error)} unavailable, waiting", partition=self.number, error=str(error)
+                )
+            self.trouble = f"{who_is_away(error)} unavailable: {error}"
             raise
         if self.trouble is not None:
-            log.info("store is back", partition=self.number)
+            log.info("it is back", partition=self.number, was=self.trouble)
             self.trouble = None
         return result
 
@@ -289,10 +295,3 @@ class Lane:
             yield
         finally:
             await self._work.turn.acquire()
-
-
-def _backoff(error: Exception) -> bool | float:
-    """Whether to try again, and after how many seconds where the store says."""
-    if not isinstance(error, StoreUnavailable):
-        return False
-    return True if error.retry_after_s is None else min(error.retry_after_s, 30.0)

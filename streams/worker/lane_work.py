@@ -8,7 +8,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol
 
-from streams.events.description import EventDescription
 from streams.events.record_clock import RecordClock
 from streams.ingest.intake import Intake
 from streams.letters.sender import DeadLetters
@@ -61,7 +60,6 @@ class LaneWork:
     in_flight: InFlightLimit
     reject_budget: RejectBudget
     cluster: str
-    description: EventDescription
     now: Callable[[], float]
     clock: RecordClock
     reject_share: RejectShare

@@ -66,7 +66,6 @@ class Lanes:
             self._room,
             RejectBudget(),
             cluster,
-            intake.settings.description,
             now,
             RecordClock(now),
             RejectShare(config.max_reject_share, config.reject_window),

@@ -19,11 +19,13 @@ class Summary:
     rejected: int
     parked: int
     """of users in quarantine"""
+    ignored: int
+    """about no event, or of an action that the settings ignore"""
     seconds: float
 
 
 class OutcomeCounts:
-    """Events by outcome: "applied", "duplicate", "redelivered", "rejected", "parked". For the event loop's thread."""
+    """Events by outcome: "applied", "duplicate", "redelivered", "rejected", "parked", "ignored". For one thread."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -53,5 +55,6 @@ class OutcomeCounts:
             redelivered=self["redelivered"],
             rejected=self["rejected"],
             parked=self["parked"],
+            ignored=self["ignored"],
             seconds=seconds,
         )

@@ -12,6 +12,7 @@ from streams.ingest.intake import Intake, open_intake
 from streams.letters.letter import StoredLetter
 from streams.repair.letter_redrive import LetterRedrive
 from streams.settings import Settings
+from streams.topics.config import TopicsConfig
 from support.checks.states import states_of
 from support.data.event_columns import NOW, event
 
@@ -48,7 +49,7 @@ def intake(tmp_path: Path) -> Iterator[Intake]:
 
 @pytest.fixture
 def letters(intake: Intake) -> LetterRedrive:
-    return LetterRedrive(intake, cluster="cluster", kinds={"clicks": "click"}, now=NOW)
+    return LetterRedrive(intake, cluster="cluster", layout=TopicsConfig().layout(), now=NOW)
 
 
 def events_of(intake: Intake) -> int:
