@@ -38,8 +38,12 @@ class StoredAction:
 class CollectionActions:
     """See `sinks.protocols.Actions`."""
 
-    def __init__(self, meta: Collection, prepare: Callable[[], None] = lambda: None) -> None:
-        """prepare: called before anything is written."""
+    def __init__(
+        self, meta: Collection, prepare: Callable[[], None] = lambda: None, generation: str = ""
+    ) -> None:
+        """prepare: called before anything is written. generation: whose actions these are; another one's are not seen
+        (`sinks.renewal`)."""
+        self._of = f"{generation}/" if generation else ""
         self._meta = meta
         self._prepare = prepare
         self._lock = threading.Lock()
@@ -106,17 +110,19 @@ class CollectionActions:
             **content,
             "code": code,
             FENCE: revision,
-            _KIND: _ACTIONS,
+            _KIND: _ACTIONS + self._of,
             "change": secrets.token_hex(8),
         }
-        point = PointBatch([_point(code)], {}, [payload], np.array([300], np.int64))
+        point = PointBatch([_point(self._of, code)], {}, [payload], np.array([300], np.int64))
         self._meta.upsert(point, where=where, mode=mode)
 
     def _all(self) -> list[Payload]:
         found: list[Payload] = []
         after = None
         while True:
-            page, after = self._meta.scroll(_PAGE, after, Where(equals={_KIND: (_ACTIONS,)}), False)
+            page, after = self._meta.scroll(
+                _PAGE, after, Where(equals={_KIND: (_ACTIONS + self._of,)}), False
+            )
             found += [point.payload for point in page]
             if after is None:
                 break
@@ -147,5 +153,5 @@ def _stored(payload: Payload) -> StoredAction:
     return StoredAction(str(payload["name"]), float(payload["weight"]), bool(payload["used"]))
 
 
-def _point(code: int) -> str:
-    return named_id(f"action/{code}")
+def _point(of: str, code: int) -> str:
+    return named_id(f"action/{of}{code}")

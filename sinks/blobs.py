@@ -20,14 +20,16 @@ _PAGE = 16
 class Blobs:
     """See `sinks.protocols.BlobStore`."""
 
-    def __init__(self, meta: Collection, leases: CollectionLeases) -> None:
+    def __init__(self, meta: Collection, leases: CollectionLeases, generation: str = "") -> None:
+        """generation: whose blobs these are; another one's are not seen (`sinks.renewal`)."""
+        self._before = f"{generation}/" if generation else ""
         self._meta = meta
         self._leases = leases
 
     def get(self, name: str) -> bytes | None:
         """The blob of that name, None if there is none."""
         check_texts([name], "blob name")
-        found = self._meta.retrieve([_blob_id(name)], with_vectors=False)
+        found = self._meta.retrieve([_blob_id(self._before + name)], with_vectors=False)
         return b64decode(found[0].payload["blob"], validate=True) if found else None
 
     def folder(self, folder: str) -> dict[str, bytes]:
@@ -35,10 +37,15 @@ class Blobs:
         check_texts([folder], "folder of blobs")
         found: dict[str, bytes] = {}
         after: Key | None = None
-        inside = Where(equals={"folder": (folder,)})
+        inside = Where(equals={"folder": (self._before + folder,)})
         while True:
             page, after = self._meta.scroll(_PAGE, after, inside, with_vectors=False)
-            found |= {str(p.payload["name"]): b64decode(p.payload["blob"], validate=True) for p in page}
+            found |= {
+                str(point.payload["name"]).removeprefix(self._before): b64decode(
+                    point.payload["blob"], validate=True
+                )
+                for point in page
+            }
             if after is None:
                 return found
 
@@ -53,6 +60,7 @@ class Blobs:
             raise PointRefused(
                 f"blob {name!r} has {len(blob)} bytes, the store keeps at most {MOST_BLOB_BYTES}"
             )
+        name = self._before + name
         payload: Payload = {"name": name, "blob": b64encode_as_string(blob)}
         if "/" in name:
             payload["folder"] = name.rpartition("/")[0]

@@ -30,7 +30,7 @@ def open_meta(
     meta = _checked(engine, layout.meta)
     identity = Meta(meta).identity() if meta is not None else None
     if meta is not None and identity is not None:
-        _check_identity(identity, engine, dim)
+        _check_release(identity, engine)
         return meta, identity
     users = _checked(engine, layout.users)
     items = _checked(engine, layout.items)
@@ -38,7 +38,7 @@ def open_meta(
         raise StoreNotFound(f"no store at {engine.location}; {REPLAY_FIRST}")
     for collection in filter(None, (meta, users, items)):
         # Another process may have completed the store meanwhile and be writing to it.
-        if _strangers(collection, meta) and not _is_complete(engine, layout):
+        if count_strangers(collection, meta) and not _is_complete(engine, layout):
             raise StoreMismatch(
                 f"collection {collection.name} at {engine.location} has points but no version of a "
                 "Driftline store beside it; choose another store.prefix or another store"
@@ -51,7 +51,7 @@ def open_meta(
     if first.model:
         VersionRecord(meta).change(lambda there: there if there.epoch else replace(there, all={FIRST: first}))
     identity = Meta(meta).identify(Identity(STORE_VERSION, dim, secrets.token_hex(8)))
-    _check_identity(identity, engine, dim)
+    _check_release(identity, engine)
     engine.finished()
     return meta, identity
 
@@ -77,7 +77,7 @@ def _checked(engine: Engine, spec: CollectionSpec) -> Collection | None:
     return collection
 
 
-def _strangers(collection: Collection, meta: Collection | None) -> int:
+def count_strangers(collection: Collection, meta: Collection | None) -> int:
     """How many points a creation that is under way, or was cut off, has not put there."""
     points = collection.count()
     # Asked after they were counted: another process may be about to name the version.
@@ -89,14 +89,22 @@ def _is_complete(engine: Engine, layout: StoreLayout) -> bool:
     return meta is not None and Meta(meta).identity() is not None
 
 
-def _check_identity(identity: Identity, engine: Engine, dim: int) -> None:
+def check_dim(stored: int, engine: Engine, dim: int) -> None:
+    """Refuse settings of another dimension than the store's.
+
+    Raises:
+        StoreMismatch: says which.
+    """
+    if stored != dim:
+        raise StoreMismatch(
+            f"the store at {engine.location} was made for {stored} dimensions, the settings say {dim}; "
+            f"set encoder.dim = {stored}, or replay into a new store"
+        )
+
+
+def _check_release(identity: Identity, engine: Engine) -> None:
     if not OLDEST_VERSION <= identity.version <= STORE_VERSION:
         raise StoreMismatch(
             f"the store at {engine.location} has version {identity.version}, this Driftline reads versions "
             f"{OLDEST_VERSION} to {STORE_VERSION}; use the Driftline that wrote it, or replay into a new store"
-        )
-    if identity.dim != dim:
-        raise StoreMismatch(
-            f"the store at {engine.location} was made for {identity.dim} dimensions, the settings say {dim}; "
-            f"set encoder.dim = {identity.dim}, or replay into a new store"
         )

@@ -60,6 +60,11 @@ class Engine(Protocol):
         """Tidy up; see `sinks.protocols.Store.optimize`."""
         ...
 
-    def close(self) -> None:
-        """Flush and close."""
+    @property
+    def new(self) -> bool:
+        """Whether there was no store when it was opened, and no other process can have it: what is made may be removed."""
+        ...
+
+    def close(self, remove: bool = False) -> None:
+        """Flush and close; a second call does nothing. remove: delete a `new` store."""
         ...

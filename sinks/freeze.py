@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sinks.errors import FreezeLost, StoreUnavailable
-from sinks.versions import FREEZE_PATIENCE_S, VersionRecord, Versions
+from sinks.versions import FREEZE_PATIENCE_S, Version, VersionRecord, Versions
 
 
 class Freeze:
@@ -25,6 +25,19 @@ class Freeze:
             FreezeLost: a writer broke the freeze. What it wrote since has to be copied too.
         """
         self._set(self._held)
+
+    @property
+    def held(self) -> Versions:
+        """The record, as it is while writers wait."""
+        return self._held
+
+    def begin_again(self, version: Version) -> None:
+        """Make this the only version, and live, and end the freeze.
+
+        Raises:
+            FreezeLost: as `renew`; nothing was changed.
+        """
+        self._set(replace(self._held, live=version.name, all={version.name: version}, fillers={}, frozen=""))
 
     def switch(self, name: str) -> None:
         """Make the version live, and end the freeze.

@@ -8,6 +8,7 @@ from sinks.addresses import check_location, is_server
 from sinks.config import StoreConfig
 from sinks.engine import Engine
 from sinks.protocols import Store
+from sinks.renewal import renew_if_empty
 from sinks.store import EngineStore
 from sinks.versions import Version
 
@@ -28,19 +29,36 @@ def open_store(
         StoreUnavailable: the server does not answer; try again.
         StoreError: anything else, such as a refused API key.
     """
-    check_location(location)
-    engine: Engine
-    # Engines are imported here: a command that needs one should not load the other.
-    if is_server(location):
-        from sinks.server.engine import ServerEngine
-
-        engine = ServerEngine(location, config, writing=create)
-    else:
-        from sinks.edge.engine import EdgeEngine
-
-        engine = EdgeEngine(Path(location).expanduser(), create, config.min_free_bytes)
+    engine = _engine(location, config, create)
     try:
         return EngineStore(engine, config, dim, create, first)
     except BaseException:
         engine.close()
         raise
+
+
+def renew_store(location: str, config: StoreConfig, dim: int, first: Version) -> bool:
+    """Let the store at `location` begin again with these settings, if it has no user and no item; see `sinks.renewal`.
+
+    False: it holds something, or what is there is no store of this release. `first.generation` says what settings they are.
+
+    Raises:
+        StoreLocked, StoreUnavailable: see `open_store`.
+    """
+    engine = _engine(location, config, True)
+    try:
+        return renew_if_empty(engine, config, dim, first)
+    finally:
+        engine.close()
+
+
+def _engine(location: str, config: StoreConfig, create: bool) -> Engine:
+    check_location(location)
+    # Engines are imported here: a command that needs one should not load the other.
+    if is_server(location):
+        from sinks.server.engine import ServerEngine
+
+        return ServerEngine(location, config, writing=create)
+    from sinks.edge.engine import EdgeEngine
+
+    return EdgeEngine(Path(location).expanduser(), create, config.min_free_bytes)

@@ -193,6 +193,10 @@ class Store(Protocol):
         """Flush and close; a second call does nothing."""
         ...
 
+    def abandon(self) -> None:
+        """Close after a failure: a folder that was made for this store is removed, if no user and no item was written."""
+        ...
+
     def __enter__(self) -> Self: ...
 
     def __exit__(

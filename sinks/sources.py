@@ -56,10 +56,13 @@ class CollectionSources:
         progress: Progress,
         confirm: Callable[[], None] | None,
         prepare: Callable[[], None],
+        generation: str = "",
     ) -> None:
-        """confirm: whether the version that is open is the live one; raises if not.
+        """generation: whose sources these are; another one's are not seen (`sinks.renewal`).
+        confirm: whether the version that is open is the live one; raises if not.
         prepare: called before anything is written.
         """
+        self._of = f"{generation}/" if generation else ""
         self._meta = meta
         self._progress = progress
         self._confirm = confirm
@@ -87,19 +90,19 @@ class CollectionSources:
 
     def known(self) -> dict[str, SourceInfo]:
         """All sources by identity."""
-        return self._infos(self._listed(_SOURCES))
+        return self._infos(self._listed(_SOURCES + self._of))
 
     def find(self, identities: Sequence[str]) -> dict[str, SourceInfo]:
         """Those of the sources that are registered; see `sinks.protocols.Sources.find`."""
         check_texts(identities, "sources")
         payloads: list[Payload] = []
         for part in in_parts(list(dict.fromkeys(identities)), _AT_A_TIME):
-            payloads += self._read([_source_id(identity) for identity in part])
+            payloads += self._read([self._source_id(identity) for identity in part])
         return self._infos(payloads)
 
     def _infos(self, payloads: Iterable[Payload]) -> dict[str, SourceInfo]:
         aliases: dict[str, list[str]] = {}
-        for payload in self._listed(_ALIASES):
+        for payload in self._listed(_ALIASES + self._of):
             aliases.setdefault(payload["identity"], []).append(payload["alias"])
         return {
             payload["identity"]: SourceInfo(
@@ -112,12 +115,12 @@ class CollectionSources:
         """Keep facts of a source; see `sinks.protocols.Sources.describe`."""
         (number,) = self.numbers([identity]).values()
         for _ in range(_MOST_TRIES):
-            (stored,) = self._read([_source_id(identity)])
-            wanted = _source(identity, number, secrets.token_hex(8), int(stored[FENCE]) + 1, dict(about))
+            (stored,) = self._read([self._source_id(identity)])
+            wanted = self._source(identity, number, secrets.token_hex(8), int(stored[FENCE]) + 1, dict(about))
             # Refused silently if another process has described it since it was read.
             seen = Where(at_most={FENCE: int(stored[FENCE])})
-            self._put([(_source_id(identity), wanted)], seen, WriteMode.UPDATE)
-            (now,) = self._read([_source_id(identity)])
+            self._put([(self._source_id(identity), wanted)], seen, WriteMode.UPDATE)
+            (now,) = self._read([self._source_id(identity)])
             if now["owner"] == wanted["owner"]:
                 return
         raise StoreUnavailable("other processes kept describing the same source")
@@ -137,7 +140,7 @@ class CollectionSources:
 
     def _learn(self, identities: Sequence[str]) -> None:
         for part in in_parts(identities, _AT_A_TIME):
-            for payload in self._read([_source_id(identity) for identity in part]):
+            for payload in self._read([self._source_id(identity) for identity in part]):
                 self._numbers[payload["identity"]] = int(payload["number"])
 
     def _register(self, identities: Sequence[str]) -> None:
@@ -150,7 +153,7 @@ class CollectionSources:
         for at, part in enumerate(in_parts(identities, _AT_A_TIME)):
             start = first + at * _AT_A_TIME
             points = [
-                (_source_id(identity), _source(identity, number, "", 0, {}))
+                (self._source_id(identity), self._source(identity, number, "", 0, {}))
                 for number, identity in enumerate(part, start)
             ]
             self._put(points, None, WriteMode.INSERT)
@@ -159,9 +162,12 @@ class CollectionSources:
     def _claim_aliases(self, owners: Mapping[str, str]) -> None:
         wanted = [alias for alias in owners if alias not in self._settled]
         for part in in_parts(wanted, _AT_A_TIME):
-            stored = {payload["alias"] for payload in self._read([_alias_id(alias) for alias in part])}
+            stored = {payload["alias"] for payload in self._read([self._alias_id(alias) for alias in part])}
             points: list[tuple[Key, Payload]] = [
-                (_alias_id(alias), {"alias": alias, "identity": owners[alias], _KIND: _ALIASES})
+                (
+                    self._alias_id(alias),
+                    {"alias": alias, "identity": owners[alias], _KIND: _ALIASES + self._of},
+                )
                 for alias in part
                 if alias not in stored
             ]
@@ -191,21 +197,20 @@ class CollectionSources:
         keys, payloads = [key for key, _ in points], [payload for _, payload in points]
         self._meta.upsert(PointBatch(keys, {}, payloads, np.array(sizes, np.int64)), where=where, mode=mode)
 
+    def _source(
+        self, identity: str, number: int, owner: str, revision: int, about: dict[str, Any]
+    ) -> Payload:
+        return {
+            "identity": identity,
+            "number": number,
+            "about": about,
+            "owner": owner,
+            FENCE: revision,
+            _KIND: _SOURCES + self._of,
+        }
 
-def _source(identity: str, number: int, owner: str, revision: int, about: dict[str, Any]) -> Payload:
-    return {
-        "identity": identity,
-        "number": number,
-        "about": about,
-        "owner": owner,
-        FENCE: revision,
-        _KIND: _SOURCES,
-    }
+    def _source_id(self, identity: str) -> str:
+        return named_id(f"source/{self._of}{identity}")
 
-
-def _source_id(identity: str) -> str:
-    return named_id(f"source/{identity}")
-
-
-def _alias_id(alias: str) -> str:
-    return named_id(f"alias/{alias}")
+    def _alias_id(self, alias: str) -> str:
+        return named_id(f"alias/{self._of}{alias}")

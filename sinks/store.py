@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from sinks.actions import CollectionActions
 from sinks.blobs import Blobs
 from sinks.config import StoreConfig
-from sinks.creation import open_collections, open_meta
+from sinks.creation import check_dim, open_collections, open_meta
 from sinks.engine import Engine
-from sinks.errors import StoreMismatch
+from sinks.errors import StoreError, StoreMismatch
 from sinks.layout import store_layout
 from sinks.leases import CollectionLeases
 from sinks.progress import Progress
@@ -44,6 +45,7 @@ class EngineStore:
         record = VersionRecord(self._meta)
         versions = record.read()
         opened = _live(versions, engine)
+        check_dim(opened.dim or identity.dim, engine, dim)
         layout = store_layout(config, dim, opened)
         users, items = open_collections(engine, layout)
         self._upgrade = Upgrade(identity, engine, self._meta, users, layout.users)
@@ -56,10 +58,12 @@ class EngineStore:
         self._progress = Progress(users)
         self.users = opener.users(users, confirm)
         self.items = opener.items(items, opened, confirm)
-        self.sources = CollectionSources(self._meta, self._progress, confirm, self._upgrade.ensure)
+        self.sources = CollectionSources(
+            self._meta, self._progress, confirm, self._upgrade.ensure, opened.generation
+        )
         self.leases = CollectionLeases(self._meta, prepare=self._upgrade.ensure, alone=engine.exclusive)
-        self.actions = CollectionActions(self._meta, self._upgrade.ensure)
-        self.blobs = Blobs(self._meta, self.leases)
+        self.actions = CollectionActions(self._meta, self._upgrade.ensure, opened.generation)
+        self.blobs = Blobs(self._meta, self.leases, opened.generation)
 
     @property
     def id(self) -> str:
@@ -87,6 +91,14 @@ class EngineStore:
         """Flush and close; a second call does nothing."""
         self._engine.close()
 
+    def abandon(self) -> None:
+        """Close after a failure; see `sinks.protocols.Store.abandon`."""
+        empty = False
+        if self._engine.new:
+            with suppress(StoreError):
+                empty = not self.users.count() and not self.items.count()
+        self._engine.close(remove=empty)
+
     def __enter__(self) -> Self:
         return self
 
@@ -96,7 +108,10 @@ class EngineStore:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        if error is None:
+            self.close()
+        else:
+            self.abandon()
 
 
 def _live(versions: Versions, engine: Engine) -> Version:

@@ -49,6 +49,7 @@ class StoreVersions:
     def begin(self, version: Version) -> Draft:
         """A version beside the live one, to be filled; see `sinks.version_protocols.VersionStore.begin`."""
         _check_name(version.name)
+        version = replace(version, dim=self.opened.dim, generation=self.opened.generation)
         if version.name == self.read().live:
             raise StoreError(f"the version {version.name!r} is live already")
         self._upgrade.ensure()

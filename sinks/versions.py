@@ -63,6 +63,10 @@ class Version:
     """of the model, as JSON, for a process that opens the store without them"""
     made: bool = True
     """False until its collections are there"""
+    dim: int = 0
+    """of its vectors; 0: as the store's identity says"""
+    generation: str = ""
+    """what blobs and sources of it are found by; "" for the store's first, see `sinks.renewal`"""
 
 
 def _first_versions() -> dict[str, Version]:
@@ -226,10 +230,18 @@ def _version(entry: dict[str, Any]) -> Version:
     return Version(**{name: value for name, value in entry.items() if name != "filler"})
 
 
+def _entry(version: Version) -> dict[str, Any]:
+    entry = asdict(version)
+    if not version.generation:
+        # A release of before there were generations reads those that have none.
+        del entry["dim"], entry["generation"]
+    return entry
+
+
 def _point(versions: Versions) -> PointBatch:
     # "filler" is said of each: releases of before there were fillers don't read a record that has it (`sinks.upgrade`).
     entries = [
-        asdict(version) | {"filler": versions.fillers.get(name, "")} for name, version in versions.all.items()
+        _entry(version) | {"filler": versions.fillers.get(name, "")} for name, version in versions.all.items()
     ]
     payload: Payload = {
         "fence": versions.epoch,

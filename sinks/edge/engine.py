@@ -36,6 +36,7 @@ class EdgeEngine:
         self._space = FreeSpace(self._folder.path, min_free_bytes)
         self._open: dict[str, EdgeCollection] = {}
         self._optimized: list[EdgeCollection] = []
+        self._created: list[str] = []
         self._closing = threading.Lock()
 
     @property
@@ -69,8 +70,9 @@ class EdgeEngine:
         self._space.require()
         path = self._folder.path / spec.name
         shutil.rmtree(path, ignore_errors=True)
-        path.mkdir()
+        self._created.append(spec.name)
         try:
+            path.mkdir()
             shard = edge.EdgeShard.create(str(path), _config(spec))
         except Exception as error:
             raise StoreError(f"cannot create {path}: {error}") from error
@@ -114,13 +116,23 @@ class EdgeEngine:
         for collection in self._optimized:
             collection.optimize()
 
-    def close(self) -> None:
-        """Flush, close and let other processes in; a second call does nothing."""
+    @property
+    def new(self) -> bool:
+        """There was no store in the folder when it was claimed, and it is still held."""
+        return self._folder.new and self._folder.held
+
+    def close(self, remove: bool = False) -> None:
+        """Flush, close and let other processes in; a second call does nothing.
+
+        remove: delete what was made, too; so does a creation that was cut off.
+        """
         with self._closing:
             try:
                 while self._open:
                     self._open.popitem()[1].close()
             finally:
+                if self._folder.new and (remove or not self._folder.complete):
+                    self._folder.remove(self._created)
                 self._folder.release()
 
     def _keep(self, spec: CollectionSpec, shard: edge.EdgeShard) -> EdgeCollection:

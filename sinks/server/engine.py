@@ -136,7 +136,12 @@ class ServerEngine:
     def optimize(self) -> None:
         """Nothing to do: a server optimizes by itself."""
 
-    def close(self) -> None:
+    @property
+    def new(self) -> bool:
+        """Other processes may have it by now, whoever made it."""
+        return False
+
+    def close(self, remove: bool = False) -> None:
         """Close the connection."""
         self._channel.close()
 

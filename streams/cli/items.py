@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ from streams.cli.console import (
     show,
     store_location,
 )
+from streams.errors import LogError
 
 if TYPE_CHECKING:
     from streams.files.catalogue_file import Catalogue
@@ -58,6 +60,7 @@ def items(
     with reported():
         settings = load(config, {"files": {"encoding": encoding, "delimiter": delimiter}})
         opened = open_catalogue(expand(catalogue, settings.files), parse_mapping(map_, CATALOGUE_FIELDS))
+        require_items(opened)
         with open_intake(store_location(store, settings), settings, create=True) as intake:
             counts = load_catalogue(intake, opened, quiet=json_)
         if json_:
@@ -67,6 +70,23 @@ def items(
                 f"{counts['items']} items: {counts['encoded']} texts encoded, {counts['reused']} items with a known "
                 f"text, {counts['unchanged']} unchanged, {counts['rejected']} rejected"
             )
+
+
+def require_items(opened: Catalogue) -> None:
+    """Refuse a catalogue of which no row is an item, before a store is made for it.
+
+    Raises:
+        LogError: the commonest reasons.
+    """
+    reasons: Counter[str] = Counter()
+    for batch in opened:
+        if batch.rows:
+            return
+        reasons.update(f"{reject.reason}: {reject.detail}" for reject in batch.rejects)
+    if reasons:
+        listed = "; ".join(f"{count:,} x {reason}" for reason, count in reasons.most_common(3))
+        raise LogError(f"none of the {reasons.total():,} rows of the catalogue is an item: {listed}")
+    raise LogError("the catalogue has no rows")
 
 
 def load_catalogue(intake: Intake, opened: Catalogue, quiet: bool) -> dict[str, Any]:

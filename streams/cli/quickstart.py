@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -35,10 +37,16 @@ def quickstart(
     from rich.text import Text
 
     from streams.broker.embedded import EmbeddedBroker
+    from streams.outputs import check_output
     from streams.text_tables import TextTable
 
-    with reported():
-        location = store or str(Path(tempfile.mkdtemp(prefix="driftline-quickstart-")) / "store")
+    with reported(), ExitStack() as on_failure:
+        if store is None:
+            made = Path(tempfile.mkdtemp(prefix="driftline-quickstart-"))
+            on_failure.callback(shutil.rmtree, made, ignore_errors=True)
+        else:
+            check_output(Path(store), force=False, folder=True)
+        location = store or str(made / "store")
         # A group join on the embedded broker takes half the session's time-out.
         quick = {"session_timeout_s": 6.0, "heartbeat_s": 1.0, "rebalance_timeout_s": 6.0}
         base = {"log": {"level": "warning"}, "daemon": {"port": 0, **quick}}
@@ -59,6 +67,7 @@ def quickstart(
             story = asyncio.run(
                 follow(settings, location, seed=seed, now=time.time(), say=say, on_moment=on_moment)
             )
+        on_failure.pop_all()
         if json_:
             print_json({**story.as_dict(), "store": location})
             return

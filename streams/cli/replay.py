@@ -17,7 +17,7 @@ from streams.events.reject_summary import RejectSummary
 from streams.outputs import whole_file
 
 if TYPE_CHECKING:
-    from streams.event_log.log import LogBatch
+    from streams.event_log.log import Log, LogBatch
     from streams.events.event import Reject
     from streams.replay.once import SharedRows
     from streams.settings import Settings
@@ -91,7 +91,7 @@ def replay(
 
     Example: driftline replay events.parquet --items items.parquet --store ./store --map scenario=department
     """
-    from streams.cli.items import load_catalogue
+    from streams.cli.items import load_catalogue, require_items
     from streams.ingest.intake import open_intake
     from streams.outputs import check_output
     from streams.replay.manifest import manifest_of, outlook, write_manifest
@@ -108,6 +108,9 @@ def replay(
         given = LogInput(log, map_, action, scenario, items, items_map)
         catalogue, events = given.open_catalogue(settings), given.open_log(settings)
         shared = _shared_rows(replace(given, files=after or ()), once, overlapping, settings)
+        if catalogue is not None:
+            require_items(catalogue)
+        _require_events(events, rejects, json_)
         with RejectFile(rejects) as sink, open_intake(location, settings, create=True) as intake:
             if catalogue is not None:
                 counts = load_catalogue(intake, catalogue, quiet=json_)
@@ -149,6 +152,23 @@ def _shared_rows(after: LogInput, once: bool, overlapping: bool, settings: Setti
     if after.files:
         return SharedRows("once", after.open_log(settings))
     return SharedRows("once" if once else "refuse")
+
+
+def _require_events(events: Log, rejects: Path | None, json_: bool) -> None:
+    """End with the reasons where every row is rejected, before a store is made, or told that the log was read."""
+    from streams.replay.replay import ReplaySummary
+
+    if not events.total_rows or any(len(batch.rejects) < batch.rows for batch in events):
+        return
+    summary = ReplaySummary()
+    with RejectFile(rejects) as sink:
+        for batch in events:
+            sink.write(batch, batch.rejects)
+            summary.events += batch.rows
+            summary.rejected += len(batch.rejects)
+    if json_:
+        print_json({**summary.as_dict(), "reasons": dict(sink.summary.by_reason), "manifest": None})
+    tell_rejects(sink.summary, summary.events, summary.rejected, 1.0)
 
 
 def tell_rejects(summary: RejectSummary, rows: int, rejected: int, most: float) -> None:

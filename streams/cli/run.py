@@ -78,7 +78,7 @@ def run(
     Example: driftline run --broker 127.0.0.1:9092 --store ./store --items items.parquet
     """
     from streams.broker.start_rule import StartRule
-    from streams.cli.items import load_catalogue
+    from streams.cli.items import load_catalogue, require_items
     from streams.errors import LogError, ShutdownDeadline
     from streams.files.catalogue_file import open_catalogue
     from streams.files.expand import expand
@@ -98,6 +98,8 @@ def run(
         )
         location = store_location(store, settings)
         catalogue = open_catalogue(expand([items], settings.files)) if items else None
+        if catalogue is not None:
+            require_items(catalogue)
         manifest = None if from_manifest is None else read_manifest(from_manifest)
         ends = {} if manifest is None else positions_from_manifest(manifest)
 

@@ -7,6 +7,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from encoders.content import ContentEncoder
+from encoders.errors import WhiteningMismatch
+from sinks.errors import StoreMismatch, StoreMoved
 from streams.counts.counts import CountsBuffer, agree_on_config
 from streams.failpoints import Failpoints
 from streams.ingest.catalogue import CatalogueWriter
@@ -15,7 +18,7 @@ from streams.ingest.quarantine import Quarantine
 from streams.ingest.record_decoders import RecordDecoders
 from streams.metrics import Metrics
 from streams.settings import Settings
-from streams.workspace.workspace import Workspace, open_workspace
+from streams.workspace.workspace import Workspace, begin_again, open_workspace
 
 
 class Intake:
@@ -57,7 +60,7 @@ class Intake:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self.workspace.__exit__(kind, error, trace)
 
 
 def open_intake(
@@ -70,15 +73,32 @@ def open_intake(
 ) -> Intake:
     """Open the store to write events and items to it.
 
+    With `create` a store without a user and an item takes these settings, whichever it was made with.
+
     Raises:
         StoreMismatch: also where its counts were made with other settings.
         EncoderError, TransferError, StoreUnavailable, ...: see `streams.workspace.workspace.open_workspace`.
     """
+    # Whether there is such a text model is seen before a store is made for it.
+    ContentEncoder(settings.encoder)
+    try:
+        return _opened(location, settings, create, metrics, now)
+    except StoreMoved:
+        raise
+    except (StoreMismatch, WhiteningMismatch):
+        if not create or not begin_again(location, settings):
+            raise
+    return _opened(location, settings, create, metrics, now)
+
+
+def _opened(
+    location: str, settings: Settings, create: bool, metrics: Metrics | None, now: Callable[[], float]
+) -> Intake:
     workspace = open_workspace(location, settings, create=create, now=now)
     try:
         if settings.counts.keep:
             agree_on_config(workspace.store.blobs, settings.counts, location)
         return Intake(workspace, metrics)
     except BaseException:
-        workspace.close()
+        workspace.store.abandon()
         raise

@@ -132,7 +132,7 @@ class Daemon:
         except ShutdownDeadline:
             raise  # the lane's thread may still be in a write: the process has to end, the store is not closed
         except BaseException:
-            await self._close(intake)
+            await self._close(intake, failed=True)
             raise
         await self._close(intake)
         return self.summary()
@@ -150,10 +150,13 @@ class Daemon:
         assert self._prepare is not None
         self._prepare(intake)
 
-    async def _close(self, intake: Intake | None) -> None:
+    async def _close(self, intake: Intake | None, failed: bool = False) -> None:
         self.readiness.stop()
         if intake is not None:
-            intake.close()
+            if failed:
+                intake.store.abandon()
+            else:
+                intake.close()
         await self.http.stop()
 
     async def _consume(self, intake: Intake, cluster: str, read: ReadTopics) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from encoders.item_encoder import ItemEncoder
 from encoders.vector_cache import ItemVectorCache
 from sinks.errors import StoreMismatch
 from sinks.point_stores import ItemStore
@@ -145,6 +146,25 @@ def require_encoder(blobs: BlobStore, config: TransferConfig, location: str) -> 
         raise StoreMismatch(
             f"the model in {config.model} was trained on vectors of the item encoder {trained[:12]}, the store {location} "
             f"was made {there}; replay the log into a new store with encoder.fitted set, or train the model again"
+        )
+
+
+def require_encoder_of_settings(config: TransferConfig, fitted: ItemEncoder | None) -> None:
+    """Refuse a trained model for other base vectors than those that the settings give, whatever the store.
+
+    Raises:
+        ModelError: it was trained with another item encoder.
+    """
+    if config.model is None:
+        return
+    from transfer.learned.folder import encoder_of
+
+    trained = encoder_of(config.model.expanduser())
+    if trained and trained != ("" if fitted is None else fitted.fingerprint):
+        given = "the settings name none" if fitted is None else f"the settings name {fitted.fingerprint[:12]}"
+        raise ModelError(
+            f"the model in {config.model} was trained on vectors of the item encoder {trained[:12]}, {given}; set "
+            "encoder.fitted to its folder, or train the model again"
         )
 
 

@@ -15,8 +15,9 @@ from encoders.item_encoder import ItemEncoder
 from encoders.vector_cache import ItemVectorCache
 from encoders.vectorizer import ItemVectorizer
 from sinks.errors import StoreMismatch
-from sinks.open import open_store
+from sinks.open import open_store, renew_store
 from sinks.protocols import Store
+from sinks.renewal import generation_of
 from sinks.versions import FIRST
 from streams.errors import settings_that_differ
 from streams.settings import Settings
@@ -27,6 +28,7 @@ from streams.workspace.transfer_model import (
     load_transfer_model,
     reading,
     require_encoder,
+    require_encoder_of_settings,
     require_model,
     settings_for_reading,
     version_of,
@@ -104,7 +106,10 @@ class Workspace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if error is None:
+            self.close()
+        else:
+            self.store.abandon()
 
 
 def open_workspace(
@@ -122,13 +127,15 @@ def open_workspace(
         TransferError: the transfer model can't be loaded.
         StoreUnavailable, StoreLocked, StoreNotFound: see `sinks.open.open_store`.
     """
+    # All that can be wrong with the settings by themselves comes before anything is made.
     model = load_transfer_model(settings.interest, settings.transfer)
+    fitted = load_fitted(settings)
+    require_encoder_of_settings(settings.transfer, fitted)
     version = version_of(model, settings.transfer)
     first = replace(version, name=FIRST)
     store = open_store(location, settings.store, settings.interest.dim, create, first)
     try:
         blob = store.blobs.get(INTEREST_BLOB)
-        fitted = load_fitted(settings)
         if blob is None:
             # The encoder first: once the interest is there, the store counts as made.
             store_encoder(store.blobs, fitted)
@@ -145,8 +152,35 @@ def open_workspace(
         model = reading(model, interest, settings.transfer)
         return Workspace(store, settings, interest, model, fitted, now)
     except BaseException:
-        store.close()
+        store.abandon()
         raise
+
+
+def begin_again(location: str, settings: Settings) -> bool:
+    """Let a store that has no user and no item begin again with these settings; False: it has some, or is none.
+
+    Raises:
+        EncoderError, TransferError, StoreUnavailable, StoreLocked: as `open_workspace`.
+    """
+    fitted = load_fitted(settings)
+    version = version_of(load_transfer_model(settings.interest, settings.transfer), settings.transfer)
+    generation = generation_of(
+        [
+            settings.interest.fingerprint(),
+            str(sorted(settings.interest.actions.items())),
+            settings.counts.fingerprint(),
+            str(settings.store.interests),
+            settings.encoder.model,
+            "" if fitted is None else fitted.fingerprint,
+            version.model,
+        ]
+    )
+    try:
+        return renew_store(
+            location, settings.store, settings.interest.dim, replace(version, generation=generation)
+        )
+    except StoreMismatch:
+        return False
 
 
 def open_existing(location: str, settings: Settings) -> Workspace:

@@ -17,10 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sinks.config import StoreConfig
 from sinks.edge.engine import EdgeEngine
 from sinks.errors import StoreError, StoreLocked, StoreMismatch, StoreNotFound
-from sinks.layout import store_layout
 from sinks.points import item_key
 from sinks.protocols import Store
 from sinks.store import EngineStore
@@ -129,12 +127,16 @@ def test_killed_writer_loses_nothing_acknowledged(folder: Path) -> None:
 def test_killed_creation_is_completed(folder: Path) -> None:
     """A creation that was cut off is no store for a reader, and is done again by the next writer."""
     site = StoreSite(str(folder / "store"))
-    engine = EdgeEngine(folder / "store", create=True)
-    layout = store_layout(StoreConfig(), DIM)
-    engine.create(layout.users)
-    (folder / "store" / "items").mkdir()
-    (folder / "store" / "items" / "half").write_bytes(b"written")
-    engine.close()
+    half = (
+        "import os; from pathlib import Path; from sinks.config import StoreConfig; from sinks.edge.engine import EdgeEngine; "
+        "from sinks.layout import store_layout; path = Path(os.environ['STORE']); engine = EdgeEngine(path, create=True); "
+        f"engine.create(store_layout(StoreConfig(), {DIM}).users); (path / 'items').mkdir(); "
+        "(path / 'items' / 'half').write_bytes(b'written'); os.kill(os.getpid(), 9)"
+    )
+    killed = subprocess.run(
+        [sys.executable, "-c", half], env={**os.environ, "STORE": site.location}, check=False
+    )
+    assert killed.returncode == -9
     with pytest.raises(StoreNotFound, match="never completed"):
         site.open(create=False)
     with site.open() as store:
