@@ -8,16 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from streams.errors import LogError
 from streams.files.config import FilesConfig
 from streams.files.kinds import FOREIGN_SUFFIXES, kind_by_name
-from streams.files.location import Location, located, unreadable
+from streams.files.location import STORE_ERRORS, Location, located, unreadable
 
+log = structlog.get_logger(__name__)
 _MAGIC: Final = re.compile(r"[*?\[]")
-_TABLES: Final = {"_delta_log": "Delta Lake", ".hoodie": "Hudi"}
+_TABLES: Final = {"_delta_log": "a Delta Lake table", ".hoodie": "a Hudi table"}
 _DIGITS: Final = re.compile(r"(\d+)")
-_MOST_FOLDERS: Final = 64
-"""A folder deeper than this is a link that leads back to itself."""
 
 
 def expand(names: Sequence[Location | Path | str], config: FilesConfig | None = None) -> list[Location]:
@@ -26,8 +27,9 @@ def expand(names: Sequence[Location | Path | str], config: FilesConfig | None = 
     - A file is taken whatever it is called.
     - A folder is searched to the bottom. Names that begin with "." or "_" and checksums (.crc) are left out, and so are
       files that are no data by their name; a kind that holds data and can't be read is an error.
-    - A glob: `*`, `?` and `[abc]` in one name, `**` for any number of folders. What it matches is taken as if it was named;
-      a file that exists under the glob's own text is that file.
+    - A glob: `*`, `?` and `[abc]` in one name, `**` for any number of folders. What it matches is taken as if it was named,
+      but for hidden names, and for files that are no data by their name where the glob names no suffix. A file that exists
+      under the glob's own text is that file.
 
     config: how their text is written.
 
@@ -58,64 +60,57 @@ def _files_of(start: Location) -> list[Location]:
         if kind == "folder":
             return _data_files(start)
         if not _MAGIC.search(start.path):
+            bucket = start.bucket()
+            if bucket is not None and bucket.kind() == "nothing":
+                raise LogError(f"{bucket}: no such bucket")
             raise LogError(f"{start}: no such file or folder")
         found = sorted(_matches(start), key=_by_name)
         if not found:
             raise LogError(f"{start}: no file matches")
+        names_suffix = "." in start.path.rpartition("/")[2]
         files: list[Location] = []
         for match in found:
-            files += _data_files(match) if match.kind() == "folder" else [match]
+            if match.kind() == "folder":
+                files += _data_files(match)
+            elif names_suffix or kind_by_name(match.name) != "other":
+                files.append(match)
+        if not files:
+            raise LogError(f"{start}: no data file matches")
         return files
-    except OSError as error:
+    except STORE_ERRORS as error:
         raise unreadable(start, error) from None
 
 
 def _data_files(folder: Location) -> list[Location]:
     """Of a folder, to the bottom; LogError where there are none."""
     found: list[Location] = []
-    others: list[Location] = []
-    for file in _walk(folder):
-        kind = kind_by_name(file.name)
-        if kind == "foreign":
-            suffix = Path(file.name).suffix
+    others: list[str] = []
+    for path in folder.files():
+        *folders, name = path.split("/")
+        table = next((_TABLES[part] for part in folders if part in _TABLES), None)
+        if table is None and folders[-1:] == ["metadata"] and name.endswith(".metadata.json"):
+            table = "an Iceberg table"
+        if table is not None:
             raise LogError(
-                f"{file}: is {FOREIGN_SUFFIXES[suffix.lower()]}, which can't be read in a folder of data files"
-            )
-        (others if kind == "other" else found).append(file)
-    if not found:
-        names = ", ".join(file.name for file in others[:5])
-        raise LogError(f"{folder}: has no data files" + (f"; it has {names}" if names else ""))
-    return sorted(found, key=_by_name)
-
-
-def _walk(folder: Location, depth: int = 0) -> Iterator[Location]:
-    if depth > _MOST_FOLDERS:
-        raise LogError(f"{folder}: folders are nested too deep; does a link lead back to one above?")
-    listed = list(folder.listing())
-    folders = {name for name, is_folder in listed if is_folder}
-    for name, table in _TABLES.items():
-        if name in folders:
-            raise LogError(
-                f"{folder}: is a {table} table, whose folder holds rows of older versions, too; export its present rows as "
+                f"{folder}: is {table}, or holds one; its files have rows of older versions, too: export its present rows as "
                 "Parquet files, and name those"
             )
-    if {"metadata", "data"} <= folders and _is_iceberg(folder.child("metadata")):
-        raise LogError(
-            f"{folder}: is an Iceberg table, whose folder holds rows of older versions, too; export its present rows as "
-            "Parquet files, and name those"
-        )
-    for name, is_folder in listed:
-        if name.startswith((".", "_")) or name.endswith(".crc"):
+        if name.endswith(".crc") or any(part.startswith((".", "_")) for part in (*folders, name)):
             continue
-        child = folder.child(name)
-        if is_folder:
-            yield from _walk(child, depth + 1)
-        else:
-            yield child
-
-
-def _is_iceberg(folder: Location) -> bool:
-    return any(name.endswith(".metadata.json") for name, _ in folder.listing())
+        kind = kind_by_name(name)
+        if kind == "foreign":
+            what = FOREIGN_SUFFIXES[Path(name).suffix.lower()]
+            raise LogError(f"{folder.child(path)}: is {what}, or name the other files")
+        if kind == "other":
+            others.append(name)
+        elif name:
+            found.append(folder.child(path))
+    if not found:
+        names = ", ".join(others[:5])
+        raise LogError(f"{folder}: has no data files" + (f"; it has {names}" if names else ""))
+    if others:
+        log.info("files left out of a folder, as no data by their names", files=len(others), first=others[0])
+    return sorted(found, key=_by_name)
 
 
 def _matches(pattern: Location) -> Iterator[Location]:
@@ -136,7 +131,7 @@ def _level(folder: Location, parts: list[str]) -> Iterator[Location]:
     part, rest = parts[0], parts[1:]
     if part == "**":
         if not rest:
-            yield from (file for file in _walk(folder))
+            yield from _data_files(folder)
             return
         found = {match.shown: match for match in _level(folder, rest)}
         for child in _children(folder, "*"):
@@ -161,7 +156,13 @@ def _level(folder: Location, parts: list[str]) -> Iterator[Location]:
 
 def _children(folder: Location, part: str) -> Iterator[Location]:
     name_of = re.compile(_regex(part), re.DOTALL)
-    for name, _ in folder.listing():
+    try:
+        listed = sorted(folder.listing())
+    except OSError as error:
+        if "no such file" in str(error).lower() or "not a directory" in str(error).lower():
+            return
+        raise
+    for name, _ in listed:
         hidden = name.startswith((".", "_")) and not part.startswith(name[0])
         if not hidden and name_of.fullmatch(name):
             yield folder.child(name)

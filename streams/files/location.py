@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,10 @@ from streams.files.filesystems import filesystem_of, secrets_hidden, split_url
 
 REMOTE_READ_BYTES: Final = 1 << 23
 """An object is read in ranges of this size."""
+OBJECT_STORES: Final = ("s3", "gcs", "abfs")
+STORE_ERRORS: Final = (OSError, pa.ArrowException)
+"""What filesystems raise."""
+_MOST_FOLDERS: Final = 64
 _VERSION_KEYS: Final = ("ETag", "Last-Modified", "generation", "etag")
 
 
@@ -47,7 +52,7 @@ class Location:
     @property
     def is_whole(self) -> bool:
         """Objects appear when they are complete; a file of this machine may be one that is being written."""
-        return self.filesystem is not None and self.filesystem.type_name in ("s3", "gcs", "abfs")
+        return self.filesystem is not None and self.filesystem.type_name in OBJECT_STORES
 
     def identity(self) -> str:
         """Equal for two names of the same file."""
@@ -97,19 +102,54 @@ class Location:
         return LogError(f"{self}: has changed since it was checked; run again when it is complete")
 
     def listing(self) -> Iterator[tuple[str, bool]]:
-        """(name, whether it is a folder) of what lies in this folder. Raises OSError."""
+        """(name, whether it is a folder) of what lies in this folder. Raises OSError, pa.ArrowException."""
         if self.filesystem is None:
             for path in Path(self.path).iterdir():
                 yield path.name, path.is_dir()
             return
         from pyarrow.fs import FileSelector, FileType
 
-        for info in self.filesystem.get_file_info(FileSelector(self.path)):
-            if info.base_name and info.path.rstrip("/") != self.path.rstrip("/"):
-                yield info.base_name, info.type == FileType.Directory
+        # Google's listing of one level leaves out folders that are nothing but a part of names.
+        is_deep = self.filesystem.type_name == "gcs"
+        found: dict[str, bool] = {}
+        for info in self.filesystem.get_file_info(FileSelector(self.path, recursive=is_deep)):
+            inside = info.path.removeprefix(self.path.rstrip("/") + "/").rstrip("/")
+            name, _, deeper = inside.partition("/")
+            found[name] = found.get(name, False) or bool(deeper) or info.type == FileType.Directory
+        yield from found.items()
+
+    def files(self) -> Iterator[str]:
+        """Paths below this folder of the files in it, to the bottom. Of a hidden folder of this machine its name, with "/".
+
+        Raises:
+            OSError, pa.ArrowException
+            LogError: links lead back to a folder above.
+        """
+        if self.filesystem is not None:
+            from pyarrow.fs import FileSelector, FileType
+
+            for info in self.filesystem.get_file_info(FileSelector(self.path, recursive=True)):
+                if info.type == FileType.File:
+                    yield info.path.removeprefix(self.path.rstrip("/") + "/")
+            return
+        for folder, folders, names in os.walk(self.path, followlinks=True, onerror=_raise):
+            below = os.path.relpath(folder, self.path)
+            if below.count("/") > _MOST_FOLDERS:
+                raise LogError(f"{self}: folders are nested too deep; does a link lead back to one above?")
+            inside = "" if below == "." else f"{below}/"
+            yield from (f"{inside}{name}/" for name in folders if name.startswith((".", "_")))
+            folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+            yield from (inside + name for name in names)
+
+    def bucket(self) -> Location | None:
+        """The bucket or container that it lies in; None for a file of another filesystem."""
+        if self.filesystem is None or self.filesystem.type_name not in OBJECT_STORES:
+            return None
+        name = self.path.partition("/")[0]
+        return replace(self, shown=f"{self.shown.partition('://')[0]}://{name}", path=name)
 
     def kind(self) -> str:
-        """ "file", "folder" or "nothing". Raises OSError."""
+        """What is there: "file", "folder" or "nothing". Raises OSError, pa.ArrowException."""
         if self.filesystem is None:
             path = Path(self.path)
             return "folder" if path.is_dir() else "file" if path.exists() else "nothing"
@@ -179,8 +219,11 @@ _DENIED: Final = (
     "PERMISSION",
     "401",
     "CREDENTIAL",
+    "403",
 )
 _AWAY: Final = (
+    "CURL ERROR",
+    "COULD NOT CONNECT",
     "CURLCODE",
     "NETWORK CONNECTION",
     "COULDN'T CONNECT",
@@ -189,6 +232,10 @@ _AWAY: Final = (
     "COULD NOT RESOLVE",
     "CONNECTION REFUSED",
 )
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _credentials(where: Location) -> str:

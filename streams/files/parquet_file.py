@@ -8,7 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from streams.errors import LogError
-from streams.files.location import REMOTE_READ_BYTES, Location
+from streams.files.location import Location
 from streams.files.parquet_pages import pages_of
 from streams.files.rows import Rows, TabularFile, is_text
 
@@ -16,6 +16,9 @@ MAX_PAGE_BYTES: Final = 1 << 26
 """A page is unpacked whole; writers make them of about 1 MiB."""
 UNPACKED_BYTES: Final = 1 << 24
 """About this much is unpacked at once."""
+LOCAL_BUFFER_BYTES: Final = 1 << 20
+REMOTE_BUFFER_BYTES: Final = 1 << 22
+"""Of each column, packed, so much is read at a time; with pre_buffer it would be all of a row group."""
 
 
 def inspect_parquet(path: Location) -> TabularFile:
@@ -48,11 +51,13 @@ def read_parquet(file: TabularFile, names: list[str], batch_rows: int, first_row
     """
     import pyarrow.parquet as pq
 
-    options = {
-        "page_checksum_verification": True,
-        "buffer_size": 0 if file.path.filesystem is None else REMOTE_READ_BYTES,
-    }
-    with file.path.open_input() as stream, pq.ParquetFile(stream, **options) as parquet:
+    buffered = LOCAL_BUFFER_BYTES if file.path.filesystem is None else REMOTE_BUFFER_BYTES
+    with (
+        file.path.open_input() as stream,
+        pq.ParquetFile(
+            stream, page_checksum_verification=True, buffer_size=buffered, pre_buffer=False
+        ) as parquet,
+    ):
         skipped, groups = _groups_from(parquet.metadata, first_row)
         for run, at_once in _runs(file, parquet.metadata, names, groups, batch_rows):
             for batch in parquet.iter_batches(batch_size=at_once, row_groups=run, columns=names):
@@ -122,7 +127,12 @@ def _longest_value(file: TabularFile, group: int, column: str) -> int:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    with file.path.open_input() as stream, pq.ParquetFile(stream, read_dictionary=[column]) as parquet:
+    with (
+        file.path.open_input() as stream,
+        pq.ParquetFile(
+            stream, read_dictionary=[column], buffer_size=LOCAL_BUFFER_BYTES, pre_buffer=False
+        ) as parquet,
+    ):
         # One row is enough to have the dictionary, which stands before the first page.
         for batch in parquet.iter_batches(batch_size=1, row_groups=[group], columns=[column]):
             values = batch.column(0)

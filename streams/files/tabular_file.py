@@ -30,7 +30,7 @@ from streams.errors import LogError
 from streams.files.csv_file import inspect_csv, read_csv
 from streams.files.json_lines_file import inspect_json, read_json
 from streams.files.kinds import kind_of
-from streams.files.location import Location, located, unreadable
+from streams.files.location import STORE_ERRORS, Location, located, unreadable
 from streams.files.packed_file import packing_of
 from streams.files.parquet_file import inspect_parquet, read_parquet
 from streams.files.partitions import partitions_of
@@ -54,7 +54,7 @@ def inspect_file(path: Location | Path | str) -> TabularFile:
         if kind is None:
             return TabularFile(file, "json", (), {}, 0)
         found = {"parquet": inspect_parquet, "csv": inspect_csv, "json": inspect_json}[kind](file)
-    except (EOFError, zlib.error, OSError) as error:
+    except (EOFError, zlib.error, *STORE_ERRORS) as error:
         raise _unreadable(file, error) from None
     own = set(found.columns)
     partitions = {name: value for name, value in partitions_of(str(file)).items() if name not in own}
@@ -77,10 +77,12 @@ def read_file(file: TabularFile, names: Sequence[str], batch_rows: int, first_ro
             # What was appended since may be half a row, and belongs to the next run.
             wanted = rows.first(file.rows - row)
             row += wanted.count
+            if row >= file.rows:
+                file.path.verify()
             if wanted.count:
                 yield _with_constants(wanted, in_folders)
             if row >= file.rows:
-                break
+                return
         file.path.verify()
     except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
         raise _damaged(file.path, error) from None
@@ -108,7 +110,7 @@ def fingerprint(
             with file.open_raw() as stream:
                 while block := stream.read(_BLOCK):
                     one.update(block)
-        except OSError as error:
+        except STORE_ERRORS as error:
             raise unreadable(file, error) from None
         whole.update(one.digest())  # digests are of one length, so where a file ends is part of the identity
     for name, value in sorted((columns or {}).items()):
@@ -129,7 +131,7 @@ def _with_constants(rows: Rows, constants: Mapping[str, str | None]) -> Rows:
 def _unreadable(file: Location, error: Exception) -> LogError:
     try:
         packed = packing_of(file) is not None
-    except OSError:
+    except STORE_ERRORS:
         packed = False
     if packed:
         return LogError(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 KINDS = ("parquet", "csv", "jsonl", "csv.gz", "jsonl.gz", "ndjson", "json")
+
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "zst": lambda data: pa.compress(data, codec="zstd", asbytes=True),
+}
 
 Row = dict[str, Any]
 
@@ -42,7 +49,7 @@ def write(path: Path, rows: Sequence[Row]) -> Path:
         pq.write_table(pa.Table.from_pylist(list(rows)), path, row_group_size=20)
         return path
     data = _csv(rows) if suffixes[0] == "csv" else _json_lines(rows)
-    path.write_bytes(gzip.compress(data) if suffixes[-1] == "gz" else data)
+    path.write_bytes(PACK.get(suffixes[-1], bytes)(data))
     return path
 
 
