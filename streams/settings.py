@@ -84,7 +84,11 @@ class Settings(BaseModel):
             SettingsError: `[events]` names an action that there is none of, or paths that contradict each other.
         """
         return EventDescription(
-            self.events, self.interest.action_names, self.max_future_s, self.interest.measures
+            self.events,
+            self.interest.action_names,
+            self.max_future_s,
+            self.interest.measures,
+            weigh=self.interest.weigh,
         )
 
     def description_of(self, slot: str) -> EventDescription:
@@ -100,6 +104,13 @@ class Settings(BaseModel):
             return replace(self.description, config=self.events.changed(topic.description))
         except ValidationError as error:
             raise SettingsError(_readable(error, {}, f"topics.events.{slot}.description.")) from None
+
+    def with_interest(self, interest: InterestConfig) -> Settings:
+        """The same with the actions that a store has, under its codes."""
+        changed = self.model_copy(update={"interest": interest})
+        # What was made of the others is copied, too.
+        changed.__dict__.pop("description", None)
+        return changed
 
     @classmethod
     def load(cls, file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:

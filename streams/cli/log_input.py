@@ -73,7 +73,7 @@ def read_history(given: LogInput, settings: Settings, quiet: bool) -> History:
     catalogue = given.open_catalogue(settings)
     events = given.open_log(settings)
     with progress_bar("reading", events.total_rows, quiet) as advance:
-        return load_history(events, catalogue, advance)
+        return load_history(events, catalogue, advance, settings.interest)
 
 
 def encode_texts(

@@ -20,10 +20,11 @@ from streams.events.record_fields import EMPTY_IS_NONE, RecordFields
 from streams.events.record_reader import RecordReader, RecordValue
 from streams.events.times import column_seconds
 from streams.events.validate import RawEvents
+from streams.events.weights import event_weights
 from transfer.arrays import F64, I64, U8
 from transfer.codes import NONE
 from transfer.config import ACTIONS
-from transfer.weigh import MEASURES
+from transfer.weigh import MEASURES, Weigh
 
 Beside = Mapping[str, Sequence[str | float | None]]
 """By path that begins with @: one value a record. `@timestamp` is in unix seconds."""
@@ -53,6 +54,8 @@ class EventDescription:
     """how far ahead of the present an event may be"""
     measures: tuple[str, ...] = ()
     """those of `MEASURES` that are read"""
+    weigh: Mapping[str, Weigh] = field(default_factory=dict)
+    """by action, what its events weigh by: `InterestConfig.weigh`"""
     prefix: Path = ()
     """where in a record its payload stands, an envelope's"""
     root: Path = ()
@@ -214,6 +217,7 @@ class EventDescription:
             action_names=read.coded("action"),
             known_actions=self.action_names,
             measures=read.measures,
+            weight=event_weights(codes, read.measures, self.action_names, self.weigh),
         )
 
     def _filled(self, read: RecordFields, name: str) -> Coded:

@@ -31,7 +31,7 @@ from streams.events.event import (
     reject_reason,
 )
 from streams.events.keys import event_keys
-from transfer.arrays import F64, I32, Bool
+from transfer.arrays import F32, F64, I32, Bool
 from transfer.codes import NONE
 from transfer.config import ACTIONS
 
@@ -50,6 +50,8 @@ class RawEvents(EventFields):
     """names of our actions, by code"""
     measures: Mapping[str, F64] = field(default_factory=dict)
     """by name of `transfer.weigh.MEASURES`, those that were asked for: (B,), NaN where there is none"""
+    weight: F32 | None = None
+    """(B,) what they make of each event's weight; None: 1 for all"""
 
 
 def assemble(
@@ -71,6 +73,7 @@ def assemble(
         key=np.zeros(len(raw), np.uint64),
         source=np.zeros(len(raw), np.int32),
         sources=[source],
+        weight=raw.weight,
     )
     event_ids = raw.event_ids
     rejects: list[Reject] = []
@@ -90,7 +93,7 @@ def assemble(
         # A reader's tables may say more than its rows, such as the dictionary of a whole file.
         columns = with_used_tables(columns)
     columns = _with_normal_texts(columns)
-    return replace(columns, key=event_keys(columns, event_ids)), rejects
+    return replace(columns, key=event_keys(columns, event_ids, raw.known_actions)), rejects
 
 
 def _suspicious(raw: RawEvents, now: F64, limits: TimeLimits) -> Bool:

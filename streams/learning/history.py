@@ -16,8 +16,10 @@ from streams.events.columns import concatenate, rows_named, take_events
 from streams.events.event import ItemRow
 from streams.files.catalogue_file import Catalogue
 from streams.ingest.item_collisions import colliding_ids, collision
-from transfer.arrays import F64, I32, I64, U8, U64, Bool
+from streams.learning.aside_events import AsideEvents, aside_events
+from transfer.arrays import F32, F64, I32, I64, U8, U64, Bool
 from transfer.codes import NONE
+from transfer.config import InterestConfig
 from transfer.item_scenarios import item_scenarios
 from transfer.rows import first_of_each, group_starts
 
@@ -26,7 +28,7 @@ notes = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
-    """E distinct events of U users on N items, in order of (user, time, key); S scenarios.
+    """E distinct events of U users on N items, in order of (user, time, key); S scenarios. All are acts: of weights above 0.
 
     The same event twice (equal user and key) occurs once. Items are those of the events, then those that only the
     catalogue has. Row `offsets[u]:offsets[u + 1]` are user u's events, oldest first, as the ring would order them.
@@ -60,6 +62,10 @@ class History:
     """rows of the log that are no valid events"""
     identity: str
     """fingerprint of the log's bytes"""
+    weight: F32 | None = None
+    """(E,) factor of the action's weight, None: 1"""
+    aside: AsideEvents | None = None
+    """events of weights of 0 or below, which are none of the E; None: there are none"""
 
     def __len__(self) -> int:
         return len(self.time)
@@ -71,12 +77,15 @@ class History:
 
 
 def load_history(
-    log: Log, catalogue: Catalogue | None = None, progress: Callable[[int], None] | None = None
+    log: Log,
+    catalogue: Catalogue | None = None,
+    progress: Callable[[int], None] | None = None,
+    interest: InterestConfig = InterestConfig(),  # noqa: B008  # immutable
 ) -> History:
-    """Read everything into memory: about 60 bytes an event.
+    """Read everything into memory: about 60 bytes an event. interest: says which actions are acts.
 
     Raises:
-        LogError: a file is damaged, or there is no valid event at all.
+        LogError: a file is damaged, or there is no valid event at all, or no act.
     """
     parts, rejected = [], 0
     for batch in log:
@@ -96,13 +105,21 @@ def load_history(
         columns = take_events(columns, others)
     if not len(columns):
         raise LogError(f"the log has no valid event ({rejected} rows rejected)")
+    read = columns
+    acts = interest.action_weights[columns.action] > 0
+    if not acts.all():
+        columns = take_events(columns, acts)
+        if not len(columns):
+            raise LogError(
+                f"all {len(read)} events of the log are of weights of 0 or below ([interest.actions])"
+            )
     order = np.lexsort((columns.key, columns.time, columns.user))
     # The same event twice need not be at the same time (an event id tells): the first is kept.
     by_key = np.lexsort((columns.time, columns.key, columns.user))
     first = np.zeros(len(columns), np.bool_)
     first[by_key[group_starts([columns.user[by_key], columns.key[by_key]])]] = True
     order = order[first[order]]
-    items = list(dict.fromkeys([*columns.items, *rows]))
+    items = list(dict.fromkeys([*columns.items, *(read.items if read is not columns else ()), *rows]))
     scenarios = list(
         dict.fromkeys([*columns.scenarios, *(row.scenario for row in rows.values() if row.scenario)])
     )
@@ -139,7 +156,13 @@ def load_history(
         debut=first_of_each([user, item]) & with_item,
         rejected=rejected,
         identity=log.identity,
+        weight=None if columns.weight is None else columns.weight[order],
+        aside=None if read is columns else aside_events(read, ~acts, _codes(columns.users), _codes(items)),
     )
+
+
+def _codes(names: list[str]) -> dict[str, int]:
+    return {name: code for code, name in enumerate(names)}
 
 
 def _catalogue_rows(catalogue: Catalogue | None) -> dict[str, ItemRow]:

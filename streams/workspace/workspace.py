@@ -61,7 +61,7 @@ class Workspace:
         """interest: with the actions of the store, whose codes are those of the states; `settings.interest` becomes the same.
         fitted: the store's fitted item encoder, where it was loaded already."""
         self.store = store
-        self.settings = settings.model_copy(update={"interest": interest})
+        self.settings = settings.with_interest(interest)
         self.interest = interest
         self.model = model
         self.now = now

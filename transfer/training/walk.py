@@ -16,8 +16,21 @@ from transfer.state.update import apply_events
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class AsideLog:
+    """A events of weights of 0 or below, in order of (user, time, key)."""
+
+    user: I32
+    time: F64
+    key: U64
+    action: U8
+    item: I32
+    """(A,) row of the log's `item_keys` and `vectors`"""
+    weight: F64 | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class EventLog:
-    """E distinct events of U users in order of (user, time, key)."""
+    """E distinct events of U users in order of (user, time, key), of weights above 0."""
 
     offsets: I64
     """(U + 1,) each user's events"""
@@ -32,6 +45,10 @@ class EventLog:
     item_keys: U64
     vectors: F32
     """(N, D) unit vectors of the items, float32"""
+    weight: F64 | None = None
+    """(E,) factor of the action's weight, None: 1"""
+    aside: AsideLog | None = None
+    """what is in the states beside these events; none of it is ever a basket"""
 
     def __len__(self) -> int:
         return len(self.time)
@@ -76,11 +93,14 @@ def walk(log: EventLog, config: InterestConfig, start: float = -np.inf) -> Itera
         )
         counts = bounds[(first + early)[order]] - log.offsets[:-1][order]
         states, _ = apply_events(states, _terms(log, before, np.repeat(np.arange(users), counts)), config)
+    beside = None if log.aside is None else _Beside(log, log.aside, starts, early, order)
     for number in range(int(waves.max(initial=0))):
         active = order[: int(np.searchsorted(-waves[order], -number, side="left"))]
         if len(active) < states.users:
             states = take_users(states, np.arange(len(active)))
         basket = first[active] + early[active] + number
+        if beside is not None:
+            states = beside.added(states, number, config)
         known = np.flatnonzero(states.n_events > 0)
         if len(known):
             at = states if len(known) == states.users else take_users(states, known)
@@ -88,6 +108,52 @@ def walk(log: EventLog, config: InterestConfig, start: float = -np.inf) -> Itera
         rows, offsets = rows_of(np.append(starts, len(log)), basket)
         terms = _terms(log, rows, np.repeat(np.arange(len(active)), np.diff(offsets)))
         states, _ = apply_events(states, terms, config)
+
+
+class _Beside:
+    """What is not of a basket, each event before the first basket of its user that is later than it."""
+
+    def __init__(self, log: EventLog, aside: AsideLog, starts: I64, early: I64, order: I64) -> None:
+        """starts: first rows of baskets. early (U,): baskets of each user that are applied at once. order: of the users."""
+        self._log, self._aside = log, aside
+        users = len(log.offsets) - 1
+        count = len(starts)
+        # Baskets first at equal times: what comes with one is not known before it.
+        every_user = np.concatenate([log.user[starts], aside.user])
+        every_time = np.concatenate([log.time[starts], aside.time])
+        late = np.repeat([0, 1], [count, len(aside.time)])
+        by_time = np.lexsort((late, every_time, every_user))
+        before = np.empty(len(by_time), np.int64)
+        before[by_time] = np.cumsum(late[by_time] == 0)
+        first = offsets_of(np.bincount(log.user[starts], minlength=users))[:-1]
+        wave = np.maximum(before[count:] - first[aside.user] - early[aside.user], 0)
+        self._rows = np.argsort(wave, kind="stable")
+        self._bounds = offsets_of(np.bincount(wave))
+        self._place = np.empty(users, np.int64)
+        self._place[order] = np.arange(users)
+
+    def added(self, states: InterestStates, number: int, config: InterestConfig) -> InterestStates:
+        """The states before the wave of that number, which are of the first users in their order."""
+        if number + 1 >= len(self._bounds):
+            return states
+        log, aside = self._log, self._aside
+        rows = self._rows[self._bounds[number] : self._bounds[number + 1]]
+        rows = rows[self._place[aside.user[rows]] < states.users]
+        if not len(rows):
+            return states
+        terms = EventTerms(
+            user=self._place[aside.user[rows]].astype(np.int32),
+            time=aside.time[rows],
+            key=aside.key[rows],
+            action=aside.action[rows],
+            item=log.item_keys[aside.item[rows]],
+            scenario=np.zeros(len(rows), np.int32),
+            scenario_names=log.scenario_names,
+            vectors=log.vectors,
+            vector=aside.item[rows],
+            weight=None if aside.weight is None else aside.weight[rows],
+        )
+        return apply_events(states, terms, config)[0]
 
 
 def _terms(log: EventLog, rows: I64, user: I64) -> EventTerms:
@@ -103,4 +169,5 @@ def _terms(log: EventLog, rows: I64, user: I64) -> EventTerms:
         scenario_names=log.scenario_names,
         vectors=log.vectors,
         vector=log.item[rows],
+        weight=None if log.weight is None else log.weight[rows],
     )

@@ -103,4 +103,5 @@ def _terms(history: History, rows: I64, dim: int, vectors: F32 | None) -> EventT
         if vectors is None
         else vectors[codes],
         vector=vector.astype(np.int32),
+        weight=None if history.weight is None else history.weight[rows].astype(np.float64),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -64,8 +65,14 @@ class LogStatistics:
         return asdict(self)
 
 
-def facts_of(history: History, baskets: Baskets, clock: Clock, use: ScenarioUse) -> LogStatistics:
-    """Count a history; `own_counts` and `quantiles` say how."""
+def facts_of(
+    history: History,
+    baskets: Baskets,
+    clock: Clock,
+    use: ScenarioUse,
+    action_names: Sequence[str] = ACTIONS,
+) -> LogStatistics:
+    """Count a history; `own_counts` and `quantiles` say how. action_names: by code."""
     with_item = history.item >= 0
     with_text = np.array([*(bool(text) for text in history.item_texts), False])  # the last stands for no item
     event_counts = np.bincount(history.item[with_item], minlength=len(history.items))
@@ -84,7 +91,7 @@ def facts_of(history: History, baskets: Baskets, clock: Clock, use: ScenarioUse)
         scenarios=len(np.unique(history.scenario)),
         first_time=float(history.time.min()),
         last_time=float(history.time.max()),
-        actions={name: float((history.action == code).mean()) for code, name in enumerate(ACTIONS)},
+        actions=_action_shares(history, action_names),
         repeat_share=float(repeats(history).mean()),
         baskets=len(baskets),
         visits=len(baskets.visit_starts),
@@ -105,6 +112,12 @@ def facts_of(history: History, baskets: Baskets, clock: Clock, use: ScenarioUse)
         items_belong_to_scenarios=use.belong,
         clock=clock,
     )
+
+
+def _action_shares(history: History, names: Sequence[str]) -> dict[str, float]:
+    """Of all events, those that are no acts among them."""
+    codes = history.action if history.aside is None else np.append(history.action, history.aside.action)
+    return {name: float((codes == code).mean()) for code, name in enumerate(names)}
 
 
 def quantiles(values: F64 | I64) -> Quantiles:

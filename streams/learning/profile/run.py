@@ -71,7 +71,7 @@ def profile(history: History, interest: InterestConfig, seed: int = 0) -> Profil
     baskets = baskets_of(history)
     clock = clock_of(baskets)
     use = scenario_use(history)
-    facts = facts_of(history, baskets, clock, use)
+    facts = facts_of(history, baskets, clock, use, interest.action_names)
     proposal = propose(history, baskets, clock, facts, use, interest, np.random.default_rng(seed))
     return Profile(facts, proposal)
 

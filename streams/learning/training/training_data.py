@@ -9,6 +9,7 @@ import numpy as np
 from encoders.config import FitConfig
 from encoders.item_encoder import ItemEncoder
 from streams.errors import TrainingError
+from streams.learning.aside_events import AsideEvents
 from streams.learning.fit import ItemContent, fit_encoder, item_vectors
 from streams.learning.history import History
 from streams.workspace.scenario_names import NameMaker
@@ -16,7 +17,7 @@ from transfer.arrays import I64, Bool
 from transfer.codes import NONE
 from transfer.names import NameLookup, NameSource, hashed_names
 from transfer.rows import offsets_of
-from transfer.training.walk import EventLog
+from transfer.training.walk import AsideLog, EventLog
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +89,15 @@ def training_data(
         scenario_names=tuple(history.scenarios),
         item_keys=history.item_keys,
         vectors=item_vectors(encoder, history, content),
+        weight=None if history.weight is None else history.weight[row].astype(np.float64),
+        aside=_aside(history.aside),
     )
     lookup, source = names(encoder) if names is not None else (hashed_names(encoder.dim), NameSource())
     return TrainingData(history, log, row, before, encoder, lookup, source)
+
+
+def _aside(events: AsideEvents | None) -> AsideLog | None:
+    if events is None:
+        return None
+    weight = None if events.weight is None else events.weight.astype(np.float64)
+    return AsideLog(events.user, events.time, events.key, events.action, events.item, weight)
