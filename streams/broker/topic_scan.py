@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from time import monotonic
 from types import MappingProxyType
 from typing import Any, Final
@@ -28,6 +28,7 @@ def scan_topic(
     *,
     starts: Mapping[int, int] = MappingProxyType({}),
     ends: Mapping[int, int] | None = None,
+    only: Collection[int] | None = None,
 ) -> Ends:
     """Hand over a topic's records, some of one partition at a time, in order; committed ones only.
 
@@ -35,6 +36,7 @@ def scan_topic(
         take: called with aiokafka's records.
         starts: per partition the offset to begin with; what is not there any longer is passed over.
         ends: per partition where to stop, and only these partitions; default: all partitions, up to where they end now.
+        only: without `ends`: the partitions that are read; default: all.
 
     Returns:
         Where each partition was left.
@@ -46,7 +48,8 @@ def scan_topic(
     count = describe_topics(broker, [topic])[topic]
     if count is None:
         raise BrokerError(f"topic {topic!r} does not exist on {broker.url}")
-    wanted = range(count) if ends is None else [partition for partition in ends if partition < count]
+    chosen = ends if ends is not None else range(count) if only is None else only
+    wanted = [partition for partition in chosen if partition < count]
     return asyncio.run(_scan(broker, topic, take, {p: starts.get(p, 0) for p in wanted}, ends))
 
 

@@ -13,6 +13,7 @@ from streams.cli import (
     explain,
     export,
     fit,
+    follow_mirror,
     items,
     manifest,
     profile,
@@ -73,6 +74,7 @@ app.command("export", rich_help_panel=READ)(export.export)
 app.command("doctor", rich_help_panel=TEND)(doctor.doctor)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=TEND)
 app.command("repair", rich_help_panel=TEND)(repair.repair)
+app.command("follow-mirror", rich_help_panel=TEND)(follow_mirror.follow_mirror)
 app.command("acknowledge-loss", rich_help_panel=TEND)(acknowledge_loss.acknowledge_loss)
 
 
