@@ -10,7 +10,8 @@ import xxhash
 from encoders.arrays import F32, I64
 from encoders.config import EncoderConfig
 from encoders.prepare import prepare_text
-from encoders.protocols import Encoder, OnProgress
+from encoders.progress import OnProgress
+from encoders.protocols import Encoder
 from encoders.text import TextEncoder
 from encoders.whitening import Whitening
 

@@ -1,12 +1,10 @@
 """What every encoder of raw content offers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from encoders.arrays import F32
-
-OnProgress = Callable[[int], None]
-"""Gets how many texts of a call are done, in small steps."""
+from encoders.progress import OnProgress
 
 
 class Encoder(Protocol):

@@ -14,7 +14,7 @@ from encoders.errors import EncoderConfigError, EncoderError
 from encoders.folder import files_fingerprint, hidden_width, model_folder
 from encoders.loading import LoadedModel, load_text_model
 from encoders.prepare import prepare_text
-from encoders.protocols import OnProgress
+from encoders.progress import OnProgress
 
 _FORMAT = "text-1"
 

@@ -8,7 +8,7 @@ import xxhash
 from encoders.arrays import F32, U64, Bool
 from encoders.content import NO_TEXT, ContentEncoder
 from encoders.item_encoder import ItemEncoder
-from encoders.protocols import OnProgress
+from encoders.progress import OnProgress
 from encoders.unseen import unseen_vectors
 
 

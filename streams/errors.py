@@ -42,6 +42,10 @@ class MappingError(LogError):
     """A `--map` text that can't be understood."""
 
 
+class CatalogueRefused(StreamsError):
+    """A catalogue that would take away what nobody agreed to lose; nothing was written."""
+
+
 class DaemonError(StreamsError):
     """The daemon can't continue; the text says why."""
 

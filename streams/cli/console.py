@@ -13,14 +13,6 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from streams.cli.private_files import open_to_others
 from streams.errors import MappingError, SettingsError, StreamsError
@@ -133,39 +125,6 @@ def utc_time(timestamp: float) -> str:
     '2025-12-31 00:00:00 UTC'
     """
     return datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-@contextmanager
-def progress_bar(what: str, total: int | None, quiet: bool = False) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error, on a terminal only; gives the function that advances it."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.advance(task, done)
-
-
-def from_totals(advance: Callable[[int], None]) -> Callable[[int], None]:
-    """A bar's function for those who report all that is done so far, instead of what is new.
-
-    >>> steps = []
-    >>> report = from_totals(steps.append)
-    >>> report(3); report(5); steps
-    [3, 2]
-    """
-    before = 0
-
-    def report(total: int) -> None:
-        nonlocal before
-        advance(total - before)
-        before = total
-
-    return report
 
 
 def progress_lines(quiet: bool) -> Callable[[str], None] | None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from streams.cli import options
-from streams.cli.console import load, print_json, progress_bar, progress_lines, reported, show
+from streams.cli.console import load, print_json, progress_lines, reported, show
 from streams.cli.log_input import LogInput, encode_texts, read_history
+from streams.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from encoders.whitening import Whitening

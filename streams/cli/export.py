@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from streams.cli import options
-from streams.cli.console import load, print_json, progress_bar, reported, show, store_location
+from streams.cli.console import load, print_json, reported, show, store_location
+from streams.cli.progress import progress_bar
 
 
 def export(

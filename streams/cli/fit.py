@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from streams.cli import options
-from streams.cli.console import console, load, print_json, progress_bar, reported, show
+from streams.cli.console import console, load, print_json, reported, show
 from streams.cli.log_input import LogInput, encode_texts, read_history
+from streams.cli.progress import progress_bar
 from streams.errors import SettingsError
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from streams.cli.console import from_totals, progress_bar
+from encoders.progress import from_totals
+from streams.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from encoders.whitening import Whitening
@@ -51,15 +52,9 @@ class LogInput:
 
     def open_catalogue(self, settings: Settings) -> Catalogue | None:
         """The same for the catalogue; None where none is named."""
-        from streams.files.catalogue_file import open_catalogue
-        from streams.files.expand import expand
-        from streams.files.fields import CATALOGUE_FIELDS, parse_mapping
+        from streams.cli.catalogue_input import open_items
 
-        if self.items is None:
-            return None
-        return open_catalogue(
-            expand([self.items], settings.files), parse_mapping(self.items_map, CATALOGUE_FIELDS)
-        )
+        return None if self.items is None else open_items([self.items], self.items_map, settings)
 
 
 def read_history(given: LogInput, settings: Settings, quiet: bool) -> History:
@@ -82,5 +77,6 @@ def encode_texts(
     """Vectors of the items' texts, with a bar; see `streams.learning.fit.item_content`."""
     from streams.learning.fit import item_content
 
-    with progress_bar("encoding texts", len(set(history.item_texts) - {""}), quiet) as advance:
+    texts = len(set(history.item_texts) - {""})
+    with progress_bar("encoding texts", texts, quiet or not texts, slow=True) as advance:
         return item_content(history, settings.encoder, whitening, progress=from_totals(advance))

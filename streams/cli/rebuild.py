@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from streams.cli import options
-from streams.cli.console import load, print_json, progress_bar, reported, show, store_location
+from streams.cli.console import load, print_json, reported, show, store_location
+from streams.cli.progress import progress_bar
 
 ANALYTIC = "analytic"
 

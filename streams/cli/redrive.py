@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from streams.cli import options
-from streams.cli.console import load, print_json, progress_bar, reported, show
+from streams.cli.console import load, print_json, reported, show
 from streams.cli.log_input import LogInput
+from streams.cli.progress import progress_bar
 from streams.errors import SettingsError
 
 

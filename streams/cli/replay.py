@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from streams.cli import options
-from streams.cli.console import console, fail, load, print_json, progress_bar, reported, show, store_location
+from streams.cli.console import console, fail, load, print_json, reported, show, store_location
 from streams.cli.log_input import LogInput
+from streams.cli.progress import progress_bar
 from streams.events.reject_summary import RejectSummary
 from streams.outputs import whole_file
 
@@ -91,7 +92,7 @@ def replay(
 
     Example: driftline replay events.parquet --items items.parquet --store ./store --map scenario=department
     """
-    from streams.cli.items import load_catalogue, require_items
+    from streams.cli.catalogue_input import load_catalogue, require_items
     from streams.ingest.intake import open_intake
     from streams.outputs import check_output
     from streams.replay.manifest import manifest_of, outlook, write_manifest
@@ -113,7 +114,7 @@ def replay(
         _require_events(events, rejects, json_)
         with RejectFile(rejects) as sink, open_intake(location, settings, create=True) as intake:
             if catalogue is not None:
-                counts = load_catalogue(intake, catalogue, quiet=json_)
+                counts = load_catalogue(intake, catalogue, settings, json_)
                 console.print(f"catalogue: {counts['items']} items, {counts['encoded']} texts encoded")
             collect_seldom()
             with progress_bar("replaying", events.total_rows, json_) as advance:

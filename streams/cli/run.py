@@ -78,10 +78,8 @@ def run(
     Example: driftline run --broker 127.0.0.1:9092 --store ./store --items items.parquet
     """
     from streams.broker.start_rule import StartRule
-    from streams.cli.items import load_catalogue, require_items
+    from streams.cli.catalogue_input import load_catalogue, open_items, require_items
     from streams.errors import LogError, ShutdownDeadline
-    from streams.files.catalogue_file import open_catalogue
-    from streams.files.expand import expand
     from streams.ingest.intake import open_intake
     from streams.replay.manifest import positions_from_manifest, read_manifest
     from streams.worker.daemon import Daemon
@@ -97,7 +95,7 @@ def run(
             },
         )
         location = store_location(store, settings)
-        catalogue = open_catalogue(expand([items], settings.files)) if items else None
+        catalogue = open_items([items], "", settings) if items else None
         if catalogue is not None:
             require_items(catalogue)
         manifest = None if from_manifest is None else read_manifest(from_manifest)
@@ -136,7 +134,7 @@ def run(
                 os._exit(1)
 
         def _load(intake, catalogue) -> None:  # type: ignore[no-untyped-def]
-            load_catalogue(intake, catalogue, quiet=True)
+            load_catalogue(intake, catalogue, settings, quiet=True)
 
         summary = asyncio.run(serve())
         if json_:

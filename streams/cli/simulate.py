@@ -10,8 +10,10 @@ from typing import Annotated
 
 import typer
 
+from encoders.progress import from_totals
 from streams.cli import options
-from streams.cli.console import fail, from_totals, load, print_json, progress_bar, reported, show
+from streams.cli.console import fail, load, print_json, reported, show
+from streams.cli.progress import progress_bar
 
 
 def simulate(

@@ -7,6 +7,7 @@ whatever form they come in, since `recommend` goes by them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -18,6 +19,7 @@ import msgspec
 
 from sinks.attributes import Attributes, AttributeValue, Scalar
 from streams.events.event import RejectReason
+from streams.events.times import TimeForm, seconds_of
 
 HIDDEN: Final = "hidden"
 AVAILABLE_FROM: Final = "available_from"
@@ -33,6 +35,7 @@ MAX_VALUE_CHARS: Final = 256
 _TRUE: Final = frozenset({"true", "t", "yes", "y", "1", "1.0"})
 _FALSE: Final = frozenset({"false", "f", "no", "n", "0", "0.0"})
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY: Final = re.compile(r"(19|20)\d{6}")
 _INT64: Final = range(-(2**63), 2**63)
 _encode = msgspec.json.Encoder().encode
 
@@ -171,34 +174,11 @@ def _boolean(name: str, value: Any) -> bool:
 
 
 def _time(name: str, value: Any) -> str:
-    try:
-        moment = _moment(value)
-    except (ValueError, OverflowError):
-        moment = None
-    if moment is None:
+    """A day of eight digits, or one without a time, begins at 00:00 UTC."""
+    digits = str(value, "utf-8", "replace") if isinstance(value, bytes) else str(value)
+    form: TimeForm = "yyyymmdd" if _DAY.fullmatch(digits.strip()) else "auto"
+    seconds = seconds_of(value, form)
+    # Milliseconds would be times beyond the year 5000: refused, not guessed.
+    if seconds is None or not 0 <= seconds < 1e11:
         raise ItemRefused("wrong_type", f"{name}: expected unix seconds or an ISO 8601 time")
-    return iso_time(moment)
-
-
-def _moment(value: Any) -> datetime | None:
-    """A day of eight digits or without a time begins at 00:00 UTC."""
-    if isinstance(value, bytes):
-        value = value.decode()
-    if isinstance(value, datetime):
-        return value
-    if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC)
-    if isinstance(value, str):
-        value = value.strip()
-        if value.isascii() and value.isdigit() and len(value) == 8:
-            return datetime.strptime(value, "%Y%m%d").replace(tzinfo=UTC)
-        try:
-            value = float(value)
-        except ValueError:
-            return datetime.fromisoformat(value.removesuffix(" UTC"))
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        return None
-    if 19000101 <= value <= 99991231 and value == int(value):
-        return datetime.strptime(str(int(value)), "%Y%m%d").replace(tzinfo=UTC)
-    # Milliseconds would be times far beyond the year 9999 but for small ones: refused, not guessed.
-    return _EPOCH + timedelta(seconds=float(value)) if 0 <= value < 1e11 else None
+    return iso_time(_EPOCH + timedelta(seconds=seconds))

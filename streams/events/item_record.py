@@ -22,11 +22,11 @@ from streams.events.event import (
     fits,
     is_blank,
 )
+from streams.events.ids import id_text, wrong_id
 from streams.events.plain_text import plain_text
 
 CATALOGUE_FIELDS: Final = ("item_id", "title", "description", "scenario")
 _ABSENT: Final = object()
-_EXACT: Final = 2.0**53
 _Value = str | int | float | bool | list[str | int | float | bool | None] | None
 _decode_value = msgspec.json.Decoder(_Value).decode
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -79,6 +79,15 @@ def item_row(
     return row
 
 
+def named_item(record: Mapping[str, Any], description: ItemDescription) -> str | None:
+    """The id of the item that a record is about, also where the record can't be used; None where it can't be read."""
+    try:
+        item_id = _text(record, description.name("item_id"), "item_id", required=True)
+    except ItemRefused:
+        return None
+    return item_id if item_reject_reason(item_id, "") is None else None
+
+
 def decoded_record(value: bytes) -> Mapping[str, Any]:
     """The fields of a JSON object, each still JSON."""
     return _decode_object(value)
@@ -101,41 +110,15 @@ def item_reject_reason(item_id: str, scenario: str) -> tuple[RejectReason, str] 
     return None
 
 
-def id_of(value: Any) -> str | None:
-    """The text of an id; None where the value is none.
-
-    >>> id_of("007"), id_of(7), id_of(7.0), id_of(7.5), id_of(True)
-    ('007', '7', '7', None, None)
-    """
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            return None
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
-        return str(int(value))
-    return None
-
-
 def _text(record: Mapping[str, Any], path: str, name: str, required: bool = False) -> str:
     value = _value(record, path)
     if value is _ABSENT and required:
         raise ItemRefused("missing_field", f"Object missing required field `{path}`")
     if value is _ABSENT or value is None or (isinstance(value, float) and value != value):
         return ""
-    text = id_of(value)
+    text = id_text(value)
     if text is None:
-        kind = {"dict": "an object", "list": "a list", "bool": "true or false"}.get(type(value).__name__)
-        detail = (
-            "is not UTF-8"
-            if isinstance(value, bytes)
-            else f"expected a string or an integer, got {kind or 'another'}"
-        )
-        raise ItemRefused("wrong_type", f"{name}: {detail}")
+        raise ItemRefused(*wrong_id(name, value))
     return text
 
 

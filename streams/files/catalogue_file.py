@@ -1,24 +1,34 @@
-"""Catalogue files -> item rows: Parquet, CSV or JSON lines, all checked before the first batch."""
+"""Catalogue files -> item rows: Parquet, CSV or JSON lines, all checked before the first batch.
+
+Rows are made by the rules of the items topic (`streams.events.item_record`), whatever the kind of file. What a CSV holds is
+text: a further column is of numbers or booleans if all its values are (`streams.files.text_kinds`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
 
 from streams.errors import LogError
-from streams.events.event import MAX_TEXT_CHARS, ItemRow, Reject
-from streams.events.ids import RowRejects
-from streams.events.item_record import item_reject_reason
+from streams.events.attributes import SERVED, ItemRefused
+from streams.events.event import ItemRow, Reject
+from streams.events.item_record import CATALOGUE_FIELDS, ItemDescription, decoded_record, item_row, named_item
+from streams.events.json_errors import undecodable
+from streams.files.catalogue_columns import item_columns
 from streams.files.data_files import check_files
-from streams.files.fields import CATALOGUE_FIELDS, columns_of_fields, find_fields
 from streams.files.location import Location
-from streams.files.rows import Rows, TabularFile
-from streams.files.tabular_file import read_file
-from streams.files.values import optional_strings
+from streams.files.rows import Column, Rows, TabularFile, is_text
+from streams.files.tabular_file import read_file, read_json_lines
+from streams.files.text_kinds import reader_of, text_kinds
 
 BATCH_ROWS: Final = 5_000
+Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,77 +37,142 @@ class CatalogueBatch:
 
     rows: list[ItemRow]
     rejects: list[Reject]
+    refused_ids: list[str | None]
+    """(R,) the item that each rejected row names; None where that can't be read"""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """further fields with values that are no attributes -> in how many rows"""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueFile:
+    """One file that was checked."""
+
+    file: TabularFile
+    columns: Mapping[str, str]
+    """field or attribute -> column; of JSON lines those of the first lines"""
+    readers: Mapping[str, Callable[[bytes], Any]]
+    """column of a CSV -> how its cells are read"""
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
     """Checked files that are read as one catalogue. Iterate it for its batches, as often as you like."""
 
-    files: tuple[TabularFile, ...]
-    fields: tuple[Mapping[str, str], ...]
+    files: tuple[CatalogueFile, ...]
+    description: ItemDescription
     batch_rows: int
 
     @property
     def total_rows(self) -> int:
         """Of all files, rejects included."""
-        return sum(file.rows for file in self.files)
+        return sum(one.file.rows for one in self.files)
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether any of the files has a column of texts."""
+        return any({"title", "description"} & set(one.columns) for one in self.files)
 
     def __iter__(self) -> Iterator[CatalogueBatch]:
         first_row = 0
-        for file, fields in zip(self.files, self.fields, strict=True):
-            for rows in read_file(file, list(fields.values()), self.batch_rows):
-                yield _batch(rows, fields, first_row)
-                first_row += rows.count
+        for one in self.files:
+            for records in _records(one, self.batch_rows):
+                yield _batch(records, one.file.partitions, self.description, first_row)
+                first_row += len(records)
 
 
 def open_catalogue(
     paths: Sequence[Location | Path | str],
-    mapping: Mapping[str, str] | None = None,
+    description: ItemDescription | None = None,
     *,
+    needed: Sequence[str] = (),
+    allow_empty: bool = False,
     batch_rows: int = BATCH_ROWS,
 ) -> Catalogue:
-    """Check all files, structure and columns. `item_id` is needed; a missing or null other field is "".
+    """Check all files, structure and columns. A column for `item_id` is needed, and one for a title or a description.
 
     Args:
         paths: files, folders, globs and URLs, or what `streams.files.expand` made of them.
-        mapping: field -> column of the files, for columns of another name (`streams.files.fields`).
+        needed: fields that must be there, since they were mapped by hand.
+        allow_empty: a file may have no texts.
 
     Raises:
         LogError: names the file, and the column, row or line.
     """
     if not paths:
         raise LogError("no catalogue files given")
-    files = check_files(paths)
-    return Catalogue(files, tuple(_fields(file, mapping or {}) for file in files), batch_rows)
+    description = description or ItemDescription()
+    opened = []
+    for file in check_files(paths):
+        columns = item_columns(file, description, needed, allow_empty=allow_empty)
+        opened.append(CatalogueFile(file, columns, _readers(file, columns, batch_rows)))
+    return Catalogue(tuple(opened), description, batch_rows)
 
 
-def _fields(file: TabularFile, mapping: Mapping[str, str]) -> dict[str, str]:
-    found = find_fields(file, CATALOGUE_FIELDS, mapping, required=("item_id",))
-    # A line of JSON may have fields that the first lines have not.
-    return columns_of_fields(CATALOGUE_FIELDS, mapping) if file.kind == "json" else found
+def _readers(
+    file: TabularFile, columns: Mapping[str, str], batch_rows: int
+) -> dict[str, Callable[[bytes], Any]]:
+    further = [column for name, column in columns.items() if name not in (*CATALOGUE_FIELDS, *SERVED)]
+    if file.kind != "csv" or not further:
+        return {}
+    kinds = text_kinds(read_file(file, further, batch_rows), further)
+    return {column: reader_of(kind) for column, kind in kinds.items() if kind != "text"}
 
 
-def _batch(rows: Rows, fields: Mapping[str, str], first_row: int) -> CatalogueBatch:
-    row_rejects: RowRejects = dict(rows.rejects)
-    columns = {
-        name: optional_strings(rows.columns[column], column, row_rejects) for name, column in fields.items()
-    }
-    empty: list[str | None] = [None] * rows.count
-    items: list[ItemRow] = []
-    rejects: list[Reject] = []
-    for position, (item_id, title, description, scenario) in enumerate(
-        zip(*(columns.get(name, empty) for name in CATALOGUE_FIELDS), strict=True)
-    ):
-        reason = row_rejects.get(position) or item_reject_reason(item_id or "", scenario or "")
-        if reason is not None:
-            rejects.append(Reject(first_row + position, *reason))
+def _records(one: CatalogueFile, batch_rows: int) -> Iterator[list[Record | bytes]]:
+    """Lines of JSON, or rows by their columns' names."""
+    if one.file.kind == "json":
+        for lines in read_json_lines(one.file, batch_rows):
+            yield list(lines)
+        return
+    names = list(dict.fromkeys(one.columns.values()))
+    for rows in read_file(one.file, names, batch_rows):
+        columns = [_values(rows, name, one.readers.get(name)) for name in names]
+        yield [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _values(rows: Rows, name: str, reader: Callable[[bytes], Any] | None) -> Iterable[Any]:
+    values = _python_values(rows.columns[name])
+    if reader is None:
+        return values
+    return [None if value is None else reader(value) for value in values]
+
+
+def _python_values(column: Column) -> list[Any]:
+    """Strings as their bytes: what is no UTF-8 costs its row, not the file."""
+    if isinstance(column, list):
+        return column
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.dictionary_decode(), kind.value_type
+    if pa.types.is_string_view(kind):
+        column, kind = column.cast(pa.large_string()), pa.large_string()
+    if is_text(kind) and not pa.types.is_binary(kind):
+        column = column.view(pa.large_binary() if pa.types.is_large_string(kind) else pa.binary())
+    elif pa.types.is_timestamp(kind) and kind.unit == "ns":  # Python's times hold microseconds
+        column = column.cast(pa.timestamp("us", kind.tz), safe=False)
+    values: list[Any] = column.to_pylist()
+    return values
+
+
+def _batch(
+    records: Sequence[Record | bytes], in_folders: Record, description: ItemDescription, first_row: int
+) -> CatalogueBatch:
+    """in_folders: column -> value of all rows, for lines of JSON that lie in folders with such names."""
+    batch = CatalogueBatch([], [], [])
+    left_out: list[str] = []
+    for position, given in enumerate(records):
+        record: Record | None = None
+        try:
+            record = {**in_folders, **decoded_record(given)} if isinstance(given, bytes) else given
+            batch.rows.append(item_row(record, description, left_out))
             continue
-        items.append(
-            ItemRow(
-                item_id or "",
-                (title or "")[:MAX_TEXT_CHARS],
-                (description or "")[:MAX_TEXT_CHARS],
-                scenario or "",
-            )
-        )
-    return CatalogueBatch(items, rejects)
+        except ItemRefused as error:
+            why = error.why
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            why = undecodable(error, given if isinstance(given, bytes) else b"?")
+        batch.rejects.append(Reject(first_row + position, *why))
+        batch.refused_ids.append(named_item(record or {}, description))
+    batch.left_out.update(left_out)
+    return batch

@@ -22,7 +22,6 @@ POSITION_FIELDS: Final = ("topic", "partition", "offset")
 """Where in Kafka a row comes from; read where a file has all three."""
 LOG_FIELDS: Final = (*EVENT_FIELDS, *POSITION_FIELDS)
 """Fields that are read from a log; other columns are ignored."""
-CATALOGUE_FIELDS: Final = ("item_id", "title", "description", "scenario")
 
 
 def parse_mapping(text: str, fields: Iterable[str] = LOG_FIELDS) -> dict[str, str]:

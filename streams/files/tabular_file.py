@@ -28,7 +28,7 @@ import xxhash
 
 from streams.errors import LogError
 from streams.files.csv_file import inspect_csv, read_csv
-from streams.files.json_lines_file import inspect_json, read_json
+from streams.files.json_lines_file import inspect_json, read_json, read_lines
 from streams.files.kinds import kind_of
 from streams.files.location import STORE_ERRORS, Location, located, unreadable
 from streams.files.packed_file import packing_of
@@ -85,6 +85,30 @@ def read_file(file: TabularFile, names: Sequence[str], batch_rows: int, first_ro
                 return
         file.path.verify()
     except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
+        raise _damaged(file.path, error) from None
+    if row < file.rows:
+        raise LogError(
+            f"{file.path}: had {file.rows:,} rows and has {row:,} now; was it replaced in the meantime?"
+        )
+
+
+def read_json_lines(file: TabularFile, batch_rows: int) -> Iterator[list[bytes]]:
+    """The lines that a file of JSON lines had when it was inspected, as they are, at most `batch_rows` at a time.
+
+    Raises:
+        LogError: as `read_file`.
+    """
+    row = 0
+    try:
+        for lines in read_lines(file, batch_rows):
+            wanted = lines[: file.rows - row]
+            row += len(wanted)
+            if wanted:
+                yield wanted
+            if row >= file.rows:
+                break
+        file.path.verify()
+    except (OSError, EOFError, zlib.error) as error:
         raise _damaged(file.path, error) from None
     if row < file.rows:
         raise LogError(

@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 
 from encoders.prepare import item_text
+from encoders.progress import OnProgress, from_totals
+from sinks.attributes import same_attributes
+from sinks.collection import in_parts
 from sinks.point_stores import ItemStore
 from sinks.points import WITHOUT_TEXT, ItemPoints, ItemRecord, item_key
 from streams.events.event import ItemRow
 from streams.metrics import Metrics
 from streams.workspace.vector_space import VectorSpace
-from transfer.arrays import F32, U64
+from transfer.arrays import F32, U64, Bool
 
 ROWS_AT_A_TIME = 2000
 FIT_TEXTS = 50_000
@@ -23,11 +26,15 @@ FIT_TEXTS = 50_000
 
 @dataclass(slots=True)
 class CatalogueCounts:
-    """What became of the rows. encoded + reused counts rows whose vector was written again."""
+    """What became of the items. encoded + reused counts those that were written."""
 
     items: int = 0
     encoded: int = 0
+    """distinct texts that went through the model"""
     reused: int = 0
+    """items that were written with a vector that was known: of another item, or their own"""
+    rewritten: int = 0
+    """of these, those whose text is as it was: title, scenario or attributes are others"""
     unchanged: int = 0
     deleted: int = 0
     collisions: list[tuple[int, str, str]] = field(default_factory=list)
@@ -42,31 +49,44 @@ class CatalogueWriter:
         self._space = space
         self._metrics = metrics
 
-    def fit(self, rows: Sequence[ItemRow], progress: Callable[[int], None] | None = None) -> bool:
+    def fit(self, rows: Sequence[ItemRow], progress: OnProgress | None = None) -> bool:
         """Fit the whitening on a whole catalogue, unless the store has one. False where there was nothing to do."""
-        if self._space.is_fitted:
-            return False
         texts = dict.fromkeys(item_text(row.title, row.description) for row in rows)
         distinct = [text for text in texts if text]
-        if not distinct:
-            return False
         if len(distinct) > FIT_TEXTS:
             step = len(distinct) / FIT_TEXTS  # evenly over the catalogue, which may be sorted
             distinct = [distinct[int(position * step)] for position in range(FIT_TEXTS)]
-        self._space.fit(distinct, progress)
+        return self.fit_texts(distinct, progress)
+
+    def fit_texts(self, texts: Sequence[str], progress: OnProgress | None = None) -> bool:
+        """Fit the whitening on these distinct texts, unless the store has one. False where there was nothing to do.
+
+        Their vectors are held until the vector space is told to `release` them.
+        """
+        if self._space.is_fitted or not texts:
+            return False
+        before = self._space.content.encoded
+        self._space.fit(texts, progress)
+        self._metrics.items.labels("encoded").inc(self._space.content.encoded - before)
         return True
 
     def upsert(
-        self, rows: Sequence[ItemRow], progress: Callable[[int], None] | None = None
+        self,
+        rows: Sequence[ItemRow],
+        progress: Callable[[int], None] | None = None,
+        on_text: Callable[[int], None] | None = None,
     ) -> CatalogueCounts:
-        """Write the rows in parts; returns after the store acknowledged them. `progress` gets the rows done."""
+        """Write the rows in parts; returns after the store acknowledged them. Of several rows of one item the last counts.
+
+        `progress` gets the rows done, `on_text` the texts that went through the model, each since its last call.
+        """
         counts = CatalogueCounts()
-        for start in range(0, len(rows), ROWS_AT_A_TIME):
-            part = rows[start : start + ROWS_AT_A_TIME]
+        last = {row.item_id: number for number, row in enumerate(rows)}
+        for numbers in in_parts(sorted(last.values()), ROWS_AT_A_TIME):
             with self._space.lock:
-                self._upsert_part(part, start, counts)
+                self._upsert_part(rows, numbers, counts, on_text)
             if progress is not None:
-                progress(len(part))
+                progress(len(numbers))
         return counts
 
     def delete(self, item_ids: Sequence[str]) -> None:
@@ -78,8 +98,15 @@ class CatalogueWriter:
                 self._space.forget(keys)
             self._metrics.items.labels("deleted").inc(len(keys))
 
-    def _upsert_part(self, rows: Sequence[ItemRow], first: int, counts: CatalogueCounts) -> None:
-        """first: number of the first of the rows."""
+    def _upsert_part(
+        self,
+        every: Sequence[ItemRow],
+        numbers: Sequence[int],
+        counts: CatalogueCounts,
+        on_text: Callable[[int], None] | None,
+    ) -> None:
+        """The rows with these numbers."""
+        rows = [every[number] for number in numbers]
         texts = [item_text(row.title, row.description) for row in rows]
         keys = np.array([item_key(row.item_id) for row in rows], np.uint64)
         contents = self._space.fingerprints(keys, texts)
@@ -87,19 +114,23 @@ class CatalogueWriter:
         changed = [
             position
             for position, (row, content, record) in enumerate(zip(rows, contents, stored, strict=True))
-            if not _same(row, content, record)
+            if not is_same(row, content, record)
         ]
         counts.items += len(rows)
         counts.unchanged += len(rows) - len(changed)
         self._metrics.items.labels("unchanged").inc(len(rows) - len(changed))
         known = {at: record.item_id for at in changed if (record := stored[at]) is not None}
-        changed = _ours(rows, changed, known, first, counts)
+        changed = _ours(rows, changed, known, numbers, counts)
         if not changed:
             return
-        every = rows
+        read = rows
         rows, texts, contents = (list(_pick(values, changed)) for values in (rows, texts, contents))
         keys = keys[changed]
-        vectors, encoded = self._vectors(rows, keys, texts, contents)
+        pairs = zip(_pick(stored, changed), contents, strict=True)
+        own = np.array(
+            [record is not None and record.content == content for record, content in pairs], np.bool_
+        )
+        vectors, encoded = self._vectors(rows, keys, texts, contents, own, on_text)
         owners = self._items.write(
             ItemPoints(
                 item_ids=[row.item_id for row in rows],
@@ -108,14 +139,16 @@ class CatalogueWriter:
                 scenarios=[row.scenario for row in rows],
                 contents=contents,
                 searched=self._space.searched(keys, vectors),
+                attributes=[row.attributes for row in rows],
             )
         )
-        written = _ours(every, changed, dict(zip(changed, owners, strict=True)), first, counts)
+        written = _ours(read, changed, dict(zip(changed, owners, strict=True)), numbers, counts)
         kept = np.isin(changed, written)
         self._space.cache(keys[kept], vectors[kept])
         encoded = min(encoded, len(written))
         counts.encoded += encoded
         counts.reused += len(written) - encoded
+        counts.rewritten += int(own[kept].sum())
         self._metrics.items.labels("encoded").inc(encoded)
         self._metrics.items.labels("reused").inc(len(written) - encoded)
 
@@ -125,21 +158,37 @@ class CatalogueWriter:
         keys: U64,
         texts: Sequence[str],
         contents: Sequence[str],
+        own: Bool,
+        on_text: Callable[[int], None] | None,
     ) -> tuple[F32, int]:
-        """(N, D) vectors, and the number of distinct texts that went through the model for them."""
+        """(N, D) vectors, and the number of distinct texts that went through the model for them.
+
+        own: (N,) whether the item had its vector already, a moment ago.
+        """
         vectors = np.empty((len(rows), self._space.dim), np.float32)
-        known = self._items.contents(sorted(set(contents) - {WITHOUT_TEXT}))
+        there = np.flatnonzero(own)
+        missing = dict.fromkeys(np.flatnonzero(~own).tolist())
+        records = self._items.read(keys[there].tolist(), with_vectors=True)
+        for position, record in zip(there.tolist(), records, strict=True):
+            if record is None or record.vector is None or record.content != contents[position]:
+                missing[position] = None
+            else:
+                vectors[position] = record.vector
+        known = self._items.contents(sorted({contents[position] for position in missing} - {WITHOUT_TEXT}))
+        fresh = []
+        for position in missing:
+            if contents[position] in known:
+                vectors[position] = known[contents[position]]
+            else:
+                fresh.append(position)
         before = self._space.content.encoded
-        fresh = [position for position, content in enumerate(contents) if content not in known]
         if fresh:
             vectors[fresh] = self._space.items(
                 [rows[position].item_id for position in fresh],
                 keys[fresh],
                 [texts[position] for position in fresh],
+                None if on_text is None else from_totals(on_text),
             )
-        for position, content in enumerate(contents):
-            if content in known:
-                vectors[position] = known[content]
         return vectors, self._space.content.encoded - before
 
 
@@ -147,7 +196,7 @@ def _ours(
     rows: Sequence[ItemRow],
     positions: Sequence[int],
     owners: Mapping[int, str],
-    first: int,
+    numbers: Sequence[int],
     counts: CatalogueCounts,
 ) -> list[int]:
     """Those of the positions whose row's own id has its key, as far as `owners` tells; the others are noted as collisions."""
@@ -157,15 +206,18 @@ def _ours(
         if owner is None or owner == item_id:
             kept.append(at)
         else:
-            counts.collisions.append((first + at, item_id, owner))
+            counts.collisions.append((numbers[at], item_id, owner))
     return kept
 
 
-def _same(row: ItemRow, content: str, record: ItemRecord | None) -> bool:
+def is_same(row: ItemRow, content: str, record: ItemRecord | None) -> bool:
+    """Whether the store has the row as it is; content: the fingerprint of what its vector is made of."""
     if record is None:
         return False
     stored = (record.item_id, record.title, record.scenario, record.content)
-    return stored == (row.item_id, row.title, row.scenario, content)
+    if stored != (row.item_id, row.title, row.scenario, content):
+        return False
+    return same_attributes(row.attributes, record.attributes)
 
 
 def _pick(values: Sequence[Any], positions: Sequence[int]) -> Iterator[Any]:

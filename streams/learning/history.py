@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from streams.event_log.log import Log
 from streams.events.columns import concatenate, rows_named, take_events
 from streams.events.event import ItemRow
 from streams.files.catalogue_file import Catalogue
+from streams.files.catalogue_rows import CatalogueRows
 from streams.ingest.item_collisions import colliding_ids, collision
 from streams.learning.aside_events import AsideEvents, aside_events
 from transfer.arrays import F32, F64, I32, I64, U8, U64, Bool
@@ -166,6 +167,8 @@ def _codes(names: list[str]) -> dict[str, int]:
 
 
 def _catalogue_rows(catalogue: Catalogue | None) -> dict[str, ItemRow]:
-    """The last row of each item."""
-    batches: Iterable[list[ItemRow]] = (batch.rows for batch in catalogue) if catalogue is not None else ()
-    return {row.item_id: row for rows in batches for row in rows}
+    """The row of each item that counts."""
+    if catalogue is None:
+        return {}
+    with CatalogueRows(catalogue) as rows:
+        return {row.item_id: row for _, batch in rows.batches() for row in batch}

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from encoders.content import ContentEncoder
-from encoders.protocols import OnProgress
+from encoders.progress import OnProgress
 from encoders.vector_cache import ItemVectorCache
 from encoders.vectorizer import ItemVectorizer
 from encoders.whitening import Whitening
@@ -79,9 +79,12 @@ class VectorSpace:
         self.content.fit(texts, progress)
         self._keep_whitening()
 
-    def fingerprints(self, keys: U64, texts: Sequence[str]) -> list[str]:
-        """What the items' vectors are made of; see `encoders.vectorizer.ItemVectorizer.fingerprints`."""
-        if any(texts):
+    def fingerprints(self, keys: U64, texts: Sequence[str], *, keep: bool = True) -> list[str]:
+        """What the items' vectors are made of; see `encoders.vectorizer.ItemVectorizer.fingerprints`.
+
+        keep: items are to be written, so that the whitening is decided from now on.
+        """
+        if keep and any(texts):
             self._keep_whitening()
         return self._vectorizer.fingerprints(keys, texts)
 

@@ -8,6 +8,7 @@ import pytest
 
 from streams.errors import LogError
 from streams.events.event import MAX_TEXT_CHARS, ItemRow
+from streams.events.item_record import ItemDescription
 from streams.files.catalogue_file import open_catalogue
 from support.data.log_files import KINDS, write
 
@@ -25,13 +26,19 @@ ROWS = [
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_catalogue_is_read_whatever_its_kind(tmp_path, kind):
-    """Null fields are empty, other columns are ignored, the order is the file's."""
+    """Null fields are empty, further columns are attributes of the same types, the order is the file's."""
     catalogue = open_catalogue([write(tmp_path / f"items.{kind}", ROWS)], batch_rows=6)
     batches = list(catalogue)
     assert catalogue.total_rows == 20
     assert [len(batch.rows) for batch in batches] == [6, 6, 6, 2]
     assert [row for batch in batches for row in batch.rows] == [
-        ItemRow(row["item_id"], row["title"] or "", row["description"] or "", row["scenario"] or "")
+        ItemRow(
+            row["item_id"],
+            row["title"] or "",
+            row["description"] or "",
+            row["scenario"] or "",
+            {"price": row["price"]},
+        )
         for row in ROWS
     ]
 
@@ -40,7 +47,7 @@ def test_a_catalogue_is_read_whatever_its_kind(tmp_path, kind):
 def test_an_item_id_is_enough(tmp_path, kind):
     """Items need no text; numeric ids are their decimal text; several files are one catalogue."""
     paths = [write(tmp_path / f"{name}.{kind}", [{"sku": n}]) for n, name in enumerate("ab")]
-    rows = [row for batch in open_catalogue(paths, {"item_id": "sku"}) for row in batch.rows]
+    rows = [row for batch in open_catalogue(paths, ItemDescription({"item_id": "sku"})) for row in batch.rows]
     assert rows == [ItemRow("0"), ItemRow("1")]
 
 
@@ -70,7 +77,7 @@ def test_a_catalogue_of_another_schema_is_refused(tmp_path):
     path = write(tmp_path / "items.csv", [{"id": "a", "title": "t"}])
     for mapping in ({}, {"item_id": "sku"}, {"item_id": "id", "scenario": "shelf"}):
         with pytest.raises(LogError) as caught:
-            open_catalogue([path], mapping)
+            open_catalogue([path], ItemDescription(mapping or {}), needed=tuple(mapping or {}))
         assert str(path) in str(caught.value)
         assert repr(list(mapping.values())[-1] if mapping else "item_id") in str(caught.value)
     pq.write_table(pa.table({"item_id": ["a"], "title": [1.5]}), tmp_path / "items.parquet")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from streams.errors import MappingError
-from streams.files.fields import CATALOGUE_FIELDS, parse_mapping
+from streams.events.item_record import CATALOGUE_FIELDS
+from streams.files.fields import parse_mapping
 
 
 def test_a_mapping_is_field_equals_column():
