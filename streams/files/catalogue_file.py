@@ -28,7 +28,7 @@ from streams.files.tabular_file import read_file, read_json_lines
 from streams.files.text_kinds import reader_of, text_kinds
 
 BATCH_ROWS: Final = 5_000
-Record = Mapping[str, Any]
+ItemFields = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +118,7 @@ def _readers(
     return {column: reader_of(kind) for column, kind in kinds.items() if kind != "text"}
 
 
-def _records(one: CatalogueFile, batch_rows: int) -> Iterator[list[Record | bytes]]:
+def _records(one: CatalogueFile, batch_rows: int) -> Iterator[list[ItemFields | bytes]]:
     """Lines of JSON, or rows by their columns' names."""
     if one.file.kind == "json":
         for lines in read_json_lines(one.file, batch_rows):
@@ -157,13 +157,16 @@ def _python_values(column: Column) -> list[Any]:
 
 
 def _batch(
-    records: Sequence[Record | bytes], in_folders: Record, description: ItemDescription, first_row: int
+    records: Sequence[ItemFields | bytes],
+    in_folders: ItemFields,
+    description: ItemDescription,
+    first_row: int,
 ) -> CatalogueBatch:
     """in_folders: column -> value of all rows, for lines of JSON that lie in folders with such names."""
     batch = CatalogueBatch([], [], [])
     left_out: list[str] = []
     for position, given in enumerate(records):
-        record: Record | None = None
+        record: ItemFields | None = None
         try:
             record = {**in_folders, **decoded_record(given)} if isinstance(given, bytes) else given
             batch.rows.append(item_row(record, description, left_out))
