@@ -136,12 +136,16 @@ def admin_client(broker: BrokerConfig, contact_s: float = CONTACT_S) -> Iterator
         "bootstrap_timeout_ms": int(contact_s * 1000),
         "request_timeout_ms": int(REQUEST_S * 1000),
     }
+    # What is wrong with files and credentials by themselves is said as what it is, not as silence.
+    connection = broker.kafka_python()
+    if (tokens := broker.tokens()) is not None:
+        tokens.token()
     # The client tries a refused port until its time is up; we wait with a backoff of our own.
     if not _someone_listens(broker, contact_s):
         raise BrokerUnavailable(f"no Kafka broker answers at {broker.url}: nothing listens there")
     admin = None
     try:
-        admin = KafkaAdminClient(**broker.kafka_python(), **options)
+        admin = KafkaAdminClient(**connection, **options)
         yield admin
     except (errors.KafkaError, OSError) as error:
         if isinstance(error, errors.BrokerResponseError) and not isinstance(error, errors.RetriableError):

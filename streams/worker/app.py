@@ -9,6 +9,7 @@ from typing import Any
 from mode import CrashingSupervisor
 
 from streams.broker.config import BrokerConfig
+from streams.broker.oauth import for_aiokafka
 from streams.broker.sources import PartitionSources
 from streams.events.event import Reject
 from streams.settings import Settings
@@ -140,9 +141,11 @@ def refusal(batch: LaneBatch, refused: Reject) -> str:
 
 def credentials(broker: BrokerConfig) -> Any:
     """Faust's form of the broker's security settings; None for plain text."""
-    from faust.auth import SASLCredentials, SSLCredentials
+    from faust.auth import OAuthCredentials, SASLCredentials, SSLCredentials
 
     context = broker.ssl_context()
+    if (tokens := broker.tokens()) is not None:
+        return OAuthCredentials(oauth_cb=for_aiokafka(tokens, broker.oauth_extensions), ssl_context=context)
     if broker.uses_sasl and broker.sasl_password is not None:
         return SASLCredentials(
             username=broker.sasl_username,
