@@ -34,6 +34,9 @@ class NetworkConfig(BaseModel):
         description="what a scenario's interest borrows: attention, from the other slots and the whole of the user's sums; "
         "blend, from the sums alone; none, nothing",
     )
+    against_share: float = Field(
+        default=0.3, ge=0, le=0.9, description="part of a query that events below weight 0 take at most"
+    )
     dropout: Fraction = 0.2
     id_dropout: Fraction = Field(default=0.1, description="items whose learned id is hidden: new items")
     event_dropout: Fraction = Field(default=0.1, description="events of the ring that are hidden")

@@ -127,6 +127,10 @@ class LearnedModel:
         """
         self._reading = reading_of(interest, self.interest)
 
+    def take_against(self, share: float) -> None:
+        """Let events below weight 0 take up to this part of a query's length from now on."""
+        self.network.config = self.config.model_copy(update={"against_share": share})
+
     def own_states(self, states: InterestStates) -> InterestStates:
         """States as they are outside, with the model's actions: what `queries` and the mixture take."""
         return states if self._reading is None else self._reading(states)
@@ -218,7 +222,7 @@ class LearnedModel:
                 in_scenario[rows] = interests[rows, at[rows]]
         against = directions_against(states, self.interest)
         if against is not None:
-            taken = self._transfer.against_share * self._as_towers(against)
+            taken = self.config.against_share * self._as_towers(against)
             query, in_scenario = _less(query, taken), _less(in_scenario, taken)
         return UserQueries(
             query,

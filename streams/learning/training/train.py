@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from streams.errors import MissingExtra, TrainingError
+from streams.learning.training.against import choose_against_share
 from streams.learning.training.network import Tell, epoch_text, model_of, network_of, positions
 from streams.learning.training.requests_at import (
     Later,
@@ -142,6 +143,10 @@ def weigh(ready: MixtureData, config: TrainConfig, tell: Tell | None = None) -> 
     best = min(row["validation_loss"] for row in report["mixture"])
     tell(f"mixture: validation loss {best:.4f} after {len(report['mixture'])} epochs")
     served = ready.served
+    report["against"] = choose_against_share(run, ready.later, model, mixture.eval())
+    served.take_against(model.config.against_share)
+    if report["against"]:
+        tell(f"against: up to {model.config.against_share:.2f} of a query")
     trained = LearnedModel(
         served.network, mixture, served.interest, served.items, served.names, "untold", run.data.name_source
     )
