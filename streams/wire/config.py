@@ -57,8 +57,9 @@ class RegistryConfig(BaseModel):
 
     @model_validator(mode="after")
     def _credentials(self) -> Self:
-        if (self.username is None) != (self.password is None):
-            raise ValueError("username and password belong together; give both or neither")
+        # A user name without a password is refused where it is used: who reads a store needs no password of a registry.
+        if self.password is not None and self.username is None:
+            raise ValueError("a password needs a username")
         if self.token is not None and self.username is not None:
             raise ValueError("give a token or a user name with a password, not both")
         if self.ssl_keyfile is not None and self.ssl_certfile is None:

@@ -65,6 +65,10 @@ class RegistryClient:
         """
         if not config.urls:
             raise SettingsError("avro and protobuf need a Schema Registry: set registry.url")
+        if config.username is not None and config.password is None:
+            raise SettingsError(
+                "registry.username is given and no password: set registry.password, or DRIFTLINE_REGISTRY__PASSWORD"
+            )
         self._config = config
         self._client = _client(config)
 

@@ -112,6 +112,12 @@ def test_an_address_is_needed():
         RegistryClient(RegistryConfig())
 
 
+def test_a_user_name_needs_a_password():
+    """A password that is missing in the environment is named where the registry is needed, not where a store is read."""
+    with pytest.raises(SettingsError, match="DRIFTLINE_REGISTRY__PASSWORD"):
+        RegistryClient(RegistryConfig(url="http://r", username="u"))
+
+
 def test_certificates_that_can_not_be_read_are_named_as_such():
     """A path that leads nowhere ends with one line of ours."""
     with pytest.raises(SettingsError, match="certificate can't be read"):

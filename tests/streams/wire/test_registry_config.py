@@ -34,7 +34,6 @@ def test_user_information_in_the_url_is_refused_without_quoting_it(url: str):
         {"url": "r:8081"},
         {"url": "ftp://r"},
         {"url": "http://r?x=1"},
-        {"url": "http://r", "username": "u"},
         {"url": "http://r", "password": "p"},
         {"url": "http://r", "username": "u", "password": "p", "token": "t"},
         {"url": "http://r", "ssl_keyfile": "key.pem"},
