@@ -32,7 +32,7 @@ from streams.broker.publisher import Publisher
 from streams.broker.topics import ensure_topics
 from streams.demo.simulate import publish_events, simulated_events, simulated_users
 from streams.events.event import ItemRow
-from streams.topics.outlets import Outlet
+from streams.topics.outlets import plain_outlets
 
 HERE = Path(__file__).parent
 PARTITIONS = 4
@@ -64,7 +64,7 @@ def fill(broker: BrokerConfig, topic: str, count: int) -> None:
     async def send() -> None:
         async with Publisher(broker) as publisher:
             await publish_events(
-                publisher, dict.fromkeys(("browse", "click", "purchase"), Outlet(topic)), events
+                publisher, plain_outlets(dict.fromkeys(("browse", "click", "purchase"), topic)), events
             )
 
     asyncio.run(send())

@@ -136,6 +136,12 @@ class Settings(BaseModel):
             settings = cls.model_validate(_over(_over(in_file, in_environment), flagged))
         except ValidationError as error:
             raise SettingsError(_readable(error, variables)) from None
+        for name, topic in settings.topics.events.items():
+            if topic.action is not None and topic.action not in settings.interest.action_names:
+                raise SettingsError(
+                    f"topics.events.{name}.action: {topic.action[:40]!r} is no action; actions are "
+                    f"{', '.join(settings.interest.action_names)}; further ones are named in [interest.actions]"
+                )
         for slot in ("", *settings.topics.events):
             _ = settings.description_of(slot)  # what does not fit together in it is said now
         if settings.interest.dim != settings.encoder.dim:

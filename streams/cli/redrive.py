@@ -56,7 +56,7 @@ def redrive(
     from streams.replay.pace import Pace
     from streams.replay.redrive import RedrivePlan
     from streams.replay.redrive import redrive as run_redrive
-    from streams.topics.outlets import plain_outlets
+    from streams.topics.outlets import outlets_of
 
     with reported():
         settings = load(
@@ -74,7 +74,10 @@ def redrive(
         begin_s = None if from_ is None else moment(from_)
         plan = RedrivePlan(Pace(rate, speed), begin_s, event_times=record_time == "event")
         events = LogInput(log, map_, action, scenario).open_log(settings)
-        topics = settings.topics
+        topics, names = settings.topics, settings.interest.action_names
+        outlets = outlets_of(
+            topics.layout(), settings.description_of, names, record_times=record_time == "event"
+        )
         ensure_topics(
             settings.broker, dict.fromkeys(topics.all_names(), topics.partitions), topics.replication
         )
@@ -83,9 +86,10 @@ def redrive(
             done = run_redrive(
                 events,
                 settings.broker,
-                plain_outlets(topics.by_action()),
+                outlets,
                 lambda batch: advance(batch.rows),
                 plan=plan,
+                action_names=names,
             )
         seconds = time.monotonic() - start
         sent, rejected = sum(done.sent.values()), sum(done.rejected.values())

@@ -45,12 +45,20 @@ def simulate(
     from streams.broker.topics import ensure_topics
     from streams.demo.simulate import SimulationPlan
     from streams.demo.simulate import simulate as run_simulation
-    from streams.topics.outlets import plain_outlets
+    from streams.topics.outlets import outlets_of
 
     with reported():
         settings = load(config, {"broker": {"url": broker}, "topics": {"prefix": prefix}})
         topics, now = settings.topics, time.time()
         start = now if from_ is None else moment(from_)
+        outlets = outlets_of(
+            topics.layout(),
+            settings.description_of,
+            ("browse", "click", "purchase"),
+            record_times=record_time == "event",
+        )
+        for action in ("browse", "click", "purchase"):
+            outlets.of(action)  # all three are sent
         plan = SimulationPlan(
             rate,
             seconds,
@@ -69,7 +77,7 @@ def simulate(
         with progress_bar("sending", round(rate * seconds), json_) as advance:
             done = run_simulation(
                 settings.broker,
-                plain_outlets(topics.by_action()),
+                outlets,
                 topics.name("items"),
                 plan,
                 stop=stop.is_set,

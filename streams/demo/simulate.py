@@ -191,7 +191,7 @@ async def _send_events(
     people = simulated_users(rng, plan.users, catalogue)
     rate, count = plan.rate, round(plan.rate * plan.seconds)
     events = simulated_events(rng, people, catalogue, start=plan.start, rate=rate, count=count)
-    sent, done = dict.fromkeys((outlet.topic for outlet in outlets.values()), 0), 0
+    sent, done = dict.fromkeys(outlets.topics, 0), 0
     began = time.monotonic() - plan.behind_s
     while done < count and not stop():
         due = min(count, done + MOST_AT_ONCE, int((time.monotonic() - began) * rate) + 1)
@@ -199,7 +199,7 @@ async def _send_events(
         await publish_events(publisher, outlets, batch, event_times=plan.event_times)
         await publisher.flush()
         for simulated in batch:
-            sent[outlets[simulated.action].topic] += 1
+            sent[outlets.of(simulated.action).topic] += 1
         done = due
         if progress is not None and batch:
             progress(done)
@@ -219,10 +219,10 @@ async def publish_events(
     """
     by_topic: dict[str, list[Simulated]] = {}
     for simulated in events:
-        by_topic.setdefault(outlets[simulated.action].topic, []).append(simulated)
+        by_topic.setdefault(outlets.of(simulated.action).topic, []).append(simulated)
     for topic, group in by_topic.items():
         times = [int(each.event.timestamp * 1000) for each in group] if event_times else None
-        records = (outlets[each.action].encode(each.event) for each in group)
+        records = (outlets.of(each.action).encode(each.event) for each in group)
         await publisher.publish(topic, records, times)
 
 

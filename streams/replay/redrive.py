@@ -12,7 +12,6 @@ import numpy as np
 
 from streams.broker.config import BrokerConfig
 from streams.broker.publisher import Publisher
-from streams.errors import SettingsError
 from streams.event_log.log import LogBatch
 from streams.events.columns import EventColumns, take_events
 from streams.events.encode import events_of
@@ -97,7 +96,7 @@ class _Sender:
     """Sends batch after batch, each event when it is due."""
 
     def __init__(self, outlets: Outlets, plan: RedrivePlan, action_names: Sequence[str]) -> None:
-        self.done = RedrivenLog(dict.fromkeys((outlet.topic for outlet in outlets.values()), 0))
+        self.done = RedrivenLog(dict.fromkeys(outlets.topics, 0))
         self._outlets = outlets
         self._plan = plan
         self._names = action_names
@@ -139,7 +138,7 @@ class _Sender:
             ids = None if event_ids is None else [event_ids[row] for row in of_topic.tolist()]
             part = take_events(columns, of_topic)
             times = (part.time * 1000).astype(np.int64).tolist() if self._plan.event_times else None
-            encode = [self._outlets[name].encode for name in self._names_of(part)]
+            encode = [self._outlets.of(name).encode for name in self._names_of(part)]
             records = (encode[row](event) for row, event in enumerate(events_of(part, ids)))
             await publisher.publish(topic, records, times)
             self.done.sent[topic] += len(part)
@@ -152,9 +151,6 @@ class _Sender:
         codes: dict[str, list[int]] = {}
         actions = columns.action[rows]
         for code in np.unique(actions).tolist():
-            outlet = self._outlets.get(self._names[code])
-            if outlet is None:
-                raise SettingsError(f"no topic takes events of the action {self._names[code]!r}")
-            codes.setdefault(outlet.topic, []).append(code)
+            codes.setdefault(self._outlets.of(self._names[code]).topic, []).append(code)
         for topic, own in codes.items():
             yield topic, rows[np.isin(actions, own)]

@@ -10,10 +10,11 @@ import pytest
 
 from benchmarks.servers.real_kafka import RealKafka
 from streams.broker.config import BrokerConfig
-from streams.broker.topics import ensure_topics
+from streams.broker.embedded import EmbeddedBroker
+from streams.broker.topics import ensure_topics, existing_topics
 from streams.settings import Settings
 from streams.workspace.workspace import open_for_reading
-from support.data.event_columns import event
+from support.data.event_columns import NOW, event
 from support.data.record_sets import Row
 from support.qdrant_server import QdrantServer
 from support.servers.daemon_process import DaemonProcess, driftline
@@ -119,3 +120,127 @@ def test_two_workers_share_topics_that_appear_later(
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["applied"] == 0
         assert events_of_users(server.url) == {f"u{n}": 4 for n in range(50)}
+
+
+SHOP = """
+[events]
+user_id = "context.customer.id"
+item_id = "sku"
+scenario = "department"
+timestamp = "at"
+time = "ms"
+action = "type"
+[events.actions]
+view = "browse"
+addtocart = "click"
+transaction = "purchase"
+"*" = "ignore"
+[topics.events.shop]
+topic = "shop-log"
+"""
+
+
+def shop_line(user: str, item: str, kind: str, second: float) -> dict[str, Any]:
+    return {
+        "context": {"customer": {"id": user}},
+        "sku": item,
+        "department": "books",
+        "at": int((NOW - 5000 + second) * 1000),
+        "type": kind,
+    }
+
+
+def test_one_topic_of_all_actions_is_read_by_the_settings_alone(
+    broker: BrokerConfig, topic_prefix: str, tmp_path: Path
+) -> None:
+    """A shop's log as it is, in milliseconds and with its own names; no topic of the default ones is needed."""
+    p = topic_prefix
+    ensure_topics(broker, {p + "shop-log": 3, p + "items": 1, p + "dead-letters": 1})
+    kinds = ["view", "View", "addtocart", "transaction", "scroll"]
+    lines = [shop_line(f"u{n % 7}", f"i{n % 11}", kinds[n % 5], float(n)) for n in range(200)]
+    for partition in range(3):
+        rows = [(None, json.dumps(line).encode(), []) for line in lines[partition::3]]
+        send_batch(broker, p + "shop-log", rows, partition=partition)
+    config = settings_file(tmp_path, broker, p, SHOP)
+    run = ("run", "--config", str(config), "--drain", "--json", "--metrics-port", "0", "--store")
+    done = driftline(*run, str(tmp_path / "s"))
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["applied"], summary["rejected"]) == (160, 0)
+    assert set(events_of_users(tmp_path / "s")) == {f"u{n}" for n in range(7)}
+
+
+def test_each_topic_is_read_by_its_own_description(
+    broker: BrokerConfig, topic_prefix: str, tmp_path: Path
+) -> None:
+    """Several topics, each with its fields and its form of time; a record whose action is not its topic's is a dead letter, and
+    is applied by a re-drive once the layout is right."""
+    text = """
+[events]
+time = "ms"
+[topics.events.taps]
+topic = "taps"
+action = "click"
+description = { user_id = "who", item_id = "what" }
+[topics.events.sold]
+topic = "sold"
+action = "purchase"
+description = { time = "iso", actions = { order = "purchase", view = "browse" } }
+"""
+    p = topic_prefix
+    ensure_topics(broker, {p + "taps": 1, p + "sold": 2, p + "items": 1, p + "dead-letters": 1})
+    at = int((NOW - 5000) * 1000)
+    taps = [{"who": "ada", "what": f"i{n}", "timestamp": at + n, "scenario": "books"} for n in range(3)]
+    sold = [
+        {
+            "user_id": "ada",
+            "item_id": "i1",
+            "timestamp": "2026-06-01T10:00:00Z",
+            "scenario": "books",
+            "action": action,
+        }
+        for action in ("order", "Purchase", "view", "nonsense")
+    ]
+    send_batch(broker, p + "taps", [(b"ada", json.dumps(each).encode(), []) for each in taps])
+    send_batch(broker, p + "sold", [(b"ada", json.dumps(each).encode(), []) for each in sold], partition=1)
+    config = settings_file(tmp_path, broker, p, text + "[store]\nlocation = 's'\n")
+    done = driftline("run", "--config", str(config), "--drain", "--json", "--metrics-port", "0")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["applied"] + summary["duplicates"], summary["rejected"]) == (5, 2)
+    listed = json.loads(driftline("dead-letters", "list", "--config", str(config), "--json").stdout)
+    assert {one["reason"] for one in listed["counts"]} == {"action_contradicts_topic", "unknown_action"}
+    fixed = config.read_text().replace('topic = "sold"\naction = "purchase"', 'topic = "sold"')
+    config.write_text(fixed)
+    redriven = json.loads(
+        driftline(
+            "dead-letters",
+            "redrive",
+            "--reason",
+            "action_contradicts_topic",
+            "--config",
+            str(config),
+            "--json",
+        ).stdout
+    )
+    assert redriven["applied"] == 1
+
+
+def test_a_form_that_is_not_written_is_refused_before_anything_is_made(
+    embedded_broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path
+) -> None:
+    """A re-drive, or a simulation, into a topic of Avro names it, and makes no topic."""
+    log = tmp_path / "log.jsonl"
+    log.write_text(json.dumps({**event("ada"), "action": "click"}) + "\n")
+    text = '[topics.events.all]\ntopic = "avro"\ndescription = { format = "avro" }\n'
+    config = settings_file(tmp_path, embedded_broker.config, topic_prefix, text)
+    for command in (("redrive", str(log)), ("simulate", "--seconds", "1")):
+        done = driftline(*command, "--config", str(config))
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert f"topic '{topic_prefix}avro' (all): format = 'avro'" in done.stderr
+    assert topic_prefix + "avro" not in existing_topics(embedded_broker.config)
+    config = settings_file(
+        tmp_path, embedded_broker.config, topic_prefix, '[topics.events.all]\npattern = "x.+"\n'
+    )
+    done = driftline("simulate", "--seconds", "1", "--config", str(config))
+    assert (done.returncode, "pattern names none" in done.stderr) == (2, True), done.stderr
