@@ -26,8 +26,8 @@ def model_folder(config: EncoderConfig) -> Path:
     """
     if config.model in PACKAGED_NAMES:
         folder = _packaged_folder()
-    elif Path(config.model).expanduser().is_dir():
-        folder = Path(config.model).expanduser()
+    elif (named := _at_home(config.model)).is_dir():
+        folder = named
     elif config.allow_hub:
         folder = _hub_folder(config.model)
     else:
@@ -48,6 +48,14 @@ def model_folder(config: EncoderConfig) -> Path:
             "model.save_pretrained(folder) and tokenizer.save_pretrained(folder)"
         )
     return folder
+
+
+def _at_home(name: str) -> Path:
+    """The path that `~` stands for; of a user who has no home folder, the name itself."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
 
 
 def files_fingerprint(folder: Path) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from sinks.addresses import check_location, is_server
 from sinks.config import StoreConfig
 from sinks.engine import Engine
+from sinks.errors import StoreError
 from sinks.protocols import Store
 from sinks.renewal import renew_if_empty
 from sinks.store import EngineStore
@@ -61,4 +62,8 @@ def _engine(location: str, config: StoreConfig, create: bool) -> Engine:
         return ServerEngine(location, config, writing=create)
     from sinks.edge.engine import EdgeEngine
 
-    return EdgeEngine(Path(location).expanduser(), create, config.min_free_bytes)
+    try:
+        folder = Path(location).expanduser()
+    except RuntimeError:
+        raise StoreError(f"{location}: there is no home folder for {Path(location).parts[0]!r}") from None
+    return EdgeEngine(folder, create, config.min_free_bytes)

@@ -154,17 +154,30 @@ class Settings(BaseModel):
 
 def _default_file() -> Path | None:
     if named := os.environ.get(CONFIG_VARIABLE, "").strip():
-        return Path(named).expanduser()
+        try:
+            return Path(named).expanduser()
+        except RuntimeError:
+            raise SettingsError(
+                f"{CONFIG_VARIABLE}: there is no home folder for {Path(named).parts[0]!r}"
+            ) from None
     return DEFAULT_FILE if DEFAULT_FILE.is_file() else None
 
 
 def _store_beside(location: str, folder: Path) -> str:
-    return str(folder / Path(location).expanduser()) if is_folder(location) else location
+    try:
+        return str(folder / Path(location).expanduser()) if is_folder(location) else location
+    except RuntimeError:
+        raise SettingsError(
+            f"store.location: there is no home folder for {Path(location).parts[0]!r}"
+        ) from None
 
 
 def _model_beside(model: str, folder: Path) -> str:
     """A text model may also be a name: only what is there as a folder is one."""
-    there = folder / Path(model).expanduser()
+    try:
+        there = folder / Path(model).expanduser()
+    except RuntimeError:
+        return model
     return str(there) if there.is_dir() else model
 
 

@@ -95,3 +95,16 @@ def test_dimensions_must_agree() -> None:
     """Encoder and interest share one dimension."""
     with pytest.raises(SettingsError, match="dim"):
         Settings.load(flags={"interest": {"dim": 64}})
+
+
+def test_a_home_that_nobody_has_is_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`~nobody-here/...`: in the variable that names the file, and for a store."""
+    monkeypatch.setenv("DRIFTLINE_CONFIG", "~nobody-here/driftline.toml")
+    with pytest.raises(SettingsError, match="no home folder for '~nobody-here'"):
+        Settings.load()
+    file = tmp_path / "d.toml"
+    file.write_text('[store]\nlocation = "~nobody-here/store"\n')
+    with pytest.raises(SettingsError, match="no home folder for '~nobody-here'"):
+        Settings.load(file)

@@ -60,6 +60,7 @@ def checked_groups(blobs: Sequence[bytes], users: I64, config: InterestConfig) -
             "known here: the store has gained some since it was opened; start again",
             users[gained].tolist(),
         )
+    whole &= first | (lengths >= PREFIX.itemsize + SIZES.itemsize)
     smallest = np.minimum(np.minimum(sizes["slot_bytes"], sizes["own_bytes"]), sizes["ring_bytes"])
     whole &= first | ((sizes["head_bytes"] >= SIZES.itemsize) & (smallest > 0))
     groups = []

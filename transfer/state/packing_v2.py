@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,9 @@ from transfer.state.layout import PREFIX, SIZES, Records, StateLayout
 from transfer.state.packing_aside import sections_of, unpack_aside, whole_sections
 from transfer.state.states import InterestStates
 
+_MOST_EXPONENT: Final = 1000
+"""Beyond it a float64 would be infinite."""
+
 
 class PackedV2:
     """Whole states (checksum and fingerprint are right) whose records are of equal sizes."""
@@ -25,25 +28,66 @@ class PackedV2:
         self._sizes = {name: int(sizes[name]) for name in SIZES.names or ()}
         self._layout = StateLayout(config, self._sizes["actions"])
         start, size = PREFIX.itemsize, self._sizes["head_bytes"]
+        self._parts: tuple[Records, Records, Records, bytes] | None = None
         self._head = self._records([blob[start : start + size].ljust(size, b"\0") for blob in blobs], "head")
 
     def fits(self) -> Bool:
-        """(N,) whether a state is as long as its head says."""
+        """(N,) whether a state is as long as its head says, and what its records point at is there.
+
+        A checksum tells damage; what was written wrongly, or on purpose, has the right one.
+        """
         lengths = np.fromiter(map(len, self._blobs), np.int64, len(self._blobs))
         ends = self._ends()[-1]
         fitting: Bool = ends + self._head["more"] == lengths
         for row in np.flatnonzero(fitting & (self._head["more"] > 0)).tolist():
             fitting[row] = whole_sections(self._blobs[row][ends[row] :])
-        return fitting
+        # Only where all are as long as they say are there records to look at; else those that are not come out first.
+        return self._consistent() if fitting.all() else fitting
+
+    def _consistent(self) -> Bool:
+        """(N,) numbers are finite, slots and actions that are named exist, and names are text."""
+        head, (slots, own, ring, names) = self._head, self._read()
+        actions = len(self._config.action_weights)
+        timed = np.isfinite(head["t_ref"]) & np.isfinite(head["t_first"])
+        none = (head["n_events"] == 0) & (head["t_ref"] == -np.inf) & (head["t_first"] == np.inf)
+        right: Bool = (head["n_events"] >= 0) & (timed | none)
+        right &= (head["exponents"] <= _MOST_EXPONENT).all(axis=1)
+        for records, count in ((own, head["own"]), (ring, head["ring"])):
+            user = np.repeat(np.arange(len(head)), count)
+            wrong = (records["slot"] >= head["slots"][user]) | (records["action"] >= actions)
+            right[user[wrong]] = False
+        user = np.repeat(np.arange(len(head)), head["slots"])
+        wrong = ~np.isfinite(slots["counts"]).all(axis=(1, 2)) | ~np.isfinite(slots["last"])
+        right[user[wrong]] = False
+        wrong = ~(np.isfinite(slots["first"]) & (slots["before"] < np.inf))
+        right[user[wrong | (slots["exponent"] > _MOST_EXPONENT)]] = False
+        right &= np.bincount(user, slots["name"], len(head)) == head["names"]
+        user = np.repeat(np.arange(len(head)), head["ring"])
+        right[user[~np.isfinite(ring["time"])]] = False
+        user = np.repeat(np.arange(len(head)), head["own"])
+        right[user[~np.isfinite(own["last"]) | (own["exponent"] > _MOST_EXPONENT)]] = False
+        if right.all():
+            right[
+                np.repeat(np.arange(len(head)), head["slots"])[_not_text(names, offsets_of(slots["name"]))]
+            ] = False
+        return right
+
+    def _read(self) -> tuple[Records, Records, Records, bytes]:
+        """Slots, own items, ring and names of all users."""
+        if self._parts is None:
+            ends = self._ends()
+            slots, own, ring = (
+                self._records(_sections(self._blobs, ends, number), name)
+                for number, name in enumerate(("slot", "own", "ring"), start=1)
+            )
+            self._parts = slots, own, ring, b"".join(_sections(self._blobs, ends, 4))
+        return self._parts
 
     def states(self) -> InterestStates:
         """One user a state."""
         head, ends = self._head, self._ends()
-        slots, own, ring = (
-            self._records(_sections(self._blobs, ends, number), name)
-            for number, name in enumerate(("slot", "own", "ring"), start=1)
-        )
-        names, codes = names_of(b"".join(_sections(self._blobs, ends, 4)), offsets_of(slots["name"]))
+        slots, own, ring, text = self._read()
+        names, codes = names_of(text, offsets_of(slots["name"]))
         scenario_offsets, own_offsets, ring_offsets = (
             offsets_of(head[name]) for name in ("slots", "own", "ring")
         )
@@ -116,6 +160,24 @@ class PackedV2:
         padded = np.zeros((len(there), kind.itemsize), np.uint8)
         padded[:, : there.shape[1]] = there
         return padded.view(kind)[:, 0]
+
+
+def _not_text(content: bytes, bounds: I64) -> list[int]:
+    """Which names are no UTF-8; bounds (N + 1,)."""
+    starts = np.frombuffer(content, np.uint8)[bounds[:-1][bounds[:-1] < len(content)]]
+    try:
+        content.decode("utf-8", "surrogatepass")
+        if not ((starts & 0xC0) == 0x80).any():  # none begins within a character
+            return []
+    except UnicodeDecodeError:
+        pass
+    found = []
+    for row, (start, end) in enumerate(pairwise(bounds.tolist())):
+        try:
+            content[start:end].decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            found.append(row)
+    return found
 
 
 def names_of(content: bytes, bounds: I64) -> tuple[tuple[str, ...], I32]:
