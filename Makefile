@@ -2,6 +2,7 @@
 # make check        lint, types, imports  make bench   the benchmarks, one JSON line each
 # make test-long    what takes minutes each: memory, leaders that move, permissions, lanes on two replicas
 # make mutants      changed copies of the code that the tests have to notice, one table (MUTANTS="--only progress")
+# make fuzz        damaged records, states, files and settings, thousands of each, other ones every time (FUZZ=100000)
 # make docs         docs/settings.md, made from the settings' fields
 # make faults       kills, outages, zombies and late writes in their long form, one table at the end (FAULTS="--seed 7 --only zombie")
 # make lock         the exact versions with hashes that the images and CI install, again from constraints.txt
@@ -21,10 +22,10 @@ JOBS ?= $(shell n=$$(( ($$(nproc) * 3 + 1) / 2 )); echo $$(( n < 6 ? n : 6 )))
 export HF_HUB_OFFLINE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup quickstart test test-long check docs bench rivals faults mutants lock clean
+.PHONY: help setup quickstart test test-long check docs bench rivals faults fuzz mutants lock clean
 
 help:
-	@sed -n '1,11s/^# \{0,1\}//p' Makefile
+	@sed -n '1,12s/^# \{0,1\}//p' Makefile
 
 setup: .venv/ready
 
@@ -64,6 +65,9 @@ test: check
 	@$(BIN)/pytest -q --doctest-modules streams encoders transfer sinks
 	@echo "==> tests"
 	@$(BIN)/pytest -q --durations=10 --numprocesses $(JOBS) --dist loadfile -m "not long" tests
+
+fuzz: setup
+	@$(BIN)/pytest -q --hypothesis-profile fuzz --timeout 0 tests/fuzz
 
 test-long: setup
 	@echo "==> tests that take minutes each"

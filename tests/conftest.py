@@ -15,6 +15,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # each time: pytest -m hypothesis --hypothesis-profile thorough
 hypothesis.settings.register_profile("driftline", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=3000)
+# What `make fuzz` takes, for hours if wanted: FUZZ=100000.
+hypothesis.settings.register_profile(
+    "fuzz", deadline=None, max_examples=int(os.environ.get("FUZZ", "10000")), print_blob=True
+)
 hypothesis.settings.load_profile("driftline")
 
 __all__ = ["broker", "embedded_broker", "kafka", "topic_prefix"]

@@ -8,6 +8,7 @@ from typing import Final
 from streams.errors import LogError, MappingError
 from streams.files.rows import TabularFile
 from streams.files.values import is_text_type, is_time_type
+from streams.text_tables import printable
 
 EVENT_FIELDS: Final = (
     "user_id",
@@ -94,4 +95,11 @@ def missing_column(file: TabularFile, name: str, column: str, hint: str = "") ->
     meaning = "" if column == name else f" (for {name})"
     place = " in its first lines" if file.kind == "json" else ""
     advice = f"; name another with --map {name}=COLUMN" if column == name else ""
-    return f"{file.path}: no column {column!r}{meaning}{place}{hint}; it has {', '.join(file.columns[:30])}{advice}"
+    return f"{file.path}: no column {column!r}{meaning}{place}{hint}; it has {_named(file.columns)}{advice}"
+
+
+def _named(columns: Sequence[str], most: int = 30) -> str:
+    """Names as a message may hold them: the first ones, short, without line ends; a file that is no table has anything there."""
+    names = [printable(name if len(name) <= 60 else f"{name[:57]}...") for name in columns[:most]]
+    more = f" and {len(columns) - most:,} more" if len(columns) > most else ""
+    return ", ".join(names) + more

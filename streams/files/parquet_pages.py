@@ -54,9 +54,12 @@ def pages_of(file: SeekableBytes, chunk: Any) -> Iterator[Page]:
             unpacked, packed = header[_UNPACKED], header[_PACKED]
             data = header.get(_DATA) or header.get(_DATA_2) or {}
             page = Page(0 if header[_TYPE] == _DICTIONARY else data.get(1, 0), unpacked)
+            numbers = (packed, unpacked, page.values)
         except (KeyError, AttributeError):
             raise ValueError("no page header") from None
-        if packed < 0 or unpacked < 0 or page.values < 0:
+        if not all(type(number) is int for number in numbers):
+            raise ValueError("no page header")
+        if min(numbers) < 0:
             raise ValueError("a page of a negative size")
         yield page
         values += page.values
