@@ -48,6 +48,8 @@ class RecordReader:
         self._loose = RecordType(paths, None)
         # An array may be too short for what is needed of it, and the strict struct takes it all the same.
         self._sure = {field for field in needed if not any(map(is_place, paths[field]))}
+        # And what an array holds is of any type there.
+        self._typed = {field for field in paths if not any(map(is_place, paths[field]))}
         self._names = {field: path_text(path) for field, path in paths.items()}
 
     def read(self, values: Sequence[RecordValue]) -> RecordFields:
@@ -62,7 +64,7 @@ class RecordReader:
             chunk = _Chunk(reading, values[start : start + CHUNK], start)
             for field, coder in texts.items():
                 column = chunk.column(field)
-                if not chunk.strict:
+                if not (chunk.strict and field in self._typed):
                     column = texts_of(column, self._names[field], start, rejects)
                 if chunk.strict and field in self._sure:
                     coder.add(column)
@@ -74,9 +76,8 @@ class RecordReader:
                     coder.add_nullable(column)
             if "event_id" in self._paths:
                 column = chunk.column("event_id")
-                event_ids += (
-                    column if chunk.strict else texts_of(column, self._names["event_id"], start, rejects)
-                )
+                typed = chunk.strict and "event_id" in self._typed
+                event_ids += column if typed else texts_of(column, self._names["event_id"], start, rejects)
             if "timestamp" in self._paths:
                 times.append(self._seconds(chunk, start, rejects))
             for field, parts in measures.items():

@@ -34,7 +34,7 @@ def inspect_parquet(path: Location) -> TabularFile:
             schema = file.schema_arrow
             types = dict(zip(schema.names, schema.types, strict=True))
             return TabularFile(path, "parquet", tuple(schema.names), types, file.metadata.num_rows)
-    except pa.ArrowException:
+    except (pa.ArrowException, UnicodeDecodeError):  # the second: a name of a column that is no text
         raise LogError(
             f"{path}: is not a complete Parquet file; it was cut short or is of another kind"
         ) from None

@@ -233,3 +233,27 @@ def test_a_record_is_read_alike_alone_and_among_others_as_json_and_as_an_object(
         (r.reason, r.detail) for one in alone for r in one.rejects
     ]
     assert together.ignored == objects.ignored == sum(one.ignored for one in alone)
+
+
+@pytest.mark.parametrize("path", ["items.0.sku", "items.1", "items.0.deep.1.0"])
+@pytest.mark.parametrize(
+    ("value", "text"), [(17, "17"), (17.0, "17"), ("a", "a"), (2**70, str(2**70)), (None, None)]
+)
+def test_what_an_array_holds_is_read_by_the_rule_of_ids(path: str, value: Any, text: str | None) -> None:
+    """Also where every record of the batch has a whole number there: in ids, scenarios, texts and event ids."""
+    record: dict[str, Any] = shop_record(words="w", sku="i")
+    record["items"] = {
+        "items.0.sku": [{"sku": value}],
+        "items.1": [0, value],
+        "items.0.deep.1.0": [{"deep": [None, [value]]}],
+    }[path]
+    for field in ("item_id", "event_id", "scenario", "user_id", "text"):
+        description = described(**{**SHOP, "text": "words", "item_id": "sku", field: path})
+        decoded = decode([record] * 3, description)
+        if text is None and field in ("user_id", "scenario"):
+            assert len(decoded.rejects) == 3
+            continue
+        assert not decoded.rejects
+        if field != "event_id":
+            table = {"item_id": "items", "scenario": "scenarios", "user_id": "users", "text": "texts"}[field]
+            assert getattr(decoded.columns, table) == ([] if text is None else [text])
