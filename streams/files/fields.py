@@ -99,7 +99,7 @@ def missing_column(file: TabularFile, name: str, column: str, hint: str = "") ->
 
 
 def _named(columns: Sequence[str], most: int = 30) -> str:
-    """Names as a message may hold them, since a file that is no table has anything there: the first ones, short, on one line."""
+    """Names as a message may hold them, since a file that is no table has anything there: some, short, on one line."""
     names = [printable(name if len(name) <= 60 else f"{name[:57]}...") for name in columns[:most]]
     more = f" and {len(columns) - most:,} more" if len(columns) > most else ""
     return ", ".join(names) + more
