@@ -47,6 +47,14 @@ class StoreConfig(BaseModel):
     ca_file: Path | None = Field(
         default=None, description="PEM file of the authority that signed an https server's certificate"
     )
+    client_cert_file: Path | None = Field(
+        default=None,
+        description="PEM file of this client's certificate, for an https server that asks for one",
+    )
+    client_key_file: Path | None = Field(
+        default=None,
+        description="PEM file of its private key, without a password; default: it stands in client_cert_file",
+    )
     shards: int | None = Field(
         default=None,
         ge=1,
@@ -90,6 +98,12 @@ class StoreConfig(BaseModel):
         except StoreError as error:
             raise ValueError(str(error)) from None
         return location
+
+    @model_validator(mode="after")
+    def _key_of_a_certificate(self) -> Self:
+        if self.client_key_file is not None and self.client_cert_file is None:
+            raise ValueError("client_key_file is given without its certificate; set client_cert_file")
+        return self
 
     @model_validator(mode="after")
     def _acknowledged_by_replicas(self) -> Self:

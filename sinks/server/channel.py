@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ from sinks.addresses import addresses
 from sinks.config import StoreConfig
 from sinks.errors import StoreError, StoreNotFound, StoreUnavailable
 from sinks.server.nodes import Nodes, RpcMethod
+from sinks.server.tls import exposed_key, grpc_credentials, require_tls
 
 Response = TypeVar("Response")
+log = logging.getLogger(__name__)
 
 _ROUNDS = 2
 """How often a read goes round the nodes before it gives up."""
@@ -60,9 +63,15 @@ class ServerChannel:
         location: the URL of the server, or those of its nodes with commas between.
 
         Raises:
-            StoreError: a URL or the CA file cannot be used.
+            StoreError: a URL or a certificate's file cannot be used.
         """
         nodes = addresses(location, config.grpc_port)
+        require_tls(nodes, config)
+        if (host := exposed_key(nodes, config)) is not None:
+            log.warning(
+                "the API key of the store goes to %s unencrypted; write https:// if that is not your own network",
+                host,
+            )
         self.location = f"{', '.join(map(str, nodes))} (gRPC)"
         self.timeout_s = config.timeout_s
         self._closed = False
@@ -72,7 +81,7 @@ class ServerChannel:
         self.writes = True
         """Whether anything is written through it. Where nothing is, no read is one on which a write depends, so that
         serving continues while most of the replicas are away."""
-        self.grpc = Nodes(nodes, _credentials(config) if nodes[0].tls else None)
+        self.grpc = Nodes(nodes, grpc_credentials(config) if nodes[0].tls else None)
 
     def call(
         self,
@@ -134,8 +143,16 @@ class ServerChannel:
             return StoreUnavailable(f"no answer within {self.timeout_s:g} s: {context}")
         if "CERTIFICATE_VERIFY_FAILED" in detail:
             return StoreError(f"the server's certificate is not trusted: {context}; set store.ca_file")
+        if "CERTIFICATE_REQUIRED" in detail.upper().replace(" ", "_") or "BAD_CERTIFICATE" in detail.upper():
+            return StoreError(
+                f"the server wants another client certificate ({detail}): {context}; set store.client_cert_file"
+            )
         if code in _RETRYABLE:
-            return StoreUnavailable(f"{code.name} ({detail}): {context}", _retry_after_s(error))
+            hint = ""
+            if self.grpc.addresses[node].tls and "Socket closed" in detail:
+                # So it also looks where the server ends the handshake; it may as well be going away.
+                hint = "; if this lasts, it may want another client certificate: store.client_cert_file"
+            return StoreUnavailable(f"{code.name} ({detail}): {context}{hint}", _retry_after_s(error))
         if code in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):
             given = "the server refuses the given" if self._metadata else "the server wants an"
             return StoreError(f"{given} API key ({detail}): {context}; set store.api_key")
@@ -147,17 +164,6 @@ class ServerChannel:
             # A server (or what stands before it) that shuts down cancels the calls it has not answered.
             return StoreUnavailable(f"CANCELLED by the server ({detail}): {context}")
         return StoreError(f"{code.name} ({detail}): {context}")
-
-
-def _credentials(config: StoreConfig) -> grpc.ChannelCredentials:
-    if config.ca_file is None:
-        return grpc.ssl_channel_credentials()
-    try:
-        return grpc.ssl_channel_credentials(config.ca_file.read_bytes())
-    except OSError as error:
-        raise StoreError(
-            f"cannot read store.ca_file {config.ca_file}: {error.strerror}; it must be a PEM file"
-        ) from error
 
 
 def _retry_after_s(error: Any) -> float | None:

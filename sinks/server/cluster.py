@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import ssl
 import urllib.request
 from collections import Counter
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from sinks.errors import StoreError, StoreUnavailable
 from sinks.layout import live_alias
 from sinks.server.channel import ServerChannel, Work
 from sinks.server.replicas import cluster_info
+from sinks.server.tls import rest_context
 
 _REST_TIMEOUT_S = 5.0
 
@@ -160,9 +160,7 @@ def _rest(address: Address, config: StoreConfig) -> Any:
         request.add_header("api-key", config.api_key.get_secret_value())
     handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
     if address.tls:
-        handlers.append(
-            urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=config.ca_file))
-        )
+        handlers.append(urllib.request.HTTPSHandler(context=rest_context(config)))
     opener = urllib.request.build_opener(*handlers)
     with opener.open(request, timeout=min(config.timeout_s, _REST_TIMEOUT_S)) as answer:
         return json.loads(answer.read())["result"]

@@ -19,9 +19,11 @@ from qdrant_client import grpc as messages
 from sinks.config import StoreConfig
 from sinks.errors import PointRefused, StoreError, StoreMismatch, StoreNotFound, StoreUnavailable
 from sinks.layout import store_layout
+from sinks.server.channel import ServerChannel
 from sinks.server.engine import ServerEngine
 from sinks.versions import FIRST, Version, VersionRecord
 from sinks.writer import FENCE, WRITER
+from support.certificates import Authority
 from support.data.store_points import DIM, StoreSite, assert_users_equal, put_users, some_items, some_users
 from support.qdrant_server import QdrantServer
 
@@ -91,6 +93,59 @@ def test_tls(folder: Path, certificate: tuple[Path, Path]) -> None:
             StoreSite(server.url, {"api_key": "a-key"}).open()
         with pytest.raises(StoreError, match=r"cannot read store\.ca_file"):
             StoreSite(server.url, {"ca_file": folder / "absent"}).open()
+
+
+def test_a_client_certificate_is_shown_to_a_server_that_asks_for_it(folder: Path) -> None:
+    """With it the store opens; without it, or with another authority's, the failure names the setting."""
+    authority, other = Authority(folder / "one"), Authority(folder / "two")
+    server_key, server_certificate = authority.issue("server")
+    key, certificate = authority.issue("client")
+    pair = (server_key.read_bytes(), server_certificate.read_bytes())
+    both = folder / "both.pem"
+    both.write_bytes(key.read_bytes() + certificate.read_bytes())
+    with QdrantServer(folder / "q", certificate=pair, clients=authority.certificate.read_bytes()) as server:
+        ca = {"ca_file": authority.certificate, "timeout_s": 3}
+        for given in (
+            {"client_cert_file": certificate, "client_key_file": key},
+            {"client_cert_file": both},
+        ):
+            with StoreSite(server.url, {**ca, **given}).open() as store:
+                put_users(store.users, some_users(NAMES))
+        foreign_key, foreign = other.issue("client")
+        for wrong in ({}, {"client_cert_file": foreign, "client_key_file": foreign_key}):
+            with pytest.raises(StoreError, match=r"store\.client_cert_file"):
+                StoreSite(server.url, {**ca, **wrong}).open()
+        locked, its = authority.issue("locked", "key-s3cret")
+        for unusable in (
+            {"client_cert_file": folder / "absent"},
+            {"client_cert_file": certificate},
+            {"client_cert_file": its, "client_key_file": locked},
+            {"client_cert_file": certificate, "client_key_file": foreign_key},
+        ):
+            with pytest.raises(StoreError, match=r"cannot use store\.client_cert_file"):
+                StoreSite(server.url, {**ca, **unusable}).open()
+    with pytest.raises(StoreError, match="write https"):
+        StoreSite("http://127.0.0.1:1", {"client_cert_file": both}).open()
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("http://qdrant:1", True),
+        ("http://127.0.0.1:1", False),
+        ("http://[::1]:1", False),
+        ("https://qdrant:1", False),
+    ],
+)
+def test_a_key_that_goes_unencrypted_over_a_network_is_warned_of(
+    url: str, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not on this machine, not with TLS; the warning names the host and never the key."""
+    ServerChannel(url, StoreConfig(api_key="hunter2")).close()  # type: ignore[arg-type]
+    assert ("unencrypted" in caplog.text) == warned and "hunter2" not in caplog.text
+    caplog.clear()
+    ServerChannel(url, StoreConfig()).close()
+    assert not caplog.text
 
 
 @pytest.mark.parametrize(

@@ -58,17 +58,20 @@ class QdrantServer:
         api_key: str | None = None,
         port: int = 0,
         certificate: tuple[bytes, bytes] | None = None,
+        clients: bytes | None = None,
         seed: int = 0,
         replicas: int = REPLICAS,
         by_default: bool = False,
     ) -> None:
-        """`certificate` is (private key, certificate chain) in PEM; with it the server speaks TLS only. `replicas` that
+        """`certificate` is (private key, certificate chain) in PEM; with it the server speaks TLS only, and with `clients`,
+        an authority's certificate, only with clients that it has signed. `replicas` that
         new collections have by default, see `support.qdrant_replicas`; `by_default`: every request is served as if it
         asked neither for an ordering nor for a majority."""
         self.folder = Path(folder)
         self._replicas, self._by_default = replicas, by_default
         self._api_key = api_key
         self._certificate = certificate
+        self._clients = clients
         self._random = random.Random(seed)
         self._failures: list[tuple[grpc.StatusCode | None, bool, str | None]] = []
         self._lock = threading.Lock()
@@ -149,7 +152,9 @@ class QdrantServer:
         messages.add_PointsServicer_to_server(self._service, server)
         address = f"127.0.0.1:{self.port}"
         if self._certificate:
-            credentials = grpc.ssl_server_credentials([self._certificate])
+            credentials = grpc.ssl_server_credentials(
+                [self._certificate], self._clients, require_client_auth=self._clients is not None
+            )
             self.port = server.add_secure_port(address, credentials)
         else:
             self.port = server.add_insecure_port(address)
