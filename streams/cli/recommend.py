@@ -34,6 +34,22 @@ def recommend(
     exclude_seen: Annotated[
         bool, typer.Option("--exclude-seen", help="Leave out what the user is known to have met.")
     ] = False,
+    where: Annotated[
+        str,
+        typer.Option(
+            "--where",
+            metavar="NAME=VALUE,...",
+            help="Only items whose attributes pass, e.g. 'price<20,brand=acme'; = != < <= > >=.",
+        ),
+    ] = "",
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at",
+            metavar="TIME",
+            help="What is available then, instead of now: unix seconds, or 2026-11-25[T12:00:00] in UTC.",
+        ),
+    ] = None,
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
@@ -42,18 +58,22 @@ def recommend(
 
     Examples: driftline recommend alice --store ./store --k 5
               driftline recommend alice --store ./store --mode new --scenario garden
+              driftline recommend alice --store ./store --where 'price<20,brand!=acme'
     """
+    from streams.serving.item_tests import parse_moment, parse_tests
     from streams.serving.model_ranker import ranker_of
-    from streams.serving.recommend import recommend as recommend_items
+    from streams.serving.recommend import Recommender
     from streams.workspace.workspace import open_for_reading
 
     with reported():
         if mode == "again" and exclude_seen:
             fail("--mode again recommends only what was seen; leave --exclude-seen out", code=2)
+        tests, moment = parse_tests(where), None if at is None else parse_moment(at)
         settings = load(config)
         with open_for_reading(store_location(store, settings), settings) as workspace:
             ranker = ranker_of(workspace)
-            found = recommend_items(workspace, user, k, scenario, mode, exclude_seen, ranker)
+            recommender = Recommender(workspace, ranker, tests, moment)
+            found = recommender.recommend(user, k, scenario, mode, exclude_seen)
             if scenario is not None and not ranker.has_items(scenario):
                 console.print(f"no item belongs to {scenario!r}: all items compete", soft_wrap=True)
         if json_:

@@ -37,6 +37,7 @@ from typing import Protocol
 
 import numpy as np
 
+from sinks.item_filter import AttributeTest
 from sinks.point_stores import ItemStore
 from streams.serving.ranker import Reason
 from streams.serving.refreshed import Refreshed
@@ -77,10 +78,15 @@ class AnalyticItems(Protocol):
         ...
 
     def nearest(
-        self, queries: F32, scopes: Sequence[str | None], own: Sequence[U64], k: int
+        self,
+        queries: F32,
+        scopes: Sequence[str | None],
+        own: Sequence[U64],
+        k: int,
+        tests: Sequence[AttributeTest] = (),
     ) -> tuple[U64, F32]:
         """Keys (C,) and cosines (U, C) to queries (U, D), among them at least the `k` nearest items of each query's scope that
-        are not in `own`.
+        are not in `own` and pass the tests.
 
         -inf: is not in the scope, is in `own`, or is not known to be among the nearest.
         """
@@ -120,14 +126,20 @@ class AnalyticRanker:
         return self._items.scope(scenario) is not None
 
     def score(
-        self, states: InterestStates, scenarios: Sequence[str | None], k: int, *, explained: bool = False
+        self,
+        states: InterestStates,
+        scenarios: Sequence[str | None],
+        k: int,
+        *,
+        explained: bool = False,
+        tests: Sequence[AttributeTest] = (),
     ) -> AnalyticScores:
         """One request for each of U states, as `Ranker` says; reasons are always there."""
         items, queries = self._items, self._queries(states, scenarios)
         own = np.split(states.own_item, states.own_offsets[1:-1])
         scopes = [items.scope(scenario) for scenario in scenarios]
-        keys, cosines = items.nearest(queries, scopes, own, max(k, NEAREST))
-        if any(scope is not None for scope in scopes):
+        keys, cosines = items.nearest(queries, scopes, own, max(k, NEAREST), tests)
+        if tests or any(scope is not None for scope in scopes):
             total = normaliser(
                 *items.nearest(queries, [None] * len(own), own, NEAREST), queries, own, items.sample()
             )
@@ -173,11 +185,16 @@ class StoredItems:
         return np.array([one is not None and scope in (None, one.scenario) for one in records], np.bool_)
 
     def nearest(
-        self, queries: F32, scopes: Sequence[str | None], own: Sequence[U64], k: int
+        self,
+        queries: F32,
+        scopes: Sequence[str | None],
+        own: Sequence[U64],
+        k: int,
+        tests: Sequence[AttributeTest] = (),
     ) -> tuple[U64, F32]:
         """A search for each query."""
         found = [
-            {item.key: item.score for item in self._items.search(query, k, scope, mine.tolist())}
+            {item.key: item.score for item in self._items.search(query, k, scope, mine.tolist(), tests)}
             for query, scope, mine in zip(queries, scopes, own, strict=True)
         ]
         keys = np.array(sorted(set().union(*found)), np.uint64)

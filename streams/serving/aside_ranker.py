@@ -18,6 +18,7 @@ from typing import Protocol
 
 import numpy as np
 
+from sinks.item_filter import AttributeTest
 from streams.serving.ranker import ItemScores, Ranker, Reason
 from streams.settings_sections import ServingConfig
 from transfer.arrays import F32, I64, U64
@@ -71,12 +72,18 @@ class AsideRanker:
         return self._ranker.has_items(scenario)
 
     def score(
-        self, states: InterestStates, scenarios: Sequence[str | None], k: int, *, explained: bool = False
+        self,
+        states: InterestStates,
+        scenarios: Sequence[str | None],
+        k: int,
+        *,
+        explained: bool = False,
+        tests: Sequence[AttributeTest] = (),
     ) -> ItemScores:
         """One request for each of U states, as `Ranker` says."""
         aside = states.aside
         if aside is None and bool((states.n_events > 0).all()):
-            return self._ranker.score(states, scenarios, k, explained=explained)
+            return self._ranker.score(states, scenarios, k, explained=explained, tests=tests)
         popular = self._found_popular(states, scenarios)
         place = np.full(states.users, NONE)
         asked = np.flatnonzero([row not in popular for row in range(states.users)])
@@ -88,7 +95,7 @@ class AsideRanker:
                 more = int((sizes_of(aside.hidden.offsets) + sizes_of(aside.shown.offsets))[asked].max())
             some = states if len(asked) == states.users else take_users(states, asked)
             names = [scenarios[row] for row in asked.tolist()]
-            inner = self._ranker.score(some, names, k + more, explained=explained)
+            inner = self._ranker.score(some, names, k + more, explained=explained, tests=tests)
         keys = inner.keys if inner is not None else np.zeros(0, np.uint64)
         fresh = [found for found, _ in popular.values()]
         missing = np.setdiff1d(np.concatenate(fresh), keys) if fresh else np.zeros(0, np.uint64)

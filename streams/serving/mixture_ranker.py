@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from sinks.item_filter import AttributeTest
 from streams.serving.ranker import Reason
 from transfer.arrays import F32, I64, U64
 from transfer.codes import NONE, OPEN
@@ -89,9 +90,15 @@ class MixtureRanker:
         return code != OPEN and index.has_item_scenarios
 
     def score(
-        self, states: InterestStates, scenarios: Sequence[str | None], k: int, *, explained: bool = False
+        self,
+        states: InterestStates,
+        scenarios: Sequence[str | None],
+        k: int,
+        *,
+        explained: bool = False,
+        tests: Sequence[AttributeTest] = (),
     ) -> MixtureScores:
-        """One request for each of U states, as `Ranker` says; all items are scored, whatever `k` is."""
+        """One request for each of U states, as `Ranker` says; all items are scored, whatever `k` and the tests are."""
         states = self._model.own_states(states)
         asked = self._items.asked(scenarios)
         rows_of: dict[int, list[int]] = {}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from sinks.item_filter import AttributeTest
 from transfer.arrays import F32, I64, U64
 from transfer.state.states import InterestStates
 
@@ -50,11 +51,18 @@ class Ranker(Protocol):
         ...
 
     def score(
-        self, states: InterestStates, scenarios: Sequence[str | None], k: int, *, explained: bool = False
+        self,
+        states: InterestStates,
+        scenarios: Sequence[str | None],
+        k: int,
+        *,
+        explained: bool = False,
+        tests: Sequence[AttributeTest] = (),
     ) -> ItemScores:
         """One request for each of U states, with the scenario that it names (U,), None for none.
 
-        A user's own items and the `k` best of all others are among the items scored, if so many compete. An item's score does
-        not depend on `k`. Reasons are given if `explained`.
+        A user's own items and the `k` best of all others that pass the tests are among the items scored, if so many compete;
+        items that don't pass may be among them, too. An item's score depends on neither `k` nor the tests. Reasons are given
+        if `explained`.
         """
         ...

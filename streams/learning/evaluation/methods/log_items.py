@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sinks.item_filter import AttributeTest
 from streams.learning.history import History
 from streams.serving.analytic_ranker import SAMPLE, ItemSample
 from transfer.arrays import F32, I64, U64, Bool
@@ -41,9 +42,16 @@ class LogItems:
         )
 
     def nearest(
-        self, queries: F32, scopes: Sequence[str | None], own: Sequence[U64], k: int
+        self,
+        queries: F32,
+        scopes: Sequence[str | None],
+        own: Sequence[U64],
+        k: int,
+        tests: Sequence[AttributeTest] = (),
     ) -> tuple[U64, F32]:
-        """All items, whatever `k` is."""
+        """All items, whatever `k` is; those of a log have no attributes that tests could be about."""
+        if tests:
+            raise ValueError("items of a log have no attributes")
         cosines = queries @ self._vectors.T
         for row, (scope, mine) in enumerate(zip(scopes, own, strict=True)):
             if scope is not None:
