@@ -16,6 +16,7 @@ from streams.events.record_fields import EMPTY_IS_NONE, RecordFields
 from streams.wire.described import by_form
 from streams.wire.envelope import ENVELOPES
 from streams.wire.forms import PLAIN, forms_of
+from streams.wire.hints import with_hints
 from streams.wire.joined_fields import filled_event_ids, filled_text, filled_time, join_fields
 from streams.wire.operations import with_operations
 from streams.wire.record_batch import HEADER, KEY, RecordBatch
@@ -45,6 +46,7 @@ class EventDecoder:
         self._refuses_changes = config.changes == "refuse"
         self._schemas = schemas
         self._action = description.action_code(action)
+        self._is_bare = self._format == "json" and self._envelope.name == "none"
         self._forms = by_form(description, self._envelope, has_action=action is not None)
         self._description = self._forms[PLAIN].events
 
@@ -80,7 +82,10 @@ class EventDecoder:
         """
         offset = np.asarray(offsets, np.int64)
         raw = self._description.raw_events(self.read(batch), offset, self._action)
-        return judge_events(raw, source, now, self._description)
+        decoded = judge_events(raw, source, now, self._description)
+        if decoded.rejects and self._is_bare:
+            return replace(decoded, rejects=with_hints(decoded.rejects, batch.values))
+        return decoded
 
     def read(self, batch: RecordBatch) -> RecordFields:
         """The fields of each record as it has them; raises as `decode` does."""

@@ -338,3 +338,26 @@ def test_json_schema_takes_the_way_of_json():
     sent = prefixed(5, json.dumps(change("c")).encode())
     found = decode([sent, json.dumps(change("c")).encode()], format="json-schema", envelope="debezium")
     assert users(found) == ["ada"] and reasons(found) == {1: "not_framed"}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (change("c"), 'envelope = "debezium"'),
+        (connect(change("u")), 'envelope = "debezium"'),
+        (connect(PLAIN), 'envelope = "connect"'),
+        (ENVELOPED["cloudevents"], 'envelope = "cloudevents"'),
+        (track(), 'envelope = "segment"'),
+        (ENVELOPED["snowplow"], 'envelope = "snowplow"'),
+        (prefixed(7, b"..."), 'format = "avro"'),
+        (b"\xef\xbb\xbf{}", "byte-order mark"),
+        (json.dumps(json.dumps(PLAIN)).encode(), "encodes twice"),
+        ({"user_id": "ada"}, ""),
+        (b"{", ""),
+    ],
+)
+def test_a_record_in_an_envelope_says_which_setting_it_needs(value: Any, told: str):
+    """Without that setting it is rejected, and the reason names it."""
+    (reject,) = decode([value]).rejects
+    assert (told in reject.detail) if told else ("[events]" not in reject.detail)
+    assert "ada" not in reject.detail
