@@ -60,6 +60,10 @@ class Engine(Protocol):
         """Tidy up; see `sinks.protocols.Store.optimize`."""
         ...
 
+    def rewrite(self, spec: CollectionSpec) -> bool:
+        """Let nothing stay of what was overwritten or deleted; False: only the server itself can do that."""
+        ...
+
     @property
     def new(self) -> bool:
         """Whether there was no store when it was opened, and no other process can have it: what is made may be removed."""

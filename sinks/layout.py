@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from sinks.config import StoreConfig
 from sinks.errors import StoreMismatch
+from sinks.tombstones import TOMBSTONE
 from sinks.versions import Version
 
-STORE_VERSION = 2
+STORE_VERSION = 3
 """Raised when a release can't use a store of an older one as it is, or must keep that release from writing to it."""
 OLDEST_VERSION = 1
 """What this release can read, and brings to its own version before it writes (`sinks.upgrade`)."""
@@ -97,7 +98,7 @@ def store_layout(config: StoreConfig, dim: int, version: Version | None = None) 
         users=CollectionSpec(
             versioned("users", version.name),
             users,
-            integers=("fence", "writer"),
+            integers=("fence", "writer", TOMBSTONE),
             opaque=("user_id", "state", "watermarks", "weights", "updated_at"),
             indexed=config.lookalikes,
         ),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sinks.collection import Payload
 from sinks.item_filter import AttributeTest
 from sinks.points import ItemPoints, ItemRecord, ScoredItem, UserPoints, UserRecord
 from sinks.writer import Claim
@@ -15,6 +16,11 @@ from sinks.writer import Claim
 
 class UserStore(Protocol):
     """Users' points: state, vectors, watermarks. Any number of processes may write them; see `sinks.writer`."""
+
+    @property
+    def tombstones(self) -> TombstoneStore:
+        """What stands for users that were forgotten or dropped."""
+        ...
 
     def claim(self, user_ids: Sequence[str]) -> Claim:
         """Take users for this process, from whichever process has them, then read them.
@@ -75,7 +81,49 @@ class UserStore(Protocol):
         ...
 
     def delete(self, user_ids: Sequence[str]) -> None:
-        """Remove users; absent ones are no error."""
+        """Remove users; absent ones are no error, and tombstones stay."""
+        ...
+
+
+class TombstoneStore(Protocol):
+    """What stands in the place of users that were taken out; see `sinks.tombstones`.
+
+    All calls may be repeated, hold whatever writes the same users at the same time, and raise `StoreUnavailable` (call again)
+    and `StoreMoved` as `UserStore.write` does.
+    """
+
+    def forget(self, user_ids: Sequence[str], at: float) -> int:
+        """Forget users as of a time, unix seconds, whether they are there or not; how many were.
+
+        From now on their claims are FORGOTTEN, and whoever holds one in memory is refused.
+        """
+        ...
+
+    def consent(self, user_ids: Sequence[str], at: float) -> list[bool]:
+        """Let those begin again that were forgotten before that time; which of them did.
+
+        Events up to it never apply: `SINCE` is among their marks from now on.
+        """
+        ...
+
+    def empty(self, user_ids: Sequence[str]) -> None:
+        """Take users out, whatever their points hold, damaged ones too. What SINCE they have stays."""
+        ...
+
+    def drop_idle(self, user_ids: Sequence[str], before: float, finished: Callable[[str, int], bool]) -> int:
+        """Take out those of the users whose latest event is before that time; how many were.
+
+        finished: whether a mark (source, offset) says no more than the source's progress. Other marks are kept in the point,
+        so that events that are read again are still recognised.
+        """
+        ...
+
+    def pages(self, batch: int) -> Iterator[dict[str, Payload]]:
+        """All tombstones, by point id, at most `batch` at a time."""
+        ...
+
+    def adopt(self, tombstones: Mapping[str, Payload]) -> int:
+        """Let these points be like those of another version; how many were not."""
         ...
 
 

@@ -189,6 +189,13 @@ class Store(Protocol):
         """
         ...
 
+    def vacuum(self) -> bool:
+        """Let no byte stay, in any version, of users that were overwritten, forgotten or deleted.
+
+        A folder's users are written anew, which takes as much room as they have. False: on a server only the server does that.
+        """
+        ...
+
     def close(self) -> None:
         """Flush and close; a second call does nothing."""
         ...

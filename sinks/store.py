@@ -50,6 +50,7 @@ class EngineStore:
         users, items = open_collections(engine, layout)
         self._upgrade = Upgrade(identity, engine, self._meta, users, layout.users)
         opener = VersionOpener(engine, config, dim, self._upgrade)
+        self._opener = opener
         self.versions = StoreVersions(record, opened, opener, engine, self._upgrade)
         if create:
             self._upgrade.ensure()
@@ -86,6 +87,12 @@ class EngineStore:
     def optimize(self) -> None:
         """Let an embedded engine compact itself; see `sinks.protocols.Store.optimize`."""
         self._engine.optimize()
+
+    def vacuum(self) -> bool:
+        """Let nothing stay of users that were overwritten or deleted; see `sinks.protocols.Store.vacuum`."""
+        made = [version for version in self.versions.read().all.values() if version.made]
+        specs = [self._opener.layout(version).users for version in made]
+        return all(self._engine.rewrite(spec) for spec in specs if self._engine.open(spec) is not None)
 
     def close(self) -> None:
         """Flush and close; a second call does nothing."""

@@ -77,6 +77,19 @@ class StoreVersions:
         finally:
             frozen.end()
 
+    def beside(self) -> Iterator[Users]:
+        """The users of every other version that is there, live or not."""
+        for name, version in self.read().all.items():
+            if name == self.opened.name or not version.made:
+                continue
+            try:
+                users, _ = self._opener.open(version)
+            except StoreMismatch:
+                if name in self.read().all:
+                    raise
+                continue  # it has just been dropped
+            yield self._opener.users(users, None)
+
     def copy_progress(self, name: str, renew: Callable[[], None]) -> None:
         """Raise the progress of another version's sources to that of the version that is live."""
         versions = self.read()

@@ -1,10 +1,13 @@
-"""Upgrades a store of a release that wrote users under fencing tokens, when it is first written to.
+"""Upgrades a store of an earlier release when it is first written to.
 
-Then a lane (a partition) had a fencing token, and a store's version was 1. Users and blobs stay as they are. What
-changes is what keeps a daemon of such a release from writing on: it would overwrite what others write, and be refused by
-their points silently.
+A store of version 2 has no tombstones (`sinks.tombstones`): its releases would take one for a damaged user, and write items
+without asking whose key it is. They are kept from writing by step 2, and from opening the store by step 5.
 
-1. The index of writers is made.
+A store of version 1 wrote users under fencing tokens. Then a lane (a partition) had a token. Users and blobs stay as they are.
+What changes is what keeps a daemon of such a release from writing on: it would overwrite what others write, and be
+refused by their points silently.
+
+1. The indexes that the users lack are made.
 2. The record of versions takes a form that those releases refuse to read. They read it after every write, before they
    take it for done, so that each that still runs ends with an error at its next one.
 3. The counter of fencing tokens is retired: a process that asks it for one ends with an error, too.
@@ -82,7 +85,7 @@ def upgrade(meta: Collection, users: Collection, index: Callable[[], None]) -> I
     described = Meta(meta)
     seen = described.identity()
     assert seen is not None, "only a complete store is upgraded"
-    return described.upgrade(replace(seen, version=STORE_VERSION, id=secrets.token_hex(8)))
+    return described.upgrade(replace(seen, version=STORE_VERSION, id=seen.id or secrets.token_hex(8)))
 
 
 def _rewrite(record: VersionRecord) -> None:

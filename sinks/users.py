@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from sinks.collection import Collection, Found, Key, PointBatch, Where, WriteMode, last_rows
 from sinks.config import StoreConfig
 from sinks.errors import PointUnreadable, ReplicasDiffer
+from sinks.forgetting import Tombstones
 from sinks.points import UserPoints, UserRecord, user_point_id
+from sinks.replacement import Replacement
+from sinks.tombstones import TOMBSTONE, emptied_record, forgotten_at, is_tombstone
 from sinks.user_batch import user_batch, user_record
 from sinks.validation import check_length, check_texts
 from sinks.versions import moved_if_gone
-from sinks.writer import APART, FENCE, HIGHEST, LOST, NEW, WRITER, Claim, Writer
+from sinks.writer import APART, FENCE, FORGOTTEN, HIGHEST, LOST, NEW, NOBODY, WRITER, Claim, Writer
 
 
 def _nothing() -> None:
@@ -47,6 +50,8 @@ class Users:
         self._writer = writer or Writer()
         self._exclusive = exclusive
         self._prepare = prepare
+        replacement = Replacement(collection, exclusive)
+        self.tombstones = Tombstones(collection, replacement, config.batch_points, confirm, prepare)
 
     def claim(self, user_ids: Sequence[str]) -> Claim:
         """Take users for this process, then read them; see `UserStore.claim`."""
@@ -62,6 +67,9 @@ class Users:
             found, taken = self._claimed(part, token)
             for point in found:
                 user_id = names[str(point.key)]
+                if forgotten_at(point.payload) is not None:
+                    holds[user_id] = FORGOTTEN
+                    continue
                 record = _known(point, user_id)
                 held = self._exclusive or record.writer == taken
                 holds[user_id] = taken if held else LOST
@@ -102,8 +110,8 @@ class Users:
         batch = user_batch(points, self._dim, self._config.interests)
         check_length(holds, len(batch.keys), "holds")
         held = np.array(holds, np.int64)
-        if (held == LOST).any():
-            raise ValueError("a user that is LOST can't be written: claim it first")
+        if (held < NEW).any():
+            raise ValueError("a user that is LOST or FORGOTTEN can't be written: claim it first")
         rows = last_rows(points.user_ids)
         if rows is None:
             rows = np.arange(len(held))
@@ -183,15 +191,18 @@ class Users:
 
     def count(self) -> int:
         """How many users there are."""
-        apart = self._collection.count(Where(exactly={WRITER: APART}), settled=False)
-        return self._collection.count(settled=False) - apart
+        others = (Where(exactly={WRITER: APART}), Where(exactly={TOMBSTONE: 1}))
+        return self._collection.count(settled=False) - sum(
+            self._collection.count(where, settled=False) for where in others
+        )
 
     def delete(self, user_ids: Sequence[str]) -> None:
-        """Remove users; absent ones are no error."""
+        """Remove users; absent ones are no error, and what stands for forgotten ones stays."""
         check_texts(user_ids, "user ids")
         keys = [user_point_id(user_id) for user_id in dict.fromkeys(user_ids)]
         for start in range(0, len(keys), self._config.batch_points):
-            self._collection.delete(keys[start : start + self._config.batch_points])
+            users = Where(other_than={TOMBSTONE: 1})
+            self._collection.delete(keys[start : start + self._config.batch_points], users)
 
 
 def _records(found: list[Found], with_vectors: bool) -> list[UserRecord]:
@@ -205,6 +216,8 @@ def _known(point: Found, user_id: str) -> UserRecord:
     Raises:
         PointUnreadable: it is not that user's, and could never be written.
     """
+    if is_tombstone(point.payload):
+        return emptied_record(user_id, point.payload, int(point.payload.get(WRITER, NOBODY)))
     if point.payload.get("user_id", user_id) != user_id:
         raise PointUnreadable(
             f"the point {point.key} is of another user id, which has the same SHA-1; refuse one of them"

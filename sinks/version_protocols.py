@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -60,6 +61,10 @@ class VersionStore(Protocol):
 
     def describe(self, model: str, settings: str) -> None:
         """Say which model makes the vectors of the version that is open, where that was not known."""
+        ...
+
+    def beside(self) -> Iterator[UserStore]:
+        """The users of every other version that is there, live or not."""
         ...
 
     def begin(self, version: Version) -> VersionDraft:

@@ -48,6 +48,7 @@ FIRST = ""
 
 _RECORD = named_id("versions")
 _MOST_TRIES = 50
+_NOT_OF_VERSION = ("filler", "tombstones")
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +228,7 @@ def moved_if_gone(confirm: Callable[[], None] | None) -> Iterator[None]:
 
 
 def _version(entry: dict[str, Any]) -> Version:
-    return Version(**{name: value for name, value in entry.items() if name != "filler"})
+    return Version(**{name: value for name, value in entry.items() if name not in _NOT_OF_VERSION})
 
 
 def _entry(version: Version) -> dict[str, Any]:
@@ -239,9 +240,10 @@ def _entry(version: Version) -> dict[str, Any]:
 
 
 def _point(versions: Versions) -> PointBatch:
-    # "filler" is said of each: releases of before there were fillers don't read a record that has it (`sinks.upgrade`).
+    # Of each is said what releases don't read that were before there were fillers, or tombstones (`sinks.upgrade`).
     entries = [
-        _entry(version) | {"filler": versions.fillers.get(name, "")} for name, version in versions.all.items()
+        _entry(version) | {"filler": versions.fillers.get(name, ""), "tombstones": True}
+        for name, version in versions.all.items()
     ]
     payload: Payload = {
         "fence": versions.epoch,

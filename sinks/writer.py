@@ -47,6 +47,8 @@ NEW = 0
 """The hold of a user that was absent after a claim."""
 LOST = -1
 """The hold of a user that another writer has claimed since: leave it, wait a moment, claim it again."""
+FORGOTTEN = -2
+"""The hold of a user that was forgotten: nothing may be written (`sinks.tombstones`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,9 @@ class Claim:
     """What a claim found, in the order that was asked for."""
 
     records: list[UserRecord | None]
-    """the users as they are; None for those that are absent, and for those that are LOST"""
+    """the users as they are; None for those that are absent, LOST or FORGOTTEN"""
     holds: list[int]
-    """for each the token that it is held under, or NEW, or LOST"""
+    """for each the token that it is held under, or NEW, LOST or FORGOTTEN"""
     token: int
     """under which `UserStore.write` is to insert those that are NEW; their hold, once it has"""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -34,6 +35,13 @@ _MODES = {
     WriteMode.INSERT: edge.UpdateMode.InsertOnly,
     WriteMode.UPDATE: edge.UpdateMode.UpdateOnly,
 }
+
+
+@dataclass(slots=True)
+class Replacing:
+    """What a collection is on; see `EdgeCollection.replaced`."""
+
+    shard: edge.EdgeShard
 
 
 class EdgeCollection:
@@ -162,6 +170,14 @@ class EdgeCollection:
             if isinstance(error, OSError):
                 raise StoreError(f"cannot put {self._log} on the disk: {error.strerror}") from error
             raise
+
+    @contextmanager
+    def replaced(self) -> Iterator[Replacing]:
+        """Around putting another shard with the same points in the place of this one; nobody writes meanwhile."""
+        with self._lock:
+            replacing = Replacing(self._shard)
+            yield replacing
+            self._shard, self._unsynced = replacing.shard, True
 
     def close(self) -> None:
         """Flush and close."""

@@ -14,6 +14,7 @@ from sinks.collection import Collection
 from sinks.edge.collection import EdgeCollection
 from sinks.edge.folder import StoreFolder
 from sinks.edge.free_space import FreeSpace
+from sinks.edge.rewriting import finish_rewriting, rewrite
 from sinks.engine import REPLAY_FIRST
 from sinks.errors import StoreError, StoreMismatch
 from sinks.layout import CollectionSpec, FoundCollection, FoundVector
@@ -52,7 +53,11 @@ class EdgeEngine:
     def open(self, spec: CollectionSpec) -> tuple[Collection, FoundCollection] | None:
         """The collection in its sub-folder, None if there is none that is complete."""
         path = self._folder.path / spec.name
-        if not self._folder.complete or not path.exists():
+        if not self._folder.complete:
+            return None
+        if spec.name not in self._open:
+            finish_rewriting(path)
+        if not path.exists():
             return None
         looks = _looks(path)
         if spec.name not in self._open:
@@ -91,6 +96,19 @@ class EdgeEngine:
             self._optimized = [other for other in self._optimized if other is not collection]
             collection.close()
         shutil.rmtree(self._folder.path / spec.name, ignore_errors=True)
+
+    def rewrite(self, spec: CollectionSpec) -> bool:
+        """Write the collection's sub-folder anew, so that nothing of what was overwritten or deleted stays in it."""
+        path, collection = self._folder.path / spec.name, self._open[spec.name]
+        self._space.require()
+        try:
+            with collection.replaced() as replacing:
+                rewrite(path, replacing.shard, _config(spec))
+                replacing.shard = edge.EdgeShard.load(str(path))
+        except Exception as error:
+            raise StoreError(f"cannot write {path} anew: {error}; open the store again") from error
+        self.index(spec)
+        return True
 
     def expose(self, aliases: Mapping[str, str]) -> None:
         """Nothing to do: no other process can search the folder."""

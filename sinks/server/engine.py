@@ -136,6 +136,10 @@ class ServerEngine:
     def optimize(self) -> None:
         """Nothing to do: a server optimizes by itself."""
 
+    def rewrite(self, spec: CollectionSpec) -> bool:
+        """Nothing that a client can do."""
+        return False
+
     @property
     def new(self) -> bool:
         """Other processes may have it by now, whoever made it."""

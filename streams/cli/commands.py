@@ -7,6 +7,7 @@ import typer
 from streams.cli import (
     acknowledge_loss,
     broker,
+    consent,
     dead_letters,
     doctor,
     evaluate,
@@ -14,6 +15,7 @@ from streams.cli import (
     export,
     fit,
     follow_mirror,
+    forget,
     items,
     manifest,
     profile,
@@ -75,6 +77,8 @@ app.command("doctor", rich_help_panel=TEND)(doctor.doctor)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=TEND)
 app.command("repair", rich_help_panel=TEND)(repair.repair)
 app.command("follow-mirror", rich_help_panel=TEND)(follow_mirror.follow_mirror)
+app.command("forget", rich_help_panel=TEND)(forget.forget)
+app.command("consent", rich_help_panel=TEND)(consent.consent)
 app.command("acknowledge-loss", rich_help_panel=TEND)(acknowledge_loss.acknowledge_loss)
 
 

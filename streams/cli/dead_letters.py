@@ -186,6 +186,7 @@ def redrive_(
                     "letters": len(matching),
                     "applied": done.applied,
                     "duplicates": done.duplicates,
+                    "forgotten": done.forgotten,
                     "items": done.items,
                     "redriven_before": done.done,
                     "kept": kept,
@@ -198,7 +199,7 @@ def redrive_(
             )
         show(
             f"{len(matching)} letters: {done.applied} applied, {done.items} items, {done.duplicates} duplicates, "
-            f"{done.done} redriven before, {len(kept)} stay"
+            f"{done.forgotten} of forgotten users, {done.done} redriven before, {len(kept)} stay"
         )
         for (why), count in Counter(one.reason for one in done.kept).most_common():
             show(f"  {count:,} stay: {why}")

@@ -134,7 +134,7 @@ def replay(
         else:
             show(
                 f"{summary.events} events: {summary.applied} applied, {summary.duplicates} seen before, "
-                f"{summary.rejected} rejected; {summary.users} users, {summary.items} items; "
+                f"{summary.rejected} rejected{_of_forgotten(summary.forgotten)}; {summary.users} users, {summary.items} items; "
                 f"{summary.seconds:.1f} s, {summary.events_per_s:,.0f} events/s"
             )
             if summary.applied:
@@ -170,6 +170,10 @@ def _require_events(events: Log, rejects: Path | None, json_: bool) -> None:
     if json_:
         print_json({**summary.as_dict(), "reasons": dict(sink.summary.by_reason), "manifest": None})
     tell_rejects(sink.summary, summary.events, summary.rejected, 1.0)
+
+
+def _of_forgotten(events: int) -> str:
+    return f", {events} of forgotten users" if events else ""
 
 
 def tell_rejects(summary: RejectSummary, rows: int, rejected: int, most: float) -> None:

@@ -143,8 +143,8 @@ def run(
             show(
                 f"{summary.events} events: {summary.applied} applied, "
                 f"{summary.duplicates + summary.redelivered} seen before, {summary.rejected} rejected, "
-                f"{summary.parked} parked{f', {summary.ignored} ignored' if summary.ignored else ''}; "
-                f"{summary.seconds:.1f} s"
+                f"{summary.parked} parked{f', {summary.ignored} ignored' if summary.ignored else ''}"
+                f"{f', {summary.forgotten} of forgotten users' if summary.forgotten else ''}; {summary.seconds:.1f} s"
             )
 
 

@@ -16,8 +16,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from sinks.tombstones import SINCE
 from streams.events.columns import EventColumns
 from transfer.arrays import I64, Bool
+
+_NEVER = -(2**63)
 
 Watermark = dict[str, int]
 SourceKeys = tuple[str, ...]
@@ -55,6 +58,18 @@ def redelivered(
     floor = np.array([finished.get(number, 0) - 1 for number, *_ in keys], np.int64)
     marks = np.maximum(marks, floor[pair % max(1, count)])
     mask: Bool = columns.offset <= marks[of_event]
+    return mask
+
+
+def unwanted(columns: EventColumns, watermarks: Sequence[Watermark]) -> Bool:
+    """Which events may not be applied, (B,) bool: those of a time up to which their users were forgotten.
+
+    watermarks: one per row of columns.users; see `sinks.tombstones.SINCE`.
+    """
+    if not any(SINCE in mark for mark in watermarks):
+        return np.zeros(len(columns), np.bool_)
+    since = np.array([mark.get(SINCE, _NEVER) for mark in watermarks], np.int64)
+    mask: Bool = np.floor(columns.time * 1e6) <= since[columns.user]
     return mask
 
 

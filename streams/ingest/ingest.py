@@ -7,8 +7,8 @@ care about order, so a write that was refused is prepared again on what is there
    process has taken meanwhile is left for the next round;
 2. ask how far the sources of the events are in the store, *after* the claim: the writer before us may have dropped
    the marks that this makes needless;
-3. **drop** the events that the user's marks or that progress say are in there; what is left, **prepare**, which changes
-   nothing outside;
+3. **drop** the events that the user's marks or that progress say are in there, and those of users who were forgotten
+   (`sinks.tombstones`); what is left, **prepare**, which changes nothing outside;
 4. **write** vector, state and marks of each user in one upsert, each on the condition that the user is still held as it
    was read, and have the store say which users were taken;
 5. only then take these into memory, and count them. The others are forgotten, for the next round.
@@ -31,14 +31,16 @@ from time import perf_counter
 
 import numpy as np
 
+from sinks.tombstones import FOREVER, SINCE
+from sinks.writer import FORGOTTEN as FORGOTTEN_USER
 from sinks.writer import LOST, NEW
 from streams.counts.counts import CountsBuffer
 from streams.events.columns import EventColumns, rows_named, take_events
 from streams.events.event import RejectReason
-from streams.events.watermarks import advanced, redelivered
+from streams.events.watermarks import advanced, redelivered, unwanted
 from streams.failpoints import Failpoints
 from streams.ingest.item_collisions import ItemIdsCollide, collision
-from streams.ingest.outcome import COLLIDED, REDELIVERED, Outcome
+from streams.ingest.outcome import COLLIDED, FORGOTTEN, REDELIVERED, Outcome
 from streams.ingest.preparation import Preparation, PreparedEvents
 from streams.ingest.seen_partitions import SEVERAL_PARTITIONS, join_partitions, partitions_seen
 from streams.ingest.source_numbers import SourceNumbers
@@ -214,7 +216,9 @@ class Applying:
         inside = redelivered(columns, watermarks, keys, finished)
         ours = np.array([user is not None for user in held], np.bool_)[columns.user]
         self._settle(rows[inside & ours])
-        rows = rows[ours & ~inside]
+        dropped = ours & ~inside & unwanted(columns, watermarks)
+        self._code[rows[dropped]] = FORGOTTEN
+        rows = rows[ours & ~inside & ~dropped]
         if len(rows):
             by_name = dict(zip(columns.users, held, strict=True))
             columns = self._columns(rows)
@@ -245,13 +249,15 @@ class Applying:
         for name, record, hold in zip(missing, claim.records, claim.holds, strict=True):
             if hold == LOST:
                 claimed[name] = None
+            elif hold == FORGOTTEN_USER:
+                claimed[name] = HeldUser(b"", {SINCE: FOREVER}, "", hold)
             elif record is None:
                 claimed[name] = HeldUser(b"", {}, "", hold)
             else:
                 leader = max(record.weights, key=record.weights.__getitem__, default="")
                 claimed[name] = HeldUser(record.state, record.watermarks, leader, hold)
         if not ingest.store.exclusive:
-            ingest.metrics.takeovers.inc(sum(hold not in (LOST, NEW) for hold in claim.holds))
+            ingest.metrics.takeovers.inc(sum(hold > NEW for hold in claim.holds))
         found = [
             claimed[name] if user is None else user for name, user in zip(columns.users, held, strict=True)
         ]

@@ -8,8 +8,8 @@ import numpy as np
 
 from transfer.arrays import U8
 
-APPLIED, DUPLICATE, REDELIVERED = 0, 1, 2
-OUTCOMES = ("applied", "duplicate", "redelivered")
+APPLIED, DUPLICATE, REDELIVERED, FORGOTTEN = 0, 1, 2, 3
+OUTCOMES = ("applied", "duplicate", "redelivered", "forgotten")
 COLLIDED = len(OUTCOMES)
 """Refused, since its item's id has the key of another one (`streams.ingest.item_collisions`); it is yet to be rejected."""
 

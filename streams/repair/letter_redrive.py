@@ -23,7 +23,7 @@ from streams.events.columns import EventColumns, concatenate, take_events
 from streams.events.event import ItemRow, Reject
 from streams.ingest.intake import Intake
 from streams.ingest.item_collisions import collision
-from streams.ingest.outcome import APPLIED, COLLIDED
+from streams.ingest.outcome import APPLIED, COLLIDED, FORGOTTEN
 from streams.letters.letter import StoredLetter
 from streams.topics.layout import TopicLayout
 from streams.topics.slot import TopicSlot
@@ -51,6 +51,8 @@ class RedrivenLetters:
     applied: int = 0
     duplicates: int = 0
     """the user's latest events hold the same one already"""
+    forgotten: int = 0
+    """their users were forgotten; they count as redriven"""
     done: int = 0
     """redriven before"""
     items: int = 0
@@ -200,7 +202,9 @@ class LetterRedrive:
                 self._keep(columns, [row], by_identity, result, applying.collision(row))
             applied = outcome.count(APPLIED)
             result.applied += applied
-            result.duplicates += len(columns) - applied - len(collided)
+            forgotten = outcome.count(FORGOTTEN)
+            result.forgotten += forgotten
+            result.duplicates += len(columns) - applied - forgotten - len(collided)
             done = take_events(columns, np.delete(np.arange(len(columns)), collided))
             self._ingest.advance(dict.fromkeys(done.sources, DONE))
 

@@ -155,7 +155,8 @@ class Repair:
         )
         if not users:
             return
-        self._intake.store.users.delete(users)
+        # Not deleted: what says that somebody was forgotten, or from when on events count, has to stay.
+        self._intake.store.users.tombstones.empty(users)
         if len(columns):
             ingest = self._ingest()
             ingest.apply(columns)

@@ -18,7 +18,7 @@ from streams.event_log.log import Log, LogBatch
 from streams.events.event import Reject
 from streams.ingest.ingest import Applying
 from streams.ingest.intake import Intake
-from streams.ingest.outcome import APPLIED, COLLIDED, Outcome
+from streams.ingest.outcome import APPLIED, COLLIDED, FORGOTTEN, Outcome
 from streams.replay.kafka_standings import KafkaStandings
 from streams.replay.once import FirstEvents, SharedRows, note_once
 from streams.replay.registered_log import register_log, require_known
@@ -36,12 +36,14 @@ class ReplaySummary:
     """What a replay did.
 
     duplicates: events that were applied before, in this run or an earlier one, and rows of logs that were replayed before.
+    forgotten: events of users who were forgotten.
     """
 
     events: int = 0
     applied: int = 0
     rejected: int = 0
     duplicates: int = 0
+    forgotten: int = 0
     users: int = 0
     items: int = 0
     seconds: float = 0.0
@@ -116,10 +118,13 @@ def replay(
                 batch = replace(batch, rejects=[*batch.rejects, *refused])
             _retrying(intake, partial(intake.ingest.advance, ends))
             sources.note(batch)
-            applied = outcome.count(APPLIED)
+            applied, forgotten = outcome.count(APPLIED), outcome.count(FORGOTTEN)
             summary.events += batch.rows
+            summary.forgotten += forgotten
             summary.applied += applied
-            summary.duplicates += (batch.rows if batch.known else len(batch.columns)) - applied - len(refused)
+            summary.duplicates += (batch.rows if batch.known else len(batch.columns)) - (
+                applied + forgotten + len(refused)
+            )
             summary.rejected += len(batch.rejects)
             users.update(batch.columns.users)
             items.update(batch.columns.items)

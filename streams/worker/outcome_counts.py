@@ -21,11 +21,13 @@ class Summary:
     """of users in quarantine"""
     ignored: int
     """about no event, or of an action that the settings ignore"""
+    forgotten: int
+    """of users who were forgotten"""
     seconds: float
 
 
 class OutcomeCounts:
-    """Events by outcome: "applied", "duplicate", "redelivered", "rejected", "parked", "ignored". For one thread."""
+    """Events by outcome, of `streams.ingest.outcome.OUTCOMES`, "rejected", "parked" or "ignored". For one thread."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -56,5 +58,6 @@ class OutcomeCounts:
             rejected=self["rejected"],
             parked=self["parked"],
             ignored=self["ignored"],
+            forgotten=self["forgotten"],
             seconds=seconds,
         )

@@ -25,11 +25,12 @@ import structlog
 from sinks.attributes import same_attributes
 from sinks.errors import FreezeLost, StoreUnavailable
 from sinks.point_stores import ItemStore
-from sinks.points import ItemPoints, ItemRecord, UserPoints, UserRecord
+from sinks.points import ItemPoints, ItemRecord, UserPoints, UserRecord, user_point_id
 from sinks.protocols import Store
+from sinks.tombstones import emptied
 from sinks.version_protocols import VersionDraft
 from sinks.versions import Version
-from sinks.writer import LOST
+from sinks.writer import FORGOTTEN, LOST
 from streams.workspace.transfer_model import searched_vectors
 from transfer.config import InterestConfig
 from transfer.protocols import TransferModel, scenario_weights
@@ -193,6 +194,8 @@ class _Copy:
             self._put_users(stale)
             seen += len(page)
             self._done(len(page), len(stale), progress)
+        for tombstones in self._store.users.tombstones.pages(AT_A_TIME):
+            self._done(0, there.tombstones.adopt(tombstones), progress)
         if there.count() > seen:
             for page in there.scan(AT_A_TIME):
                 names = [user.user_id for user in page]
@@ -206,6 +209,9 @@ class _Copy:
         there = self.draft.users
         while users:
             claim = there.claim([user.user_id for user in users])
+            if any(hold == FORGOTTEN for hold in claim.holds):
+                users = self._alive(users, claim.holds)
+                continue
             holds = {
                 user.user_id: hold for user, hold in zip(users, claim.holds, strict=True) if hold != LOST
             }
@@ -217,6 +223,14 @@ class _Copy:
             users = [user for user in users if user.user_id in left or user.user_id not in holds]
             if users:
                 time.sleep(random.uniform(0.0, LOST_S))
+
+    def _alive(self, users: Sequence[UserRecord], holds: Sequence[int]) -> list[UserRecord]:
+        """Those that are live: of some the new version says that they were forgotten, as they perhaps were since."""
+        gone = [user.user_id for user, hold in zip(users, holds, strict=True) if hold == FORGOTTEN]
+        again = {user.user_id for user in self._store.users.read(gone) if user is not None}
+        # They have consented since. Should they be forgotten right now, the next round takes them out.
+        self.draft.users.tombstones.adopt({user_point_id(name): emptied({}) for name in sorted(again)})
+        return [user for user in users if user.user_id not in gone or user.user_id in again]
 
     def _done(self, seen: int, changed: int, progress: Callable[[int], None] | None) -> None:
         self.summary.changed += changed

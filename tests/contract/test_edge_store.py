@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from contract.store_contract import StoreContract
+from contract.tombstone_contract import TombstoneContract
 from contract.upgrade_contract import OpenEngine, UpgradeContract
 from contract.version_contract import VersionContract
 from contract.writer_contract import WriterContract
@@ -17,7 +18,7 @@ from support.data.store_points import StoreSite
 from support.servers.quick_folder import quick_folder
 
 
-class TestEdgeStore(StoreContract, VersionContract, WriterContract, UpgradeContract):
+class TestEdgeStore(StoreContract, VersionContract, WriterContract, TombstoneContract, UpgradeContract):
     @pytest.fixture(scope="class")
     @classmethod
     def sites(cls) -> Iterator[Callable[[], StoreSite]]:

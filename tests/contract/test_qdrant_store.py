@@ -11,6 +11,7 @@ import pytest
 from qdrant_client import grpc as messages
 
 from contract.store_contract import StoreContract
+from contract.tombstone_contract import TombstoneContract
 from contract.upgrade_contract import OpenEngine, UpgradeContract, config_of
 from contract.version_contract import SharedVersionContract, VersionContract
 from contract.writer_contract import SharedWriterContract, WriterContract
@@ -36,6 +37,7 @@ class TestQdrantStore(
     StoreContract,
     VersionContract,
     WriterContract,
+    TombstoneContract,
     UpgradeContract,
     SharedVersionContract,
     SharedWriterContract,

@@ -8,6 +8,7 @@ from itertools import count
 import pytest
 
 from contract.store_contract import StoreContract
+from contract.tombstone_contract import TombstoneContract
 from contract.upgrade_contract import OpenEngine, UpgradeContract, config_of
 from contract.version_contract import SharedVersionContract, VersionContract
 from contract.writer_contract import SharedWriterContract, WriterContract
@@ -22,6 +23,7 @@ class TestServerStore(
     StoreContract,
     VersionContract,
     WriterContract,
+    TombstoneContract,
     UpgradeContract,
     SharedVersionContract,
     SharedWriterContract,
@@ -41,7 +43,12 @@ class TestServerStore(
 
 @pytest.mark.server
 class TestReplicatedStore(
-    StoreContract, VersionContract, WriterContract, SharedVersionContract, SharedWriterContract
+    StoreContract,
+    VersionContract,
+    WriterContract,
+    TombstoneContract,
+    SharedVersionContract,
+    SharedWriterContract,
 ):
     """The same where each point has two replicas."""
 

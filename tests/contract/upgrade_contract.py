@@ -11,6 +11,7 @@ from sinks.collection import Where
 from sinks.config import StoreConfig
 from sinks.counter import RETIRED
 from sinks.engine import Engine
+from sinks.layout import STORE_VERSION
 from sinks.meta import Meta
 from sinks.points import UserPoints, named_id
 from sinks.protocols import Store
@@ -59,7 +60,7 @@ class UpgradeContract:
         """Opened by a daemon the store gets its id, and loses nothing; its lanes are no users."""
         with site.open() as store:
             first = store.id
-            assert len(first) >= 16 and version_of(store) == 2
+            assert len(first) >= 16 and version_of(store) == STORE_VERSION
             assert_users_equal(store.users.read(older.user_ids, True), older, vectors=True)
             assert store.users.count() == 30
             claim = store.users.claim(older.user_ids)
@@ -88,7 +89,7 @@ class UpgradeContract:
         }
         with site.open(create=False) as store:
             writes[what](store)
-            assert len(store.id) >= 16 and version_of(store) == 2
+            assert len(store.id) >= 16 and version_of(store) == STORE_VERSION
 
     def test_older_releases_can_go_on_with_nothing(self, site: StoreSite, older: UserPoints) -> None:
         """What a daemon of an older release reads before it takes a write for done, it cannot read any longer."""

@@ -1,0 +1,1 @@
+"""Users who are forgotten, who consent again, or who have not acted for long."""
