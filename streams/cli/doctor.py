@@ -94,16 +94,13 @@ def check_packages() -> list[Check]:
 
 
 def check_broker(settings: Settings) -> list[Check]:
-    """The broker answers; the topics exist, and a record of each is read."""
-    from streams.broker.topics import cluster_id, describe_topics, missing_topics
-    from streams.cli.doctor_topics import tell_of_records
+    """The broker answers; the topics exist, and records of each are read, and are events."""
+    from streams.broker.topics import cluster_id
+    from streams.cli.doctor_topics import tell_of_records, tell_of_topics
 
     found = [Check("broker", True, f"{settings.broker.url}, cluster {cluster_id(settings.broker)}")]
-    topics = describe_topics(settings.broker, settings.topics.all_names())
-    listed = ", ".join(f"{name} ({count or 'missing'})" for name, count in topics.items())
-    problem = missing_topics(topics)
-    found.append(Check("topics", problem is None, listed, problem or ""))
-    return found + [Check(*told) for told in tell_of_records(settings, topics)]
+    told, partitions = tell_of_topics(settings)
+    return found + [Check(*one) for one in [*told, *tell_of_records(settings, partitions)]]
 
 
 def check_store(location: str | None, settings: Settings) -> list[Check]:

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from streams.broker.key_placement import KeyPlacement, Sampled
-    from streams.transport.record import FetchedRecord
 
 Finding = tuple[str, bool | None, str, str]
 """name, ok, found, fix"""
-MOST_BYTES: Final = 1 << 20
-"""Of a value that is decoded for its user."""
 COSTS: Final = "; states are exact either way, only slower with several workers on a server store"
 
 
-def tell_of_placement(topics: Mapping[str, tuple[Sequence[FetchedRecord], int]]) -> list[Finding]:
+def tell_of_placement(topics: Mapping[str, tuple[Sequence[Sampled], int]]) -> list[Finding]:
     """One line a topic, one more where topics differ in their hash. Never tells a key or a user.
 
     Args:
@@ -29,7 +26,7 @@ def tell_of_placement(topics: Mapping[str, tuple[Sequence[FetchedRecord], int]])
     for topic, (records, partitions) in topics.items():
         if partitions < 2 or not records:
             continue
-        found = placement([sampled(record) for record in records], partitions)
+        found = placement(records, partitions)
         step = producer_advice(found)
         findings.append(
             (f"keys of {topic}", None if step else True, words(found), step + COSTS if step else "")
@@ -49,23 +46,6 @@ def tell_of_placement(topics: Mapping[str, tuple[Sequence[FetchedRecord], int]])
                 )
             )
     return findings
-
-
-def sampled(record: FetchedRecord) -> Sampled:
-    """A record as far as its placement goes; any JSON object with a text as `user_id` will do."""
-    import msgspec
-
-    from streams.broker.key_placement import Sampled
-
-    user_id = None
-    if record.value and len(record.value) <= MOST_BYTES:
-        try:
-            event = msgspec.json.decode(record.value)
-        except (ValueError, RecursionError):
-            event = None
-        named = event.get("user_id") if isinstance(event, dict) else None
-        user_id = named if isinstance(named, str) else None
-    return Sampled(record.partition, record.key, user_id)
 
 
 def words(placement: KeyPlacement) -> str:
@@ -92,5 +72,5 @@ def words(placement: KeyPlacement) -> str:
     if placement.users:
         parts.append(f"{placement.scattered} of {placement.users} users on several partitions")
     else:
-        parts.append("none is a JSON object with a user_id")
+        parts.append("none tells a user")
     return f"{placement.records} newest records on {placement.partitions} partitions: {'; '.join(parts)}"

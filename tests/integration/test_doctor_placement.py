@@ -136,9 +136,7 @@ def test_one_partition_has_no_placement(kafka: RealKafka, topic_prefix: str) -> 
     assert not [name for name in told if name.startswith(("keys", "hashes"))]
 
 
-@pytest.mark.parametrize(
-    "value", [b"", b"\xff\xfe", b"[1]", b'{"user_id": 7}', b'{"user_id": {"a": 1}}', b"[" * 100_000, None]
-)
+@pytest.mark.parametrize("value", [b"", b"\xff\xfe", b"[1]", b'{"user_id": {"a": 1}}', b"[" * 100_000, None])
 def test_whatever_lies_in_a_topic_is_no_error(
     kafka: RealKafka, topic_prefix: str, value: bytes | None
 ) -> None:
@@ -147,9 +145,7 @@ def test_whatever_lies_in_a_topic_is_no_error(
     for partition in range(PARTITIONS):
         send_batch(settings.broker, f"{topic_prefix}clicks", [(None, value, [])] * 5, None, partition)
     ok, found, fix = told_of(settings)[f"keys of {topic_prefix}clicks"]
-    assert (
-        "20 newest records on 4 partitions: 20 without a key; none is a JSON object with a user_id" in found
-    )
+    assert "20 newest records on 4 partitions: 20 without a key; none tells a user" in found
     assert ok is None and "user id as its key" in fix
 
 

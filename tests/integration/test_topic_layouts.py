@@ -244,3 +244,25 @@ def test_a_form_that_is_not_written_is_refused_before_anything_is_made(
     )
     done = driftline("simulate", "--seconds", "1", "--config", str(config))
     assert (done.returncode, "pattern names none" in done.stderr) == (2, True), done.stderr
+
+
+def test_doctor_tells_what_the_topics_hold(
+    embedded_broker: EmbeddedBroker, topic_prefix: str, tmp_path: Path
+) -> None:
+    """Topics by pattern, how many of their newest records are events by the description, and why the others are none."""
+    p = topic_prefix
+    ensure_topics(
+        embedded_broker.config, {p + "shop.a": 1, p + "shop.b": 2, p + "items": 1, p + "dead-letters": 1}
+    )
+    lines = [shop_line("secret-user", "i1", kind, 1.0) for kind in ("view", "scroll", "view")]
+    rows: list[Row] = [(None, json.dumps(line).encode(), []) for line in [*lines, {"at": "never"}]]
+    send_batch(embedded_broker.config, p + "shop.b", rows, partition=1)
+    text = SHOP.replace('topic = "shop-log"', 'pattern = "shop[.].+"')
+    config = settings_file(tmp_path, embedded_broker.config, p, text)
+    done = driftline("doctor", "--config", str(config), "--json")
+    told = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert told["topics"]["ok"], done.stdout
+    assert told["pattern of shop"]["found"] == "2 topics match 'shop[.].+'"
+    assert told[f"events of {p}shop.b"]["found"] == "2 of the 4 newest records are events, 1 are ignored"
+    assert "1 x " in told[f"events of {p}shop.b"]["fix"]
+    assert "secret-user" not in done.stdout
