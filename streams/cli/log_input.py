@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from encoders.progress import from_totals
+from streams.cli.console import console
 from streams.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -68,7 +69,10 @@ def read_history(given: LogInput, settings: Settings, quiet: bool) -> History:
     catalogue = given.open_catalogue(settings)
     events = given.open_log(settings)
     with progress_bar("reading", events.total_rows, quiet) as advance:
-        return load_history(events, catalogue, advance, settings.interest)
+        history = load_history(events, catalogue, advance, settings.interest)
+    if history.overlap is not None and (history.overlap.is_poor or not quiet):
+        console.print(history.overlap.line(), soft_wrap=True)
+    return history
 
 
 def encode_texts(

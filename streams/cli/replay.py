@@ -129,6 +129,8 @@ def replay(
             made = manifest_of(intake.store, summary.sources)
         if manifest is not None:
             write_manifest(manifest, made)
+        if summary.overlap is not None and summary.overlap.is_poor:
+            console.print(summary.overlap.line(), soft_wrap=True)
         if json_:
             print_json({**summary.as_dict(), "reasons": dict(sink.summary.by_reason), "manifest": made})
         else:
@@ -137,6 +139,8 @@ def replay(
                 f"{summary.rejected} rejected{_of_forgotten(summary.forgotten)}; {summary.users} users, {summary.items} items; "
                 f"{summary.seconds:.1f} s, {summary.events_per_s:,.0f} events/s"
             )
+            if summary.overlap is not None and not summary.overlap.is_poor:
+                show(summary.overlap.line())
             if summary.applied:
                 show(outlook(made, followed=broker is not None))
         tell_rejects(sink.summary, summary.events, summary.rejected, settings.daemon.max_reject_share)

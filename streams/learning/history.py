@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from streams.event_log.log import Log
 from streams.events.columns import concatenate, rows_named, take_events
 from streams.events.event import ItemRow
 from streams.files.catalogue_file import Catalogue
+from streams.files.catalogue_overlap import CatalogueOverlap, overlap_of
 from streams.files.catalogue_rows import CatalogueRows
 from streams.ingest.item_collisions import colliding_ids, collision
 from streams.learning.aside_events import AsideEvents, aside_events
@@ -65,6 +66,8 @@ class History:
     """fingerprint of the log's bytes"""
     weight: F32 | None = None
     """(E,) factor of the action's weight, None: 1"""
+    overlap: CatalogueOverlap | None = None
+    """the log's items beside the catalogue's; None: there is no catalogue"""
     aside: AsideEvents | None = None
     """events of weights of 0 or below, which are none of the E; None: there are none"""
 
@@ -96,6 +99,7 @@ def load_history(
             progress(batch.rows)
     columns = concatenate(parts)
     rows = _catalogue_rows(catalogue)
+    overlap = _overlap(columns.items, rows) if catalogue is not None else None
     collided = colliding_ids([*columns.items, *rows])
     if collided:
         for item_id, owner in collided.items():
@@ -156,6 +160,7 @@ def load_history(
         key=columns.key[order],
         debut=first_of_each([user, item]) & with_item,
         rejected=rejected,
+        overlap=overlap,
         identity=log.identity,
         weight=None if columns.weight is None else columns.weight[order],
         aside=None if read is columns else aside_events(read, ~acts, _codes(columns.users), _codes(items)),
@@ -164,6 +169,11 @@ def load_history(
 
 def _codes(names: list[str]) -> dict[str, int]:
     return {name: code for code, name in enumerate(names)}
+
+
+def _overlap(log_ids: list[str], rows: Mapping[str, ItemRow]) -> CatalogueOverlap:
+    described = sum(item_id in rows for item_id in log_ids)
+    return overlap_of(log_ids, described, list(rows)[:1000], lambda ids: [one in rows for one in ids])
 
 
 def _catalogue_rows(catalogue: Catalogue | None) -> dict[str, ItemRow]:

@@ -16,10 +16,12 @@ from sinks.errors import StoreError, StoreUnavailable
 from streams.broker.config import BrokerConfig
 from streams.event_log.log import Log, LogBatch
 from streams.events.event import Reject
+from streams.files.catalogue_overlap import CatalogueOverlap
 from streams.ingest.ingest import Applying
 from streams.ingest.intake import Intake
 from streams.ingest.outcome import APPLIED, COLLIDED, FORGOTTEN, Outcome
 from streams.replay.kafka_standings import KafkaStandings
+from streams.replay.log_items import overlap_with_store
 from streams.replay.once import FirstEvents, SharedRows, note_once
 from streams.replay.registered_log import register_log, require_known
 from streams.replay.sources import ReplaySources
@@ -50,10 +52,13 @@ class ReplaySummary:
     events_per_s: float = 0.0
     sources: list[str] = field(default_factory=list)
     """identities of the log's sources"""
+    overlap: CatalogueOverlap | None = None
+    """its items beside the store's catalogue; None: the store has none"""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, without the sources."""
-        return {name: value for name, value in asdict(self).items() if name != "sources"}
+        told = {name: value for name, value in asdict(self).items() if name not in ("sources", "overlap")}
+        return {**told, "in_catalogue": None if self.overlap is None else self.overlap.described}
 
 
 def replay(
@@ -143,6 +148,7 @@ def replay(
     _retrying(intake, lambda: _finish_counts(intake))
     summary.sources = sorted(registered.facts)
     summary.users, summary.items = len(users), len(items)
+    summary.overlap = _retrying(intake, lambda: overlap_with_store(items, store.items))
     summary.seconds = round(clock() - start, 3)
     summary.events_per_s = round(summary.events / summary.seconds, 1) if summary.seconds else 0.0
     return summary
