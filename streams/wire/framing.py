@@ -9,9 +9,10 @@ schema's GUID in 16 bytes, and then that path. A header goes before what the val
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
+
+import msgspec
 
 VALUE_HEADER: Final = "__value_schema_id"
 KEY_HEADER: Final = "__key_schema_id"
@@ -29,8 +30,7 @@ class NotFramed(ValueError):
     """A record that does not say which schema it was written with; the text says why, and quotes nothing of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Framed:
+class Framed(msgspec.Struct, frozen=True, gc=False):
     """A record of the wire format: its schema and what was written with it."""
 
     schema: SchemaId
@@ -56,6 +56,8 @@ def framed(
         if found == name and content:
             schema, rest = _schema_id(content, f"the header {name}")
             return Framed(schema, value, rest, in_header=True)
+    if value[:1] == b"\0" and len(value) >= PREFIX_BYTES:  # nearly all of them
+        return Framed(int.from_bytes(value[1:PREFIX_BYTES], "big"), value[PREFIX_BYTES:])
     schema, rest = _schema_id(value, "the record")
     return Framed(schema, rest)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
@@ -63,10 +63,10 @@ def unframed(
     known = schemas.fetch({frame.schema for _, frame in frames})
     for position, frame in frames:
         decoded = _decoded(frame, known.get(frame.schema), wire_format)
-        if isinstance(decoded, _Undecoded):
-            found.rejects[position] = decoded.why
-        else:
+        if type(decoded) is dict:
             found.values[position] = decoded
+        else:
+            found.rejects[position] = decoded.why
     return found
 
 
@@ -92,4 +92,4 @@ def _decoded(
         # By its kind only: the text may quote the record.
         detail = f"its bytes are none of schema {frame.schema} ({type(error).__name__})"
         return _Undecoded(("undecodable_record", detail))
-    return value if isinstance(value, Mapping) else _Undecoded(("wrong_type", "the record is no object"))
+    return value if type(value) is dict else _Undecoded(("wrong_type", "the record is no object"))
