@@ -11,7 +11,7 @@ import typer
 
 from streams.cli import options
 from streams.cli.console import load, print_json, progress_lines, reported, show
-from streams.cli.log_input import LogInput, encode_texts, read_history
+from streams.cli.log_input import EventFlags, LogInput, encode_texts, read_history
 from streams.cli.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ def evaluate(
     items_map: options.ItemsMap = "",
     action: options.Action = None,
     scenario: options.Scenario = None,
+    time_: options.Time = None,
+    action_map: options.ActionMap = "",
     force: options.Force = False,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
@@ -150,7 +152,7 @@ def evaluate(
         if report is not None:
             check_output(report, force, folder=True)
         settings = load(config, {"files": {"encoding": encoding, "delimiter": delimiter}})
-        given = LogInput(log, map_, action, scenario, items, items_map)
+        given = LogInput(log, EventFlags(map_, action, scenario, time_, action_map), items, items_map)
         history = read_history(given, settings, json_)
         if split is SplitName.LAST:
             cut = last_split(history)

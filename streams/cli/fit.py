@@ -11,7 +11,7 @@ import typer
 
 from streams.cli import options
 from streams.cli.console import console, load, print_json, reported, show
-from streams.cli.log_input import LogInput, encode_texts, read_history
+from streams.cli.log_input import EventFlags, LogInput, encode_texts, read_history
 from streams.cli.progress import progress_bar
 from streams.errors import SettingsError
 
@@ -27,6 +27,8 @@ def fit(
     items_map: options.ItemsMap = "",
     action: options.Action = None,
     scenario: options.Scenario = None,
+    time_: options.Time = None,
+    action_map: options.ActionMap = "",
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     until: Annotated[
@@ -70,7 +72,7 @@ def fit(
         settings = load(config, {"files": {"encoding": encoding, "delimiter": delimiter}})
         before = None if until is None else _unix_seconds(until)
         began = time.monotonic()
-        given = LogInput(log, map_, action, scenario, items, items_map)
+        given = LogInput(log, EventFlags(map_, action, scenario, time_, action_map), items, items_map)
         history = read_history(given, settings, json_)
         rows = rows_before(history, before, holdout_share)
         content = encode_texts(history, settings, None, json_)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from encoders.progress import from_totals
@@ -21,13 +21,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class EventFlags:
+    """What flags say of a log's events, over the settings' `[events]`."""
+
+    map_: str = ""
+    action: str | None = None
+    scenario: str | None = None
+    time: str | None = None
+    action_map: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LogInput:
     """A log, and the catalogue beside it, as the options of a command name them."""
 
     files: Sequence[str]
-    map_: str
-    action: str | None
-    scenario: str | None
+    events: EventFlags
     items: str | None = None
     items_map: str = ""
 
@@ -38,18 +47,29 @@ class LogInput:
             LogError, MappingError: the files are no log.
         """
         from streams.event_log.log import open_logs
+        from streams.event_log.questions import ask
+        from streams.events.event_flags import parse_event_map, with_flags
         from streams.files.expand import expand
-        from streams.files.fields import parse_mapping
 
-        return open_logs(
+        said = self.events
+        changes, positions = parse_event_map(said.map_)
+        config = with_flags(
+            settings.events,
+            changes,
+            action=said.action,
+            scenario=said.scenario,
+            time=said.time,
+            action_map=said.action_map,
+        )
+        log = open_logs(
             expand(self.files, settings.files),
-            parse_mapping(self.map_),
+            replace(settings.description, config=config),
             now=time.time(),
-            default_action=self.action,
-            default_scenario=self.scenario,
-            max_future_s=settings.max_future_s,
+            positions=positions,
             batch_rows=settings.replay.batch_events,
         )
+        ask(log)
+        return log
 
     def open_catalogue(self, settings: Settings) -> Catalogue | None:
         """The same for the catalogue; None where none is named."""

@@ -73,13 +73,33 @@ Map = Annotated[
     str,
     typer.Option(
         "--map",
-        metavar="FIELD=COLUMN,...",
-        help="Columns of the log that have other names, e.g. scenario=department,item_id=sku.",
+        metavar="FIELD=PATH,...",
+        help="Where fields stand that have other names: a column or a path, e.g. scenario=department,user_id=customer.id; "
+        "scenario='web' is a constant.",
     ),
 ]
 Action = Annotated[
-    Literal["browse", "click", "purchase"] | None,
-    typer.Option("--action", help="Action of all rows, for logs without such a column."),
+    str | None,
+    typer.Option(
+        "--action", metavar="NAME", help="Action of the rows that name none, for logs without such a column."
+    ),
+]
+Time = Annotated[
+    str | None,
+    typer.Option(
+        "--time",
+        metavar="FORM",
+        help="Form of the log's times: s, ms, us, ns, minutes, hours, days, serial, yyyymmdd, iso, or position for a log "
+        "without a clock. Default: events.time (auto: unix seconds or ISO 8601).",
+    ),
+]
+ActionMap = Annotated[
+    str,
+    typer.Option(
+        "--action-map",
+        metavar="NAME=ACTION,...",
+        help="What the log calls actions, e.g. view=browse,addtocart=click,*=ignore.",
+    ),
 ]
 Scenario = Annotated[
     str | None,

@@ -10,7 +10,7 @@ import typer
 
 from streams.cli import options
 from streams.cli.console import console, load, print_json, reported, show
-from streams.cli.log_input import LogInput, read_history
+from streams.cli.log_input import EventFlags, LogInput, read_history
 
 
 def profile(
@@ -22,6 +22,8 @@ def profile(
     items_map: options.ItemsMap = "",
     action: options.Action = None,
     scenario: options.Scenario = None,
+    time_: options.Time = None,
+    action_map: options.ActionMap = "",
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     out: Annotated[
@@ -57,7 +59,7 @@ def profile(
 
             check_plots()
             check_output(plots, force, folder=True)
-        given = LogInput(log, map_, action, scenario, items, items_map)
+        given = LogInput(log, EventFlags(map_, action, scenario, time_, action_map), items, items_map)
         history = read_history(given, settings, json_)
         with console.status("looking at gaps, asking questions") if not json_ else nullcontext():
             profiled = run_profile(history, settings.interest, seed)

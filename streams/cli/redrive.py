@@ -9,7 +9,7 @@ import typer
 
 from streams.cli import options
 from streams.cli.console import load, print_json, reported, show
-from streams.cli.log_input import LogInput
+from streams.cli.log_input import EventFlags, LogInput
 from streams.cli.progress import progress_bar
 from streams.errors import SettingsError
 
@@ -20,6 +20,8 @@ def redrive(
     map_: options.Map = "",
     action: options.Action = None,
     scenario: options.Scenario = None,
+    time_: options.Time = None,
+    action_map: options.ActionMap = "",
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     rate: Annotated[
@@ -73,7 +75,7 @@ def redrive(
             )
         begin_s = None if from_ is None else moment(from_)
         plan = RedrivePlan(Pace(rate, speed), begin_s, event_times=record_time == "event")
-        events = LogInput(log, map_, action, scenario).open_log(settings)
+        events = LogInput(log, EventFlags(map_, action, scenario, time_, action_map)).open_log(settings)
         topics, names = settings.topics, settings.interest.action_names
         outlets = outlets_of(
             topics.layout(), settings.description_of, names, record_times=record_time == "event"

@@ -10,7 +10,7 @@ import typer
 
 from streams.cli import options
 from streams.cli.console import console, fail, load, print_json, reported, show, store_location
-from streams.cli.log_input import LogInput
+from streams.cli.log_input import EventFlags, LogInput
 
 if TYPE_CHECKING:
     from streams.ingest.intake import Intake
@@ -38,6 +38,8 @@ def repair(
     map_: options.Map = "",
     action: options.Action = None,
     scenario: options.Scenario = None,
+    time_: options.Time = None,
+    action_map: options.ActionMap = "",
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     store: options.Store = None,
@@ -69,7 +71,7 @@ def repair(
         location = store_location(store, settings)
         logs = None
         if from_ and not drop:
-            logs = LogInput(from_, map_, action, scenario).open_log(settings)
+            logs = LogInput(from_, EventFlags(map_, action, scenario, time_, action_map)).open_log(settings)
         with open_intake(location, settings, create=False) as intake:
             points = _points(intake, user, all_)
             if points is None:

@@ -12,7 +12,7 @@ import typer
 
 from streams.cli import options
 from streams.cli.console import console, fail, load, print_json, reported, show, store_location
-from streams.cli.log_input import LogInput
+from streams.cli.log_input import EventFlags, LogInput
 from streams.cli.progress import progress_bar
 from streams.events.reject_summary import RejectSummary
 from streams.outputs import whole_file
@@ -34,6 +34,8 @@ def replay(
     items_map: options.ItemsMap = "",
     action: options.Action = None,
     scenario: options.Scenario = None,
+    time_: options.Time = None,
+    action_map: options.ActionMap = "",
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     rejects: Annotated[
@@ -106,7 +108,7 @@ def replay(
             config, {"broker": {"url": broker}, "files": {"encoding": encoding, "delimiter": delimiter}}
         )
         location = store_location(store, settings)
-        given = LogInput(log, map_, action, scenario, items, items_map)
+        given = LogInput(log, EventFlags(map_, action, scenario, time_, action_map), items, items_map)
         catalogue, events = given.open_catalogue(settings), given.open_log(settings)
         shared = _shared_rows(replace(given, files=after or ()), once, overlapping, settings)
         if catalogue is not None:
@@ -136,6 +138,7 @@ def replay(
         else:
             show(
                 f"{summary.events} events: {summary.applied} applied, {summary.duplicates} seen before, "
+                f"{f'{summary.ignored} ignored, ' if summary.ignored else ''}"
                 f"{summary.rejected} rejected{_of_forgotten(summary.forgotten)}; {summary.users} users, {summary.items} items; "
                 f"{summary.seconds:.1f} s, {summary.events_per_s:,.0f} events/s"
             )

@@ -10,7 +10,7 @@ import typer
 
 from streams.cli import options
 from streams.cli.console import console, load, print_json, progress_lines, reported, show
-from streams.cli.log_input import LogInput
+from streams.cli.log_input import EventFlags, LogInput
 from streams.cli.training_input import read_training
 
 
@@ -23,6 +23,8 @@ def train(
     items_map: options.ItemsMap = "",
     action: options.Action = None,
     scenario: options.Scenario = None,
+    time_: options.Time = None,
+    action_map: options.ActionMap = "",
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     validation_share: options.ValidationShare = 0.1,
@@ -65,7 +67,7 @@ def train(
             },
         )
         began = time.monotonic()
-        given = LogInput(log, map_, action, scenario, items, items_map)
+        given = LogInput(log, EventFlags(map_, action, scenario, time_, action_map), items, items_map)
         run = read_training(given, settings, encoder, validation_share, holdout_share, json_)
         done = run_training(
             run,

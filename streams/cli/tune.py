@@ -9,7 +9,7 @@ import typer
 
 from streams.cli import options
 from streams.cli.console import load, print_json, progress_lines, reported, show
-from streams.cli.log_input import LogInput
+from streams.cli.log_input import EventFlags, LogInput
 from streams.cli.training_input import read_training
 
 
@@ -28,6 +28,8 @@ def tune(
     items_map: options.ItemsMap = "",
     action: options.Action = None,
     scenario: options.Scenario = None,
+    time_: options.Time = None,
+    action_map: options.ActionMap = "",
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     validation_share: options.ValidationShare = 0.1,
@@ -52,7 +54,7 @@ def tune(
         require_training()
         check_output(out, force)
         settings = load(config, {"files": {"encoding": encoding, "delimiter": delimiter}})
-        given = LogInput(log, map_, action, scenario, items, items_map)
+        given = LogInput(log, EventFlags(map_, action, scenario, time_, action_map), items, items_map)
         run = read_training(given, settings, encoder, validation_share, holdout_share, json_)
         tuned = search(
             run,

@@ -6,25 +6,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
 
 from streams.errors import LogError
 from streams.event_log.positions import RowPositions
-from streams.event_log.rows import LogRows, read_rows
+from streams.event_log.row_reader import RowReader, open_rows
+from streams.event_log.rows import LogRows
 from streams.event_log.sources import Segment
 from streams.events.columns import EventColumns, empty
-from streams.events.event import MAX_FUTURE_S, Reject, TimeLimits
-from streams.events.validate import assemble
+from streams.events.decode import judge_events
+from streams.events.description import ANY_TIME, EventDescription
+from streams.events.event import Reject
 from streams.files.data_files import check_files
-from streams.files.fields import EVENT_FIELDS, POSITION_FIELDS, columns_of_fields, find_fields, missing_column
 from streams.files.location import Location
 from streams.files.rows import TabularFile
-from streams.files.tabular_file import fingerprint, read_file
+from streams.files.tabular_file import fingerprint
 from transfer.arrays import I64
-from transfer.config import ACTIONS
 
 BATCH_ROWS: Final = 20_000
-_REQUIRED: Final = ("user_id", "timestamp", "scenario")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +54,8 @@ class LogBatch:
     """True for rows that the source had before: they were not decoded, and `columns` is empty"""
     positions: RowPositions | None = None
     """where in Kafka each event of `columns` comes from, if the log tells"""
+    ignored: int = 0
+    """rows whose action the description ignores; they are neither events nor rejects"""
 
     @property
     def next_row(self) -> int:
@@ -72,14 +75,24 @@ class Log:
     (`streams.replay.registered_log`) has a source for each file, named by its bytes.
     """
 
-    files: tuple[TabularFile, ...]
-    fields: tuple[Mapping[str, str], ...]
-    default_action: str | None
-    default_scenario: str | None
+    readers: tuple[RowReader, ...]
+    """one a file"""
+    description: EventDescription
     now: float
-    max_future_s: float
     batch_rows: int = field(default=BATCH_ROWS)
     segments: tuple[tuple[Segment, ...], ...] | None = None
+    rows_before: int = 0
+    """of the log that this is a part of; events without a clock are counted over all of it"""
+
+    @cached_property
+    def files(self) -> tuple[TabularFile, ...]:
+        """In the order in which they are read."""
+        return tuple(reader.file for reader in self.readers)
+
+    @property
+    def max_future_s(self) -> float:
+        """How far ahead of `now` an event may be."""
+        return self.description.max_future_s
 
     @cached_property
     def identity(self) -> str:
@@ -93,7 +106,7 @@ class Log:
             LogError: it can't be read.
         """
         file = self.files[number]
-        used = set(self.fields[number].values())
+        used = set(self.readers[number].columns)
         return fingerprint(
             [file.path], {name: value for name, value in file.partitions.items() if name in used}
         )
@@ -102,6 +115,11 @@ class Log:
     def total_rows(self) -> int:
         """Of all files, rejects included."""
         return sum(file.rows for file in self.files)
+
+    def part(self, number: int, segment: Segment) -> Log:
+        """Some rows of one file, as a log of their own."""
+        before = self._first_rows[number]
+        return replace(self, readers=(self.readers[number],), segments=((segment,),), rows_before=before)
 
     def with_segments(self, segments: Sequence[Sequence[Segment]]) -> Log:
         """The same files, with the sources of each one's rows."""
@@ -129,13 +147,11 @@ class Log:
 
     def rows(self, number: int) -> Iterator[LogRows]:
         """The fields of the rows of one file, in order, as read."""
-        file, fields = self.files[number], self.fields[number]
-        for rows in read_file(file, list(fields.values()), self.batch_rows):
-            yield read_rows(rows, fields)
+        return self.readers[number].read(self.batch_rows)
 
     def _file_batches(self, number: int, progress: Callable[[str], int]) -> Iterator[LogBatch]:
         """Rows of one file; `first_row` and the positions of rejects are those in the file."""
-        file, fields = self.files[number], self.fields[number]
+        file, reader = self.files[number], self.readers[number]
         for segment in self._segments(number):
             start = min(segment.end, segment.start + progress(segment.identity))
             if start > segment.start:
@@ -154,12 +170,9 @@ class Log:
             row = start
             if row >= segment.end:
                 continue
-            for rows in read_file(file, list(fields.values()), self.batch_rows, row):
-                part = rows.first(segment.end - row)
-                yield self._batch(read_rows(part, fields), file.path, row, segment)
-                row += part.count
-                if row >= segment.end:
-                    break
+            for rows in reader.read(self.batch_rows, row, segment.end):
+                yield self._batch(rows, number, row, segment)
+                row += rows.count
 
     def _segments(self, number: int) -> tuple[Segment, ...]:
         if self.segments is not None:
@@ -171,12 +184,19 @@ class Log:
     def _names(self) -> list[str]:
         return [f"log/file:{self.fingerprint_of(number)}" for number in range(len(self.files))]
 
-    def _batch(self, rows: LogRows, path: Location, file_row: int, segment: Segment) -> LogBatch:
-        source_row = file_row - segment.start
-        raw = rows.raw_events(source_row, self.default_action, self.default_scenario)
-        columns, rejects = assemble(
-            raw, source=segment.identity, now=self.now, limits=TimeLimits(0.0, self.max_future_s)
-        )
+    @cached_property
+    def _first_rows(self) -> list[int]:
+        """Number in the whole log of each file's first row."""
+        counts = np.cumsum([self.rows_before, *(file.rows for file in self.files)])
+        return [int(count) for count in counts]
+
+    def _batch(self, rows: LogRows, number: int, file_row: int, segment: Segment) -> LogBatch:
+        path, source_row = self.files[number].path, file_row - segment.start
+        offset = np.arange(source_row, source_row + rows.count, dtype=np.int64)
+        place = offset + (self._first_rows[number] + segment.start)
+        raw = self.description.raw_events(rows.fields, offset, None, place)
+        decoded = judge_events(raw, segment.identity, self.now, self.description)
+        columns, rejects = decoded.columns, decoded.rejects
         kept: I64 = columns.offset - source_row
         event_ids = None
         if raw.event_ids is not None:
@@ -192,70 +212,35 @@ class Log:
             source=segment.identity,
             source_row=source_row,
             positions=None if rows.positions is None else rows.positions.take(kept),
+            ignored=decoded.ignored,
         )
 
 
 def open_logs(
     paths: Sequence[Location | Path | str],
-    mapping: Mapping[str, str] | None = None,
+    description: EventDescription | Mapping[str, Any] = ANY_TIME,
     *,
     now: float,
-    default_action: str | None = None,
-    default_scenario: str | None = None,
-    max_future_s: float = MAX_FUTURE_S,
+    positions: Mapping[str, str] | None = None,
     batch_rows: int = BATCH_ROWS,
 ) -> Log:
     """Check all files, structure and columns, and return the log; nothing was read into events yet.
 
     Args:
         paths: files, folders, globs and URLs, or what `streams.files.expand` made of them.
-        mapping: field -> column of the files, for columns of another name (`streams.files.fields`).
+        description: how rows say what events they are; or field -> path alone, for events of any time since 1970.
         now: unix seconds, against which "far in the future" is judged.
-        default_action: the action of rows without one.
-        default_scenario: the scenario of rows without one.
+        positions: topic, partition and offset of the rows' records -> columns that have other names.
 
     Raises:
         LogError: names the file, and the column, row or line.
     """
     if not paths:
         raise LogError("no log files given")
-    if default_action is not None and default_action not in ACTIONS:
-        raise LogError(f"unknown action {default_action!r}; actions are {', '.join(ACTIONS)}")
-    files = check_files(paths)
-    fields = [_fields(file, mapping or {}, default_action, default_scenario) for file in files]
-    return Log(files, tuple(fields), default_action, default_scenario, now, max_future_s, batch_rows)
-
-
-def _fields(
-    file: TabularFile, mapping: Mapping[str, str], default_action: str | None, default_scenario: str | None
-) -> dict[str, str]:
-    """Field -> column; LogError where the file can't be a log of events."""
-    wanted = columns_of_fields(EVENT_FIELDS, mapping)
-    events = {name: column for name, column in mapping.items() if name in EVENT_FIELDS}
-    required = _REQUIRED if default_scenario is None else tuple(f for f in _REQUIRED if f != "scenario")
-    found = find_fields(file, EVENT_FIELDS, events, required=required, times=("timestamp",))
-    if "item_id" not in found and "text" not in found:
-        hint = f" and no {wanted['text']!r}, one of which is needed"
-        raise LogError(missing_column(file, "item_id", wanted["item_id"], hint))
-    if "action" not in found and default_action is None:
-        hint = f" and no one action given for all rows ({', '.join(ACTIONS)})"
-        raise LogError(missing_column(file, "action", wanted["action"], hint))
-    # A line of JSON may have fields that the first lines have not.
-    fields = wanted if file.kind == "json" else found
-    return {**fields, **_position_fields(file, mapping)}
-
-
-def _position_fields(file: TabularFile, mapping: Mapping[str, str]) -> dict[str, str]:
-    """Topic, partition and offset, or nothing where a file has not all of them: the names mean other things, too."""
-    mapped = {name: column for name, column in mapping.items() if name in POSITION_FIELDS}
-    if mapped:
-        return find_fields(file, POSITION_FIELDS, mapped, required=POSITION_FIELDS)
-    if not set(POSITION_FIELDS) <= set(file.columns):
-        return {}
-    try:
-        return find_fields(file, POSITION_FIELDS, {}, required=())
-    except LogError:
-        return {}
+    if not isinstance(description, EventDescription):
+        description = replace(ANY_TIME, config=ANY_TIME.config.changed(dict(description)))
+    readers = tuple(open_rows(file, description, positions or {}) for file in check_files(paths))
+    return Log(readers, description, now, batch_rows)
 
 
 def _moved(batch: LogBatch, rows: int) -> list[Reject]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
@@ -62,6 +62,8 @@ class EventDescription:
     """where in a record the envelope itself stands"""
     further: Mapping[str, Path] = field(default_factory=dict)
     """other texts that are read, by a name of the caller's: whole paths, whatever `prefix` is"""
+    elsewhere: tuple[str, ...] = ()
+    """fields that the caller reads"""
 
     def __post_init__(self) -> None:
         _ = self.reader, self.actions, self.default_action
@@ -73,11 +75,18 @@ class EventDescription:
             prefix: path of the payload, "" for the record itself.
             further: name -> path of other texts of the record, found in `RecordFields.texts`.
         """
-        return replace(
-            self,
-            prefix=parse_path(prefix) if prefix else (),
-            further={**self.further, **{name: parse_path(path) for name, path in (further or {}).items()}},
-        )
+        under = replace(self, prefix=parse_path(prefix) if prefix else ())
+        return under.with_further(further or {})
+
+    def with_further(self, further: Mapping[str, str]) -> EventDescription:
+        """The same, with other texts of the record read, too: name -> path, found in `RecordFields.texts`."""
+        paths = {name: parse_path(path) for name, path in further.items()}
+        return replace(self, further={**self.further, **paths}) if paths else self
+
+    def without(self, fields: Iterable[str]) -> EventDescription:
+        """The same, but that the caller reads these fields; they count as there."""
+        fields = tuple(fields)
+        return replace(self, elsewhere=(*self.elsewhere, *fields)) if fields else self
 
     @cached_property
     def sources(self) -> Mapping[str, str]:
@@ -88,7 +97,7 @@ class EventDescription:
     @cached_property
     def _read(self) -> set[str]:
         clockless = {"timestamp"} if self.config.time == "position" else set()
-        return {*FIELDS} - ({*MEASURES} - {*self.measures}) - clockless
+        return {*FIELDS} - ({*MEASURES} - {*self.measures}) - clockless - {*self.elsewhere}
 
     @cached_property
     def beside(self) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from streams.events.columns import Coder
+from streams.events.events_config import ID_FIELDS
 from streams.events.ids import RowRejects, texts_of
 from streams.events.measures import measure_column
 from streams.events.paths import Path, is_place, path_text
@@ -65,7 +66,9 @@ class RecordReader:
             for field, coder in texts.items():
                 column = chunk.column(field)
                 if not (chunk.strict and field in self._typed):
-                    column = texts_of(column, self._names[field], start, rejects)
+                    # Further fields are the caller's, who may do without them.
+                    ours = rejects if field in ID_FIELDS else {}
+                    column = texts_of(column, self._names[field], start, ours)
                 if chunk.strict and field in self._sure:
                     coder.add(column)
                 elif column.count(None) == len(column):

@@ -17,13 +17,13 @@ from streams.events.event import (
 )
 from transfer.config import ACTIONS
 
-_TIME: Final = "unix seconds (or in a file a time of ISO 8601)"
+_TIME: Final = "unix seconds or a time of ISO 8601; another form: --time FORM, [events] time"
 ALLOWED: Final = {
     "empty_record": "one JSON object",
     "not_json": "one JSON object, UTF-8",
-    "nested_too_deep": "one flat JSON object",
-    "wrong_type": f"strings for user_id, scenario, item_id, text and event_id; {_TIME} for timestamp",
-    "missing_field": "user_id, timestamp and scenario, and item_id or text",
+    "nested_too_deep": "one JSON object",
+    "wrong_type": f"texts or whole numbers for user_id, scenario, item_id, text, action and event_id; for timestamp {_TIME}",
+    "missing_field": "user_id, timestamp and scenario, and item_id or text; fields of other names: --map, [events]",
     "empty_user_id": f"1 to {MAX_USER_ID_BYTES} bytes",
     "user_id_too_long": f"1 to {MAX_USER_ID_BYTES} bytes",
     "empty_item_id": f"1 to {MAX_ITEM_ID_BYTES} bytes",
@@ -34,9 +34,11 @@ ALLOWED: Final = {
     "scenario_too_long": f"1 to {MAX_SCENARIO_BYTES} bytes",
     "no_item_and_no_text": "an item_id, a text, or both",
     "timestamp_not_finite": _TIME,
-    "timestamp_out_of_range": f"{_TIME}, since 1970",
-    "timestamp_in_future": f"{_TIME}, at most daemon.max_future_s ahead of the present; is this machine's clock right?",
-    "unknown_action": f"{', '.join(ACTIONS)}; one for all rows of a file: --action NAME",
+    "timestamp_out_of_range": f"since [events] earliest (1990); {_TIME}",
+    "timestamp_in_future": f"at most daemon.max_future_s ahead of the present; is this machine's clock right? {_TIME}",
+    "unknown_action": f"{', '.join(ACTIONS)} and those of [interest.actions]; other names: "
+    "--action-map NAME=ACTION,*=ignore or [events.actions]; one for all rows without: --action NAME",
+    "action_contradicts_topic": "the topic's action or none; names that mean the same: [events.actions]",
 }
 """By reason, what a record may hold instead."""
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+import pyarrow as pa
+
 from streams.errors import LogError, MappingError
+from streams.events.event_flags import POSITION_FIELDS
 from streams.files.rows import TabularFile
 from streams.files.values import is_text_type, is_time_type
 from streams.text_tables import printable
+from transfer.weigh import MEASURES
 
 EVENT_FIELDS: Final = (
     "user_id",
@@ -19,8 +23,6 @@ EVENT_FIELDS: Final = (
     "event_id",
     "action",
 )
-POSITION_FIELDS: Final = ("topic", "partition", "offset")
-"""Where in Kafka a row comes from; read where a file has all three."""
 LOG_FIELDS: Final = (*EVENT_FIELDS, *POSITION_FIELDS)
 """Fields that are read from a log; other columns are ignored."""
 
@@ -82,12 +84,23 @@ def find_fields(
         kind = file.types.get(column)
         if kind is None:
             continue
-        usable, expected = is_text_type(kind), "strings or integers"
-        if name in times:
-            usable, expected = is_time_type(kind), "unix seconds, a timestamp or ISO 8601 text"
-        if not usable:
-            raise LogError(f"{file.path}: column {column!r} is of type {kind}; expected {expected}")
+        check_type(file, column, kind, "timestamp" if name in times else name)
     return in_file
+
+
+def check_type(file: TabularFile, column: str, kind: pa.DataType, field: str) -> None:
+    """Whether values of that type can be a field's.
+
+    Raises:
+        LogError: they can't; names file and column.
+    """
+    usable, expected = is_text_type(kind), "strings or integers"
+    if field == "timestamp":
+        usable, expected = is_time_type(kind), "unix seconds, a timestamp or ISO 8601 text"
+    elif field in MEASURES:
+        expected = "numbers"
+    if not usable:
+        raise LogError(f"{file.path}: column {column!r} is of type {kind}; expected {expected}")
 
 
 def missing_column(file: TabularFile, name: str, column: str, hint: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 from collections.abc import Iterator
 from typing import Any, Final
@@ -57,7 +58,11 @@ def inspect_json(path: Location) -> TabularFile:
 
 
 def read_json(file: TabularFile, names: list[str], batch_rows: int, first_row: int) -> Iterator[Rows]:
-    """The named fields from a row on; the lines before it are not decoded."""
+    """The named fields from a row on, the lines themselves for no names; the lines before it are not decoded."""
+    if not names:
+        for lines in read_lines(file, batch_rows, first_row):
+            yield Rows({}, len(lines), lines=lines)
+        return
     attributes = [f"column_{i}" for i in range(len(names))]  # any name is fine in JSON, not as an attribute
     row_type = msgspec.defstruct(
         "Row",
@@ -113,8 +118,10 @@ def read_lines(file: TabularFile, batch_rows: int, first_row: int = 0) -> Iterat
 def _lines(stream: io.BufferedIOBase) -> Iterator[bytes]:
     """Lines with their ends; of one longer than `MAX_ROW_BYTES` only as much as shows it."""
     read = stream.readline
-    while line := read(MAX_ROW_BYTES + 1):
+    line = read(MAX_ROW_BYTES + 1).removeprefix(codecs.BOM_UTF8)
+    while line:
         yield line
+        line = read(MAX_ROW_BYTES + 1)
 
 
 def _names_of(line: bytes) -> list[str]:

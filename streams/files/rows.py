@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
@@ -45,6 +45,8 @@ class Rows:
     columns: dict[str, Column]
     count: int
     rejects: dict[int, tuple[RejectReason, str]] = field(default_factory=dict)
+    lines: Sequence[bytes] | None = None
+    """of JSON lines, where no column was asked for: the rows as they stand"""
 
     def first(self, count: int) -> Rows:
         """The first rows of these."""
@@ -57,7 +59,8 @@ class Rows:
     def _between(self, start: int, end: int) -> Rows:
         columns = {name: column[start:end] for name, column in self.columns.items()}
         rejects = {row - start: why for row, why in self.rejects.items() if start <= row < end}
-        return Rows(columns, end - start, rejects)
+        lines = None if self.lines is None else self.lines[start:end]
+        return Rows(columns, end - start, rejects, lines)
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -62,8 +62,8 @@ def inspect_file(path: Location | Path | str) -> TabularFile:
 
 
 def read_file(file: TabularFile, names: Sequence[str], batch_rows: int, first_row: int = 0) -> Iterator[Rows]:
-    """The named columns from the row `first_row` to the last that the file had when it was inspected, at most `batch_rows`
-    rows at a time, in the file's order.
+    """The named columns, or the lines of a file of JSON lines if none is named, from the row `first_row` to the last that the
+    file had when it was inspected, at most `batch_rows` rows at a time, in the file's order.
 
     Raises:
         LogError: the file is damaged, has fewer rows than it had, or is another object than was inspected.
@@ -149,7 +149,7 @@ def _with_constants(rows: Rows, constants: Mapping[str, str | None]) -> Rows:
     for name, value in constants.items():
         codes = pa.array([0] * rows.count, pa.int32())
         columns[name] = pa.DictionaryArray.from_arrays(codes, pa.array([value], pa.string()))
-    return Rows(columns, rows.count, rows.rejects)
+    return replace(rows, columns=columns)
 
 
 def _unreadable(file: Location, error: Exception) -> LogError:

@@ -5,27 +5,27 @@ A value that can't be used costs its row, never the file: `rejects` collects row
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from streams.events.columns import recode
-from streams.events.ids import RowRejects
+from streams.events.columns import Coded, recode
+from streams.events.ids import RowRejects, id_text, wrong_id
+from streams.events.measures import measure_column
+from streams.events.times import EXPECTED, TimeForm, column_seconds, is_numeric, scaled, whole_seconds
 from streams.files.rows import Column, is_text
-from transfer.arrays import F64, I32, U8
+from transfer.arrays import F64, I32
 from transfer.codes import NONE
-
-_PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 def is_text_type(kind: pa.DataType) -> bool:
-    """Strings and integers (ids are often numbers); plain or dictionary-coded."""
+    """Strings and numbers, each value of which is an id or none (`streams.events.ids`); plain or dictionary-coded."""
     kind = plain_type(kind)
-    return is_text(kind) or bool(pa.types.is_integer(kind) or pa.types.is_null(kind))
+    types = pa.types
+    number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind)
+    return is_text(kind) or bool(number or types.is_null(kind))
 
 
 def is_time_type(kind: pa.DataType) -> bool:
@@ -43,8 +43,9 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def strings(column: Column, name: str, rejects: RowRejects) -> tuple[I32, list[str]]:
-    """Codes (B,) int32 and the table of the distinct strings that the rows use; integers in decimal; null = -1.
+def strings(column: Column, name: str, rejects: RowRejects) -> Coded:
+    """Codes (B,) int32 and the table of the distinct texts that the rows use, by the rule of `streams.events.ids`; null and NaN
+    = -1.
 
     Each distinct value is converted once; those of a dictionary that no row refers to are not looked at.
     """
@@ -52,16 +53,18 @@ def strings(column: Column, name: str, rejects: RowRejects) -> tuple[I32, list[s
         codes, values = _coded_list(column)
     else:
         codes, values = _coded_array(column)
-    texts = [_as_string(value) for value in values]
+        values = _exact(values, plain_type(column.type))
+    texts = [id_text(value) for value in values]
     table: dict[str, int] = {}
     assign = table.setdefault
     mapping = np.array([NONE if text is None else assign(text, len(table)) for text in texts], np.int32)
-    is_bad = [text is None and value is not None for text, value in zip(texts, values, strict=True)]
+    is_bad = [
+        text is None and value is not None and value == value
+        for text, value in zip(texts, values, strict=True)
+    ]
     bad = recode(codes, np.array(is_bad, np.int32)) == 1
     for row in np.flatnonzero(bad).tolist():
-        kind = type(values[codes[row]]).__name__
-        detail = "is not UTF-8" if kind == "bytes" else f"expected a string or an integer, got {kind}"
-        rejects.setdefault(row, ("wrong_type", f"{name}: {detail}"))
+        rejects.setdefault(row, wrong_id(name, values[codes[row]]))
     return recode(codes, mapping), list(table)
 
 
@@ -72,33 +75,71 @@ def optional_strings(column: Column, name: str, rejects: RowRejects) -> list[str
     return [lookup[code] for code in codes.tolist()]
 
 
-def seconds(column: Column, name: str, rejects: RowRejects) -> F64:
-    """(B,) float64 unix seconds. A time without a zone is UTC. NaN where `rejects` tells why."""
+def seconds(column: Column, name: str, rejects: RowRejects, form: TimeForm = "auto") -> F64:
+    """(B,) float64 unix seconds of times of that form. A time without a zone is UTC. NaN where `rejects` tells why."""
+
+    def wrong(row: int, value: Any) -> None:
+        if value is None:
+            rejects.setdefault(row, ("missing_field", f"{name} is missing or null"))
+        else:
+            rejects.setdefault(row, ("wrong_type", f"{name}: expected {EXPECTED[form]}"))
+
     if isinstance(column, list):
-        return _seconds_of_list(column, name, rejects)
+        return column_seconds(column, form, wrong)
     while pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     kind = column.type
-    if is_text(kind):
-        try:
-            column = column.cast(pa.string()).cast(pa.float64())
-        except pa.ArrowInvalid:  # not all of them numbers
-            return _seconds_of_list(_python_values(column), name, rejects)
+    numbers = _numbers(column, form)
+    if numbers is None and not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        return column_seconds(_python_values(column), form, wrong)
     for row in np.flatnonzero(_numpy(column.is_null())).tolist():
-        rejects.setdefault(row, ("missing_field", f"{name} is null"))
+        wrong(row, None)
+    if numbers is not None:
+        return scaled(numbers, form)
     if pa.types.is_date(kind):
         column, kind = column.cast(pa.timestamp("ms")), pa.timestamp("ms")
-    if pa.types.is_timestamp(kind):
-        ticks = _numpy(column.cast(pa.int64()).fill_null(0)).astype(np.int64)
-        per_second = _PER_SECOND[kind.unit]
-        # Whole and broken seconds apart: nanoseconds since 1970 are more than a float64 holds exactly.
-        return (ticks // per_second).astype(np.float64) + (ticks % per_second) / per_second
-    return _numpy(column.cast(pa.float64(), safe=False).fill_null(np.nan)).astype(np.float64)
+    ticks = _numpy(column.cast(pa.int64()).fill_null(0)).astype(np.int64)
+    return np.where(_numpy(column.is_null()), np.nan, whole_seconds(ticks, kind.unit))
 
 
-def coded(codes: I32, table: Iterable[str], code_of: Callable[[str], int], absent: int) -> U8:
-    """(B,) uint8 of a small vocabulary: `code_of` each string, `absent` for null."""
-    return np.array([code_of(value) for value in table] + [absent], np.uint8)[codes]
+def measures(column: Column, name: str, rejects: RowRejects) -> F64:
+    """(B,) numbers, NaN where there is none; what is no number costs its row."""
+    values = column if isinstance(column, list) else _python_values(column)
+    return measure_column(
+        [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in values],
+        name,
+        0,
+        rejects,
+    )
+
+
+def _numbers(column: pa.Array, form: TimeForm) -> npt.NDArray[Any] | None:
+    """The numbers of a whole column that has nothing else, as far as they are exact; None: look at each value."""
+    kind = column.type
+    if not is_numeric(form):
+        return None
+    if is_text(kind):
+        try:
+            texts = column.cast(pa.string())
+            floats = texts.cast(pa.float64())
+            if form not in ("ns", "us"):
+                return _numpy(floats.fill_null(np.nan)).astype(np.float64)
+            column, kind = texts.cast(pa.int64()), pa.int64()  # a float64 does not hold that many digits
+        except pa.ArrowInvalid:  # not all of them numbers
+            return None
+    if pa.types.is_floating(kind):
+        return _numpy(column.cast(pa.float64()).fill_null(np.nan)).astype(np.float64)
+    if pa.types.is_integer(kind) and not column.null_count and kind != pa.uint64():
+        return _numpy(column.cast(pa.int64())).astype(np.int64)
+    return None
+
+
+def _exact(values: list[Any], kind: pa.DataType) -> list[Any]:
+    """Floats of 16 and 32 bits that are too large to tell whole numbers apart are none."""
+    limit = {"float": 2.0**24, "halffloat": 2.0**11}.get(str(kind))
+    if limit is None:
+        return values
+    return [value if value is None or not abs(value) >= limit else 0.5 for value in values]
 
 
 def _coded_list(column: list[Any]) -> tuple[I32, list[Any]]:
@@ -145,54 +186,6 @@ def _python_values(column: pa.Array) -> list[Any]:
 def _without_views(column: pa.Array) -> pa.Array:
     """The same values in a type that pyarrow can take rows of and show as bytes."""
     return column.cast(pa.large_string()) if pa.types.is_string_view(column.type) else column
-
-
-def _as_string(value: Any) -> str | None:
-    """None for what is neither a string, nor UTF-8, nor an integer."""
-    kind = type(value)
-    if kind is str:
-        return str(value)
-    if kind is bytes:
-        try:
-            return str(value, "utf-8")
-        except UnicodeDecodeError:
-            return None
-    return str(value) if kind is int else None
-
-
-def _seconds_of_list(column: list[Any], name: str, rejects: RowRejects) -> F64:
-    if set(map(type, column)) <= {int, float}:
-        try:
-            return np.array(column, np.float64)
-        except OverflowError:
-            pass
-    times = np.full(len(column), np.nan)
-    for row, value in enumerate(column):
-        if value is None:
-            rejects.setdefault(row, ("missing_field", f"{name} is null"))
-            continue
-        time = _as_seconds(value)
-        if time is None:
-            detail = f"{name}: expected unix seconds or an ISO 8601 time"
-            rejects.setdefault(row, ("wrong_type", detail))
-        else:
-            times[row] = time
-    return times
-
-
-def _as_seconds(value: Any) -> float | None:
-    try:
-        if isinstance(value, bytes):
-            value = value.decode()
-        if not isinstance(value, str):
-            return float(value) if type(value) in (int, float) else None
-        try:
-            return float(value)
-        except ValueError:
-            moment = datetime.fromisoformat(value.strip())
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
 
 
 def _numpy(column: Any) -> npt.NDArray[Any]:

@@ -14,6 +14,7 @@ from streams.errors import LogError
 from streams.event_log.log import Log
 from streams.events.columns import concatenate, rows_named, take_events
 from streams.events.event import ItemRow
+from streams.events.reject_summary import RejectSummary
 from streams.files.catalogue_file import Catalogue
 from streams.files.catalogue_overlap import CatalogueOverlap, overlap_of
 from streams.files.catalogue_rows import CatalogueRows
@@ -91,10 +92,10 @@ def load_history(
     Raises:
         LogError: a file is damaged, or there is no valid event at all, or no act.
     """
-    parts, rejected = [], 0
+    parts, rejected, left_out = [], RejectSummary(), 0
     for batch in log:
         parts.append(batch.columns)
-        rejected += len(batch.rejects)
+        rejected.add(batch.rejects)
         if progress is not None:
             progress(batch.rows)
     columns = concatenate(parts)
@@ -106,10 +107,11 @@ def load_history(
             rows.pop(item_id, None)
             notes.warning("left out", why=collision(item_id, owner)[1])
         others = ~np.isin(columns.item, rows_named(columns.items, collided))
-        rejected += int((~others).sum())
+        left_out += int((~others).sum())
         columns = take_events(columns, others)
     if not len(columns):
-        raise LogError(f"the log has no valid event ({rejected} rows rejected)")
+        why = f": {rejected.lines(1)[0]}" if rejected.total else ""
+        raise LogError(f"the log has no valid event ({rejected.total + left_out:,} rows rejected){why}")
     read = columns
     acts = interest.action_weights[columns.action] > 0
     if not acts.all():
@@ -159,7 +161,7 @@ def load_history(
         action=columns.action[order],
         key=columns.key[order],
         debut=first_of_each([user, item]) & with_item,
-        rejected=rejected,
+        rejected=rejected.total + left_out,
         overlap=overlap,
         identity=log.identity,
         weight=None if columns.weight is None else columns.weight[order],

@@ -88,4 +88,4 @@ def note_once(facts: Mapping[str, LogFacts], shared: SharedRows, sources: Source
 def _read_again(log: Log, batch: LogBatch) -> Iterator[LogBatch]:
     number = next(number for number, file in enumerate(log.files) if file.path == batch.path)
     segment = Segment(batch.file_row, batch.file_row + batch.rows, batch.source)
-    yield from replace(log, files=(log.files[number],), fields=(log.fields[number],), segments=((segment,),))
+    yield from log.part(number, segment)

@@ -39,6 +39,7 @@ class ReplaySummary:
 
     duplicates: events that were applied before, in this run or an earlier one, and rows of logs that were replayed before.
     forgotten: events of users who were forgotten.
+    ignored: rows whose action the action map ignores.
     """
 
     events: int = 0
@@ -46,6 +47,7 @@ class ReplaySummary:
     rejected: int = 0
     duplicates: int = 0
     forgotten: int = 0
+    ignored: int = 0
     users: int = 0
     items: int = 0
     seconds: float = 0.0
@@ -131,6 +133,7 @@ def replay(
                 applied + forgotten + len(refused)
             )
             summary.rejected += len(batch.rejects)
+            summary.ignored += batch.ignored
             users.update(batch.columns.users)
             items.update(batch.columns.items)
             if clock() - written_at > intake.settings.daemon.counts_s:

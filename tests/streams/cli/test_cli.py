@@ -69,7 +69,9 @@ def test_replay_ends_with_one_line_of_json(shop: Path) -> None:
     """The summary has exactly the documented keys."""
     summary = json.loads((shop / "summary.json").read_text())
     assert list(summary) == [
-        "events", "applied", "rejected", "duplicates", "users", "items", "seconds", "events_per_s", "reasons", "manifest",
+        "events", "applied", "rejected", "duplicates", "forgotten", "ignored", "users", "items", "seconds",
+        "events_per_s",
+        "reasons", "manifest",
     ]  # fmt: skip
     assert (summary["events"], summary["applied"], summary["users"], summary["items"]) == (30, 30, 3, 2)
 
@@ -84,7 +86,9 @@ def test_a_log_replayed_again_changes_nothing(tmp_path: Path) -> None:
     (known,) = found.pop("manifest")["logs"]
     assert (known["rows"], known["done"], known["name"]) == (30, 30, "events.jsonl")
     assert found | {"seconds": 0, "events_per_s": 0} == {
-        "events": 30, "applied": 0, "rejected": 0, "duplicates": 30, "users": 0, "items": 0, "seconds": 0, "events_per_s": 0,
+        "events": 30, "applied": 0, "rejected": 0, "duplicates": 30, "forgotten": 0, "ignored": 0, "users": 0,
+        "items": 0,
+        "seconds": 0, "events_per_s": 0,
         "reasons": {},
     }  # fmt: skip
     copy = tmp_path / "fresh"
@@ -195,7 +199,14 @@ def test_wrong_usage_and_settings_exit_with_2(shop: Path) -> None:
     log = str(shop / "events.jsonl")
     failure("replay", log, "--store", store, "--map", "colour=x", code=2, says="unknown field 'colour'")
     failure(
-        "replay", log, "--store", store, "--action", "stare", code=2, says="'browse', 'click', 'purchase'"
+        "replay",
+        log,
+        "--store",
+        store,
+        "--action",
+        "stare",
+        code=2,
+        says="'stare' is no action; actions are browse, click, purchase",
     )
     failure("simulate", "--rate", "0", code=2, says="--rate")
 

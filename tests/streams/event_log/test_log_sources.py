@@ -62,9 +62,15 @@ def test_what_is_said_on_the_command_line_is_no_content(tmp_path):
     rows = [{k: v for k, v in row.items() if k != "action"} for row in log_rows(20)]
     path = write(tmp_path / "a.csv", rows)
     wider = write(tmp_path / "b.csv", [{**row, "colour": "red"} for row in rows])
-    click = content_digest(path, default_action="click")
-    assert click == content_digest(path, default_action="browse", default_scenario="x")
-    assert click == content_digest(wider, default_action="click")
+    click = content_digest(path, description={"action": {"path": "action", "default": "click"}})
+    assert click == content_digest(
+        path,
+        description={
+            "action": {"path": "action", "default": "browse"},
+            "scenario": {"path": "scenario", "default": "x"},
+        },
+    )
+    assert click == content_digest(wider, description={"action": {"path": "action", "default": "click"}})
 
 
 class Model:

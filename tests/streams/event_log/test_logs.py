@@ -122,7 +122,7 @@ def test_columns_of_other_names_are_mapped(tmp_path, kind):
     """A mapped column wins over one with the field's own name, and one column may serve two fields."""
     rows = [{**row, "department": row["scenario"], "scenario": "wrong", "sku": "k"} for row in log_rows(9)]
     mapping = {"scenario": "department", "item_id": "sku", "text": "sku"}
-    columns, rejects = read(write(tmp_path / f"log.{kind}", rows), mapping=mapping)
+    columns, rejects = read(write(tmp_path / f"log.{kind}", rows), description=mapping)
     assert rejects == []
     assert columns.scenarios == ["books", "games", "garden, and kitchen"]
     assert columns.items == columns.texts == ["k"]
@@ -236,10 +236,14 @@ def test_dictionary_coded_and_all_null_columns_are_read(tmp_path):
 def test_one_action_for_a_log_without_actions(tmp_path):
     """A log of one kind of event needs no action column; a row's own action wins."""
     rows = [{"user_id": "u", "timestamp": i, "scenario": "s", "item_id": "i"} for i in range(3)]
-    columns, _ = read(write(tmp_path / "a.csv", rows), default_action="purchase")
+    columns, _ = read(
+        write(tmp_path / "a.csv", rows), description={"action": {"path": "action", "default": "purchase"}}
+    )
     assert columns.action.tolist() == [2, 2, 2]
     mixed = [{**row, "action": action} for row, action in zip(rows, ["click", None, "browse"], strict=True)]
-    columns, rejects = read(write(tmp_path / "b.csv", mixed), default_action="purchase")
+    columns, rejects = read(
+        write(tmp_path / "b.csv", mixed), description={"action": {"path": "action", "default": "purchase"}}
+    )
     assert rejects == []
     assert columns.action.tolist() == [1, 2, 0]
 
