@@ -108,7 +108,7 @@ def explain(workspace: Workspace, user_id: str, recent: int = 20) -> Explanation
             share=float(features.share[slot]),
             moved=float(fusion.weights[slot] - features.share[slot]),
             z=float(features.z[slot]),
-            recency_s=float(features.recency_s[slot]),
+            recency_s=float(features.recency_s[slot] + updated_at - states.t_ref[0]),
         )
         for slot in np.argsort(-fusion.weights, kind="stable").tolist()
     ]
