@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from sinks.collection import Collection, Found, Key, Payload, Where, in_parts
 from sinks.errors import PointUnreadable
-from sinks.points import user_point_id
+from sinks.points import UserRecord, user_point_id
 from sinks.replacement import Change, Decide, Replacement
 from sinks.tombstones import (
     SINCE,
@@ -101,6 +102,21 @@ class Tombstones:
 
         self._replace(user_ids, decide)
         return len(gone)
+
+    def readable(self, batch: int) -> Iterator[list[UserRecord]]:
+        """All users whose points can be understood, without vectors, at most `batch` at a time."""
+        after: Key | None = None
+        while True:
+            found, after = self._users.scroll(batch, after, None, False)
+            page: list[UserRecord] = []
+            for point in found:
+                if "user_id" in point.payload:
+                    with suppress(PointUnreadable):
+                        page.append(user_record(point, with_vectors=False))
+            if page:
+                yield page
+            if after is None:
+                return
 
     def pages(self, batch: int) -> Iterator[dict[str, Payload]]:
         """What stands for users that were forgotten or dropped, by point id, at most `batch` at a time."""

@@ -118,6 +118,10 @@ class TombstoneStore(Protocol):
         """
         ...
 
+    def readable(self, batch: int) -> Iterator[list[UserRecord]]:
+        """All users whose points can be understood, without vectors, at most `batch` at a time."""
+        ...
+
     def pages(self, batch: int) -> Iterator[dict[str, Payload]]:
         """All tombstones, by point id, at most `batch` at a time."""
         ...

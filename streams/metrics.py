@@ -132,6 +132,11 @@ class Metrics:
             "Users claimed in a server store: another process had written them last, or this one had forgotten them",
             registry=registry,
         )
+        self.users_dropped = Counter(
+            "driftline_users_dropped",
+            "Users dropped since they had not acted for retention.days",
+            registry=registry,
+        )
         self.refused_writes = Counter(
             "driftline_refused_writes",
             "Users whose write was refused since another process had claimed them; they were claimed and prepared again",

@@ -30,7 +30,14 @@ from streams.settings_environment import (
     settings_from,
     unknown_variables,
 )
-from streams.settings_sections import CatalogueConfig, DaemonConfig, LogConfig, ReplayConfig, ServingConfig
+from streams.settings_sections import (
+    CatalogueConfig,
+    DaemonConfig,
+    LogConfig,
+    ReplayConfig,
+    RetentionConfig,
+    ServingConfig,
+)
 from streams.settings_toml import read_settings_file
 from streams.topics.config import TopicsConfig
 from streams.wire.config import RegistryConfig
@@ -68,6 +75,7 @@ class Settings(BaseModel):
     catalogue: CatalogueConfig = CatalogueConfig()
     serving: ServingConfig = ServingConfig()
     files: FilesConfig = FilesConfig()
+    retention: RetentionConfig = RetentionConfig()
     log: LogConfig = LogConfig()
 
     @property

@@ -177,6 +177,22 @@ class ServingConfig(_Section):
     )
 
 
+class RetentionConfig(_Section):
+    """How long users are kept that do not act (docs/privacy.md)."""
+
+    days: float | None = Field(
+        None,
+        gt=0,
+        le=36500,
+        allow_inf_nan=False,
+        description="users without an event for so many days of event time, before the latest event in the store, are dropped "
+        "by the daemon; default: nobody is",
+    )
+    every_hours: float = Field(
+        24.0, ge=0.001, le=8760, allow_inf_nan=False, description="how often a daemon looks for them"
+    )
+
+
 class LogConfig(_Section):
     """Structured logs on standard error."""
 

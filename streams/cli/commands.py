@@ -11,6 +11,7 @@ from streams.cli import (
     dead_letters,
     doctor,
     evaluate,
+    expire,
     explain,
     export,
     fit,
@@ -79,6 +80,7 @@ app.command("repair", rich_help_panel=TEND)(repair.repair)
 app.command("follow-mirror", rich_help_panel=TEND)(follow_mirror.follow_mirror)
 app.command("forget", rich_help_panel=TEND)(forget.forget)
 app.command("consent", rich_help_panel=TEND)(consent.consent)
+app.command("expire", rich_help_panel=TEND)(expire.expire)
 app.command("acknowledge-loss", rich_help_panel=TEND)(acknowledge_loss.acknowledge_loss)
 
 

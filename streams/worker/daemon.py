@@ -36,6 +36,7 @@ from streams.worker.outcome_counts import OutcomeCounts, Summary
 from streams.worker.placement import Placement
 from streams.worker.read_topics import ReadTopics
 from streams.worker.readiness import Consumption, Readiness
+from streams.worker.retention_sweep import RetentionSweep
 from streams.worker.start_positions import Pairing, StartPositions
 from streams.worker.startup import Startup, late
 from streams.worker.topic_watch import TopicWatch
@@ -210,7 +211,8 @@ class Daemon:
         counts = CountsWriter(intake.counts, settings.daemon.counts_s)
         writing_counts = asyncio.create_task(counts.run())
         topics = TopicWatch(app, read, settings.broker, settings.daemon.metadata_age_s, self._note_problem)
-        watching = [asyncio.create_task(watch()) for watch in (placement.watch, topics.watch)]
+        watches = (placement.watch, topics.watch, RetentionSweep(intake, self._now).watch)
+        watching = [asyncio.create_task(watch()) for watch in watches]
         failure: BaseException | None = None
         try:
             await self._watch(app, monitor, lanes, starting, writing_counts)
