@@ -6,7 +6,9 @@ composes them and alone reads the environment.
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -46,6 +48,10 @@ from transfer.counts.config import CountsConfig
 from transfer.training.config import TrainConfig
 
 DEFAULT_FILE = Path("driftline.toml")
+_BRANCH = re.compile(r"[\[(]|^(str|int|float|bool|list|tuple|dict|none)$|^[A-Z]")
+"""What pydantic puts into a key for one of several types that may stand there."""
+MOST_SECONDS = 1e9
+MOST_COUNT = 2**63 - 1
 RENAMED = {
     "tables": "counts",
     "daemon.tables_s": "daemon.counts_s",
@@ -152,6 +158,8 @@ class Settings(BaseModel):
                 )
         for slot in ("", *settings.topics.events):
             _ = settings.description_of(slot)  # what does not fit together in it is said now
+        if too_large := list(_too_large(settings)):
+            raise SettingsError(f"wrong settings: {'; '.join(too_large)}")
         if settings.interest.dim != settings.encoder.dim:
             raise SettingsError(
                 f"interest.dim ({settings.interest.dim}) and encoder.dim ({settings.encoder.dim}) differ; "
@@ -223,9 +231,9 @@ def _without_none(flags: Mapping[str, Any]) -> dict[str, Any]:
 def _readable(error: ValidationError, variables: Mapping[str, str], above: str = "") -> str:
     """One line that names each setting, and the variable if it stands there; no value, which may be a secret. above: stands
     before each setting's name."""
-    lines = []
+    found: dict[str, list[str]] = {}
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
-        key = above + ".".join(str(part) for part in problem["loc"])
+        key = above + ".".join(str(part) for part in problem["loc"] if not _BRANCH.search(str(part)))
         message = " ".join(problem["msg"].removeprefix("Value error, ").split())
         if key in RENAMED:
             message = f"the name is {RENAMED[key]} now"
@@ -238,8 +246,25 @@ def _readable(error: ValidationError, variables: Mapping[str, str], above: str =
         # A rule about several keys is the section's: its message names them.
         named = [one for one in variables if one.startswith(f"{key}.") and one[len(key) + 1 :] in message]
         variable = next((variables[one] for one in [*_outward(key), *named] if one in variables), None)
-        lines.append(f"{key}{f' ({variable})' if variable else ''}: {message}")
-    return "wrong settings: " + "; ".join(dict.fromkeys(lines))
+        messages = found.setdefault(f"{key} ({variable})" if variable else key, [])
+        if message not in messages:
+            messages.append(message)
+    # Where one of several forms may stand, each says what it lacks.
+    return "wrong settings: " + "; ".join(
+        f"{key}: {', or '.join(messages)}" for key, messages in found.items()
+    )
+
+
+def _too_large(section: BaseModel, at: str = "") -> Iterator[str]:
+    """What no clock and no counter can hold, by name; all time is `inf`, where a setting may be that."""
+    for name, value in section:
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, BaseModel):
+                yield from _too_large(one, f"{at}{name}.")
+            elif isinstance(one, int) and abs(one) > MOST_COUNT:
+                yield f"{at}{name}: larger than {MOST_COUNT}"
+            elif isinstance(one, float) and name.endswith("_s") and MOST_SECONDS < one < math.inf:
+                yield f"{at}{name}: more than {MOST_SECONDS:g} seconds"
 
 
 def _outward(key: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ LEAST, MOST = 0.25, 4.0
 class Weigh(BaseModel):
     """By what the events of an action weigh; `"quantity"` stands for `{by = "quantity"}`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     by: Measure = Field(default="quantity", description="the amount that counts")
     typical: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(

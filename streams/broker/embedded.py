@@ -65,6 +65,9 @@ class EmbeddedBroker:
         self.log = log
         self.cluster_id = ""
         self._wanted_port = port
+        self._own_log: Path | None = None
+        """deleted when the broker is stopped, as far as nothing went wrong that it may tell of"""
+        self._serves = False
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -109,6 +112,8 @@ class EmbeddedBroker:
         if process is None:
             return
         if process.poll() is None:
+            if self._own_log is not None and self._serves:
+                self._own_log.unlink(missing_ok=True)
             process.send_signal(signal.SIGTERM)
             try:
                 process.wait(STOP_S)
@@ -149,11 +154,12 @@ class EmbeddedBroker:
                 self.stop()
                 raise BrokerError(f"the embedded broker did not start; see {self.log}")
             time.sleep(0.01)
+        self._serves = True
 
     def _open_log(self) -> IO[bytes]:
         if self.log is None:
             handle, name = tempfile.mkstemp(prefix="driftline-broker-", suffix=".log")
-            self.log = Path(name)
+            self.log = self._own_log = Path(name)
             return os.fdopen(handle, "wb")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         return self.log.open("ab")

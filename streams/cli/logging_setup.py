@@ -11,7 +11,7 @@ import structlog
 
 from streams.settings_sections import LogConfig
 
-NOISY = ("faust", "mode", "aiokafka", "kafka", "stamina", "httpx", "uvicorn")
+NOISY = ("faust", "mode", "aiokafka", "kafka", "stamina", "httpx", "uvicorn", "torch")
 """Libraries that log every failed connection attempt: thousands of lines while a broker is away."""
 
 

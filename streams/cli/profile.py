@@ -63,15 +63,15 @@ def profile(
         history = read_history(given, settings, json_)
         with console.status("looking at gaps, asking questions") if not json_ else nullcontext():
             profiled = run_profile(history, settings.interest, seed)
-        if out is not None:
-            names = ", ".join(name.rstrip("/").rpartition("/")[2] for name in log)
-            head = f"Proposed by driftline profile for {names}: {len(history):,} events (log {history.identity[:16]})."
-            write_settings(out, settings_text(profiled.proposal, head), force)
         drawn: list[Path] = []
         if plots is not None:
             from streams.learning.profile.plots import draw_profile
 
             drawn = draw_profile(profiled, history, plots)
+        if out is not None:
+            names = ", ".join(name.rstrip("/").rpartition("/")[2] for name in log)
+            head = f"Proposed by driftline profile for {names}: {len(history):,} events (log {history.identity[:16]})."
+            write_settings(out, settings_text(profiled.proposal, head), force)
         if json_:
             print_json(
                 {**profiled.as_dict(), "out": str(out) if out else None, "plots": [str(p) for p in drawn]}

@@ -23,7 +23,7 @@ Given = str | int | float
 class FieldSource(BaseModel):
     """Where a field comes from, where a path alone does not say it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     path: str | None = None
     default: Given | None = None
@@ -52,7 +52,7 @@ class EventsConfig(BaseModel):
     `{constant = "web"}`. See docs/events.md.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     user_id: FieldSetting = Field("user_id", description="who acted: a text or a whole number")
     timestamp: FieldSetting = Field("timestamp", description="when; `time` says in which form")

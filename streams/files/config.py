@@ -10,7 +10,7 @@ from streams.files.text_encoding import is_encoding
 class FilesConfig(BaseModel):
     """Logs and catalogues in CSV and JSON lines."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     encoding: str = Field(
         "",

@@ -14,7 +14,7 @@ from streams.topics.slot import ITEMS_SLOT, TopicSlot
 class EventTopicConfig(BaseModel):
     """`[topics.events.NAME]`: a topic, or all topics that match a pattern, and how their records are read."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     topic: str | None = Field(None, min_length=1, description="name of the topic, without the prefix")
     pattern: str | None = Field(
@@ -56,7 +56,7 @@ class TopicsConfig(BaseModel):
     """Names of the topics; `prefix` stands before each of them. `[topics.events.NAME]` describes other layouts than the three
     topics clicks, purchases and browses (docs/topics.md); where one is given, these are read only if they are named, too."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     prefix: str = Field("", description="stands before each topic name")
     clicks: str = Field("clicks", description="topic of clicks")

@@ -144,7 +144,8 @@ def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
 def floats(model: type[BaseModel], at: str = "") -> Iterator[tuple[str, bool]]:
     """Each setting that is a number with a fraction, and whether it is a list of them."""
     for name, field in model.model_fields.items():
-        for nested in models_of(field.annotation):
+        parts, models = list(parts_of(field.annotation)), list(models_of(field.annotation))
+        for nested in models if parts == models else ():
             yield from floats(nested, f"{at}{name}.")
         for part in parts_of(field.annotation):
             inner = [
@@ -169,6 +170,24 @@ def test_no_number_is_infinite_where_that_means_nothing(value: str, monkeypatch:
         monkeypatch.delenv(name)
     assert tried > 40
     assert Settings().counts.half_lives_s[-1] == math.inf
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("DAEMON__SHUTDOWN_S", "1e300"),
+        ("STORE__TIMEOUT_S", "1e10"),
+        ("INTEREST__HALF_LIVES_S", "60,1e18"),
+        ("DAEMON__BATCH_EVENTS", "9" * 30),
+        ("TRAIN__SEED", f"-{'9' * 30}"),
+    ],
+)
+def test_what_no_clock_and_no_counter_holds_is_refused(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By name, and not by an overflow later."""
+    monkeypatch.setenv(f"DRIFTLINE_{name}", text)
+    assert name.replace("__", ".").lower() in refused()
 
 
 @pytest.mark.parametrize("key", ["k", "k\n", " k\r\n", "\tk "])

@@ -45,7 +45,7 @@ def tune(
         import optuna
     except ModuleNotFoundError:
         raise MissingExtra("tuning needs optuna: pip install 'driftline[train]'") from None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns with a traceback of what is raised anyway
     config = run.config
     found = positions(run.data, run.interest, tell)
     deadline = time.monotonic() + seconds
