@@ -12,6 +12,7 @@ from streams.learning.history import History
 from streams.learning.profile.baskets import Baskets
 from streams.learning.profile.clock import Clock
 from streams.learning.profile.scenarios import ScenarioUse
+from streams.learning.profile.stray_clocks import StrayClocks
 from transfer.arrays import F64, I64
 from transfer.config import ACTIONS
 from transfer.rows import group_starts
@@ -59,6 +60,8 @@ class LogStatistics:
     late_scenario_users: float
     items_belong_to_scenarios: bool
     clock: Clock
+    strays: StrayClocks = StrayClocks()  # noqa: RUF009  # immutable
+    """events that none of this counts"""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -71,6 +74,7 @@ def facts_of(
     clock: Clock,
     use: ScenarioUse,
     action_names: Sequence[str] = ACTIONS,
+    strays: StrayClocks = StrayClocks(),  # noqa: B008  # immutable
 ) -> LogStatistics:
     """Count a history; `own_counts` and `quantiles` say how. action_names: by code."""
     with_item = history.item >= 0
@@ -111,6 +115,7 @@ def facts_of(
         late_scenario_users=use.late_users,
         items_belong_to_scenarios=use.belong,
         clock=clock,
+        strays=strays,
     )
 
 

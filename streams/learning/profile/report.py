@@ -31,6 +31,7 @@ def _log(facts: LogStatistics) -> TextTable:
     positions = facts.clock.kind == "positions"
     rows = [
         ("events", f"{facts.events:,}" + (f" ({facts.rejected:,} rejected)" if facts.rejected else "")),
+        *([("clocks", str(facts.strays))] if str(facts.strays) else []),
         ("users", f"{facts.users:,}"),
         ("items", f"{facts.items:,} with events, {facts.catalogue_items:,} known"),
         (

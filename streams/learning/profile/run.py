@@ -15,6 +15,7 @@ from streams.learning.profile.half_lives import Curve
 from streams.learning.profile.proposal import Proposal, propose
 from streams.learning.profile.scenarios import scenario_use
 from streams.learning.profile.settings_file import proposed_flags
+from streams.learning.profile.stray_clocks import StrayClocks, without_strays
 from transfer.config import InterestConfig
 
 
@@ -69,9 +70,14 @@ class Profile:
 def profile(history: History, interest: InterestConfig, seed: int = 0) -> Profile:
     """Profile a history; the same history, settings and seed give the same profile."""
     baskets = baskets_of(history)
-    clock = clock_of(baskets)
+    clock, strays = clock_of(baskets), StrayClocks()
+    if clock.kind != "positions":
+        history, strays = without_strays(history)
+        if strays != StrayClocks():
+            baskets = baskets_of(history)
+            clock = clock_of(baskets)
     use = scenario_use(history)
-    facts = facts_of(history, baskets, clock, use, interest.action_names)
+    facts = facts_of(history, baskets, clock, use, interest.action_names, strays)
     proposal = propose(history, baskets, clock, facts, use, interest, np.random.default_rng(seed))
     return Profile(facts, proposal)
 
