@@ -70,7 +70,7 @@ def test_every_setting_says_what_it_means() -> None:
 def test_no_secret_has_a_default_in_the_docs() -> None:
     """Secrets are named without a value."""
     secrets = [line for line in settings_page().splitlines() if "secret text" in line]
-    assert len(secrets) == 6 and all(line.split("|")[4].strip() == "" for line in secrets)
+    assert len(secrets) == 7 and all(line.split("|")[4].strip() == "" for line in secrets)
 
 
 def test_the_readme_is_ten_minutes_long() -> None:

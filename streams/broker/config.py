@@ -11,8 +11,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from sinks.secret import Secret
-from streams.broker.client_context import client_context, require_plain_url
 from streams.broker.oauth import AccessTokens, TokenSource, for_aiokafka, for_kafka_python, tokens_from
+from streams.client_context import client_context, require_plain_url
 
 DEFAULT_PORT = 9092
 _HOST = re.compile(r"[\w.-]+|\[[0-9A-Fa-f:.%\w]+\]")

@@ -6,6 +6,8 @@ import threading
 from importlib.util import find_spec
 from typing import Final
 
+import structlog
+
 from streams.errors import MissingExtra, SettingsError
 from streams.extras import extra_of
 from streams.settings import Settings
@@ -14,6 +16,8 @@ from streams.wire.event_decoder import EventDecoder
 from streams.wire.item_decoder import ItemDecoder
 from streams.wire.registry import RegistryClient
 from streams.wire.schemas import Schemas
+
+log = structlog.get_logger(__name__)
 
 _PACKAGES: Final = {"avro": "fastavro", "protobuf": "grpc_tools"}
 """Format that needs a registry -> what reads it."""
@@ -80,6 +84,10 @@ class RecordDecoders:
         if needed and self._client is None:
             raise SettingsError(f"{' and '.join(sorted(needed))} need a Schema Registry: set registry.url")
         if needed and self._client is not None:
+            if self._settings.registry.shows_credentials:
+                log.warning(
+                    "the registry's password or token goes over plain HTTP: anybody on the way can read it"
+                )
             self._client.check()
 
     def close(self) -> None:

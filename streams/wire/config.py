@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from sinks.secret import Secret
+from streams.client_context import client_context, require_plain_url
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class RegistryConfig(BaseModel):
@@ -37,6 +40,7 @@ class RegistryConfig(BaseModel):
     ssl_keyfile: Path | None = Field(
         None, description="PEM file of its private key; default: it is in ssl_certfile"
     )
+    ssl_key_password: Secret | None = Field(None, description="password of the private key, if it has one")
     timeout_s: float = Field(10.0, gt=0, description="a request that takes longer is tried again")
     cached_schemas: int = Field(1000, ge=1, description="schemas that are kept, compiled, in memory")
 
@@ -62,8 +66,8 @@ class RegistryConfig(BaseModel):
             raise ValueError("a password needs a username")
         if self.token is not None and self.username is not None:
             raise ValueError("give a token or a user name with a password, not both")
-        if self.ssl_keyfile is not None and self.ssl_certfile is None:
-            raise ValueError("ssl_keyfile needs ssl_certfile, the certificate that it is the key of")
+        if self.ssl_certfile is None and (self.ssl_keyfile is not None or self.ssl_key_password is not None):
+            raise ValueError("a private key is given without its certificate; set ssl_certfile")
         return self
 
     @property
@@ -75,27 +79,32 @@ class RegistryConfig(BaseModel):
         """
         return [part for part in self.url.split(",") if part]
 
+    @property
+    def shows_credentials(self) -> bool:
+        """Whether a password or token goes over the network as plain HTTP.
+
+        >>> RegistryConfig(url="http://r:8081", token="t").shows_credentials
+        True
+        """
+        hosts = [urlsplit(url).hostname or "" for url in self.urls if url.startswith("http://")]
+        secret = self.password is not None or self.token is not None
+        return secret and any(host not in _LOOPBACK for host in hosts)
+
     def ssl_context(self) -> ssl.SSLContext:
-        """A verifying context. Raises OSError where a file can't be read."""
-        context = ssl.create_default_context(cafile=self.ssl_cafile)
-        if self.ssl_certfile is not None:
-            context.load_cert_chain(self.ssl_certfile, self.ssl_keyfile)
-        return context
+        """A verifying context.
+
+        Raises:
+            SettingsError: a file can't be used; says which, and why.
+        """
+        return client_context(
+            "registry", self.ssl_cafile, self.ssl_certfile, self.ssl_keyfile, self.ssl_key_password
+        )
 
 
 def _normal_url(url: str) -> str:
     # Never quoted: what is wrong with it may be a password.
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise ValueError("it is no URL; give http://host:port or https://host") from None
-    if "@" in parts.netloc:
-        raise ValueError(
-            "user information in the URL is refused; set registry.username and registry.password"
-        )
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise ValueError("it is no URL of a registry; give http://host:port or https://host")
+    require_plain_url(url, "a registry's URL", "registry.username and registry.password")
+    parts = urlsplit(url)
     if parts.query or parts.fragment:
         raise ValueError("a registry's URL has no ? and no #")
     return url.rstrip("/")

@@ -173,10 +173,7 @@ def _client(config: RegistryConfig) -> httpx.Client:
         auth = httpx.BasicAuth(config.username, config.password.get_secret_value())
     verify: Any = False  # of plain HTTP there is nothing to verify
     if any(url.startswith("https://") for url in config.urls):
-        try:
-            verify = config.ssl_context()
-        except OSError as error:
-            raise SettingsError(f"registry: a certificate can't be read: {error.strerror or error}") from None
+        verify = config.ssl_context()
     timeout = httpx.Timeout(config.timeout_s, connect=min(CONNECT_S, config.timeout_s))
     # Not followed: a redirect would carry the credentials elsewhere, and a registry sends none.
     return httpx.Client(headers=headers, auth=auth, verify=verify, timeout=timeout, follow_redirects=False)

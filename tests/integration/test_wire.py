@@ -145,7 +145,7 @@ def test_a_letter_of_an_unknown_schema_is_redriven(
         ({"DRIFTLINE_REGISTRY__PASSWORD": "wrong"}, "does not take the credentials"),
         (
             {"DRIFTLINE_REGISTRY__URL": "http://key:s3cret@127.0.0.1:1"},
-            "user information in the URL is refused",
+            "holds a user or a password",
         ),
     ],
 )

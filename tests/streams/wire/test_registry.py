@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from streams.errors import RegistryUnavailable, SettingsError
 from streams.wire.config import RegistryConfig
 from streams.wire.registry import RegistryClient, SchemaReference
+from support.certificates import Authority
 from support.servers.schema_registry import SchemaRegistry
 
 SECRET = "hunter2"
@@ -120,5 +123,23 @@ def test_a_user_name_needs_a_password():
 
 def test_certificates_that_can_not_be_read_are_named_as_such():
     """A path that leads nowhere ends with one line of ours."""
-    with pytest.raises(SettingsError, match="certificate can't be read"):
+    with pytest.raises(SettingsError, match=r"registry\.ssl_cafile"):
         RegistryClient(RegistryConfig(url="https://r", ssl_cafile="/nowhere.pem"))
+
+
+def test_a_registry_may_ask_for_a_certificate(tmp_path: Path):
+    """With the authority and a client certificate of the settings it answers; without the certificate it is unavailable."""
+    authority = Authority(tmp_path / "authority")
+    (server_key, server), (key, certificate) = authority.issue("registry"), authority.issue("driftline")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority.certificate))
+    tls.verify_mode = ssl.CERT_REQUIRED
+    tls.load_cert_chain(server, server_key)
+    with SchemaRegistry(tls=tls) as registry:
+        schema = registry.register("s", '"string"')
+        trusted = {"ssl_cafile": str(authority.certificate)}
+        known = client(registry, **trusted, ssl_certfile=str(certificate), ssl_keyfile=str(key))
+        assert known.schema(schema) is not None
+        with pytest.raises(RegistryUnavailable):
+            client(registry, **trusted).schema(schema)
+        with pytest.raises(RegistryUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
+            client(registry).schema(schema)
