@@ -83,6 +83,8 @@ def repair(
                 cluster_id(settings.broker),
                 settings.topics.layout(),
             )
+            if logs is not None:
+                logs = logs.with_actions(intake.workspace.interest.action_names)
             names = [] if user is None else [user]
             done = Repair(intake, letters).run(points, names, logs, drop=drop)
         if done.cut_topics and not json_:

@@ -125,6 +125,10 @@ class Log:
         """The same files, with the sources of each one's rows."""
         return replace(self, segments=tuple(map(tuple, segments)))
 
+    def with_actions(self, names: Sequence[str]) -> Log:
+        """The same rows, their actions under other codes: those of a store, whatever order the settings have."""
+        return replace(self, description=replace(self.description, action_names=tuple(names)))
+
     def __iter__(self) -> Iterator[LogBatch]:
         """Batches of at most `batch_rows` rows, in the files' order.
 

@@ -94,6 +94,7 @@ def replay(
     items: set[str] = set()
     written_at = start
     store = intake.store
+    events = events.with_actions(intake.workspace.interest.action_names)
     kafka = None if broker is None else KafkaStandings(broker, store.sources)
     if shared.after is not None:
         others = shared.after
