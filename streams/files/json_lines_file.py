@@ -106,7 +106,7 @@ def read_lines(file: TabularFile, batch_rows: int, first_row: int = 0) -> Iterat
                 continue
             if len(line) > MAX_ROW_BYTES:
                 raise LogError(f"{file.path}: row {row} is longer than {MAX_ROW_BYTES >> 20} MiB")
-            batch.append(line)
+            batch.append(line.rstrip(b"\r\n"))
             size += len(line)
             if len(batch) == batch_rows or size >= BATCH_BYTES:
                 yield batch
