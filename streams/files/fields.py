@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
 from streams.errors import LogError, MappingError
 from streams.events.event_flags import POSITION_FIELDS
+from streams.files.nested import is_nested, path_into
+from streams.files.parquet_types import advice_on
 from streams.files.rows import TabularFile
 from streams.files.values import is_text_type, is_time_type
 from streams.text_tables import printable
@@ -74,14 +76,14 @@ def find_fields(
         LogError: a column is missing, there twice, or of another type; names file and column.
     """
     wanted = columns_of_fields(fields, mapping)
-    in_file = {name: column for name, column in wanted.items() if column in file.columns}
+    in_file = {name: column for name, column in wanted.items() if file.has(column)}
     for name in [*mapping, *required]:
         if name not in in_file:
             raise LogError(missing_column(file, name, wanted[name]))
     for name, column in in_file.items():
         if file.columns.count(column) > 1:
             raise LogError(f"{file.path}: has {file.columns.count(column)} columns {column!r}")
-        kind = file.types.get(column)
+        kind = file.type_of(column)
         if kind is None:
             continue
         check_type(file, column, kind, "timestamp" if name in times else name)
@@ -100,7 +102,13 @@ def check_type(file: TabularFile, column: str, kind: pa.DataType, field: str) ->
     elif field in MEASURES:
         expected = "numbers"
     if not usable:
-        raise LogError(f"{file.path}: column {column!r} is of type {kind}; expected {expected}")
+        raise LogError(f"{file.path}: {_wrong_type(field, column, kind, expected)}")
+
+
+def _wrong_type(name: str, column: str, kind: Any, expected: str) -> str:
+    text = f"column {column!r} is of type {str(kind)[:80]}; expected {expected}{advice_on(kind)}"
+    inner = path_into(column, kind) if is_nested(kind) else None
+    return f"{text}; name a value in it, such as --map {name}={inner}" if inner else text
 
 
 def missing_column(file: TabularFile, name: str, column: str, hint: str = "") -> str:

@@ -9,7 +9,9 @@ import pyarrow as pa
 
 from streams.errors import LogError
 from streams.files.location import Location
+from streams.files.nested import leaves, top_of, type_at, values_at
 from streams.files.parquet_pages import pages_of
+from streams.files.parquet_types import as_read, read_type
 from streams.files.rows import Rows, TabularFile, is_text
 
 MAX_PAGE_BYTES: Final = 1 << 26
@@ -33,7 +35,11 @@ def inspect_parquet(path: Location) -> TabularFile:
         with path.open_input() as stream, pq.ParquetFile(stream) as file:
             schema = file.schema_arrow
             types = dict(zip(schema.names, schema.types, strict=True))
-            return TabularFile(path, "parquet", tuple(schema.names), types, file.metadata.num_rows)
+            inner = leaves(types)
+            types |= {name: kind for name, kind in inner.items() if name not in types}
+            names = (*schema.names, *(name for name in inner if name not in set(schema.names)))
+            readable = {name: read_type(kind) for name, kind in types.items()}
+            return TabularFile(path, "parquet", names, readable, file.metadata.num_rows)
     except (pa.ArrowException, UnicodeDecodeError):  # the second: a name of a column that is no text
         raise LogError(
             f"{path}: is not a complete Parquet file; it was cut short or is of another kind"
@@ -59,13 +65,40 @@ def read_parquet(file: TabularFile, names: list[str], batch_rows: int, first_row
         ) as parquet,
     ):
         skipped, groups = _groups_from(parquet.metadata, first_row)
-        for run, at_once in _runs(file, parquet.metadata, names, groups, batch_rows):
-            for batch in parquet.iter_batches(batch_size=at_once, row_groups=run, columns=names):
-                rows = Rows({name: batch.column(name) for name in names}, batch.num_rows)
+        wanted = _wanted(file, parquet.schema_arrow, names)
+        selected = [_selected(parquet.schema_arrow, top, steps) for _, top, steps in wanted]
+        for run, at_once in _runs(file, parquet.metadata, selected, groups, batch_rows):
+            for batch in parquet.iter_batches(batch_size=at_once, row_groups=run, columns=selected):
+                columns = {name: as_read(values_at(batch.column(top), steps)) for name, top, steps in wanted}
+                rows = Rows(columns, batch.num_rows)
                 before = min(first_row - skipped, rows.count)
                 skipped += rows.count if before > 0 else 0
                 if before < rows.count:
                     yield rows.without_first(before)
+
+
+def _wanted(file: TabularFile, schema: pa.Schema, names: list[str]) -> list[tuple[str, str, list[str]]]:
+    """Each name, the column that its path begins with, and the steps from there on."""
+    types = dict(zip(schema.names, schema.types, strict=True))
+    found = []
+    for name in names:
+        top = top_of(types, name)
+        if top is None or type_at(types, name) is None:
+            raise LogError(f"{file.path}: no column {name!r} any longer")
+        found.append((name, *top))
+    return found
+
+
+def _selected(schema: pa.Schema, top: str, steps: list[str]) -> str:
+    """What of a column has to be read, as pyarrow names it: of structs the field alone, of lists and maps all."""
+    kind = schema.field(top).type
+    path = top
+    for step in steps:
+        if not pa.types.is_struct(kind):
+            break
+        kind = kind.field(step).type
+        path = f"{path}.{step}"
+    return path
 
 
 def _groups_from(metadata: Any, first_row: int) -> tuple[int, list[int]]:
@@ -101,7 +134,9 @@ def _rows_at_once(file: TabularFile, group: Any, number: int, names: list[str], 
     with file.path.open_input() as stream:
         for position in range(group.num_columns):
             chunk = group.column(position)
-            if chunk.path_in_schema.split(".")[0] not in wanted:
+            if not any(
+                chunk.path_in_schema == name or chunk.path_in_schema.startswith(f"{name}.") for name in wanted
+            ):
                 continue
             try:
                 pages = list(pages_of(stream, chunk))
@@ -113,7 +148,11 @@ def _rows_at_once(file: TabularFile, group: Any, number: int, names: list[str], 
                     f"{file.path}: a page of row group {number}, column {chunk.path_in_schema!r}, unpacks to "
                     f"{largest >> 20:,} MiB, the limit is {MAX_PAGE_BYTES >> 20}; write the file with smaller pages"
                 )
-            row_bytes += max((page.unpacked / page.values for page in pages if page.values), default=0.0)
+            # A row of a list has several values.
+            per_row = max(1.0, chunk.num_values / max(1, group.num_rows))
+            row_bytes += per_row * max(
+                (page.unpacked / page.values for page in pages if page.values), default=0.0
+            )
             dictionary = max((page.unpacked for page in pages if not page.values), default=0)
             if dictionary * batch_rows > UNPACKED_BYTES:
                 row_bytes += _longest_value(file, number, chunk.path_in_schema)

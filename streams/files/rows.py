@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from streams.events.event import RejectReason
 from streams.files.location import Location
+from streams.files.nested import type_at
+from streams.files.parquet_types import read_type
 
 FileKind = Literal["parquet", "csv", "json"]
 Column: TypeAlias = Any
@@ -28,14 +30,23 @@ class TabularFile:
     path: Location
     kind: FileKind
     columns: tuple[str, ...]
-    """names of its columns; of JSON lines the names in the first 1000 lines"""
+    """names of its columns, and paths of fields in structs; of JSON lines the names in the first 1000 lines"""
     types: dict[str, pa.DataType]
-    """Arrow type of each column where the file tells (Parquet)"""
+    """Arrow type of each column, and of fields in structs by their path, where the file tells (Parquet)"""
     rows: int
     """number of rows"""
     partitions: Mapping[str, str | None] = field(default_factory=dict)
     """value, the same for all rows, of each column that stands in the names of its folders and not in the file itself; these
     columns are among `columns`"""
+
+    def type_of(self, path: str) -> pa.DataType | None:
+        """Type of what a dotted path (`streams.files.nested`) leads to; None where there is none, or the file does not tell."""
+        found = type_at(self.types, path)
+        return None if found is None else read_type(found)
+
+    def has(self, path: str) -> bool:
+        """Whether there is a column of that name, or a value at the end of that path."""
+        return path in self.columns or self.type_of(path) is not None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

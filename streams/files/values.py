@@ -31,7 +31,7 @@ def is_text_type(kind: pa.DataType) -> bool:
 def is_time_type(kind: pa.DataType) -> bool:
     """Numbers (unix seconds), timestamps, dates, ISO 8601 strings."""
     kind = plain_type(kind)
-    if pa.types.is_floating(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+    if pa.types.is_float64(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return True
     return is_text_type(kind)
 

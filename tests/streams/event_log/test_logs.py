@@ -182,10 +182,9 @@ def test_times_of_a_parquet_file(tmp_path, times):
     [
         (pa.array([1_600_000_000], pa.int64()), 1_600_000_000.0),
         (pa.array([7], pa.uint8()), 7.0),
-        (pa.array([1.5], pa.float32()), 1.5),
         (pa.array([date(2022, 3, 1)]), datetime(2022, 3, 1, tzinfo=UTC).timestamp()),
     ],
-    ids=["int64", "uint8", "float32", "date"],
+    ids=["int64", "uint8", "date"],
 )
 def test_whole_numbers_and_dates_are_times(tmp_path, times, expected):
     """Integer seconds and days are taken."""
