@@ -54,6 +54,21 @@ def ends_with_quote(block: bytes, delimiter: str) -> bool:
     return bool(spans) and spans[-1][1:] == (len(block), True)
 
 
+def count_rows(block: bytes, delimiter: str) -> int:
+    """Rows that end in a block, those that are blank left out.
+
+    >>> count_rows(b'a,"1\\n2"\\n\\nb,"5', ",")
+    1
+    """
+    rows, at = 0, 0
+    for start, end, _ in [*_quoted(block, delimiter), (len(block), 0, True)]:
+        lines = re.split(rb"[\r\n]", block[at:start])
+        # Two line ends that follow each other, and one after the other, end one row.
+        rows += sum(bool(line.strip()) or (number == 0 and at > 0) for number, line in enumerate(lines[:-1]))
+        at = end
+    return rows
+
+
 def _end_of_rows(block: bytes, delimiter: str) -> int:
     """Where the last line end outside of quotes ends; 0 if there is none."""
     end = len(block)

@@ -42,7 +42,7 @@ def dialect_of(head: bytes, shown: str, delimiter: str | None = None) -> CsvDial
     """Of a file whose first `HEAD_BYTES` bytes, in UTF-8, are these.
 
     >>> dialect_of(b"sep=;\\nuser_id;item_id\\nada;1,5\\n", "log.csv")
-    CsvDialect(start=21, delimiter=';', names=('user_id', 'item_id'), added=False)
+    CsvDialect(start=22, delimiter=';', names=('user_id', 'item_id'), added=False)
 
     Args:
         shown: the file's name, for errors.

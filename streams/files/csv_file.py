@@ -9,7 +9,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from streams.errors import LogError
-from streams.files.csv_blocks import ends_with_quote, whole_rows
+from streams.files.csv_blocks import count_rows, ends_with_quote, whole_rows
 from streams.files.csv_dialect import HEAD_BYTES, NOT_UTF8, CsvDialect, dialect_of
 from streams.files.location import Location
 from streams.files.packed_file import open_bytes, packing_of
@@ -144,13 +144,13 @@ class _Utf8Check:
         except UnicodeDecodeError as error:
             # Letters of other languages that are UTF-8 are hardly by chance.
             self._is_utf8 = not block.decode(errors="ignore").isascii()
-            before = max(block.rfind(b"\n", 0, error.start), block.rfind(b"\r", 0, error.start)) + 1
-            self._bad_row = self._bad_row or rows + len(block[:before].splitlines()) + 2
+            if not self._bad_row:
+                self._bad_row = rows + count_rows(block[: error.start], dialect.delimiter) + 2
 
     def finish(self) -> None:
         """Raise LogError if no letter beyond ASCII is UTF-8."""
         if self._bad_row and not self._is_utf8:
             raise LogError(
-                f"{self._file}: row {self._bad_row} (the header is row 1), or one near it, is {NOT_UTF8}; with "
+                f"{self._file}: row {self._bad_row} (the header is row 1) is {NOT_UTF8}; with "
                 "--encoding utf-8 rows that are not are rejected"
             )

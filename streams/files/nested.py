@@ -13,10 +13,10 @@ _STEP: Final = re.compile(r"(?:[^.\\]|\\.)+")
 _MOST_DEPTH: Final = 8
 
 
-def steps_of(path: str) -> list[str]:
+def path_steps(path: str) -> list[str]:
     """The names along a path.
 
-    >>> steps_of("user.id"), steps_of("a\\\\.b.0")
+    >>> path_steps("user.id"), path_steps("a\\\\.b.0")
     (['user', 'id'], ['a.b', '0'])
     """
     return [step.replace("\\.", ".") for step in _STEP.findall(path)]
@@ -30,7 +30,7 @@ def top_of(types: Mapping[str, pa.DataType], path: str) -> tuple[str, list[str]]
     plain = path.replace("\\.", ".")
     if plain in types:
         return plain, []
-    steps = steps_of(path)
+    steps = path_steps(path)
     return (steps[0], steps[1:]) if len(steps) > 1 and steps[0] in types else None
 
 
