@@ -181,7 +181,7 @@ def _may_be(name: str, kind: pa.DataType) -> bool:
 
 def _has(file: TabularFile, column: str) -> bool:
     """Dots lead into the objects of a line of JSON."""
-    return column in file.columns or (file.kind == "json" and column.partition(".")[0] in file.columns)
+    return file.has(column) or (file.kind == "json" and column.partition(".")[0] in file.columns)
 
 
 def _columns(file: TabularFile) -> str:

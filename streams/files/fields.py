@@ -116,7 +116,7 @@ def missing_column(file: TabularFile, name: str, column: str, hint: str = "") ->
     meaning = "" if column == name else f" (for {name})"
     place = " in its first lines" if file.kind == "json" else ""
     advice = f"; name another with --map {name}=COLUMN" if column == name else ""
-    return f"{file.path}: no column {column!r}{meaning}{place}{hint}; it has {_named(file.columns)}{advice}"
+    return f"{file.path}: no column {column!r}{meaning}{place}{hint}; it has {_named((*file.columns, *file.inner))}{advice}"
 
 
 def _named(columns: Sequence[str], most: int = 30) -> str:

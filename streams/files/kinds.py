@@ -9,7 +9,7 @@ import msgspec
 
 from streams.errors import LogError
 from streams.files.location import Location
-from streams.files.packed_file import open_bytes
+from streams.files.packed_file import open_bytes, packing
 from streams.files.rows import FileKind
 
 KINDS: Final[dict[str, FileKind]] = {
@@ -90,11 +90,11 @@ def kind_of(file: Location) -> FileKind | None:
         OSError, EOFError, zlib.error: as `open_bytes`.
     """
     with file.open_raw() as stream:
-        raw = stream.read(8)
+        raw = stream.read(10)
     if raw[:4] == b"PAR1":
         return "parquet"
     named = kind_by_name(file.name)
-    if named == "parquet":
+    if named == "parquet" and packing(raw) is None:
         return "parquet"  # cut short, or none; it will not open
     with open_bytes(file) as text:
         head = text.read(HEAD_BYTES)

@@ -11,7 +11,7 @@ from streams.errors import LogError
 from streams.files.location import Location
 from streams.files.nested import leaves, top_of, type_at, values_at
 from streams.files.parquet_pages import pages_of
-from streams.files.parquet_types import as_read, read_type
+from streams.files.parquet_types import as_read
 from streams.files.rows import Rows, TabularFile, is_text
 
 MAX_PAGE_BYTES: Final = 1 << 26
@@ -35,11 +35,8 @@ def inspect_parquet(path: Location) -> TabularFile:
         with path.open_input() as stream, pq.ParquetFile(stream) as file:
             schema = file.schema_arrow
             types = dict(zip(schema.names, schema.types, strict=True))
-            inner = leaves(types)
-            types |= {name: kind for name, kind in inner.items() if name not in types}
-            names = (*schema.names, *(name for name in inner if name not in set(schema.names)))
-            readable = {name: read_type(kind) for name, kind in types.items()}
-            return TabularFile(path, "parquet", names, readable, file.metadata.num_rows)
+            rows, inner = file.metadata.num_rows, tuple(leaves(types))
+            return TabularFile(path, "parquet", tuple(schema.names), types, rows, inner=inner)
     except (pa.ArrowException, UnicodeDecodeError):  # the second: a name of a column that is no text
         raise LogError(
             f"{path}: is not a complete Parquet file; it was cut short or is of another kind"

@@ -30,14 +30,16 @@ class TabularFile:
     path: Location
     kind: FileKind
     columns: tuple[str, ...]
-    """names of its columns, and paths of fields in structs; of JSON lines the names in the first 1000 lines"""
+    """names of its columns; of JSON lines the names in the first 1000 lines"""
     types: dict[str, pa.DataType]
-    """Arrow type of each column, and of fields in structs by their path, where the file tells (Parquet)"""
+    """Arrow type of each column where the file tells (Parquet); `type_of` has those in which they are read"""
     rows: int
     """number of rows"""
     partitions: Mapping[str, str | None] = field(default_factory=dict)
     """value, the same for all rows, of each column that stands in the names of its folders and not in the file itself; these
     columns are among `columns`"""
+    inner: tuple[str, ...] = ()
+    """paths of the values in its structs, to be proposed"""
 
     def type_of(self, path: str) -> pa.DataType | None:
         """Type of what a dotted path (`streams.files.nested`) leads to; None where there is none, or the file does not tell."""

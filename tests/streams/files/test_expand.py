@@ -115,16 +115,8 @@ def test_what_is_left_out_is_said(lake):
 
 def test_files_come_by_name_and_numbers_by_value(tmp_path):
     """part-10 after part-9; folder by folder; whatever order the filesystem has."""
-    for name in (
-        "b/x.csv",
-        "a/part-10.csv",
-        "a/part-9.jsonl",
-        "a/part-9/z.csv",
-        "a2/y.csv",
-        "a10/y.csv",
-        "part-0001",
-        "c.csv.gz",
-    ):
+    files = "b/x.csv a/part-10.csv a/part-9.jsonl a/part-9/z.csv a2/y.csv a10/y.csv part-0001 c.csv.gz"
+    for name in files.split():
         put(tmp_path / name, "x")
     assert names(tmp_path, tmp_path) == [
         "a/part-9/z.csv",
@@ -219,7 +211,7 @@ def test_partitions_are_columns(lake):
         ("ada", "bücher/neu", 1793664000.0, 1)
     ]
     (reject,) = [reject for batch in batches for reject in batch.rejects]
-    assert (reject.reason, reject.detail) == ("missing_field", "scenario is null")
+    assert (reject.reason, reject.detail) == ("missing_field", "scenario is missing or null")
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
@@ -250,7 +242,7 @@ def test_partition_values():
 def test_equal_bytes_in_other_partitions_are_other_rows(tmp_path):
     """Two files that differ in nothing but the name of their folder are two logs, and a replay of both again is none."""
     for action in ("click", "purchase"):
-        parquet(tmp_path / f"lake/action={action}/part.parquet", ["ada"], [1793527200])
+        parquet(tmp_path / f"lake/action={action}/part.parquet", ["ada"], [1693527200])
     files = [path.read_bytes() for path in sorted((tmp_path / "lake").rglob("*.parquet"))]
     assert files[0] == files[1]
     store = str(tmp_path / "store")
@@ -265,10 +257,10 @@ def test_a_folder_that_grows_by_days_is_continued(tmp_path):
     for day in range(1, 4):
         put(
             tmp_path / f"lake/dt=2026-11-0{day}/x.jsonl",
-            line(time=1793527200 + day) + line("bob", 1793527300 + day),
+            line(time=1693527200 + day) + line("bob", 1693527300 + day),
         )
         assert replayed(store, tmp_path / "lake").applied == 2
-    os.rename(tmp_path / "lake", tmp_path / "moved")
+    (tmp_path / "lake").rename(tmp_path / "moved")
     assert replayed(store, tmp_path / "moved").applied == 0
     assert counts_in(store) == {"ada": 3, "bob": 3}
 
