@@ -54,10 +54,10 @@ def ends_with_quote(block: bytes, delimiter: str) -> bool:
     return bool(spans) and spans[-1][1:] == (len(block), True)
 
 
-def count_rows(block: bytes, delimiter: str) -> int:
+def rows_ended(block: bytes, delimiter: str) -> int:
     """Rows that end in a block, those that are blank left out.
 
-    >>> count_rows(b'a,"1\\n2"\\n\\nb,"5', ",")
+    >>> rows_ended(b'a,"1\\n2"\\n\\nb,"5', ",")
     1
     """
     rows, at = 0, 0

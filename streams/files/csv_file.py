@@ -9,7 +9,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from streams.errors import LogError
-from streams.files.csv_blocks import count_rows, ends_with_quote, whole_rows
+from streams.files.csv_blocks import ends_with_quote, rows_ended, whole_rows
 from streams.files.csv_dialect import HEAD_BYTES, NOT_UTF8, CsvDialect, dialect_of
 from streams.files.location import Location
 from streams.files.packed_file import open_bytes, packing_of
@@ -145,7 +145,7 @@ class _Utf8Check:
             # Letters of other languages that are UTF-8 are hardly by chance.
             self._is_utf8 = not block.decode(errors="ignore").isascii()
             if not self._bad_row:
-                self._bad_row = rows + count_rows(block[: error.start], dialect.delimiter) + 2
+                self._bad_row = rows + rows_ended(block[: error.start], dialect.delimiter) + 2
 
     def finish(self) -> None:
         """Raise LogError if no letter beyond ASCII is UTF-8."""
