@@ -18,23 +18,19 @@ from streams.events.columns import Coded, factorise_optional, recode
 from streams.events.description import EventDescription
 from streams.events.event_flags import POSITION_FIELDS
 from streams.events.ids import RowRejects
-from streams.events.paths import BESIDE, Path, parse_path, path_text
+from streams.events.paths import BESIDE, parse_path, path_text
 from streams.events.record_fields import EMPTY_IS_NONE, RecordFields
 from streams.files.fields import (
     check_type,
     find_fields,
     missing_column,
 )
-from streams.files.nested_columns import nested_type, nested_values
-from streams.files.rows import Column, Rows, TabularFile
+from streams.files.rows import Rows, TabularFile
 from streams.files.tabular_file import read_file
 from streams.files.values import measures, seconds, strings
 from transfer.arrays import I64
 from transfer.codes import NONE
 from transfer.weigh import MEASURES
-
-Place = tuple[str, Path]
-"""A column, and the keys that lead on inside of it."""
 
 FILE_PATH = "@path"
 """The file that a row is in, as a field of it."""
@@ -47,14 +43,15 @@ class RowReader:
     file: TabularFile
     description: EventDescription
     """for JSON lines with the positions in Kafka among its further fields"""
-    places: Mapping[str, Place]
-    """field -> where it stands, of the fields that are read as columns; of JSON lines these are in the folders' names alone"""
+    places: Mapping[str, str]
+    """field -> column, or path into one, of the fields that are read as columns; of JSON lines these are in the folders' names
+    alone"""
     has_positions: bool
 
     @property
     def columns(self) -> list[str]:
         """Names of the columns that are read."""
-        return list(dict.fromkeys(column for column, _ in self.places.values() if column != FILE_PATH))
+        return list(dict.fromkeys(column for column in self.places.values() if column != FILE_PATH))
 
     def read(self, batch_rows: int, first_row: int = 0, end: int | None = None) -> Iterator[LogRows]:
         """The rows from a row on to before `end`, at most `batch_rows` at a time.
@@ -82,9 +79,8 @@ class RowReader:
         ignored: RowRejects = {}  # a row that does not tell where it comes from is still an event
         texts, numbers = dict(read.texts), dict(read.measures)
         time, event_ids = read.time, read.event_ids
-        for field, place in self.places.items():
-            name = path_text((place[0], *place[1])) if place[1] else place[0]
-            column = self._column(rows, place)
+        for field, name in self.places.items():
+            column = [str(self.file.path)] * rows.count if name == FILE_PATH else rows.columns[name]
             if field == "timestamp":
                 time = seconds(column, name, rejects, self.description.config.time)
             elif field in MEASURES:
@@ -97,13 +93,6 @@ class RowReader:
                 coded = strings(column, name, ignored if field in POSITION_FIELDS else rejects)
                 texts[field] = _without_empty(coded) if field in EMPTY_IS_NONE else coded
         return RecordFields(read.count, texts, event_ids, time, numbers, rejects)
-
-    def _column(self, rows: Rows, place: Place) -> Column:
-        name, keys = place
-        if name == FILE_PATH:
-            return [str(self.file.path)] * rows.count
-        column = rows.columns[name]
-        return nested_values(column, keys) if keys else column
 
     def _positions(self, read: RecordFields) -> RowPositions:
         topic, topics = read.coded("topic")
@@ -129,20 +118,15 @@ def open_rows(file: TabularFile, description: EventDescription, positions: Mappi
     places = _event_places(file, description)
     found = _position_columns(file, positions)
     if file.kind != "json":
-        return RowReader(
-            file,
-            description,
-            {**places, **{name: (column, ()) for name, column in found.items()}},
-            bool(found),
-        )
-    outside = {name: place for name, place in places.items() if place[0] in (*file.partitions, FILE_PATH)}
+        return RowReader(file, description, {**places, **found}, bool(found))
+    outside = {name: place for name, place in places.items() if place in (*file.partitions, FILE_PATH)}
     # A line of JSON may have fields that the first lines have not.
     inside = {name: path_text((column,)) for name, column in found.items()}
     return RowReader(file, description.without(outside).with_further(inside), outside, bool(found))
 
 
-def _event_places(file: TabularFile, description: EventDescription) -> dict[str, Place]:
-    found: dict[str, Place] = {}
+def _event_places(file: TabularFile, description: EventDescription) -> dict[str, str]:
+    found: dict[str, str] = {}
     said = description.config.model_fields_set
     for field, text in description.sources.items():
         place = _place(file, field, text)
@@ -163,33 +147,29 @@ def _event_places(file: TabularFile, description: EventDescription) -> dict[str,
     return found
 
 
-def _place(file: TabularFile, field: str, text: str) -> Place | None:
+def _place(file: TabularFile, field: str, text: str) -> str | None:
     """Where a field stands; None where it does not."""
     if text.startswith(BESIDE):
         if text != FILE_PATH:
             raise LogError(
                 f"{file.path}: events.{field} = {text!r} is about a record of a topic; of a file there is {FILE_PATH}"
             )
-        return FILE_PATH, ()
-    path = parse_path(text)
-    for name in (text, ".".join(path)) if file.kind != "json" else (path[0],):
-        if name in file.columns:
-            return (name, ()) if file.kind != "json" or name in file.partitions else (name, path[1:])
-    kind = file.types.get(path[0])
-    if len(path) > 1 and kind is not None and nested_type(kind, path[1:]) is not None:
-        return path[0], path[1:]
-    return None
+        return FILE_PATH
+    if file.kind == "json":
+        name = parse_path(text)[0]
+        return name if name in file.columns else None
+    plain = ".".join(parse_path(text))
+    if plain in file.columns:
+        return plain
+    return text if file.type_of(text) is not None else None
 
 
-def _check(file: TabularFile, place: Place, field: str) -> None:
-    name, keys = place
+def _check(file: TabularFile, name: str, field: str) -> None:
     if file.columns.count(name) > 1:
         raise LogError(f"{file.path}: has {file.columns.count(name)} columns {name!r}")
-    kind = file.types.get(name)
+    kind = file.type_of(name)
     if kind is not None:
-        inside = nested_type(kind, keys)
-        if inside is not None:
-            check_type(file, path_text((name, *keys)) if keys else name, inside, field)
+        check_type(file, name, kind, field)
 
 
 def _position_columns(file: TabularFile, mapped: Mapping[str, str]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from streams.events.event_flags import POSITION_FIELDS
 from streams.files.nested import is_nested, path_into
 from streams.files.parquet_types import advice_on
 from streams.files.rows import TabularFile
-from streams.files.values import is_text_type, is_time_type
+from streams.files.values import is_text_type, is_time_type, plain_type
 from streams.text_tables import printable
 from transfer.weigh import MEASURES
 
@@ -101,6 +101,9 @@ def check_type(file: TabularFile, column: str, kind: pa.DataType, field: str) ->
         usable, expected = is_time_type(kind), "unix seconds, a timestamp or ISO 8601 text"
     elif field in MEASURES:
         expected = "numbers"
+    plain = plain_type(kind)
+    if field not in MEASURES and (pa.types.is_float32(plain) or pa.types.is_float16(plain)):
+        usable = False  # 1793527200.0 would be another second, and 16777217.0 another id
     if not usable:
         raise LogError(f"{file.path}: {_wrong_type(field, column, kind, expected)}")
 

@@ -34,7 +34,7 @@ def written(path, **columns):
 
 
 def event_of(path, mapping=None):
-    batches = list(open_logs([path], mapping, now=NOW))
+    batches = list(open_logs([path], mapping or {}, now=NOW))
     assert [batch.rejects for batch in batches] == [[]]
     columns = concatenate([batch.columns for batch in batches])
     assert len(columns) == 1
@@ -44,7 +44,7 @@ def event_of(path, mapping=None):
 
 def refusal(path, mapping=None) -> str:
     with pytest.raises(LogError) as caught:
-        open_logs([path], mapping, now=NOW)
+        open_logs([path], mapping or {}, now=NOW)
     message = str(caught.value)
     assert "\n" not in message
     assert len(message) < 400
