@@ -61,7 +61,7 @@ def tell_of_records(settings: Settings, partitions: Mapping[str, int | None]) ->
         else:
             held = len({record.partition for record in newest.records})
             findings.append((f"read {topic}", True, f"the newest record of {held} partitions was read", ""))
-        if newest.records and not slots[topic].is_items:
+        if newest.records and slots[topic].has_events:
             events, sample = tell_of_events(topic, newest.records, decoders.events(slots[topic]))
             findings.append(events)
             samples[topic] = sample, existing[topic]

@@ -57,7 +57,7 @@ class RecordDecoders:
 
     def is_plain(self, slot: TopicSlot) -> bool:
         """Whether a slot's events are JSON as Driftline itself writes it."""
-        return not slot.is_items and self.events(slot).is_plain
+        return slot.has_events and self.events(slot).is_plain
 
     def check(self) -> None:
         """Return if all slots can be read: what that takes is installed, and a registry that is needed answers.
@@ -79,7 +79,7 @@ class RecordDecoders:
         for slot in slots:
             if slot.is_items:
                 self.items()
-            else:
+            elif slot.has_events:
                 self.events(slot)
         if needed and self._client is None:
             raise SettingsError(f"{' and '.join(sorted(needed))} need a Schema Registry: set registry.url")
@@ -98,6 +98,8 @@ class RecordDecoders:
     def _format(self, slot: TopicSlot) -> str:
         if slot == ITEMS_SLOT:
             return self._settings.catalogue.format
+        if not slot.has_events:
+            return "json"
         return self._settings.description_of(slot.name).config.format
 
     def _source(self) -> Schemas | None:

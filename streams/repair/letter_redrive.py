@@ -106,7 +106,7 @@ class LetterRedrive:
         found = []
         for letter in letters:
             slot = self._layout.slot_of(letter.source_topic)
-            if slot is not None and not slot.is_items and "truncated" not in letter.cuts:
+            if slot is not None and slot.has_events and "truncated" not in letter.cuts:
                 columns = self._decoded(letter.identity(self._cluster), letter, slot)
                 if not isinstance(columns, Reject):
                     found.append(columns)
@@ -128,6 +128,8 @@ class LetterRedrive:
             if slot is None:
                 why = f"its topic {letter.source_topic!r} is none of the settings' topics"
                 result.kept.append(Kept(letter, "unknown_topic", why))
+            elif slot.is_consents:
+                result.kept.append(Kept(letter, letter.reason, "a consent is not redriven: send it again"))
             elif (refusal := self._refusal(letter, slot, passed)) is not None:
                 result.kept.append(Kept(letter, *refusal))
             elif slot.is_items:

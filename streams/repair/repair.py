@@ -174,7 +174,7 @@ class Repair:
     def _event_topics(self) -> dict[str, TopicSlot]:
         """Those that the broker has, also by pattern."""
         found = self._letters.layout.found(existing_topics(self._letters.broker))
-        return {topic: slot for topic, slot in found.slots.items() if not slot.is_items}
+        return {topic: slot for topic, slot in found.slots.items() if slot.has_events}
 
     def _parked(self, points: frozenset[str], starts: Mapping[int, int]) -> tuple[list[StoredLetter], Ends]:
         found: list[StoredLetter] = []

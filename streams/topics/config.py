@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from streams.topics.layout import DEFAULT_ACTIONS, TopicLayout, TopicPattern
-from streams.topics.slot import ITEMS_SLOT, TopicSlot
+from streams.topics.slot import CONSENTS_SLOT, ITEMS_SLOT, TopicSlot
 
 
 class EventTopicConfig(BaseModel):
@@ -63,6 +63,11 @@ class TopicsConfig(BaseModel):
     purchases: str = Field("purchases", description="topic of purchases")
     browses: str = Field("browses", description="topic of browses")
     items: str = Field("items", description="topic of catalogue records")
+    consents: str | None = Field(
+        None,
+        min_length=1,
+        description="topic of consents of users who were forgotten (docs/privacy.md); default: none is read",
+    )
     dead_letters: str = Field("dead-letters", description="topic of records that could not be applied")
     events: dict[str, EventTopicConfig] = Field(
         {},
@@ -104,6 +109,8 @@ class TopicsConfig(BaseModel):
                 patterns.append(
                     TopicPattern(made, self.prefix, re.compile(str(slot.pattern)), rest=slot.rest)
                 )
+        if self.consents is not None:
+            named.append((self.name("consents"), CONSENTS_SLOT))
         return TopicLayout.of(
             [*named, (self.name("items"), ITEMS_SLOT)], patterns, dead_letters=self.name("dead_letters")
         )

@@ -79,7 +79,7 @@ class TopicLayout:
             raise ValueError(f"two slots are called {twice[0]}; name the other one differently")
         for topic, slot in slots.items():
             for pattern in patterns:
-                if pattern.takes(topic) and not pattern.rest and not slot.is_items:
+                if pattern.takes(topic) and not pattern.rest and slot.has_events:
                     raise ValueError(
                         f"topic {topic!r} is named by {slot.name}, and the pattern of {pattern.slot.name} takes it, too: a "
                         f"topic has one slot. rest = true in {pattern.slot.name} leaves it to {slot.name}"
@@ -94,7 +94,7 @@ class TopicLayout:
     @property
     def events(self) -> dict[str, TopicSlot]:
         """The event topics that are named."""
-        return {topic: slot for topic, slot in self.named.items() if not slot.is_items}
+        return {topic: slot for topic, slot in self.named.items() if slot.has_events}
 
     @property
     def items(self) -> str:

@@ -1,4 +1,4 @@
-"""What one or more topics hold: events, of one action or of the action that each names, or catalogue records."""
+"""What one or more topics hold: events, of one action or of the action that each names; catalogue records; or consents."""
 
 from __future__ import annotations
 
@@ -16,6 +16,14 @@ class TopicSlot:
     action: str | None = None
     is_items: bool = False
     """its records are rows of the catalogue, no events"""
+    is_consents: bool = False
+    """its records are consents of users who were forgotten, no events"""
+
+    @property
+    def has_events(self) -> bool:
+        """Whether its records are events."""
+        return not (self.is_items or self.is_consents)
 
 
 ITEMS_SLOT = TopicSlot("items", is_items=True)
+CONSENTS_SLOT = TopicSlot("consents", is_consents=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streams.events.columns import EventColumns
+from streams.events.consent import ConsentRecord
 from streams.events.decode_items import DecodedItems
 from streams.events.event import Reject
 from streams.topics.slot import TopicSlot
@@ -30,6 +31,7 @@ class LaneBatch:
     n_bytes: int = field(init=False)
     columns: EventColumns | None = None
     items: DecodedItems | None = None
+    consents: Sequence[ConsentRecord] = ()
     rejects: list[Reject] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from time import perf_counter
 from typing import Final
 
 import numpy as np
 
 from streams.errors import DaemonError
-from streams.events.columns import EventColumns, concatenate, empty, factorise, take_events
+from streams.events.columns import EventColumns, concatenate, empty, take_events
+from streams.events.consent import decode_consents
 from streams.events.decode_items import DecodedItems
-from streams.events.event import Reject, RejectReason
+from streams.events.event import Reject, RejectReason, TimeLimits
 from streams.events.record_clock import RecordClock
 from streams.events.watermarks import kafka_source
 from streams.ingest.ingest import Applying
 from streams.ingest.intake import Intake
 from streams.ingest.item_collisions import collision
 from streams.ingest.outcome import COLLIDED, OUTCOMES, Outcome
-from streams.letters.letter import PARKED, letter_identity
+from streams.letters.letter import PARKED
+from streams.letters.letter_events import as_letters
+from streams.privacy.consents import apply_consents
 from streams.wire.record_batch import RecordBatch
 from streams.worker.batch import LaneBatch, join_batches
 from streams.worker.bisect import bisect_failures
@@ -79,6 +81,13 @@ class Flush:
             if batch.slot.is_items:
                 batch.items = decoders.items().decode(records)
                 rejects, ignored = batch.items.rejects, 0
+            elif batch.slot.is_consents:
+                found = decode_consents(
+                    [record.value for record in batch.records],
+                    now=self._clock.references(batch.topic, batch.partition, batch.records),
+                    limits=TimeLimits(max_future_s=self._intake.settings.max_future_s),
+                )
+                batch.consents, rejects, ignored = found.consents, found.rejects, 0
             else:
                 decoded = decoders.events(batch.slot).decode(
                     records,
@@ -111,8 +120,10 @@ class Flush:
         return iter(rejects)
 
     def apply_catalogue(self) -> None:
-        """Item rows and deletions into the store, less rows of colliding ids; a second call has nothing to do."""
+        """Item rows, deletions and consents into the store, less rows of colliding ids; a second call has nothing to do."""
         for batch in self._batches:
+            apply_consents(self._intake, batch.consents)
+            batch.consents = ()
             if batch.items is not None:
                 refused = self._intake.catalogue.upsert(batch.items.rows).collisions
                 self._intake.catalogue.delete(batch.items.deletes)
@@ -283,13 +294,6 @@ class Flush:
 
     def _source(self, batch: LaneBatch) -> str:
         return batch.source or kafka_source(self._cluster, batch.topic, batch.partition)
-
-
-def as_letters(events: EventColumns) -> EventColumns:
-    """The same events, each as the letter that it is: a source of its own, at offset 0."""
-    places = zip(events.source.tolist(), events.offset.tolist(), strict=True)
-    source, sources = factorise(letter_identity(events.sources[code], offset) for code, offset in places)
-    return replace(events, source=source, sources=sources, offset=np.zeros(len(events), np.int64))
 
 
 def _offsets(batch: LaneBatch) -> I64:

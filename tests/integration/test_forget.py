@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaProducer
 
 from sinks.open import open_store
 from sinks.protocols import Store
 from sinks.writer import FORGOTTEN
+from streams.broker.topics import ensure_topics
 from streams.settings import Settings
 from support.data.streamed_logs import make_topics, rows, send, write_lines
 from support.qdrant_process import QdrantProcess
@@ -151,7 +153,9 @@ def test_beside_a_running_daemon(embedded_broker: Any, topic_prefix: str, tmp_pa
     ahead = [{**log[0], "user_id": gone, "timestamp": now + 7200}]
     with QdrantProcess(tmp_path / "q") as server:
         arguments = ["--broker", broker.url, "--prefix", topic_prefix, "--store", server.url]
-        with DaemonProcess(tmp_path, *arguments, "--group", topic_prefix) as daemon:
+        ensure_topics(broker, {f"{topic_prefix}agreed": 2})
+        topic = {"DRIFTLINE_TOPICS__CONSENTS": "agreed"}
+        with DaemonProcess(tmp_path, *arguments, "--group", topic_prefix, **topic) as daemon:
             daemon.until_ready()
             send(broker, topic_prefix, log[:100])
             daemon.until_events(100)
@@ -180,8 +184,23 @@ def test_beside_a_running_daemon(embedded_broker: Any, topic_prefix: str, tmp_pa
             )
             daemon.until_events(243)
             assert told("explain", gone, "--store", server.url)["events"] == 1
+            # The same by the topic of consents.
+            told("forget", gone, "--store", server.url)
+            producer = KafkaProducer(**broker.kafka_python(), acks="all")
+            agreed = json.dumps({"user_id": gone, "timestamp": time.time()}).encode()
+            producer.send(f"{topic_prefix}agreed", key=gone.encode(), value=agreed).get(20)
+            producer.close()
+            daemon.until(lambda: claimable(server.url, gone), 30, "the consent is in the store")
+            send(broker, topic_prefix, [{**log[2], "user_id": gone, "timestamp": time.time()}])
+            daemon.until_events(244)
+            assert told("explain", gone, "--store", server.url)["events"] == 1
             assert daemon.stop() == 0, daemon.log
             assert f'"{gone}"' not in daemon.log
+
+
+def claimable(location: str, user: str) -> bool:
+    with opened(location) as there:
+        return there.users.claim([user]).holds != [FORGOTTEN]
 
 
 def outcome(daemon: DaemonProcess, name: str) -> float:
