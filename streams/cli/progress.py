@@ -60,7 +60,7 @@ def progress_bar(
 
 @contextmanager
 def _lines(what: str, total: int | None, slow: bool) -> Iterator[Callable[[int], None]]:
-    reached = shown = 0
+    reached, shown = 0, -1  # -1: nothing was said yet
     said_at = time.monotonic()
 
     def say() -> None:
@@ -77,7 +77,7 @@ def _lines(what: str, total: int | None, slow: bool) -> Iterator[Callable[[int],
     if slow and total is not None and total >= LEAST_FOR_LINES:
         say()
     yield advance
-    if shown and shown != reached:
+    if shown not in (-1, reached):
         say()
 
 
