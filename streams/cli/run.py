@@ -71,9 +71,9 @@ def run(
 ) -> None:
     """Follow Kafka: events in, searchable vectors out, until SIGTERM or Ctrl-C.
 
-    The topics must exist (clicks, purchases, browses, items, dead-letters). Where each of them stands is kept in the store; the
-    group's offsets are for lag tools. Broker and store may be away, at the start or later: the daemon waits, says so on
-    /ready, and loses nothing. SIGTERM drains, writes and commits within daemon.shutdown_s.
+    The topics that the settings name must exist: clicks, purchases, browses, items and dead-letters, or others. Where each
+    of them stands is kept in the store; the group's offsets are for lag tools. Broker and store may be away, at the start or
+    later: the daemon waits, says so on /ready, and loses nothing. SIGTERM drains, writes and commits within daemon.shutdown_s.
 
     Example: driftline run --broker 127.0.0.1:9092 --store ./store --items items.parquet
     """

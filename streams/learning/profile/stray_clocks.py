@@ -80,7 +80,9 @@ def stray_times(time: F64) -> tuple[Bool, Bool]:
         return none, none
     window = np.floor((time - low) / ((high - low) / WINDOWS)).astype(np.int64)
     places, own, counts = np.unique(window, return_inverse=True, return_counts=True)
-    is_full = counts >= SPARSE * np.median(counts[own])
+    is_full = counts > max(1.0, SPARSE * float(np.median(counts[own])))
+    if not is_full.any():
+        return none, none
     full = places[is_full]
     ahead: Bool = window > full[-1]
     begin = float(time[window >= full[0]].min())
