@@ -23,7 +23,7 @@ from streams.files.data_files import check_files
 from streams.files.location import Location
 from streams.files.rows import TabularFile
 from streams.files.tabular_file import fingerprint
-from transfer.arrays import I64
+from transfer.arrays import F64, I64
 
 BATCH_ROWS: Final = 20_000
 
@@ -56,6 +56,9 @@ class LogBatch:
     """where in Kafka each event of `columns` comes from, if the log tells"""
     ignored: int = 0
     """rows whose action the description ignores; they are neither events nor rejects"""
+
+    measures: Mapping[str, F64] = field(default_factory=dict)
+    """amounts of each event in `columns` that the description reads, NaN for none; a re-drive needs them"""
 
     @property
     def next_row(self) -> int:
@@ -217,6 +220,7 @@ class Log:
             source_row=source_row,
             positions=None if rows.positions is None else rows.positions.take(kept),
             ignored=decoded.ignored,
+            measures={name: values[kept] for name, values in raw.measures.items()},
         )
 
 

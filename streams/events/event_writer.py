@@ -18,9 +18,10 @@ from streams.events.events_config import REST, EventsConfig
 from streams.events.ids import id_text
 from streams.events.paths import BESIDE, Path, parse_path
 from streams.events.times import TimeForm
+from transfer.weigh import MEASURES
 
 _KEY: Final = "@key"
-_FIELDS: Final = ("user_id", "timestamp", "scenario", "item_id", "text", "event_id")
+_FIELDS: Final = ("user_id", "timestamp", "scenario", "item_id", "text", "event_id", *MEASURES)
 _encode: Final = msgspec.json.Encoder().encode
 
 

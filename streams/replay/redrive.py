@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
@@ -17,7 +17,7 @@ from streams.events.columns import EventColumns, take_events
 from streams.events.encode import events_of
 from streams.replay.pace import Pace, Schedule
 from streams.topics.outlets import Outlets
-from transfer.arrays import I64
+from transfer.arrays import F64, I64
 from transfer.config import ACTIONS
 
 TICK_S: Final = 0.05
@@ -104,12 +104,13 @@ class _Sender:
         self._began: float | None = None
 
     async def send(self, publisher: Publisher, batch: LogBatch) -> None:
-        columns, event_ids = batch.columns, batch.event_ids
+        columns, event_ids, measures = batch.columns, batch.event_ids, batch.measures
         if self._plan.begin_s is not None:
             rows = np.flatnonzero(columns.time >= self._plan.begin_s)
             self.done.before += len(columns) - len(rows)
             columns = take_events(columns, rows)
             event_ids = None if event_ids is None else [event_ids[row] for row in rows.tolist()]
+            measures = {name: values[rows] for name, values in measures.items()}
         due = self._schedule.due(columns.time)
         if self._began is None and len(columns):
             self._began = monotonic()
@@ -122,7 +123,7 @@ class _Sender:
                 left_s = float(due[start]) - (monotonic() - float(self._began or 0.0))
                 await asyncio.sleep(min(1.0, max(TICK_S, left_s)))
                 continue
-            await self._publish(publisher, columns, event_ids, np.arange(start, stop))
+            await self._publish(publisher, columns, event_ids, measures, np.arange(start, stop))
             if self._plan.pace.is_set:
                 await publisher.flush()
             start = stop
@@ -132,6 +133,7 @@ class _Sender:
         publisher: Publisher,
         columns: EventColumns,
         event_ids: Sequence[str | None] | None,
+        measures: Mapping[str, F64],
         rows: I64,
     ) -> None:
         for topic, of_topic in self._by_topic(columns, rows):
@@ -139,7 +141,8 @@ class _Sender:
             part = take_events(columns, of_topic)
             times = (part.time * 1000).astype(np.int64).tolist() if self._plan.event_times else None
             encode = [self._outlets.of(name).encode for name in self._names_of(part)]
-            records = (encode[row](event) for row, event in enumerate(events_of(part, ids)))
+            amounts = {name: values[of_topic] for name, values in measures.items()}
+            records = (encode[row](event) for row, event in enumerate(events_of(part, ids, amounts)))
             await publisher.publish(topic, records, times)
             self.done.sent[topic] += len(part)
 

@@ -11,6 +11,8 @@ import pytest
 from streams.counts.counts import read_counts
 from streams.event_log.log import open_logs
 from streams.events.decode import decode_events
+from streams.events.encode import events_of
+from streams.events.event_writer import EventWriter
 from streams.ingest.intake import Intake, open_intake
 from streams.learning.history import History, load_history
 from streams.replay.replay import replay
@@ -104,6 +106,31 @@ def test_a_log_gives_what_its_lines_give(tmp_path: Path, order: int) -> None:
             assert max_relative_error(states_of(replayed), states_of(topic)) < 1e-7
             assert_same(read_counts(replayed.store.blobs), read_counts(topic.store.blobs))
             assert replay(replayed, log).applied == 0
+
+
+def test_amounts_are_in_the_records_of_a_log(tmp_path: Path) -> None:
+    """Written to a topic and read from it, each event weighs as it does in the log; one without an amount has none."""
+    config = settings()
+    writers = {
+        name: EventWriter(config.description, name, topic_says=False) for name in config.interest.action_names
+    }
+    for batch in open_logs([written(tmp_path)], config.description, now=NOW):
+        names = [config.interest.action_names[code] for code in batch.columns.action.tolist()]
+        written_events = events_of(batch.columns, batch.event_ids, batch.measures)
+        records = [writers[name].record(each)[1] for name, each in zip(names, written_events, strict=True)]
+        read = decode_events(
+            records,
+            offsets=range(len(records)),
+            action=None,
+            source="test/events/0",
+            now=NOW,
+            description=config.description,
+        ).columns
+        assert read.weight is not None and batch.columns.weight is not None
+        assert read.weight.tolist() == batch.columns.weight.tolist() and len(set(read.weight.tolist())) > 2
+        assert read.key.tolist() == batch.columns.key.tolist()
+    (plain,) = events_of(read, None)[:1]
+    assert plain.quantity is None
 
 
 def test_a_history_has_acts_for_targets_and_the_rest_beside_them(tmp_path: Path) -> None:
