@@ -1,13 +1,13 @@
 """A file and a description -> its rows, read by the rules by which records of a topic are.
 
-JSON lines go to the very decoder of the topics. Columns of CSV and Parquet go through the same rules for ids and times, value
-by value; a path is the name of a column, or leads into the structs and lists of one.
+JSON lines go to the very decoder of the topics, in whatever envelope. Columns of CSV and Parquet, which have none, go through
+the same rules for ids and times, value by value; a path is the name of a column, or leads into the structs and lists of one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from streams.events.columns import Coded, factorise_optional, recode
 from streams.events.description import EventDescription
 from streams.events.event_flags import POSITION_FIELDS
 from streams.events.ids import RowRejects
-from streams.events.paths import BESIDE, parse_path, path_text
+from streams.events.paths import BESIDE, OUTSIDE, parse_path, path_text
 from streams.events.record_fields import EMPTY_IS_NONE, RecordFields
 from streams.files.fields import (
     check_type,
@@ -28,6 +28,8 @@ from streams.files.fields import (
 from streams.files.rows import Rows, TabularFile
 from streams.files.tabular_file import read_file
 from streams.files.values import measures, seconds, strings
+from streams.wire.event_decoder import EventDecoder
+from streams.wire.record_batch import RecordBatch
 from transfer.arrays import I64
 from transfer.codes import NONE
 from transfer.weigh import MEASURES
@@ -47,6 +49,8 @@ class RowReader:
     """field -> column, or path into one, of the fields that are read as columns; of JSON lines these are in the folders' names
     alone"""
     has_positions: bool
+    lines: EventDecoder | None = None
+    """of JSON lines: what stands around each of them"""
 
     @property
     def columns(self) -> list[str]:
@@ -67,10 +71,10 @@ class RowReader:
                 return
 
     def _fields(self, rows: Rows) -> LogRows:
-        if rows.lines is None:
+        if rows.lines is None or self.lines is None:
             read = RecordFields(rows.count, {}, None, np.full(rows.count, np.nan), rejects=dict(rows.rejects))
         else:
-            read = self.description.read(rows.lines)
+            read = self.lines.read(RecordBatch.lines(rows.lines))
         read = self._with_columns(read, rows)
         return LogRows(read, self._positions(read) if self.has_positions else None)
 
@@ -92,7 +96,7 @@ class RowReader:
             else:
                 coded = strings(column, name, ignored if field in POSITION_FIELDS else rejects)
                 texts[field] = _without_empty(coded) if field in EMPTY_IS_NONE else coded
-        return RecordFields(read.count, texts, event_ids, time, numbers, rejects)
+        return replace(read, texts=texts, event_ids=event_ids, time=time, measures=numbers, rejects=rejects)
 
     def _positions(self, read: RecordFields) -> RowPositions:
         topic, topics = read.coded("topic")
@@ -122,12 +126,22 @@ def open_rows(file: TabularFile, description: EventDescription, positions: Mappi
     outside = {name: place for name, place in places.items() if place in (*file.partitions, FILE_PATH)}
     # A line of JSON may have fields that the first lines have not.
     inside = {name: path_text((column,)) for name, column in found.items()}
-    return RowReader(file, description.without(outside).with_further(inside), outside, bool(found))
+    described = description.without(outside).with_further(inside)
+    lines = replace(described, config=description.config.changed({"format": "json"}))
+    return RowReader(file, described, outside, bool(found), EventDecoder(lines, None))
 
 
 def _event_places(file: TabularFile, description: EventDescription) -> dict[str, str]:
     found: dict[str, str] = {}
     said = description.config.model_fields_set
+    if file.kind == "json" and description.config.envelope != "none":
+        # What stands inside the envelope, the first lines' names don't tell.
+        placed = {
+            field: _place(file, field, text)
+            for field, text in description.sources.items()
+            if _is_outside(file, text)
+        }
+        return {field: place for field, place in placed.items() if place is not None}
     for field, text in description.sources.items():
         place = _place(file, field, text)
         if place is not None:
@@ -150,6 +164,10 @@ def _event_places(file: TabularFile, description: EventDescription) -> dict[str,
 def _place(file: TabularFile, field: str, text: str) -> str | None:
     """Where a field stands; None where it does not."""
     if text.startswith(BESIDE):
+        if text.startswith(OUTSIDE):
+            raise LogError(
+                f"{file.path}: events.{field} = {text!r} is about an envelope, and a file of columns has none around its rows"
+            )
         if text != FILE_PATH:
             raise LogError(
                 f"{file.path}: events.{field} = {text!r} is about a record of a topic; of a file there is {FILE_PATH}"
@@ -162,6 +180,13 @@ def _place(file: TabularFile, field: str, text: str) -> str | None:
     if plain in file.columns:
         return plain
     return text if file.type_of(text) is not None else None
+
+
+def _is_outside(file: TabularFile, text: str) -> bool:
+    """Whether a path leads out of a line of JSON: to the file's own path or a folder's name."""
+    if text.startswith(BESIDE):
+        return not text.startswith(OUTSIDE)
+    return parse_path(text)[0] in file.partitions
 
 
 def _check(file: TabularFile, name: str, field: str) -> None:
