@@ -23,6 +23,9 @@ EXACT_UP_TO_KB = 256_000
 """Items are searched exactly up to this much of vectors (half a million of 128 dimensions, some 15 ms); only
 above it does `optimize` build a graph, which keeps the whole process waiting for minutes."""
 
+_NEW_BYTES = 16 << 20
+"""Free for a new collection, whatever `store.min_free_bytes` says: with less the engine ends the process."""
+
 
 class EdgeEngine:
     """See `sinks.engine.Engine`. Holds the folder's lock from the beginning to `close`."""
@@ -72,7 +75,7 @@ class EdgeEngine:
 
     def create(self, spec: CollectionSpec) -> Collection:
         """Create the collection, over what a creation that was cut off may have left."""
-        self._space.require()
+        self._space.require(_NEW_BYTES)
         path = self._folder.path / spec.name
         shutil.rmtree(path, ignore_errors=True)
         self._created.append(spec.name)

@@ -20,17 +20,18 @@ class FreeSpace:
         self._path = path
         self._least_bytes = least_bytes
 
-    def require(self) -> None:
-        """Return at once where enough is free; asking costs some microseconds.
+    def require(self, least_bytes: int = 0) -> None:
+        """Return at once where enough is free; asking costs some microseconds. least_bytes: what this needs by itself.
 
         Raises:
             StoreUnavailable: it is not; nothing was written. Trying again helps once there is room.
         """
-        if not self._least_bytes:
+        least_bytes = max(least_bytes, self._least_bytes)
+        if not least_bytes:
             return
         free_bytes = shutil.disk_usage(self._path).free
-        if free_bytes < self._least_bytes:
+        if free_bytes < least_bytes:
             raise StoreUnavailable(
                 f"the disk of {self._path} is nearly full: {free_bytes >> 20} MiB are free, "
-                f"{self._least_bytes >> 20} MiB have to stay so (store.min_free_bytes). Make room; writing resumes by itself"
+                f"{least_bytes >> 20} MiB have to stay so (store.min_free_bytes). Make room; writing resumes by itself"
             )

@@ -111,6 +111,7 @@ class Daemon:
             await self._startup.until_there(
                 self._check_decoders, RegistryUnavailable, "Schema Registry unavailable"
             )
+            await self._startup.refuse_missing_topics(ReadTopics(self._settings.topics.layout()))
             intake = await self._startup.until_there(
                 lambda: self._open_intake(self.metrics), StoreUnavailable, "store unavailable"
             )

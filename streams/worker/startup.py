@@ -77,6 +77,19 @@ class Startup:
             raise late(self._settings.daemon.shutdown_s)
         return calling.result()
 
+    async def refuse_missing_topics(self, read: ReadTopics) -> None:
+        """End before a store is made, where the broker is there and topics are not. Does not wait for the broker.
+
+        Raises:
+            DaemonError: says how to make them.
+        """
+        try:
+            found = await self.in_thread(lambda: describe_topics(self._settings.broker, read.layout.required))
+        except BrokerUnavailable:
+            return
+        if (problem := missing_topics(found)) is not None:
+            raise DaemonError(problem)
+
     async def require_topics(self, read: ReadTopics) -> None:
         """Return when the topics that are named exist; `read` knows then which others match a pattern.
 

@@ -19,7 +19,7 @@ from sinks.open import open_store, renew_store
 from sinks.protocols import Store
 from sinks.renewal import generation_of
 from sinks.versions import FIRST
-from streams.errors import settings_that_differ
+from streams.errors import SettingsError, settings_that_differ
 from streams.settings import Settings
 from streams.workspace.item_encoder import fitted_if_same, load_fitted, require_fitted, store_encoder
 from streams.workspace.scenario_names import name_lookup, wants_words
@@ -128,6 +128,7 @@ def open_workspace(
         StoreUnavailable, StoreLocked, StoreNotFound: see `sinks.open.open_store`.
     """
     # All that can be wrong with the settings by themselves comes before anything is made.
+    _require_folders(settings)
     model = load_transfer_model(settings.interest, settings.transfer)
     fitted = load_fitted(settings)
     require_encoder_of_settings(settings.transfer, fitted)
@@ -232,6 +233,17 @@ def stored_interest(store: Store, settings: Settings) -> InterestConfig:
     return interest.model_copy(
         update={"actions": {action.name: action.weight for action in store.actions.known()}}
     )
+
+
+def _require_folders(settings: Settings) -> None:
+    """Refuse settings that name a folder which is not there, as other wrong settings are."""
+    named = {
+        "transfer.model": (settings.transfer.model, "driftline train"),
+        "encoder.fitted": (settings.encoder.fitted, "driftline fit"),
+    }
+    for key, (folder, maker) in named.items():
+        if folder is not None and not folder.expanduser().is_dir():
+            raise SettingsError(f"{key}: there is no folder {folder}; `{maker}` makes one")
 
 
 def _require_same(stored: InterestConfig, wanted: InterestConfig, location: str) -> None:

@@ -52,16 +52,19 @@ WRONG_USAGE = {
     "a port that is none": ("broker", "--port", "70000"),
     "a mode that is none": ("recommend", "u", "--store", "s", "--mode", "x"),
     "run without a store": ("run",),
+    "a model that is none": ("replay", LOG, "--store", "s", "--config", "transfer.toml"),
+    "an encoder that is none": ("replay", LOG, "--store", "s", "--config", "fitted.toml"),
     "a model of text that is none": ("replay", LOG, "--store", "s", "--config", "model.toml"),
 }
 
 FAILED = {
+    "a folder that is no model": ("replay", LOG, "--store", "s", "--config", "damaged.toml"),
+    "a catalogue without an item": ("items", "empty.jsonl", "--store", "s"),
+    "an empty catalogue before a log": ("replay", LOG, "--items", "empty.jsonl", "--store", "s"),
     "a log that is none": ("replay", "none.jsonl", "--store", "s"),
     "a column that lacks": ("replay", "other.jsonl", "--store", "s"),
     "a catalogue that is none": ("items", "none.jsonl", "--store", "s"),
     "every row rejected": ("replay", "rejected.jsonl", "--store", "s"),
-    "a model that is none": ("replay", LOG, "--store", "s", "--config", "transfer.toml"),
-    "an encoder that is none": ("replay", LOG, "--store", "s", "--config", "fitted.toml"),
     "a store that is a file": ("replay", LOG, "--store", LOG),
     "a store that is something else": ("replay", LOG, "--store", "full"),
     "no store there": ("recommend", "u", "--store", "s"),
@@ -95,6 +98,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "full" / "mine").write_text("mine")
     (tmp_path / "model.toml").write_text('[encoder]\nmodel = "none"\n')
     (tmp_path / "transfer.toml").write_text('[transfer]\nmodel = "none"\n')
+    (tmp_path / "damaged.toml").write_text('[transfer]\nmodel = "full"\n')
+    write_lines(tmp_path / "empty.jsonl", [{"item_id": "", "title": "x"}])
     (tmp_path / "fitted.toml").write_text('[encoder]\nfitted = "none"\n')
     return tmp_path
 

@@ -15,6 +15,7 @@ import pytest
 
 from encoders.config import EncoderConfig
 from sinks.errors import StoreMismatch
+from streams.errors import SettingsError
 from streams.event_log.log import open_logs
 from streams.events.columns import EventColumns
 from streams.events.event import ItemRow
@@ -235,7 +236,7 @@ def test_a_model_of_other_states_is_refused(tmp_path: Path, learned: Settings) -
     )
     with pytest.raises(ModelError, match="6000"):
         open_intake(str(tmp_path / "s"), other, create=True)
-    with pytest.raises(ModelError, match="driftline train"):
+    with pytest.raises(SettingsError, match="driftline train"):
         open_intake(
             str(tmp_path / "s"),
             PLAIN.model_copy(update={"transfer": TransferConfig(model=tmp_path / "absent")}),
