@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from streams.errors import SettingsError
@@ -20,6 +23,13 @@ INFINITE = {"counts.half_lives_s", "counts.pair_half_life_s"}
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+def _encodable(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def refused(file: Path | None = None) -> str:
@@ -258,3 +268,68 @@ def test_urls_and_names_of_a_file_stay_as_they_are(tmp_path: Path) -> None:
     file.write_text('[store]\nlocation = ["http://a:1", "http://b:2"]\n[encoder]\nmodel = "org/name"\n')
     settings = Settings.load(file)
     assert settings.store.location == "http://a:1,http://b:2" and settings.encoder.model == "org/name"
+
+
+def variables(model: type[BaseModel], at: str = "DRIFTLINE_") -> Iterator[str]:
+    """Of each section and setting."""
+    for name, field in model.model_fields.items():
+        yield f"{at}{name}".upper()
+        for nested in models_of(field.annotation):
+            yield from variables(nested, f"{at}{name}__")
+
+
+@given(
+    values=st.dictionaries(
+        st.sampled_from(sorted(variables(Settings))),
+        (st.text() | st.from_regex(r"[\[{]?[\w.,:/@\"-]{0,20}[\]}]?")).filter(_encodable)
+        | st.sampled_from(
+            ["1e400", "-1", "inf", "{}", "[]", "null", "true", '{"a":{}}', "[[1]]", "\udcff", "1_0"]
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+@settings(deadline=None, max_examples=300)
+def test_whatever_stands_in_the_environment_is_understood_or_refused(values: dict[str, str]) -> None:
+    """No value of any variable ends in anything else."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, text in values.items():
+            patch.setenv(name, text)
+        try:
+            Settings.load()
+        except SettingsError as error:
+            assert "\n" not in str(error)
+
+
+@given(
+    content=st.binary(max_size=60)
+    | st.lists(
+        st.sampled_from(
+            [
+                "[daemon]",
+                "[store]",
+                "[interest]",
+                "[events]",
+                "[topics.events.a]",
+                "port = ",
+                "url = ",
+                "dim = ",
+            ]
+        )
+        | st.sampled_from(
+            ["1", "'x'", "[1, 'a']", "{a = 1}", "inf", "2026-01-01", "true", "[[]]", "-1", "x"]
+        ),
+        max_size=8,
+    ).map(lambda parts: "\n".join(parts).replace("= \n", "= ").encode())
+)
+@settings(deadline=None, max_examples=300)
+def test_whatever_stands_in_a_file_is_understood_or_refused(
+    content: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No content ends in anything else."""
+    file = tmp_path_factory.getbasetemp() / "any.toml"
+    file.write_bytes(content)
+    try:
+        Settings.load(file)
+    except SettingsError as error:
+        assert "\n" not in str(error)
