@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,6 +51,18 @@ def is_folder(location: str) -> bool:
     (True, False, False)
     """
     return not (is_server(location) or "://" in location or _HOST_AND_PORT.fullmatch(location.strip()))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a connection stays on this machine.
+
+    >>> is_loopback("localhost"), is_loopback("[::1]"), is_loopback("127.1.2.3"), is_loopback("qdrant")
+    (True, True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost" or host.lower().endswith(".localhost")
 
 
 def check_location(location: str) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
 
-from sinks.addresses import Address
+from sinks.addresses import Address, is_loopback
 from sinks.config import StoreConfig
 from sinks.errors import StoreError
 
@@ -75,20 +74,8 @@ def exposed_key(nodes: Sequence[Address], config: StoreConfig) -> str | None:
     if config.api_key is None:
         return None
     return next(
-        (address.host for address in nodes if not address.tls and not _is_loopback(address.host)), None
+        (address.host for address in nodes if not address.tls and not is_loopback(address.host)), None
     )
-
-
-def _is_loopback(host: str) -> bool:
-    """Whether a connection stays on this machine.
-
-    >>> _is_loopback("localhost"), _is_loopback("[::1]"), _is_loopback("127.1.2.3"), _is_loopback("qdrant")
-    (True, True, True, False)
-    """
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost" or host.lower().endswith(".localhost")
 
 
 def _expanded(path: Path | None) -> Path | None:

@@ -39,10 +39,15 @@ console = PlainConsole(stderr=True)
 
 def load(config: Path | None, flags: Mapping[str, Any] | None = None) -> Settings:
     """Settings with the command's flags, and logs set up accordingly."""
+    import structlog
+
+    from streams.cli.exposed import exposed_secrets
     from streams.cli.logging_setup import set_up_logs
 
     settings = Settings.load(config, flags)
     set_up_logs(settings.log)
+    for exposed in exposed_secrets(settings):
+        structlog.get_logger(__name__).warning(exposed)
     return settings
 
 
