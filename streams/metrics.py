@@ -84,7 +84,7 @@ class Metrics:
         self.events = Counter(
             "driftline_events",
             "Events by topic and outcome: applied, duplicate (seen before), redelivered (below the user's "
-            "watermark), rejected, parked (its user is in quarantine), forgotten (its user was)",
+            "watermark), ignored (about no event), rejected, parked (its user is in quarantine), forgotten (its user was)",
             ["topic", "outcome"],
             registry=registry,
         )

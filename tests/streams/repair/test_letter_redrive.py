@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,10 +21,10 @@ from support.data.event_columns import NOW, event
 SOURCE = "cluster/topic/0"
 
 
-def letter(offset: int) -> StoredLetter:
+def letter(offset: int, **changes: Any) -> StoredLetter:
     """The letter of an event at this offset of one partition."""
     value = event("ada", f"i{offset}", at=float(offset), event_id=f"e{offset}")
-    return StoredLetter(
+    made = StoredLetter(
         partition=0,
         offset=offset,
         timestamp_ms=0,
@@ -38,6 +40,7 @@ def letter(offset: int) -> StoredLetter:
         cuts=(),
         headers=(),
     )
+    return replace(made, **changes)
 
 
 @pytest.fixture
@@ -88,3 +91,47 @@ def test_letters_whose_progress_was_not_raised_are_recognised_by_their_marks(
     again = letters.redrive([letter(5), letter(7), letter(9)])
     assert (again.applied, again.duplicates) == (1, 2)
     assert events_of(intake) == 3
+
+
+def test_letters_are_read_as_their_topics_are(tmp_path: Path) -> None:
+    """A letter keeps the record as it was, and is taken out of its envelope by the settings of today; a key that was cut and
+    is the user's id is not taken for it."""
+    slot = {
+        "topic": "orders",
+        "action": "purchase",
+        "description": {
+            "envelope": "debezium",
+            "user_id": "@key",
+            "timestamp": "@timestamp",
+            "item_id": "sku",
+        },
+    }
+    settings = Settings.model_validate({"topics": {"events": {"orders": slot}}})
+    row = {"sku": "i1", "scenario": "shop"}
+
+    def of(offset: int, op: str, **changes: Any) -> StoredLetter:
+        value = json.dumps({"before": None, "after": row if op != "d" else None, "op": op}).encode()
+        said = {
+            "source_topic": "orders",
+            "value": value,
+            "key": b'{"customer": 7}',
+            "source_time_ms": int(NOW) * 1000,
+        }
+        return letter(offset, **{**said, **changes})
+
+    with open_intake(str(tmp_path / "s"), settings, create=True) as intake:
+        intake.ingest.advance({SOURCE: 100})
+        redriving = LetterRedrive(intake, cluster="cluster", layout=settings.topics.layout(), now=NOW)
+        given = [
+            of(1, "c"),
+            of(2, "d"),
+            of(3, "c", cuts=("truncated-key",)),
+            of(4, "c", source_topic="gone"),
+            of(5, "x"),
+        ]
+        done = redriving.redrive(given)
+        assert done.applied == 1
+        kept = {each.letter.source_offset: each.reason for each in done.kept}
+        assert kept == {2: "operation_refused", 3: "truncated", 4: "unknown_topic", 5: "operation_refused"}
+        (columns,) = redriving.decoded([given[0], given[1]])
+        assert columns.users == ["7"]
