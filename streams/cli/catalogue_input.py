@@ -128,7 +128,7 @@ def summary_of(rows: CatalogueRows) -> dict[str, Any]:
     return {
         "rows": rows.read,
         "items": len(rows),
-        "repeated": rows.repeated,
+        "duplicates": rows.repeated,
         "rejected": rows.rejected,
         "reasons": dict(rows.rejects.by_reason),
         "left_out": dict(rows.left_out.most_common()),

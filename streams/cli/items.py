@@ -139,8 +139,8 @@ def _tell(counts: dict[str, Any], dry_run: bool) -> None:
         show(
             f"{counts['removed']:,}{of_all} items that the catalogue lacks {'would be ' if dry_run else ''}removed"
         )
-    if counts["repeated"]:
-        show(f"{counts['repeated']:,} rows name an item again: of each item the last row with a text counts")
+    if counts["duplicates"]:
+        show(f"{counts['duplicates']:,} duplicates: of several rows of an item the last with a text counts")
     if counts["rejected"]:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts["reasons"].items())
         show(

@@ -125,5 +125,9 @@ Delimiter = Annotated[
 ]
 ItemsMap = Annotated[
     str,
-    typer.Option("--items-map", metavar="FIELD=COLUMN,...", help="The same for the catalogue's columns."),
+    typer.Option(
+        "--items-map",
+        metavar="FIELD=COLUMN,...",
+        help="Columns of the catalogue that have other names, e.g. item_id=sku,title=name.",
+    ),
 ]

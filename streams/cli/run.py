@@ -29,6 +29,7 @@ def run(
         str | None,
         typer.Option("--items", metavar="CATALOGUE", help="Load this catalogue before the first event."),
     ] = None,
+    items_map: options.ItemsMap = "",
     metrics_port: Annotated[
         int | None,
         typer.Option("--metrics-port", help="Port of /live, /ready and /metrics; 0 takes a free one."),
@@ -95,7 +96,7 @@ def run(
             },
         )
         location = store_location(store, settings)
-        catalogue = open_items([items], "", settings) if items else None
+        catalogue = open_items([items], items_map, settings) if items else None
         if catalogue is not None:
             require_items(catalogue)
         manifest = None if from_manifest is None else read_manifest(from_manifest)

@@ -149,7 +149,7 @@ def item_columns(
     if not allow_empty and "title" not in found and "description" not in found and others:
         raise LogError(
             f"{file.path}: no text is recognised: neither title nor description; {_columns(file)}"
-            f"{_advice(file, found)}; if items have no texts: --allow-empty"
+            f"{_advice(file, found)}; if items have no texts: --allow-empty (catalogue.allow_empty)"
         )
     return found
 

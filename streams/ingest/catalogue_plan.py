@@ -57,7 +57,7 @@ class CataloguePlan:
         if self.emptied and not allow_empty:
             raise CatalogueRefused(
                 f"{self.emptied:,} items have a text in the store and none in the catalogue; nothing was written. If they are "
-                "to lose it: --allow-empty"
+                "to lose it: --allow-empty (catalogue.allow_empty)"
             )
         if len(self.removed) > MOST_REMOVED * self.stored and not agreed:
             raise CatalogueRefused(

@@ -49,7 +49,7 @@ def test_the_first_hour_with_a_shops_export(shop: Path) -> None:
 
     code, told, _ = items(shop, "--items-map", MAPPING)
     assert code == 0 and "5 items: 5 new" in told and "5 texts encoded" in told
-    assert "5 rows name an item again" in told
+    assert "5 duplicates: " in told
 
     export(shop / "products.csv", [20.5, 30, 40, 50, 6])
     code, told, error = items(shop, "--items-map", MAPPING, "--json")

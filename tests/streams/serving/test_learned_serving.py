@@ -15,6 +15,7 @@ import pytest
 
 from encoders.config import EncoderConfig
 from sinks.errors import StoreMismatch
+from sinks.item_filter import AttributeTest
 from streams.errors import SettingsError
 from streams.event_log.log import open_logs
 from streams.events.columns import EventColumns
@@ -23,7 +24,7 @@ from streams.files.catalogue_file import open_catalogue
 from streams.ingest.intake import Intake, open_intake
 from streams.learning.history import load_history
 from streams.serving.model_ranker import ranker_of
-from streams.serving.recommend import Recommendation, read_state, recommend
+from streams.serving.recommend import Recommendation, Recommender, read_state, recommend
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace, open_for_reading
 from support.checks.states import states_of
@@ -142,6 +143,29 @@ def test_recommendations_are_the_mixtures(location: str, learned: Settings) -> N
                 check_reasons(workspace, user, found)
                 sources |= {item.source for item in found}
         assert sources >= {"again", "new"}
+
+
+def test_what_is_hidden_is_left_out_of_the_mixture(location: str, learned: Settings) -> None:
+    """A trained model's ranking less what is hidden or does not pass: the same order and scores, own items included."""
+    marked = [
+        ItemRow(row.item_id, "", "", row.scenario, {"hidden": n % 3 == 0, "price": n})
+        for n, row in enumerate(ROWS)
+    ]
+    with open_intake(location, learned, create=True) as intake:
+        workspace = intake.workspace
+        filled(intake)
+        ranker = ranker_of(workspace)
+        before = recommend(workspace, "u1", k=33, ranker=ranker)
+        counts = intake.catalogue.upsert(marked)
+        assert (counts.encoded, counts.rewritten) == (0, 30)
+        tests = (AttributeTest("price", ">=", 10, absent=True),)
+        for given, least in (((), 0), (tests, 10)):
+            shown = {row.item_id for n, row in enumerate(ROWS) if n % 3 and n >= least}
+            others = {one.item_id for one in before} - {row.item_id for row in ROWS}
+            wanted = [one for one in before if one.item_id in shown | others]
+            found = Recommender(workspace, ranker, given).recommend("u1", k=33)
+            assert [one.item_id for one in found] == [one.item_id for one in wanted]
+            np.testing.assert_allclose([one.score for one in found], [one.score for one in wanted], rtol=1e-5)
 
 
 DEPARTMENTS = ("garden", "toys")
