@@ -84,9 +84,10 @@ def forget(
                 "this is a server: it drops overwritten points when it optimizes its segments (docs/privacy.md)",
                 soft_wrap=True,
             )
-        elif not vacuum and "://" not in location:
+        elif names and not vacuum and "://" not in location:
             console.print("bytes of them stay in the folder until driftline forget --vacuum", soft_wrap=True)
-        console.print(REMAINS)
+        if names:
+            console.print(REMAINS, soft_wrap=True)
 
 
 def _tell(json_: bool, done: dict[str, object], what: str) -> None:

@@ -207,3 +207,80 @@ def outcome(daemon: DaemonProcess, name: str) -> float:
     text = daemon.get("/metrics")[1]
     lines = [line for line in text.splitlines() if line.startswith("driftline_events_total{")]
     return sum(float(line.rpartition(" ")[2]) for line in lines if f'outcome="{name}"' in line)
+
+
+@pytest.mark.server
+def test_beside_a_rebuild(tmp_path: Path) -> None:
+    """Users are forgotten by one process while another fills a version and switches to it: none of them is in either."""
+    many = rows(1500, users=750)
+    names = sorted({row["user_id"] for row in many})
+    (tmp_path / "new.toml").write_text("[transfer]\nemergence_gain = 0.0\nshort_term_share = 0.9\n")
+    with QdrantProcess(tmp_path / "q") as server:
+        told("replay", str(write_lines(tmp_path / "log.jsonl", many)), "--store", server.url)
+        command = [
+            "rebuild",
+            "analytic",
+            "--config",
+            str(tmp_path / "new.toml"),
+            "--store",
+            server.url,
+            "--json",
+        ]
+        with subprocess.Popen([str(program()), *command], stdout=subprocess.PIPE) as running:
+            gone: list[str] = []
+            while running.poll() is None and len(gone) < 600:
+                part = names[len(gone) : len(gone) + 60]
+                (tmp_path / "ids").write_text("\n".join(part))
+                told("forget", "--file", str(tmp_path / "ids"), "--yes", "--store", server.url)
+                gone += part
+            out, _ = running.communicate(timeout=120)
+        assert running.returncode == 0, out
+        assert gone
+        with opened(server.url) as there:
+            assert there.versions.opened.name != ""
+            for users in (there.users, *there.versions.beside()):
+                assert set(users.claim(gone).holds) == {FORGOTTEN}
+                assert [user for user in users.read(gone) if user] == []
+            assert there.users.count() == len(names) - len(gone)
+
+
+@pytest.mark.broker
+@pytest.mark.server
+def test_a_daemon_that_was_frozen_brings_nobody_back(
+    embedded_broker: Any, topic_prefix: str, tmp_path: Path
+) -> None:
+    """It is stopped in the midst of its work, users are forgotten, and it wakes up past its session: what it held is refused,
+    and the worker that took over drops the same events."""
+    broker = embedded_broker.config
+    make_topics(broker, topic_prefix)
+    now = time.time()
+    log = [{**row, "timestamp": now - 3600 + n} for n, row in enumerate(rows(1200, users=40))]
+    names = sorted({row["user_id"] for row in log})
+    half = len(names) // 2
+    with QdrantProcess(tmp_path / "q") as server:
+        arguments = ["--broker", broker.url, "--prefix", topic_prefix, "--store", server.url]
+        group = ["--group", topic_prefix]
+        with DaemonProcess(tmp_path, *arguments, *group) as zombie:
+            zombie.until_ready()
+            send(broker, topic_prefix, log[:600])
+            zombie.until_events(100)
+            zombie.freeze()
+            (tmp_path / "ids").write_text("\n".join(names[:half]))
+            done = told("forget", "--file", str(tmp_path / "ids"), "--yes", "--store", server.url)
+            assert done["users"] + done["absent"] == half
+            with DaemonProcess(tmp_path, *arguments, *group) as successor:
+                successor.until_ready(120)
+                zombie.thaw()
+                send(broker, topic_prefix, log[600:])
+                both = (successor, zombie)
+                successor.until(
+                    lambda: sum(each.metric("driftline_events_total") for each in both) >= 1200,
+                    90,
+                    "all events are read",
+                )
+                successor.stop()
+            zombie.stop()
+        with opened(server.url) as there:
+            assert there.users.claim(names[:half]).holds == [FORGOTTEN] * half
+            kept = [user for user in there.users.read(names[half:]) if user]
+            assert len(kept) == len(names) - half == there.users.count()

@@ -168,12 +168,13 @@ def test_a_forgetting_whose_answers_are_lost_is_repeated(server: QdrantServer, m
 
 
 @pytest.mark.server
-def test_forgotten_amid_many_writers(server: QdrantServer) -> None:
-    """Four writers add events of twelve users all the while; half of the users are forgotten, and stay it; the others are
-    exact."""
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_forgotten_amid_many_writers(replicas: int) -> None:
+    """On one node and on several: four writers add events of twelve users all the while; half of the users are forgotten, and
+    stay it; the others are exact."""
     users = [f"u{n}" for n in range(12)]
     gone = set(users[::2])
-    rounds, stop = 12, threading.Event()
+    rounds = 12
     parts = [
         columns_of(
             [event(user, f"i{n}", at=10.0 * n + w) for user in users],
@@ -183,7 +184,12 @@ def test_forgotten_amid_many_writers(server: QdrantServer) -> None:
         for w in range(4)
         for n in range(rounds)
     ]
-    with quick_folder() as truth, opened(server.url) as forgetting, opened(str(truth / "s")) as whole:
+    with (
+        quick_folder() as truth,
+        QdrantServer(truth / "q", replicas=replicas) as server,
+        opened(server.url) as forgetting,
+        opened(str(truth / "s")) as whole,
+    ):
 
         def write(number: int) -> None:
             with opened(server.url) as intake:
@@ -197,7 +203,6 @@ def test_forgotten_amid_many_writers(server: QdrantServer) -> None:
             forget_users(forgetting.store, [user], NOW)
         for thread in threads:
             thread.join()
-        stop.set()
         for part in parts:
             whole.ingest.apply(part)
         whole.store.users.delete(sorted(gone))
