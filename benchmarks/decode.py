@@ -3,6 +3,9 @@
 Both decode the same realistic events, in batches, into equal EventColumns with the same judgements; only the
 step from bytes to field values differs. Prints one JSON line; `ratio` is events/s of msgspec over orjson.
 
+`mapped` has the rates of other descriptions over that of Driftline's own records, in the same run: paths into nested objects
+with an action map and milliseconds; ids that are integers; ISO 8601 times.
+
     python benchmarks/decode.py --events 200000
 """
 
@@ -15,14 +18,19 @@ import random
 import statistics
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 import numpy as np
 
 from streams.events.columns import EventColumns, factorise, factorise_optional
 from streams.events.decode import decode_events
+from streams.events.description import ANY_TIME, EventDescription
 from streams.events.event import TimeLimits
+from streams.events.events_config import EventsConfig
 from streams.events.validate import RawEvents, assemble
+
+Decode = Callable[[list[bytes], int], EventColumns]
 
 NOW = 1_800_000_000.0
 BATCH = 4000
@@ -56,6 +64,65 @@ def with_msgspec(values: list[bytes], offset: int) -> EventColumns:
         values, offsets=np.arange(offset, offset + len(values)), action=1, source="c/clicks/0", now=NOW
     )
     return decoded.columns
+
+
+def mapped_decoders(values: list[bytes]) -> dict[str, tuple[Decode, list[bytes]]]:
+    """Other shapes of the same events, and the decoders that their descriptions make."""
+    actions = {"view": "browse", "cart": "click", "order": "purchase", "*": "ignore"}
+    names = list(actions)[:3]
+    nested, numbers, iso = [], [], []
+    for number, value in enumerate(values):
+        event = json.loads(value)
+        text = event.pop("text", None)
+        whole = {
+            "id": event["event_id"],
+            "context": {"customer": {"id": event["user_id"]}, "device": event["device"]},
+            "ts": int(event["timestamp"] * 1000),
+            "department": event["scenario"],
+            "product": {"sku": event["item_id"], "price": 9.5},
+            "event": names[number % 3],
+            "session": event["session"],
+        }
+        nested.append(_encoded(whole))
+        ids = {"user_id": int(event["user_id"][5:]), "item_id": int(event["item_id"][4:]), "event_id": number}
+        numbers.append(_encoded({**event, **ids, "text": text}))
+        moment = datetime.fromtimestamp(event["timestamp"], UTC).isoformat()
+        iso.append(_encoded({**event, "timestamp": moment, "text": text}))
+    shop = EventsConfig(
+        user_id="context.customer.id",
+        timestamp="ts",
+        time="ms",
+        scenario="department",
+        item_id="product.sku",
+        event_id="id",
+        action="event",
+        actions=actions,
+    )
+    return {
+        "nested, action map, ms": (_described(EventDescription(shop), None), nested),
+        "integer ids": (_described(ANY_TIME, 1), numbers),
+        "iso times": (_described(EventDescription(EventsConfig(time="iso")), 1), iso),
+    }
+
+
+def _encoded(event: dict[str, object]) -> bytes:
+    return json.dumps(event, separators=(",", ":")).encode()
+
+
+def _described(description: EventDescription, action: int | None) -> Decode:
+    def decode(values: list[bytes], offset: int) -> EventColumns:
+        found = decode_events(
+            values,
+            offsets=np.arange(offset, offset + len(values)),
+            action=action,
+            source="c/clicks/0",
+            now=NOW,
+            description=description,
+        )
+        assert not found.rejects
+        return found.columns
+
+    return decode
 
 
 def with_orjson(values: list[bytes], offset: int) -> EventColumns:
@@ -100,7 +167,7 @@ def with_orjson(values: list[bytes], offset: int) -> EventColumns:
     return assemble(raw, source="c/clicks/0", now=NOW, limits=TimeLimits(max_future_s=86400.0))[0]
 
 
-def seconds_of(decode: Callable[[list[bytes], int], EventColumns], values: list[bytes]) -> float:
+def seconds_of(decode: Decode, values: list[bytes]) -> float:
     """Of decoding all values in batches of the daemon's size."""
     began = time.perf_counter()
     for start in range(0, len(values), BATCH):
@@ -121,7 +188,11 @@ def main() -> None:
     one, other = with_msgspec(values, 0), with_orjson(values, 0)
     assert one.users == other.users and (one.key == other.key).all() and (one.item == other.item).all()
     timings: dict[str, list[float]] = {"msgspec": [], "orjson": []}
+    mapped = mapped_decoders(values)
+    timings |= {name: [] for name in mapped}
     for _ in range(options.repeats):
+        for name, (decode, shaped) in mapped.items():
+            timings[name].append(seconds_of(decode, shaped))
         timings["msgspec"].append(seconds_of(with_msgspec, values))
         timings["orjson"].append(seconds_of(with_orjson, values))
     rates = {name: round(options.events / statistics.median(found)) for name, found in timings.items()}
@@ -138,6 +209,7 @@ def main() -> None:
                 "baseline": "orjson",
                 "baseline_events_per_s": rates["orjson"],
                 "ratio": round(rates["msgspec"] / rates["orjson"], 2),
+                "mapped": {name: round(rates[name] / rates["msgspec"], 2) for name in mapped},
             }
         )
     )

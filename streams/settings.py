@@ -119,6 +119,12 @@ class Settings(BaseModel):
         except ValidationError as error:
             raise SettingsError(_readable(error, {}, f"topics.events.{slot}.description.")) from None
 
+    def with_events(self, changes: dict[str, Any]) -> Settings:
+        """The same with other values of some keys of `[events]`."""
+        changed = self.model_copy(update={"events": self.events.changed(changes)})
+        changed.__dict__.pop("description", None)
+        return changed
+
     def with_interest(self, interest: InterestConfig) -> Settings:
         """The same with the actions that a store has, under its codes."""
         changed = self.model_copy(update={"interest": interest})

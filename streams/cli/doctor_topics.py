@@ -76,6 +76,7 @@ def tell_of_events(
     Quotes no record."""
     from streams.broker.key_placement import Sampled
     from streams.errors import StreamsError
+    from streams.events.proposal import events_toml, json_sample, propose_events
     from streams.events.reject_summary import RejectSummary
     from streams.wire.record_batch import RecordBatch
     from transfer.codes import NONE
@@ -92,7 +93,15 @@ def tell_of_events(
     if decoded.ignored:
         said.append(f"{decoded.ignored} are ignored")
     ok = None if decoded.rejects else True
-    finding = (name, ok, ", ".join(said), "; ".join(summary.lines(3)))
+    fix = "; ".join(summary.lines(3))
+    proposed = {}
+    if len(decoded.rejects) > len(decoded.columns):
+        described = decoder.description
+        sample = json_sample([value for value in batch.values if isinstance(value, bytes)])
+        proposed = propose_events(sample, described.config, described.action_names, time.time())
+    if proposed:
+        fix += f"; these settings may fit (look at them): {' '.join(events_toml(proposed).split())}"
+    finding = (name, ok, ", ".join(said), fix)
     known: list[str | None] = [*users, None]
     return finding, [
         Sampled(record.partition, record.key, known[code] if code != NONE else None)

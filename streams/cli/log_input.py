@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from encoders.progress import from_totals
 from streams.cli.console import console
@@ -14,6 +14,7 @@ from streams.cli.progress import progress_bar
 if TYPE_CHECKING:
     from encoders.whitening import Whitening
     from streams.event_log.log import Log
+    from streams.events.events_config import EventsConfig
     from streams.files.catalogue_file import Catalogue
     from streams.learning.fit import ItemContent
     from streams.learning.history import History
@@ -40,6 +41,44 @@ class LogInput:
     items: str | None = None
     items_map: str = ""
 
+    def proposed_events(self, settings: Settings) -> dict[str, Any]:
+        """Changes of `[events]` by which the log's first file would be one; none where flags or settings say something.
+
+        Raises:
+            LogError, MappingError: the file can't be read.
+        """
+        from streams.event_log.sample import sample_of
+        from streams.events.proposal import propose_events
+        from streams.files.expand import expand
+        from streams.files.tabular_file import inspect_file
+
+        if self.events != EventFlags(action=self.events.action, scenario=self.events.scenario):
+            return {}
+        if settings.events.model_fields_set:
+            return {}
+        (first, *_) = expand(self.files, settings.files)
+        sample = sample_of(inspect_file(first))
+        return propose_events(sample, settings.events, settings.interest.action_names, time.time())
+
+    def described(self, settings: Settings) -> EventsConfig:
+        """`[events]` with what flags say over it.
+
+        Raises:
+            MappingError, SettingsError: a flag says nothing that can be meant.
+        """
+        from streams.events.event_flags import parse_event_map, with_flags
+
+        said = self.events
+        changes, _ = parse_event_map(said.map_)
+        return with_flags(
+            settings.events,
+            changes,
+            action=said.action,
+            scenario=said.scenario,
+            time=said.time,
+            action_map=said.action_map,
+        )
+
     def open_log(self, settings: Settings) -> Log:
         """Checks the files' structure; reads nothing yet.
 
@@ -48,22 +87,13 @@ class LogInput:
         """
         from streams.event_log.log import open_logs
         from streams.event_log.questions import ask
-        from streams.events.event_flags import parse_event_map, with_flags
+        from streams.events.event_flags import parse_event_map
         from streams.files.expand import expand
 
-        said = self.events
-        changes, positions = parse_event_map(said.map_)
-        config = with_flags(
-            settings.events,
-            changes,
-            action=said.action,
-            scenario=said.scenario,
-            time=said.time,
-            action_map=said.action_map,
-        )
+        _, positions = parse_event_map(self.events.map_)
         log = open_logs(
             expand(self.files, settings.files),
-            replace(settings.description, config=config),
+            replace(settings.description, config=self.described(settings)),
             now=time.time(),
             positions=positions,
             batch_rows=settings.replay.batch_events,

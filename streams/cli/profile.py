@@ -45,6 +45,7 @@ def profile(
 
     Example: driftline profile events.parquet --items items.parquet --map scenario=department --out driftline.toml
     """
+    from streams.events.proposal import events_toml
     from streams.learning.profile.report import report_tables
     from streams.learning.profile.run import profile as run_profile
     from streams.learning.profile.settings_file import settings_text, write_settings
@@ -60,6 +61,14 @@ def profile(
             check_plots()
             check_output(plots, force, folder=True)
         given = LogInput(log, EventFlags(map_, action, scenario, time_, action_map), items, items_map)
+        proposed = given.proposed_events(settings)
+        if proposed:
+            settings = settings.with_events(proposed)
+            console.print(
+                "the log is read as these settings say, which are proposed by its first rows; look at them:\n"
+                + events_toml(proposed),
+                soft_wrap=True,
+            )
         history = read_history(given, settings, json_)
         with console.status("looking at gaps, asking questions") if not json_ else nullcontext():
             profiled = run_profile(history, settings.interest, seed)
@@ -71,10 +80,17 @@ def profile(
         if out is not None:
             names = ", ".join(name.rstrip("/").rpartition("/")[2] for name in log)
             head = f"Proposed by driftline profile for {names}: {len(history):,} events (log {history.identity[:16]})."
-            write_settings(out, settings_text(profiled.proposal, head), force)
+            said = given.described(settings).model_dump(exclude_unset=True)
+            events = "\n" + events_toml(said) if said else ""
+            write_settings(out, settings_text(profiled.proposal, head) + events, force)
         if json_:
             print_json(
-                {**profiled.as_dict(), "out": str(out) if out else None, "plots": [str(p) for p in drawn]}
+                {
+                    **profiled.as_dict(),
+                    "events": proposed,
+                    "out": str(out) if out else None,
+                    "plots": [str(p) for p in drawn],
+                }
             )
             return
         for table in report_tables(profiled):

@@ -19,6 +19,7 @@ from streams.events.description import EventDescription
 from streams.events.event_flags import POSITION_FIELDS
 from streams.events.ids import RowRejects
 from streams.events.paths import BESIDE, OUTSIDE, parse_path, path_text
+from streams.events.proposal import likely_flags
 from streams.events.record_fields import EMPTY_IS_NONE, RecordFields
 from streams.files.fields import (
     check_type,
@@ -142,23 +143,42 @@ def _event_places(file: TabularFile, description: EventDescription) -> dict[str,
             if _is_outside(file, text)
         }
         return {field: place for field, place in placed.items() if place is not None}
+    meant = _meant(file, description)
     for field, text in description.sources.items():
         place = _place(file, field, text)
         if place is not None:
             _check(file, place, field)
             found[field] = place
         elif (field in said and field not in description.defaults) or field in description.required:
-            raise LogError(missing_column(file, field, text))
+            raise LogError(missing_column(file, field, text) + meant)
     given = {*found, *description.defaults}
     if not given & {"item_id", "text"}:
         wanted = description.sources
         hint = f" and no {wanted.get('text', 'text')!r}, one of which is needed"
-        raise LogError(missing_column(file, "item_id", wanted.get("item_id", "item_id"), hint))
+        raise LogError(missing_column(file, "item_id", wanted.get("item_id", "item_id"), hint) + meant)
     if "action" not in given:
         known = ", ".join(description.action_names)
         hint = f" and no one action given for all rows (--action: {known})"
-        raise LogError(missing_column(file, "action", description.sources.get("action", "action"), hint))
+        raise LogError(
+            missing_column(file, "action", description.sources.get("action", "action"), hint) + meant
+        )
     return found
+
+
+def _meant(file: TabularFile, description: EventDescription) -> str:
+    """The flags for the fields that the file seems to have under other names."""
+    sources = description.sources
+    missing = [
+        name
+        for name in ("user_id", "timestamp", "scenario", "item_id", "action")
+        if name in sources
+        and name not in description.defaults
+        and not sources[name].startswith(BESIDE)
+        and _place(file, name, sources[name]) is None
+    ]
+    flags = likely_flags(file.columns, missing)
+    constant = " --scenario NAME" if "scenario" in missing and "scenario=" not in flags else ""
+    return f"; did you mean --map {flags}{constant}?" if flags else ""
 
 
 def _place(file: TabularFile, field: str, text: str) -> str | None:

@@ -31,6 +31,7 @@ from streams.events.event import (
     reject_reason,
 )
 from streams.events.keys import event_keys
+from streams.events.proposal import likely_actions
 from transfer.arrays import F32, F64, I32, Bool
 from transfer.codes import NONE
 from transfer.config import ACTIONS
@@ -143,7 +144,10 @@ def _unknown_action(raw: RawEvents, row: int) -> str:
     if raw.action_names is None or raw.action_names[0][row] == NONE:
         return f"there is no action; actions are {known}"
     codes, table = raw.action_names
-    return f"action {table[codes[row]][:40]!r} is none of {known}"
+    name = table[codes[row]]
+    meant = likely_actions([name], {}, raw.known_actions).get(name)
+    hint = f"; is it a {meant}: --action-map {name[:40]}={meant}?" if meant and name.isprintable() else ""
+    return f"action {name[:40]!r} is none of {known}{hint}"
 
 
 def _with_normal_texts(columns: EventColumns) -> EventColumns:

@@ -51,6 +51,11 @@ class EventDecoder:
         self._description = self._forms[PLAIN].events
 
     @property
+    def description(self) -> EventDescription:
+        """How the payload of a record says what event it is."""
+        return self._description
+
+    @property
     def needed_parts(self) -> frozenset[str]:
         """Which cuts of a dead letter (`streams.letters.letter.CUTS`) leave a record that can't be read as it was."""
         paths = [
