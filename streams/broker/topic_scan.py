@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from time import monotonic
 from types import MappingProxyType
 from typing import Any, Final
 
 from streams.broker.config import BrokerConfig
+from streams.broker.sources import TopicPartition
 from streams.broker.topics import describe_topics
 from streams.errors import BrokerError, BrokerUnavailable
 
@@ -51,6 +52,32 @@ def scan_topic(
     chosen = ends if ends is not None else range(count) if only is None else only
     wanted = [partition for partition in chosen if partition < count]
     return asyncio.run(_scan(broker, topic, take, {p: starts.get(p, 0) for p in wanted}, ends))
+
+
+def first_since(
+    broker: BrokerConfig, partitions: Iterable[TopicPartition], time_s: float
+) -> dict[TopicPartition, int]:
+    """The first offset whose record is of that time or later; the end where there is none. Reads all that lies before.
+
+    Raises:
+        BrokerUnavailable, BrokerError
+    """
+    by_topic: dict[str, list[int]] = {}
+    for topic, number in partitions:
+        by_topic.setdefault(topic, []).append(number)
+    found: dict[TopicPartition, int] = {}
+    for topic, numbers in by_topic.items():
+
+        def take(records: Sequence[Any], topic: str = topic) -> None:
+            for record in records:
+                if record.timestamp >= int(time_s * 1000):
+                    found.setdefault((topic, record.partition), record.offset)
+                    return
+
+        ends = scan_topic(broker, topic, take, only=numbers)
+        for number in numbers:
+            found.setdefault((topic, number), ends.get(number, 0))
+    return found
 
 
 async def _scan(

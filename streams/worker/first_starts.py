@@ -14,9 +14,11 @@ import structlog
 from sinks.protocols import Store
 from sinks.sources import SourceInfo
 from streams.broker.cluster_view import ClusterView, TopicInfo
+from streams.broker.config import BrokerConfig
 from streams.broker.embedded import EMBEDDED_CLUSTER
 from streams.broker.sources import START, PartitionSources, TopicPartition, old_name
 from streams.broker.start_rule import StartRule
+from streams.broker.topic_scan import first_since
 from streams.errors import DaemonError
 
 log = structlog.get_logger(__name__)
@@ -40,7 +42,15 @@ class Beginning:
 class FirstStarts:
     """Gives sources a start, once. For one thread."""
 
-    def __init__(self, store: Store, sources: PartitionSources, beginning: Beginning, group: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        sources: PartitionSources,
+        beginning: Beginning,
+        group: str,
+        broker: BrokerConfig | None = None,
+    ) -> None:
+        self._broker = broker
         self._store = store
         self._sources = sources
         self._beginning = beginning
@@ -123,7 +133,11 @@ class FirstStarts:
             case "latest":
                 starts = cluster.log_ends(new)
             case "time":
-                starts = cluster.at_time(new, rule.time_s)
+                if self._broker is not None and self._sources.cluster.startswith(EMBEDDED_CLUSTER):
+                    # It answers with the first record of the batch, however many of them are older.
+                    starts = first_since(self._broker, new, rule.time_s)
+                else:
+                    starts = cluster.at_time(new, rule.time_s)
             case "group":
                 starts |= self._committed(cluster, new)
         starts |= {tp: self._beginning.at[tp] for tp in new if tp in self._beginning.at}

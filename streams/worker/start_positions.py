@@ -61,7 +61,7 @@ class StartPositions:
         self._read = read
         self._pairing = pairing
         self._lost = lost
-        self._first = FirstStarts(store, sources, beginning or Beginning(), pairing.group)
+        self._first = FirstStarts(store, sources, beginning or Beginning(), pairing.group, broker)
         self._lock = threading.Lock()
 
     def check_group(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -280,3 +281,23 @@ def test_doctor_tells_what_the_topics_hold(
     assert told[f"events of {p}shop.b"]["found"] == "2 of the 4 newest records are events, 1 are ignored"
     assert "1 x " in told[f"events of {p}shop.b"]["fix"]
     assert "secret-user" not in done.stdout
+
+
+def test_a_new_store_begins_at_a_time_of_a_redriven_log(
+    broker: BrokerConfig, topic_prefix: str, tmp_path: Path
+) -> None:
+    """With the events' own times on the records, `run --from TIME` takes the events from then on and no others."""
+    p = topic_prefix
+    at = time.time() - 5000
+    rows = [{**event(f"u{n % 5}", f"i{n}"), "timestamp": at + n, "action": "click"} for n in range(400)]
+    log = tmp_path / "log.jsonl"
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    place = ("--broker", broker.url, "--prefix", p)
+    sent = driftline("redrive", str(log), *place, "--record-time", "event")
+    assert sent.returncode == 0, sent.stderr
+    store = ("--store", str(tmp_path / "s"), "--group", p)
+    run = driftline(
+        "run", *place, *store, "--from", str(at + 250), "--drain", "--json", "--metrics-port", "0"
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["applied"] == 150
