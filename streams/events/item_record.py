@@ -27,6 +27,7 @@ from streams.events.plain_text import plain_text
 
 CATALOGUE_FIELDS: Final = ("item_id", "title", "description", "scenario")
 _ABSENT: Final = object()
+_MOST_SEEN: Final = 256
 _Value = str | int | float | bool | list[str | int | float | bool | None] | None
 _decode_value = msgspec.json.Decoder(_Value).decode
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -39,13 +40,25 @@ class ItemDescription:
     fields: Mapping[str, str] = field(default_factory=dict)
     """field or attribute -> its name in the record, where that is another one; dots lead into objects"""
     choice: AttributeChoice = field(default_factory=AttributeChoice)
+    _seen: dict[tuple[str, ...], dict[str, str]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def name(self, wanted: str) -> str:
         """What the record calls this field."""
         return self.fields.get(wanted, wanted)
 
     def further(self, names: Iterable[str]) -> dict[str, str]:
-        """Attribute -> its name in the record, of a record with these names."""
+        """Attribute -> its name in the record, of a record with these names. Most records have the names of the one before."""
+        key = tuple(names)
+        found = self._seen.get(key)
+        if found is None:
+            if len(self._seen) == _MOST_SEEN:
+                self._seen.clear()
+            found = self._seen[key] = self._further(key)
+        return found
+
+    def _further(self, names: Iterable[str]) -> dict[str, str]:
         used = {*CATALOGUE_FIELDS, *map(self.name, CATALOGUE_FIELDS), *self.fields.values()}
         found = {name: name for name in names if name not in used}
         found |= {name: path for name, path in self.fields.items() if name not in CATALOGUE_FIELDS}
