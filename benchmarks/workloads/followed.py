@@ -37,7 +37,7 @@ class MovingAverage:
 
     def __call__(self, states: InterestStates) -> Fusion:
         """Fuse U users; no interests, no emergence."""
-        mass = states.scenario_counts.astype(np.float64)[:, self._horizon] @ self._interest.action_weights
+        mass = states.masses(self._interest.action_weights)[:, self._horizon]
         total = states.global_sum(self._horizon)
         norm = np.linalg.norm(total, axis=1, keepdims=True)
         return Fusion(

@@ -48,7 +48,7 @@ def profile(
     from streams.events.proposal import events_toml
     from streams.learning.profile.report import report_tables
     from streams.learning.profile.run import profile as run_profile
-    from streams.learning.profile.settings_file import settings_text, write_settings
+    from streams.learning.profile.settings_file import actions_text, settings_text, write_settings
     from streams.outputs import check_output
 
     with reported():
@@ -82,7 +82,8 @@ def profile(
             head = f"Proposed by driftline profile for {names}: {len(history):,} events (log {history.identity[:16]})."
             said = given.described(settings).model_dump(exclude_unset=True)
             events = "\n" + events_toml(said) if said else ""
-            write_settings(out, settings_text(profiled.proposal, head) + events, force)
+            text = settings_text(profiled.proposal, head) + events + actions_text(settings.interest)
+            write_settings(out, text, force)
         if json_:
             print_json(
                 {

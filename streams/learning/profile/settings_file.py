@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from streams.learning.profile.proposal import Proposal
 from streams.outputs import check_output, whole_file
 from streams.settings import Settings
+from transfer.config import InterestConfig
 
 WIDTH = 110
 
@@ -33,6 +34,31 @@ def settings_text(proposal: Proposal, head: str) -> str:
             for key, choice in others.items():
                 lines += [*_comment(choice.reason), f"# {key} = {toml(choice.value)}"]
     return "\n".join(lines) + "\n"
+
+
+def actions_text(interest: InterestConfig) -> str:
+    """TOML of the actions that the log was read with, to go behind `settings_text`; "" where there are no further ones.
+
+    >>> print(actions_text(InterestConfig(actions={"hide": -1.0}, weigh={"purchase": "quantity"})))
+    <BLANKLINE>
+    [interest.actions]
+    "hide" = -1.0
+    <BLANKLINE>
+    [interest.weigh]
+    "purchase" = { by = "quantity", typical = 1.0 }
+    <BLANKLINE>
+    """
+    lines = []
+    if interest.actions:
+        lines += ["", "[interest.actions]"]
+        lines += [f"{toml(name)} = {weight}" for name, weight in interest.actions.items()]
+    if interest.weigh:
+        lines += ["", "[interest.weigh]"]
+        lines += [
+            f"{toml(name)} = {{ by = {toml(one.by)}, typical = {one.typical} }}"
+            for name, one in interest.weigh.items()
+        ]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def proposed_flags(proposal: Proposal) -> dict[str, dict[str, Any]]:

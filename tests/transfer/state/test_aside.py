@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from support.checks.reference_state import Event, max_relative_error, reference_states, terms_of
 from support.data.interest_events import applied, unit_vector
 from transfer.config import InterestConfig
+from transfer.errors import StateFormatError, StateSettingsMismatch
 from transfer.state.packing import pack_states, unpack_states
 from transfer.state.states import empty_states, stack, take_users
 from transfer.state.update import apply_events, merge_states
@@ -156,3 +157,29 @@ def test_an_impression_that_comes_twice_counts_twice_and_without_an_item_not_at_
     states, told = apply_events(empty_states(1, OPEN), terms_of([one, one, text], 6), OPEN)
     assert told.all() and states.aside is not None
     assert states.aside.shown.item.tolist() == [9] and states.aside.shown.number.tolist() == [2]
+
+
+def test_a_state_with_actions_that_were_added_since_is_no_state_of_this_process() -> None:
+    """Refused as made with other settings, which ends a daemon and rejects nothing; one with fewer actions is read."""
+    more = OPEN.model_copy(update={"actions": {**ACTIONS, "new": 1.0}})
+    events = [event for event in life(5, 30) if event.action < 3]
+    packed = pack_states(applied([events], more, users=2), more)
+    with pytest.raises(
+        StateSettingsMismatch, match=r"with 8 actions, and 7 are known here: .* start again"
+    ) as found:
+        unpack_states(packed, OPEN)
+    assert found.value.rows == (0, 1)
+    assert unpack_states(pack_states(applied([events], OPEN, users=2), OPEN), more).n_events.sum() == len(
+        events
+    )
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 300), st.integers(1, 255))
+def test_damage_behind_the_names_is_found(place: int, change: int) -> None:
+    """Whatever byte of the sections is another one, the state is refused, not misread."""
+    (packed,) = pack_states(applied([life(6, 60, users=1)], OPEN, users=1), OPEN)
+    at = len(packed) - 1 - place % (len(packed) // 2)
+    damaged = packed[:at] + bytes([packed[at] ^ change]) + packed[at + 1 :]
+    with pytest.raises(StateFormatError):
+        unpack_states([damaged], OPEN)
