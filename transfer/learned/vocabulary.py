@@ -48,7 +48,7 @@ def reading_of(states: InterestConfig, model: InterestConfig) -> ActionReading |
 
     >>> trained, now = InterestConfig(), InterestConfig(actions={"hide": -1.0, "like": 2.5})
     >>> reading_of(now, trained).code.tolist()
-    [0, 1, 2, 2, 2]
+    [0, 1, 2, 0, 2]
     """
     if states.action_names == model.action_names and states.actions == model.actions:
         return None
