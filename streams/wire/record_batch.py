@@ -31,14 +31,15 @@ class RecordBatch:
 
     @classmethod
     def fetched(cls, records: Sequence[Any], topic: str) -> Self:
-        """Of Kafka records."""
+        """Of Kafka records, whichever client fetched them."""
         return cls(
             [record.value for record in records],
             [record.key for record in records],
             [record.headers or () for record in records],
             [record.timestamp for record in records],
             topic,
-            {row: record.refused for row, record in enumerate(records) if record.refused},
+            # What another client fetched has no such word; it unpacks all or raises.
+            {row: told for row, record in enumerate(records) if (told := getattr(record, "refused", ""))},
         )
 
     @classmethod

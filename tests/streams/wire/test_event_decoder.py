@@ -361,3 +361,23 @@ def test_a_record_in_an_envelope_says_which_setting_it_needs(value: Any, told: s
     (reject,) = decode([value]).rejects
     assert (told in reject.detail) if told else ("[events]" not in reject.detail)
     assert "ada" not in reject.detail
+
+
+def test_records_of_any_client_are_taken():
+    """The transport's own records say if they were not unpacked; those of kafka-python have no such word."""
+    from kafka.consumer.fetcher import ConsumerRecord
+
+    value = json.dumps(PLAIN).encode()
+    names = ConsumerRecord._fields
+    known = {
+        "topic": "t",
+        "partition": 0,
+        "offset": 0,
+        "timestamp": 1,
+        "key": None,
+        "value": value,
+        "headers": [],
+    }
+    record = ConsumerRecord(**{name: known.get(name) for name in names})
+    batch = RecordBatch.fetched([record], "t")
+    assert (batch.values, batch.unreadable, batch.absent()) == ([value], {}, [])
