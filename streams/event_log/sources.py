@@ -136,27 +136,50 @@ class FileContent:
         return next(one for one in self.running if one.start == start)
 
 
-def read_content(batches: Iterator[Digests], known: Mapping[str, LogFacts]) -> FileContent:
+class KnownLogs:
+    """The logs of a store, found by what was ever known of them: a folder may have thousands of files, each of them a log."""
+
+    def __init__(self, facts: Mapping[str, LogFacts]) -> None:
+        self.facts: dict[str, LogFacts] = {}
+        self.states: dict[int, set[str]] = {}
+        """number of rows -> digests of the logs that have, or once had, so many"""
+        self._by_state: dict[tuple[int, str], str] = {}
+        self._by_row: dict[int, list[str]] = {}
+        for identity, one in facts.items():
+            self.add(identity, one)
+
+    def add(self, identity: str, facts: LogFacts) -> None:
+        """A new log, or one that has changed."""
+        self.facts[identity] = facts
+        for state in facts.states:
+            self.states.setdefault(state[0], set()).add(state[1])
+            self._by_state[state] = identity
+        for row in facts.sketch.smallest.tolist():
+            self._by_row.setdefault(row, []).append(identity)
+
+    def with_state(self, rows: int, digest: str) -> str:
+        """Identity of the log that has, or once had, these rows."""
+        return self._by_state[rows, digest]
+
+    def like(self, sketch: Sketch) -> set[str]:
+        """Identities of logs that may have a row in common with that of the sketch; all others have none that is seen."""
+        return {identity for row in sketch.smallest.tolist() for identity in self._by_row.get(row, ())}
+
+
+def read_content(batches: Iterator[Digests], known: KnownLogs) -> FileContent:
     """Read a file's rows and find the known logs in them."""
-    states: dict[int, set[str]] = {}
-    for facts in known.values():
-        for rows, digest in facts.states:
-            states.setdefault(rows, set()).add(digest)
-    parts, running = digests_at(batches, states)
+    parts, running = digests_at(batches, known.states)
     return FileContent(running[0].rows, parts, running)
 
 
 def segments_of(
-    name: str, content: FileContent, known: dict[str, LogFacts]
+    name: str, content: FileContent, known: KnownLogs
 ) -> tuple[list[Segment], dict[str, LogFacts], Overlap | None]:
     """The segments of a file, in order and without a gap, and the facts that are new or have changed.
 
     Where known logs overlap at the file's start, those that take it furthest are chosen. What follows the last of them
     continues it, if that log is not known to continue differently; else it is a new source.
     """
-    by_digest = {
-        (rows, digest): identity for identity, facts in known.items() for rows, digest in facts.states
-    }
     segments: list[Segment] = []
     row = 0
     while row < content.rows:
@@ -166,30 +189,32 @@ def segments_of(
         )
         if part is None:
             break
-        identity = by_digest[part.end - part.start, part.digest]
+        identity = known.with_state(part.end - part.start, part.digest)
         segments.append(Segment(row, part.end, identity))
         row = part.end
     changed: dict[str, LogFacts] = {}
     overlap = None
     if row < content.rows:
         last = segments[-1] if segments else None
-        if last is not None and known[last.identity].rows == last.end - last.start:
+        if last is not None and known.facts[last.identity].rows == last.end - last.start:
             identity, rest = last.identity, content.of(last.start)
             segments[-1] = replace(last, end=content.rows)
-            facts = known[identity].grown(rest.rows, rest.hex())
+            facts = known.facts[identity].grown(rest.rows, rest.hex())
         else:
             rest = content.of(row)
             identity = PREFIX + rest.hex()
             segments.append(Segment(row, content.rows, identity))
             overlap = _overlap(name, rest.sketch, known)
-            facts = known.get(identity) or LogFacts(name, ((rest.rows, rest.hex()),))
+            facts = known.facts.get(identity) or LogFacts(name, ((rest.rows, rest.hex()),))
         changed[identity] = replace(facts, name=name, sketch=rest.sketch)
     return segments, changed, overlap
 
 
-def _overlap(name: str, sketch: Sketch, known: Mapping[str, LogFacts]) -> Overlap | None:
-    shares = {identity: sketch.share_in(facts.sketch) for identity, facts in known.items()}
+def _overlap(name: str, sketch: Sketch, known: KnownLogs) -> Overlap | None:
+    shares = {
+        identity: sketch.share_in(known.facts[identity].sketch) for identity in sorted(known.like(sketch))
+    }
     nearest = max(shares, key=shares.__getitem__, default=None)
     if nearest is None or shares[nearest] < OVERLAP:
         return None
-    return Overlap(name, known[nearest].name, shares[nearest])
+    return Overlap(name, known.facts[nearest].name, shares[nearest])

@@ -13,7 +13,7 @@ from streams.event_log.content import Digests
 from streams.event_log.log import Log
 from streams.event_log.positions import Positions
 from streams.event_log.rows import LogRows
-from streams.event_log.sources import LogFacts, Overlap, Segment, read_content, segments_of
+from streams.event_log.sources import KnownLogs, LogFacts, Overlap, Segment, read_content, segments_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ def register_log(log: Log, sources: Sources, *, overlapping: bool = False) -> Re
         LogError: a file is damaged inside, or seems to share rows with another log. Nothing is registered then.
         StoreUnavailable: call again.
     """
-    known = known_logs(sources)
-    by_bytes = {entry: identity for identity, facts in known.items() for entry in facts.files}
+    known = KnownLogs(known_logs(sources))
+    by_bytes = {entry: identity for identity, facts in known.facts.items() for entry in facts.files}
     segments: dict[int, list[Segment]] = {}
     changed: dict[str, LogFacts] = {}
     aliases: dict[str, str] = {}
@@ -64,13 +64,14 @@ def register_log(log: Log, sources: Sources, *, overlapping: bool = False) -> Re
         if overlap is not None and not overlapping:
             raise LogError(_shared(overlap))
         last = parts[-1].identity
-        facts = seen.added_to(facts_of.get(last) or known[last], alone=len(parts) == 1)
+        facts = seen.added_to(facts_of.get(last) or known.facts[last], alone=len(parts) == 1)
         if len(parts) == 1:
             facts = replace(facts, files=(*facts.files, entry))
             by_bytes[entry] = last
-            if last not in known:
+            if last not in known.facts:
                 aliases[last] = entry[1]  # releases before this one kept marks by the bytes of the files
-        known[last] = changed[last] = facts
+        changed[last] = facts
+        known.add(last, facts)
         segments[number] = parts
     if changed:
         sources.numbers(list(changed), aliases)
@@ -78,7 +79,7 @@ def register_log(log: Log, sources: Sources, *, overlapping: bool = False) -> Re
             sources.describe(identity, facts.about())
     ordered = [segments[number] for number in range(len(log.files))]
     used = {segment.identity for parts in ordered for segment in parts}
-    return RegisteredLog(log.with_segments(ordered), {identity: known[identity] for identity in used})
+    return RegisteredLog(log.with_segments(ordered), {identity: known.facts[identity] for identity in used})
 
 
 def require_known(log: Log, sources: Sources) -> None:
@@ -88,15 +89,15 @@ def require_known(log: Log, sources: Sources) -> None:
         LogError: of one it does not; named.
         StoreUnavailable: call again.
     """
-    known = known_logs(sources)
-    by_bytes = {entry: identity for identity, facts in known.items() for entry in facts.files}
+    known = KnownLogs(known_logs(sources))
+    by_bytes = {entry: identity for identity, facts in known.facts.items() for entry in facts.files}
     for number, file in enumerate(log.files):
         identity = by_bytes.get((file.rows, log.fingerprint_of(number)))
         if identity is not None:
             segments, changed = [Segment(0, file.rows, identity)], False
         else:
             digests = (rows.digests() for rows in log.rows(number))
-            segments, facts, _ = segments_of(file.path.name, read_content(digests, known), dict(known))
+            segments, facts, _ = segments_of(file.path.name, read_content(digests, known), known)
             changed = bool(facts)
         numbers = {} if changed else sources.numbers([segment.identity for segment in segments])
         progress = sources.progress(numbers.values())

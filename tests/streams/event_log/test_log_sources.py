@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from streams.event_log.content import RunningDigest, Sketch
 from streams.event_log.log import open_logs
-from streams.event_log.sources import LogFacts, read_content, segments_of
+from streams.event_log.sources import KnownLogs, LogFacts, read_content, segments_of
 from support.data.log_files import KINDS, log_rows, write
 
 NOW = 1_700_000_000.0
@@ -85,7 +85,8 @@ class Model:
         """Apply a file; stop: after this many rows, as if killed."""
         hashes = np.array(rows, np.uint64)[:, None] * np.array([0x9E3779B97F4A7C15, 3], np.uint64)
         batches = (hashes[i : i + batch] for i in range(0, len(rows), batch))
-        segments, changed, overlap = segments_of("file", read_content(batches, self.known), self.known)
+        known = KnownLogs(self.known)
+        segments, changed, overlap = segments_of("file", read_content(batches, known), known)
         self.known |= {identity: LogFacts.of_about(facts.about()) for identity, facts in changed.items()}
         assert [s.start for s in segments] == [0, *(s.end for s in segments[:-1])]
         assert not rows or segments[-1].end == len(rows)
