@@ -53,7 +53,7 @@ class ItemDescription:
         key = tuple(names)
         found = self._seen.get(key)
         if found is None:
-            if len(self._seen) == _MOST_SEEN:
+            if len(self._seen) >= _MOST_SEEN:
                 self._seen.clear()
             found = self._seen[key] = self._further(key)
         return found
