@@ -5,16 +5,15 @@ from __future__ import annotations
 import signal
 import sys
 
-from streams.cli.private_files import keep_files_private
-from streams.extras import extra_of
-
 
 def main() -> None:
     """Entry point of the `driftline` program."""
     signal.signal(signal.SIGTERM, _interrupt)
-    keep_files_private()
     try:
-        # Here, since it fails where another distribution has overwritten a package of ours.
+        # Here, since it fails where another distribution has overwritten a package of ours, and takes long enough for a Ctrl-C.
+        from streams.cli.private_files import keep_files_private
+
+        keep_files_private()
         from streams.cli.commands import app
 
         app()
@@ -39,6 +38,8 @@ def _interrupt(*_: object) -> None:
 
 def _explained(error: ImportError | SyntaxError) -> str | None:
     """What is behind an import that fails, and what to do; None: it speaks for itself."""
+    from streams.extras import extra_of
+
     if isinstance(error, ModuleNotFoundError) and (extra := extra_of(error.name)):
         return f"this needs {error.name}, which is not installed: pip install 'driftline[{extra}]'"
     from streams.cli.own_packages import conflicts
