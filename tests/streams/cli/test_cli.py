@@ -71,7 +71,7 @@ def test_replay_ends_with_one_line_of_json(shop: Path) -> None:
     assert list(summary) == [
         "events", "applied", "rejected", "duplicates", "forgotten", "ignored", "users", "items", "seconds",
         "events_per_s",
-        "reasons", "manifest",
+        "in_catalogue", "reasons", "manifest",
     ]  # fmt: skip
     assert (summary["events"], summary["applied"], summary["users"], summary["items"]) == (30, 30, 3, 2)
 
@@ -88,7 +88,7 @@ def test_a_log_replayed_again_changes_nothing(tmp_path: Path) -> None:
     assert found | {"seconds": 0, "events_per_s": 0} == {
         "events": 30, "applied": 0, "rejected": 0, "duplicates": 30, "forgotten": 0, "ignored": 0, "users": 0,
         "items": 0,
-        "seconds": 0, "events_per_s": 0,
+        "seconds": 0, "events_per_s": 0, "in_catalogue": None,
         "reasons": {},
     }  # fmt: skip
     copy = tmp_path / "fresh"
