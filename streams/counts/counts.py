@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import threading
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -27,11 +28,13 @@ from sinks.errors import LeaseLost, StoreMismatch
 from sinks.protocols import BlobStore, Leases
 from streams.counts.slot import CountsSlot, read_slots
 from streams.errors import settings_that_differ
-from streams.metrics import Metrics
 from transfer.counts.config import COUNTS_VERSION, CountsConfig
 from transfer.counts.counts import ItemCounts, empty_counts
 from transfer.counts.steps import Steps
 from transfer.counts.sums import MOST_PAIRS, merge_counts, sum_steps
+
+if TYPE_CHECKING:
+    from streams.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 

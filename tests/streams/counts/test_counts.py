@@ -386,6 +386,7 @@ def test_damaged_counts_are_refused_by_name(tmp_path: Path) -> None:
 def test_counts_of_another_release_are_refused_before_anything_is_counted(tmp_path: Path) -> None:
     """Those of version 1 did not say so; without counts the store opens."""
     with opened(tmp_path / "s") as intake:
+        replayed(intake, write_log(tmp_path / "first.jsonl", some_steps(5)))
         kept = json.loads(intake.store.blobs.get(CONFIG_BLOB) or b"")
         del kept["version"]
         intake.store.blobs.put(CONFIG_BLOB, json.dumps(kept).encode())
@@ -397,6 +398,7 @@ def test_counts_of_another_release_are_refused_before_anything_is_counted(tmp_pa
 def test_other_settings_are_refused_before_anything_is_counted(tmp_path: Path) -> None:
     """Tables of other half-lives can't be added to: opening says which, and how to do without."""
     with opened(tmp_path / "s") as intake:
+        replayed(intake, write_log(tmp_path / "first.jsonl", some_steps(5)))
         assert intake.store.blobs.get(CONFIG_BLOB) is not None
     with pytest.raises(
         StoreMismatch,
@@ -407,5 +409,6 @@ def test_other_settings_are_refused_before_anything_is_counted(tmp_path: Path) -
     without = Settings(counts=CountsConfig(keep=False))
     with opened(tmp_path / "s", without) as intake:
         assert intake.counts is None
+        before = read_counts(intake.store.blobs)
         replayed(intake, write_log(tmp_path / "log.jsonl", some_steps(20)))
-        assert not len(read_counts(intake.store.blobs).items)
+        assert read_counts(intake.store.blobs).items.tolist() == before.items.tolist()

@@ -210,6 +210,7 @@ def test_the_command_line(folder: Path, tmp_path: Path) -> None:
     config = tmp_path / "d.toml"
     config.write_text(
         f'[encoder]\ndim = {DIM}\nmax_length = 32\nmodel = "{folder / "model"}"\n[interest]\ndim = {DIM}\n[fit]\nwindow = 2\n'
+        '[events]\nearliest = "1970-01-01"\n'
     )
     log, items, out = (
         str(path) for path in (folder / "log.parquet", folder / "items.parquet", tmp_path / "e")

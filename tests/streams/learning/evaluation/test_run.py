@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streams.errors import EvaluationError
+from streams.errors import EvaluationError, SettingsError
 from streams.learning.evaluation.methods.base import Tunable
 from streams.learning.evaluation.methods.registry import METHODS, build, names
 from streams.learning.evaluation.run import BLOCK, WINDOWS, Plan, blocks, evaluate
@@ -171,9 +171,9 @@ def test_own_items_rank_before_all_others_and_the_latest_first_when_decay_is_fas
 
 def test_unknown_methods_are_named():
     """A wrong name ends before anything is computed, and says which names there are."""
-    with pytest.raises(EvaluationError, match="no method 'itemkn'; choose from popularity"):
+    with pytest.raises(SettingsError, match="no method 'itemkn'; choose from popularity"):
         names("own, itemkn")
-    with pytest.raises(EvaluationError, match="no method named"):
+    with pytest.raises(SettingsError, match="no method named"):
         names(" ,")
     with pytest.raises(EvaluationError, match="no method"):
         build("itemkn", Plan([]).setup)
