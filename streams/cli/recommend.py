@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -11,6 +11,11 @@ from streams.cli.console import console, fail, load, print_json, reported, show,
 
 if TYPE_CHECKING:
     from streams.serving.because import Because
+
+_NONE_PASSES: Final = (
+    "no item passes --where; names are written as the catalogue has them, and < <= > >= compare numbers and times: "
+    "a price such as '€12' is text"
+)
 
 
 def recommend(
@@ -76,6 +81,8 @@ def recommend(
             found = recommender.recommend(user, k, scenario, mode, exclude_seen)
             if scenario is not None and not ranker.has_items(scenario):
                 console.print(f"no item belongs to {scenario!r}: all items compete", soft_wrap=True)
+            if tests and not found:
+                console.print(_NONE_PASSES, soft_wrap=True)
         if json_:
             print_json({"user_id": user, "items": [item.as_dict() for item in found]})
             return

@@ -142,7 +142,7 @@ def replay(
                 f"{summary.rejected} rejected{_of_forgotten(summary.forgotten)}; {summary.users} users, {summary.items} items; "
                 f"{summary.seconds:.1f} s, {summary.events_per_s:,.0f} events/s"
             )
-            if summary.overlap is not None and not summary.overlap.is_poor:
+            if summary.overlap is not None and summary.overlap.log_items and not summary.overlap.is_poor:
                 show(summary.overlap.line())
             if summary.applied:
                 show(outlook(made, followed=broker is not None))

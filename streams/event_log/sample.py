@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import pyarrow as pa
-
 from streams.events.proposal import MOST_PATHS, json_sample
+from streams.files.nested import leaf_paths
 from streams.files.rows import TabularFile
 from streams.files.tabular_file import read_file
 
@@ -24,8 +23,8 @@ def sample_of(file: TabularFile) -> dict[str, list[Any]]:
         return json_sample(list((lines.lines if lines else None) or ()))
     names = [
         name
-        for name in dict.fromkeys(file.columns)
-        if not pa.types.is_nested(file.types.get(name, pa.string()))
+        for column in dict.fromkeys(file.columns)
+        for name in ([column] if column not in file.types else leaf_paths(column, file.types[column]))
     ]
     rows = next(read_file(file, names[:MOST_PATHS], SAMPLED), None)
     if rows is None:

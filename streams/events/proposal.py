@@ -28,7 +28,7 @@ _NAMES: Final[dict[str, str]] = {
     "timestamp": "timestamp time ts eventtime eventtimestamp eventts datetime createdat occurredat happenedat sentat "
     "originaltimestamp unixtime epoch orderdate purchasedate invoicedate eventdate date collectortstamp dt receivedat",
     "scenario": "scenario category department categorycode categoryid section productcategory maincategory catalog channel "
-    "genre topic shop store domain site",
+    "genre topic shop store domain site dept departmentname categoryname itemcategory producttype",
     "item_id": "itemid item productid product sku articleid article contentid movieid trackid songid bookid newsid videoid "
     "stockcode asin parentasin offerid listingid gameid courseid variantid postid adid isbn",
     "text": "text query searchterm searchquery searchtext search review reviewtext comment keywords",
@@ -45,9 +45,25 @@ _WORDS: Final[dict[str, str]] = {
     "purchase": "purchase purchased buy bought order ordered transaction sale conversion ordercompleted checkoutcompleted paid "
     "payment subscribe",
 }
+_TELLING: Final[dict[str, str]] = {
+    "browse": "view viewed pageview",
+    "click": "cart basket wishlist clicked",
+    "purchase": "purchase purchased buy bought order ordered transaction paid payment",
+}
+"""Our action -> words that mean it wherever they stand in a name of several words (`order_placed`)."""
+_UNDONE: Final = (
+    "remove removed delete deleted cancel cancelled canceled return returned refund refunded hide undo un not no "
+    "fail failed error abandon abandoned decline declined"
+)
+"""Words that turn the meaning of the others round: such a name is left to people."""
+_UNITS: Final = "s sec secs seconds ms millis milliseconds us micros microseconds ns nanos utc unix epoch"
+"""Last words of a time's name that say how it is counted."""
+_NAMED_IGNORED: Final = 20
+"""Actions of no common word are named in a proposal, so that nobody drops orders unawares; of more than these only the rest."""
 MOST_PATHS: Final = 200
 _DEPTH: Final = 5
 _BETWEEN: Final = re.compile(r"[\W_]+")
+_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+|[^\W_A-Za-z0-9]+")
 
 
 def json_sample(records: Sequence[bytes | None]) -> dict[str, list[Any]]:
@@ -79,6 +95,8 @@ def propose_events(
         if _path(config, name) in sample or config.source(name).constant is not None:
             continue
         path = _likely_path(name, [path for path in sample if path not in taken])
+        if path is None and name == "timestamp":
+            path = _only_times({path: values for path, values in sample.items() if path not in taken}, now)
         if path is not None:
             changes[name] = path
             taken.add(path)
@@ -93,18 +111,19 @@ def propose_events(
 
 
 def likely_actions(names: Sequence[str], said: Mapping[str, str], actions: Sequence[str]) -> dict[str, str]:
-    """Action map for the names that mean nothing yet; those of no common word are ignored. {} where too few are known.
+    """Action map for the names that mean nothing yet; those of no common word are ignored, by name. {} where none is known.
 
     >>> likely_actions(["view", "addtocart", "click", "ping"], {}, ("browse", "click"))
-    {'view': 'browse', 'addtocart': 'click', '*': 'ignore'}
+    {'view': 'browse', 'addtocart': 'click', 'ping': 'ignore', '*': 'ignore'}
     """
     known = ActionMap(said, actions)
     unknown = [name for name in dict.fromkeys(names) if known.code(name) == UNKNOWN_ACTION]
-    words = {word: action for action, text in _WORDS.items() for word in text.split() if action in actions}
-    found = {name: words[_plain(name)] for name in unknown if _plain(name) in words}
-    if found and len(found) < len(unknown):
-        found[REST] = IGNORE
-    return found
+    found = {name: action for name in unknown if (action := _meant(name)) is not None and action in actions}
+    ignored = [name for name in unknown if name not in found]
+    if not found or not ignored:
+        return found
+    named = dict.fromkeys(ignored, IGNORE) if len(ignored) <= _NAMED_IGNORED else {}
+    return {**found, **named, REST: IGNORE}
 
 
 def likely_flags(columns: Sequence[str], missing: Sequence[str]) -> str:
@@ -146,10 +165,50 @@ def _likely_path(name: str, paths: Sequence[str]) -> str | None:
     for path in paths:
         keys = re.split(r"(?<!\\)\.", path)
         endings = {_plain(keys[-1]), _plain("".join(keys[-2:]))} if len(keys) > 1 else {_plain(path)}
+        if name == "timestamp":
+            endings.add(_without_unit(keys[-1]))
         known = [ranks[ending] for ending in endings if ending in ranks]
         if known:
             found.append((min(known), len(keys), path))
     return min(found)[2] if found else None
+
+
+def _meant(name: str) -> str | None:
+    """Our action of a name: a common word, or a name of several words of which all that tell anything tell the same."""
+    for action, text in _WORDS.items():
+        if _plain(name) in text.split():
+            return action
+    words = {word.casefold() for word in _WORD.findall(name)}
+    told = {action for action, text in _TELLING.items() if words & set(text.split())}
+    return told.pop() if len(told) == 1 and not words & set(_UNDONE.split()) else None
+
+
+def _without_unit(key: str) -> str:
+    """A time's name without the word that says how it is counted.
+
+    >>> _without_unit("createdAt_ms"), _without_unit("event_ms"), _without_unit("event")
+    ('createdat', 'eventtime', 'event')
+    """
+    words = [word.casefold() for word in _WORD.findall(key)]
+    if len(words) > 1 and words[-1] in _UNITS.split():
+        rest = "".join(words[:-1])
+        return "eventtime" if rest == "event" else rest
+    return _plain(key)
+
+
+def _only_times(sample: Sample, now: float) -> str | None:
+    """The one path whose values are all numbers that count from 1970 to a moment of our days; None where several are."""
+    found = []
+    for path, values in sample.items():
+        texts = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in values]
+        if texts and all(
+            not isinstance(text, bool) and isinstance(text, int | float | str) and is_number(str(text))
+            for text in texts
+        ):
+            form = commonest_form([float(text) for text in texts], now)
+            if form in ("s", "ms", "us", "ns"):
+                found.append(path)
+    return found[0] if len(found) == 1 else None
 
 
 def _likely_time(values: Sequence[Any], config: EventsConfig, now: float) -> TimeForm | None:

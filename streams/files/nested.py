@@ -85,6 +85,34 @@ def leaves(types: Mapping[str, pa.DataType]) -> dict[str, pa.DataType]:
     return found
 
 
+def leaf_paths(column: str, kind: pa.DataType) -> list[str]:
+    """The paths of all single values of a column: through structs, and the first places of lists; maps have no known keys.
+
+    >>> leaf_paths("items", pa.list_(pa.struct([("sku", pa.string()), ("tags", pa.list_(pa.string()))])))
+    ['items.0.sku', 'items.0.tags.0']
+    >>> leaf_paths("a.b", pa.string())
+    ['a.b']
+    """
+    if not is_nested(kind):
+        return [column]
+    found: list[str] = []
+
+    def walk(path: str, kind: pa.DataType, depth: int) -> None:
+        if depth > _MOST_DEPTH or pa.types.is_map(kind):
+            return
+        if pa.types.is_struct(kind):
+            for number in range(kind.num_fields):
+                inner = kind.field(number)
+                walk(f"{path}.{_escaped(inner.name)}", inner.type, depth + 1)
+        elif _is_list(kind):
+            walk(f"{path}.0", kind.value_type, depth + 1)
+        else:
+            found.append(path)
+
+    walk(_escaped(column), kind, 0)
+    return found
+
+
 def path_into(path: str, kind: pa.DataType) -> str | None:
     """A longer path that leads to a value, to be proposed; None for a type that is a value itself.
 

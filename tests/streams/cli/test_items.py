@@ -86,6 +86,10 @@ def test_the_first_hour_with_a_shops_export(shop: Path) -> None:
         done = driftline("recommend", "ada", "--store", str(shop / "store"), "--where", where, "--json")
         assert done.returncode == 0, done.stderr
         assert {one["item_id"] for one in json.loads(done.stdout)["items"]} == wanted
+    again = driftline("replay", str(shop / "log.jsonl"), "--store", str(shop / "store"))
+    assert again.returncode == 0 and "items of the log" not in again.stdout  # nothing was read anew
+    done = driftline("recommend", "ada", "--store", str(shop / "store"), "--where", "prize<35")
+    assert done.returncode == 0 and "no item passes --where" in done.stderr
     done = driftline("recommend", "ada", "--store", str(shop / "store"), "--where", "price<<2")
     assert done.returncode == 2 and "--where" in done.stderr
 

@@ -44,7 +44,7 @@ def test_a_nested_record_of_a_tracker_is_read_by_what_is_proposed():
         "item_id": "properties.product_id",
         "event_id": "messageId",
         "action": "event",
-        "actions": {"Product Added": "click", "Product Viewed": "browse", "*": "ignore"},
+        "actions": {"Product Added": "click", "Product Viewed": "browse", "Ping": "ignore", "*": "ignore"},
     }
     decoded = decode_events(
         records,
@@ -151,3 +151,64 @@ def test_flags_say_what_the_settings_say():
         time="ms",
         actions={"view": "browse", "buy": "purchase"},
     )
+
+
+def test_a_shop_with_names_of_its_own_is_found_whole():
+    """Units in a time's name, short words, and actions of several words are understood; what is ignored is named."""
+    sample = {
+        "event_ms": [T * 1000] * 5,
+        "customer": ["c"] * 5,
+        "sku": ["p-1"] * 5,
+        "verb": ["pageview", "add_to_basket", "order_placed", "order_cancelled", "newsletter"],
+        "dept": ["garden"] * 5,
+    }
+    assert propose_events(sample, EventsConfig(), ACTIONS, NOW) == {
+        "user_id": "customer",
+        "timestamp": "event_ms",
+        "scenario": "dept",
+        "item_id": "sku",
+        "action": "verb",
+        "time": "ms",
+        "actions": {
+            "pageview": "browse",
+            "add_to_basket": "click",
+            "order_placed": "purchase",
+            "order_cancelled": "ignore",
+            "newsletter": "ignore",
+            "*": "ignore",
+        },
+    }
+
+
+def test_a_time_without_a_name_is_found_where_only_one_column_can_be_it():
+    """Values tell where names don't; two columns that could be times are left to people."""
+    sample = {"wann": [str(T)] * 3, "preis": ["3"] * 3}
+    assert propose_events(sample, EventsConfig(), ACTIONS, NOW) == {"timestamp": "wann"}
+    assert propose_events({**sample, "bis": [str(T)] * 3}, EventsConfig(), ACTIONS, NOW) == {}
+
+
+def test_values_inside_of_lists_and_structs_of_parquet_are_proposed(tmp_path: Path):
+    """An export with an array of items is read by what is proposed for it, as the same rows as JSON lines are."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [
+        {
+            "event_timestamp": T * 10**6,
+            "user_pseudo_id": "u",
+            "event_name": "view_item",
+            "items": [{"item_id": "i", "item_category": "games"}],
+        }
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "log.parquet")
+    (tmp_path / "log.jsonl").write_text(json.dumps(rows[0]) + "\n")
+    for path in (tmp_path / "log.parquet", tmp_path / "log.jsonl"):
+        assert propose_events(sample_of(inspect_file(path)), EventsConfig(), ACTIONS, NOW) == {
+            "user_id": "user_pseudo_id",
+            "timestamp": "event_timestamp",
+            "scenario": "items.0.item_category",
+            "item_id": "items.0.item_id",
+            "action": "event_name",
+            "time": "us",
+            "actions": {"view_item": "browse"},
+        }
