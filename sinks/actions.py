@@ -24,6 +24,8 @@ _KIND = "folder"
 _ACTIONS = " actions"
 _PAGE = 256
 _MOST_TRIES = 50
+MOST_STORED = 197
+"""With the three that are always there as many as a uint8 code can tell apart, less the codes of other meaning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class CollectionActions:
         check_texts(list(wanted), "actions")
         for _ in range(_MOST_TRIES + len(wanted)):
             stored = self._all()
-            require_weights([_stored(payload) for payload in stored], wanted)
+            require_same_actions([_stored(payload) for payload in stored], wanted)
             by_name = {str(payload["name"]): payload for payload in stored}
             changed = [
                 payload
@@ -135,11 +137,11 @@ class CollectionActions:
         return found
 
 
-def require_weights(stored: list[StoredAction], wanted: Mapping[str, float]) -> None:
-    """Refuse another weight for an action that events were counted with.
+def require_same_actions(stored: list[StoredAction], wanted: Mapping[str, float]) -> None:
+    """Refuse another weight for an action that events were counted with, another spelling of one, and too many.
 
     Raises:
-        ActionsDiffer: says which, and both weights.
+        ActionsDiffer: says which, and what the store has.
     """
     for action in stored:
         if action.used and action.name in wanted and wanted[action.name] != action.weight:
@@ -147,6 +149,21 @@ def require_weights(stored: list[StoredAction], wanted: Mapping[str, float]) -> 
                 f"the store counts the action {action.name!r} with a weight of {action.weight:g}, the settings say "
                 f"{wanted[action.name]:g}; set interest.actions as it was, or replay the log into a new store"
             )
+    names = {action.name for action in stored}
+    spelled = {name.casefold(): name for name in names}
+    fresh = [name for name in wanted if name not in names]
+    for name in fresh:
+        # Events name actions in any case: under a second spelling they would be other events, with another weight.
+        if name.casefold() in spelled:
+            raise ActionsDiffer(
+                f"the store knows the action {spelled[name.casefold()]!r}, the settings spell it {name!r}; set "
+                "interest.actions as the store has it"
+            )
+    if len(stored) + len(fresh) > MOST_STORED:
+        raise ActionsDiffer(
+            f"the store knows {len(stored)} further actions, the settings add {len(fresh)}; a store takes "
+            f"{MOST_STORED} at most, and none of them leaves it: take some out of interest.actions"
+        )
 
 
 def _stored(payload: Payload) -> StoredAction:

@@ -36,7 +36,7 @@ class StoreMismatch(StoreError):
 
 
 class ActionsDiffer(StoreMismatch):
-    """An action has another weight than events in the store were counted with."""
+    """An action has another weight than events in the store were counted with, another spelling, or no code left for it."""
 
 
 class StoreMoved(StoreMismatch):

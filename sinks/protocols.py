@@ -88,7 +88,8 @@ class Actions(Protocol):
         """Give names that are new a code each, whatever other processes do at the time, and set weights; all, as `known`.
 
         Raises:
-            ActionsDiffer: an action that events were counted with has another weight; nothing was changed.
+            ActionsDiffer: an action that events were counted with has another weight, one is there in another spelling,
+                or there are too many; nothing was changed.
             StoreUnavailable: call again.
         """
         ...

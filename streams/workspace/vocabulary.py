@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sinks.actions import StoredAction, require_weights
+from sinks.actions import StoredAction, require_same_actions
 from sinks.protocols import Actions
 from transfer.arrays import U8
 from transfer.config import ACTIONS, InterestConfig
@@ -16,13 +16,14 @@ def with_vocabulary(interest: InterestConfig, stored: list[StoredAction]) -> Int
     """The settings with the store's actions first, in order of its codes; one that they don't name keeps its weight.
 
     Raises:
-        ActionsDiffer: an action that events were counted with has another weight in the settings.
+        ActionsDiffer: an action that events were counted with has another weight in the settings, one is spelled in another
+            way, or there are too many.
 
     >>> stored = [StoredAction("hide", -1.0, True)]
     >>> with_vocabulary(InterestConfig(actions={"shown": 0.0}), stored).action_names[3:]
     ('hide', 'shown')
     """
-    require_weights(stored, interest.actions)
+    require_same_actions(stored, interest.actions)
     kept = {action.name: interest.actions.get(action.name, action.weight) for action in stored}
     actions = kept | interest.actions
     if list(actions) == list(interest.actions):
