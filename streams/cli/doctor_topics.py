@@ -76,8 +76,9 @@ def tell_of_events(
     Quotes no record."""
     from streams.broker.key_placement import Sampled
     from streams.errors import StreamsError
-    from streams.events.proposal import events_toml, json_sample, propose_events
+    from streams.events.proposal import events_toml
     from streams.events.reject_summary import RejectSummary
+    from streams.wire.proposal import propose_for_records
     from streams.wire.record_batch import RecordBatch
     from transfer.codes import NONE
 
@@ -97,8 +98,8 @@ def tell_of_events(
     proposed = {}
     if len(decoded.rejects) > len(decoded.columns):
         described = decoder.description
-        sample = json_sample([value for value in batch.values if isinstance(value, bytes)])
-        proposed = propose_events(sample, described.config, described.action_names, time.time())
+        values = [value for value in batch.values if isinstance(value, bytes)]
+        proposed = propose_for_records(values, described.config, described.action_names, time.time())
     if proposed:
         fix += f"; these settings may fit (look at them): {' '.join(events_toml(proposed).split())}"
     finding = (name, ok, ", ".join(said), fix)

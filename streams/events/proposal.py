@@ -117,7 +117,10 @@ def likely_actions(names: Sequence[str], said: Mapping[str, str], actions: Seque
     {'view': 'browse', 'addtocart': 'click', 'ping': 'ignore', '*': 'ignore'}
     """
     known = ActionMap(said, actions)
-    unknown = [name for name in dict.fromkeys(names) if known.code(name) == UNKNOWN_ACTION]
+    spelled: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        spelled.setdefault(name.strip().casefold(), name.strip())
+    unknown = [name for name in spelled.values() if known.code(name) == UNKNOWN_ACTION]
     found = {name: action for name in unknown if (action := _meant(name)) is not None and action in actions}
     ignored = [name for name in unknown if name not in found]
     if not found or not ignored:

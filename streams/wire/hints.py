@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from streams.events.event import Reject
+from streams.wire.envelope import EnvelopeName
 from streams.wire.framing import is_framed
 
 _LOOKED_AT: Final = 1 << 16
@@ -31,6 +33,17 @@ def with_hints(rejects: Sequence[Reject], values: Sequence[Any]) -> list[Reject]
     return found
 
 
+def likely_envelope(values: Sequence[bytes]) -> EnvelopeName:
+    """What most of the records look like; "none" where no envelope is told by more than half of them.
+
+    >>> likely_envelope([b'{"op": "c", "after": {}}', b'{"op": "d", "before": {}}', b"{}"])
+    'debezium'
+    """
+    seen = Counter(_envelope(value[:_LOOKED_AT]) for value in values)
+    ((name, count),) = seen.most_common(1) or [("none", 0)]
+    return name if 2 * count > len(values) else "none"
+
+
 def _hint(value: bytes) -> str:
     if is_framed(value):
         return 'it begins as records of a Schema Registry do: [events] format = "avro", "protobuf" or "json-schema"'
@@ -40,10 +53,10 @@ def _hint(value: bytes) -> str:
     if start.startswith((b'"{', b'"[')):
         return "it is a JSON string that holds JSON: its producer encodes twice"
     envelope = _envelope(start)
-    return f'it looks like {envelope}: [events] envelope = "{envelope}"' if envelope else ""
+    return "" if envelope == "none" else f'it looks like {envelope}: [events] envelope = "{envelope}"'
 
 
-def _envelope(start: bytes) -> str:
+def _envelope(start: bytes) -> EnvelopeName:
     first = _FIRST.match(start)
     wrapped = first is not None and first[1] in (b"schema", b"payload") and b'"payload"' in start
     if _DEBEZIUM.search(start) and (b'"after"' in start or b'"before"' in start):
@@ -54,4 +67,4 @@ def _envelope(start: bytes) -> str:
         return "cloudevents"
     if _TRACK.search(start):
         return "segment"
-    return "snowplow" if b'"iglu:' in start and _DATA.search(start) else ""
+    return "snowplow" if b'"iglu:' in start and _DATA.search(start) else "none"
