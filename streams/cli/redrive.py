@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,10 @@ from streams.cli.console import load, print_json, reported, show
 from streams.cli.log_input import EventFlags, LogInput
 from streams.cli.progress import progress_bar
 from streams.errors import SettingsError
+
+if TYPE_CHECKING:
+    from streams.event_log.log import Log
+    from streams.topics.outlets import Outlets
 
 
 def redrive(
@@ -80,6 +85,7 @@ def redrive(
         outlets = outlets_of(
             topics.layout(), settings.description_of, names, record_times=record_time == "event"
         )
+        _require_sendable(events, outlets, names, begin_s)
         ensure_topics(
             settings.broker, dict.fromkeys(topics.all_names(), topics.partitions), topics.replication
         )
@@ -111,3 +117,29 @@ def redrive(
             listed = ", ".join(f"{count} to {name}" for name, count in done.sent.items())
             before = f"{done.before} before --from, " if from_ is not None else ""
             show(f"{sent} events sent ({listed}), {before}{rejected} rows rejected; {seconds:.1f} s")
+
+
+def _require_sendable(
+    events: Log, outlets: Outlets, action_names: Sequence[str], begin_s: float | None
+) -> None:
+    """End before topics are made or events are sent where no row is an event, or some event has no topic to go to.
+
+    The whole log is read for it only where some action has none; else up to its first event.
+    """
+    import numpy as np
+
+    from streams.cli.replay import tell_rejects
+    from streams.events.reject_summary import RejectSummary
+
+    summary, rows, rejected, found = RejectSummary(), 0, 0, False
+    for batch in events:
+        columns = batch.columns
+        sent = columns.action if begin_s is None else columns.action[columns.time >= begin_s]
+        for code in np.unique(sent).tolist():
+            outlets.of(action_names[code])
+        found = found or len(columns) > 0
+        if found and not outlets.refused:
+            return
+        summary.add(batch.rejects)
+        rows, rejected = rows + batch.rows, rejected + len(batch.rejects)
+    tell_rejects(summary, rows, rejected, 1.0)

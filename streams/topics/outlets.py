@@ -67,6 +67,7 @@ def outlets_of(
         SettingsError: there is none for any of them, or its records can't be written; names the slot.
     """
     outlets, refused = dict[str, Outlet](), dict[str, str]()
+    unwritable: list[str] = []
     for action in actions:
         takers = [(topic, slot) for topic, slot in layout.events.items() if slot.action == action]
         takers += [(topic, slot) for topic, slot in layout.events.items() if slot.action is None]
@@ -83,8 +84,9 @@ def outlets_of(
             )
         except SettingsError as error:
             refused[action] = f"topic {topic!r} ({slot.name}): {error}"
+            unwritable.append(refused[action])
         else:
             outlets[action] = Outlet(topic, writer.record)
     if not outlets:
-        raise SettingsError(next(iter(refused.values()), "there are no actions"))
+        raise SettingsError(next(iter([*unwritable, *refused.values()]), "there are no actions"))
     return Outlets(outlets, refused)
