@@ -162,6 +162,11 @@ def hidden_items(states: InterestStates, row: int, config: ServingConfig) -> U64
     own = slice(*states.own_offsets[row : row + 2].tolist())
     place = positions_in(states.own_item[own], item)
     acted = np.where(place != NONE, np.append(states.own_last[own], -np.inf)[place], -np.inf)
+    # A light item leaves a full list of own items soon; the latest events still tell of it.
+    ring = slice(*states.ring_offsets[row : row + 2].tolist())
+    same = states.ring_item[ring][None, :] == item[:, None]
+    latest = np.where(same, states.ring_time[ring][None, :], -np.inf).max(axis=1, initial=-np.inf)
+    acted = np.maximum(acted, latest)
     recent = float(states.latest()[row]) - time <= config.hide_days * DAY_S
     chosen = recent & (item != 0) & (time >= acted) & bool(config.hide_days)
     hidden: U64 = np.unique(item[chosen])

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sinks.points import item_key
 from streams.events.columns import EventColumns
 from streams.events.event import ItemRow
 from streams.ingest.intake import open_intake
+from streams.serving.aside_ranker import hidden_items
 from streams.serving.explain import explain
-from streams.serving.recommend import recommend
+from streams.serving.recommend import read_state, recommend
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace, open_for_reading
 from support.data.event_columns import columns_of, event
@@ -80,6 +83,22 @@ def test_what_was_hidden_is_not_recommended_in_any_mode(workspace: Workspace) ->
 def test_a_hide_ends_after_its_days_or_with_an_act(workspace: Workspace) -> None:
     """Eve hid all plants five weeks ago, and took three of them since; all are there."""
     assert {f"p{n}" for n in range(8)} <= set(shown_to(workspace, "eve"))
+
+
+def test_an_act_ends_a_hide_though_the_own_items_are_full(tmp_path: Path) -> None:
+    """A light one that was cut from the list of own items at once, and stands among the latest events."""
+    hide = of_kind(columns_of([event("flo", "a", at=-500.0)]), HIDE)
+    acts = [event("flo", "a", at=-400.0)]
+    acts += [event("flo", name, at=-300.0 + n) for n, name in enumerate("bcdefg" * 3)]
+    columns = columns_of(acts)
+    columns = replace(columns, offset=columns.offset + 10, key=columns.key + np.uint64(1))
+    with open_intake(str(tmp_path / "s"), SETTINGS, create=True) as intake:
+        intake.ingest.apply(hide)
+        assert len(hidden_items(read_state(intake.workspace, "flo"), 0, SETTINGS.serving)) == 1
+        intake.ingest.apply(columns)
+        states = read_state(intake.workspace, "flo")
+    assert item_key("a") not in states.own_item and item_key("a") in states.ring_item
+    assert hidden_items(states, 0, SETTINGS.serving).tolist() == []
 
 
 def test_who_only_ever_hid_gets_what_is_popular(workspace: Workspace) -> None:
