@@ -40,11 +40,16 @@ def join_fields(parts: Sequence[RecordFields], rows: Sequence[Sequence[int]]) ->
 
 
 def filled_text(read: RecordFields, name: str, further: str) -> RecordFields:
-    """A text where it is absent from another one that was read."""
+    """A text where it is absent, or empty, from another one that was read."""
     codes, table = read.coded(name)
     others, other_table = read.coded(further)
-    if not other_table or (codes != NONE).all():
+    absent = codes == NONE
+    if "" in table:
+        absent |= codes == list(table).index("")
+    absent &= others != NONE
+    if not absent.any():
         return read
+    codes = np.where(absent, NONE, codes)
     rows = list(range(read.count))
     joined, both = _joined([(codes, table), (others, other_table)], [rows, rows], read.count, keep_first=True)
     return replace(read, texts={**read.texts, name: (joined, both)})

@@ -110,6 +110,14 @@ def test_an_event_is_the_same_in_any_envelope(envelope: str):
     assert not found.rejects and not found.ignored
 
 
+def test_an_empty_user_of_segment_is_the_anonymous_one():
+    """`userId: ""` says as little as none; where there is no anonymous id either, the event is rejected as before."""
+    values = [track(userId=""), track(), track(userId=None), track(userId="", anonymousId=None)]
+    found = decode(values, None, envelope="segment", scenario={"constant": "shop"}, actions={"*": "browse"})
+    assert users(found) == ["anon-1", "ada", "anon-1"]
+    assert reasons(found) == {3: "empty_user_id"}
+
+
 @pytest.mark.parametrize("wrap", [lambda value: value, connect], ids=["plain", "in connect"])
 def test_debezium_brings_what_was_created_or_read(wrap: Any):
     """`c` and `r` are events. Updates, deletes and the tombstones after them are none: counted, and no letter is written."""
