@@ -11,6 +11,7 @@ import pyarrow as pa
 from streams.errors import LogError, MappingError
 from streams.events.attributes import AVAILABLE_FROM, AVAILABLE_UNTIL, HIDDEN
 from streams.events.item_record import CATALOGUE_FIELDS, ItemDescription
+from streams.files.fields import short_names
 from streams.files.rows import TabularFile
 from streams.files.values import is_text_type
 
@@ -186,8 +187,7 @@ def _has(file: TabularFile, column: str) -> bool:
 
 def _columns(file: TabularFile) -> str:
     place = "its first lines have" if file.kind == "json" else "its columns are"
-    more = len(file.columns) - 40
-    return f"{place} {', '.join(file.columns[:40])}" + (f" and {more} more" if more > 0 else "")
+    return f"{place} {short_names(file.columns)}"
 
 
 def _advice(file: TabularFile, found: Mapping[str, str]) -> str:

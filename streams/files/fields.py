@@ -119,10 +119,11 @@ def missing_column(file: TabularFile, name: str, column: str, hint: str = "") ->
     meaning = "" if column == name else f" (for {name})"
     place = " in its first lines" if file.kind == "json" else ""
     advice = f"; name another with --map {name}=COLUMN" if column == name else ""
-    return f"{file.path}: no column {column!r}{meaning}{place}{hint}; it has {_named((*file.columns, *file.inner))}{advice}"
+    there = short_names((*file.columns, *file.inner))
+    return f"{file.path}: no column {column!r}{meaning}{place}{hint}; it has {there}{advice}"
 
 
-def _named(columns: Sequence[str], most: int = 30) -> str:
+def short_names(columns: Sequence[str], most: int = 30) -> str:
     """Names as a message may hold them, since a file that is no table has anything there: some, short, on one line."""
     names = [printable(name if len(name) <= 60 else f"{name[:57]}...") for name in columns[:most]]
     more = f" and {len(columns) - most:,} more" if len(columns) > most else ""

@@ -31,7 +31,9 @@ def known_logs(sources: Sources) -> dict[str, LogFacts]:
     return {identity: facts for identity, facts in found.items() if facts is not None}
 
 
-def register_log(log: Log, sources: Sources, *, overlapping: bool = False) -> RegisteredLog:
+def register_log(
+    log: Log, sources: Sources, *, overlapping: bool = False, by_position: bool = False
+) -> RegisteredLog:
     """Find out which rows of which files a store knows, and register what is new.
 
     A file whose bytes are known is not read. Short files come first, so that a log and its own beginning, given together,
@@ -39,6 +41,7 @@ def register_log(log: Log, sources: Sources, *, overlapping: bool = False) -> Re
 
     Args:
         overlapping: files may share rows with other logs, by no whole; it was said what is done about them.
+        by_position: rows that tell where in Kafka they come from are recognised by that.
 
     Raises:
         LogError: a file is damaged inside, or seems to share rows with another log. Nothing is registered then.
@@ -61,7 +64,8 @@ def register_log(log: Log, sources: Sources, *, overlapping: bool = False) -> Re
         seen = _Seen(log.now + log.max_future_s)
         content = read_content(seen.digests(log.rows(number)), known)
         parts, facts_of, overlap = segments_of(file.path.name, content, known)
-        if overlap is not None and not overlapping:
+        placed = by_position and seen.positions is not None and not seen.positions.without
+        if overlap is not None and not overlapping and not placed:
             raise LogError(_shared(overlap))
         last = parts[-1].identity
         facts = seen.added_to(facts_of.get(last) or known.facts[last], alone=len(parts) == 1)

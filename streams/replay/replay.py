@@ -100,7 +100,10 @@ def replay(
         others = shared.after
         _retrying(intake, lambda: require_known(others, store.sources))
     registered = _retrying(
-        intake, lambda: register_log(events, store.sources, overlapping=shared.what != "refuse")
+        intake,
+        lambda: register_log(
+            events, store.sources, overlapping=shared.what != "refuse", by_position=kafka is not None
+        ),
     )
     facts = _retrying(intake, lambda: note_once(registered.facts, shared, store.sources))
     registered = replace(registered, facts=facts)

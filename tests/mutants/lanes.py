@@ -126,7 +126,7 @@ LANES: list[Mutant] = [
     Mutant(
         "the progress of letters is not raised",
         "streams/repair/letter_redrive.py",
-        """            self._ingest.advance(dict.fromkeys(columns.sources, DONE))
+        """            self._ingest.advance(dict.fromkeys(done.sources, DONE))
 """,
         "",
         (LETTERS,),
@@ -200,11 +200,10 @@ LANES: list[Mutant] = [
     Mutant(
         "a replay raises progress before the users are written",
         "streams/replay/replay.py",
-        """            outcome = _retrying(intake, intake.ingest.begin(columns).run)
-            _retrying(intake, partial(intake.ingest.advance, ends))
+        """            outcome = _retrying(intake, applying.run)
 """,
         """            _retrying(intake, partial(intake.ingest.advance, ends))
-            outcome = _retrying(intake, intake.ingest.begin(columns).run)
+            outcome = _retrying(intake, applying.run)
 """,
         (
             "tests/streams/replay/test_replay_order.py::test_a_replay_that_ends_after_any_step_is_gone_on_with",

@@ -21,6 +21,7 @@ from sinks.errors import PointRefused, StoreError, StoreMismatch, StoreNotFound,
 from sinks.layout import store_layout
 from sinks.server.channel import ServerChannel
 from sinks.server.engine import ServerEngine
+from sinks.tombstones import TOMBSTONE
 from sinks.versions import FIRST, Version, VersionRecord
 from sinks.writer import FENCE, WRITER
 from support.certificates import Authority
@@ -341,12 +342,12 @@ def test_a_write_counts_instead_of_reading_back(server: QdrantServer) -> None:
 
 
 def test_new_store_has_its_indexes(server: QdrantServer) -> None:
-    """A store is created with the indexes of fences and writers."""
+    """A store is created with the indexes of fences, tombstones and writers."""
     StoreSite(server.url).open().close()
     engine = ServerEngine(server.url, StoreConfig())
     info = engine._info("users")
     engine.close()
-    assert sorted(info.payload_schema) == [FENCE, WRITER]
+    assert sorted(info.payload_schema) == sorted([FENCE, TOMBSTONE, WRITER])
 
 
 def test_unconfirmed_write_is_an_error(server: QdrantServer) -> None:

@@ -93,7 +93,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ]
     write_lines(tmp_path / LOG, rows)
     write_lines(tmp_path / "other.jsonl", [{"a": 1}])
-    write_lines(tmp_path / "rejected.jsonl", [{**row, "action": "addtocart"} for row in rows])
+    write_lines(tmp_path / "rejected.jsonl", [{**row, "action": "zz"} for row in rows])
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine").write_text("mine")
     (tmp_path / "model.toml").write_text('[encoder]\nmodel = "none"\n')

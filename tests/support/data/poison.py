@@ -7,12 +7,18 @@ POISON: dict[str, tuple[bytes, str]] = {
     "not UTF-8": (b'{"user_id": "\xff"}', "not_json"),
     "empty": (b"", "empty_record"),
     "a list": (b"[1]", "wrong_type"),
-    "user_id a number": (b'{"user_id": 1, "timestamp": 1, "scenario": "s", "item_id": "i"}', "wrong_type"),
-    "no scenario": (b'{"user_id": "u", "timestamp": 1, "item_id": "i"}', "missing_field"),
-    "no content": (b'{"user_id": "u", "timestamp": 1, "scenario": "s"}', "no_item_and_no_text"),
-    "empty user": (b'{"user_id": "", "timestamp": 1, "scenario": "s", "item_id": "i"}', "empty_user_id"),
+    "user_id true": (
+        b'{"user_id": true, "timestamp": 1764043200, "scenario": "s", "item_id": "i"}',
+        "wrong_type",
+    ),
+    "no scenario": (b'{"user_id": "u", "timestamp": 1764043200, "item_id": "i"}', "missing_field"),
+    "no content": (b'{"user_id": "u", "timestamp": 1764043200, "scenario": "s"}', "no_item_and_no_text"),
+    "empty user": (
+        b'{"user_id": "", "timestamp": 1764043200, "scenario": "s", "item_id": "i"}',
+        "empty_user_id",
+    ),
     "1 MB user": (
-        b'{"user_id": "' + b"u" * 1_000_000 + b'", "timestamp": 1, "scenario": "s", "item_id": "i"}',
+        b'{"user_id": "' + b"u" * 1_000_000 + b'", "timestamp": 1764043200, "scenario": "s", "item_id": "i"}',
         "user_id_too_long",
     ),
     "NaN": (b'{"user_id": "u", "timestamp": NaN, "scenario": "s", "item_id": "i"}', "timestamp_not_finite"),
@@ -25,7 +31,7 @@ POISON: dict[str, tuple[bytes, str]] = {
         "timestamp_in_future",
     ),
     "deep": (
-        b'{"user_id": "u", "timestamp": 1, "scenario": "s", "item_id": "i", "x": '
+        b'{"user_id": "u", "timestamp": 1764043200, "scenario": "s", "item_id": "i", "x": '
         + b"[" * 90_000
         + b"]" * 90_000
         + b"}",
