@@ -112,6 +112,7 @@ def load_items(intake: Intake, rows: CatalogueRows, choice: LoadChoice, quiet: b
         intake.store.optimize()
     return {
         **summary_of(rows),
+        "items": len(rows) - done.collided,
         "encoded": done.encoded,
         "reused": max(0, done.written - done.encoded),
         "new": plan.new,

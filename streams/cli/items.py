@@ -100,6 +100,8 @@ def items(
             print_json(counts)
         else:
             _tell(counts, dry_run)
+        if counts["rejected"] and not counts["items"]:
+            raise typer.Exit(1)
 
 
 def _compared(location: str, settings: Settings, rows: CatalogueRows, full: bool) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def register_log(
         if entry in by_bytes:
             segments[number] = [Segment(0, file.rows, by_bytes[entry])]
             continue
-        seen = _Seen(log.now + log.max_future_s)
+        seen = _Seen(log.description.limits.earliest_s, log.now + log.max_future_s)
         content = read_content(seen.digests(log.rows(number)), known)
         parts, facts_of, overlap = segments_of(file.path.name, content, known)
         placed = by_position and seen.positions is not None and not seen.positions.without
@@ -124,6 +124,7 @@ def _shared(overlap: Overlap) -> str:
 class _Seen:
     """What is noted of a file's rows while their digests are taken."""
 
+    earliest_time: float
     latest_time: float
     first: float | None = None
     last: float | None = None
@@ -131,7 +132,7 @@ class _Seen:
 
     def digests(self, batches: Iterator[LogRows]) -> Iterator[Digests]:
         for rows in batches:
-            times = rows.time[(rows.time >= 0) & (rows.time <= self.latest_time)]
+            times = rows.time[(rows.time >= self.earliest_time) & (rows.time <= self.latest_time)]
             if len(times):
                 self.first = _least(self.first, float(np.min(times)))
                 self.last = _most(self.last, float(np.max(times)))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.data.colliding_ids import FIRST, SECOND
 from support.data.streamed_logs import write_lines
 from support.servers.daemon_process import driftline
 
@@ -100,3 +101,14 @@ def test_a_catalogue_without_an_item_leaves_nothing_behind(tmp_path: Path) -> No
     done = driftline("items", str(path), "--store", str(tmp_path / "s"))
     assert done.returncode == 1 and "none of the 2 rows of the catalogue is an item" in done.stderr
     assert not (tmp_path / "s").exists()
+
+
+def test_a_catalogue_of_which_nothing_was_written_has_failed(tmp_path: Path) -> None:
+    """Its one item has the key of another one that is there: exit code 1, and no item is counted."""
+    first = write_lines(tmp_path / "first.jsonl", [{"item_id": FIRST, "title": "First"}])
+    second = write_lines(tmp_path / "second.jsonl", [{"item_id": SECOND, "title": "Second"}])
+    store = str(tmp_path / "store")
+    assert driftline("items", str(first), "--store", store).returncode == 0
+    done = driftline("items", str(second), "--store", store, "--json")
+    counts = json.loads(done.stdout)
+    assert done.returncode == 1 and (counts["items"], counts["rejected"]) == (0, 1)

@@ -256,3 +256,17 @@ def test_a_copied_file_is_not_even_decoded(tmp_path: Path) -> None:
     again = replayed(place, tmp_path / "copy.jsonl")
     assert (again.applied, again.duplicates) == (0, 5_000)
     assert time.perf_counter() - start < 10
+
+
+def test_times_that_are_rejected_are_no_part_of_a_manifest(tmp_path: Path) -> None:
+    """A clock of 1970 or of the far future in one row does not say where the log begins and ends."""
+    place = str(tmp_path / "store")
+    rows = busy_rows(0, 50)
+    wrong = [{**rows[0], "timestamp": 1_795_900.0}, {**rows[0], "timestamp": NOW + 9e9}]
+    path = write(tmp_path / "log.parquet", [wrong[0], *rows, wrong[1]])
+    with open_intake(place, Settings(), create=True) as intake:
+        done = replay(intake, open_logs([path], Settings().description, now=NOW))
+        assert (done.applied, done.rejected) == (50, 2)
+        (log,) = manifest_of(intake.store)["logs"]
+    times = [row["timestamp"] for row in rows]
+    assert (log["first_event_time"], log["last_event_time"]) == (min(times), max(times))
