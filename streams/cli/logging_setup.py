@@ -13,6 +13,8 @@ from streams.settings_sections import LogConfig
 
 NOISY = ("faust", "mode", "aiokafka", "kafka", "stamina", "httpx", "uvicorn", "torch")
 """Libraries that log every failed connection attempt: thousands of lines while a broker is away."""
+CLIENTS = ("aiokafka", "kafka")
+"""Of these, errors are told without their tracebacks."""
 
 
 class RepeatLimit(logging.Filter):
@@ -94,4 +96,14 @@ class _Noise(logging.Filter):
         self._limit = RepeatLimit()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return self._limit.filter(record) if record.name.split(".")[0] in NOISY else True
+        library = record.name.split(".")[0]
+        if library not in NOISY:
+            return True
+        if not self._limit.filter(record):
+            return False
+        if library in CLIENTS and record.exc_info and record.exc_info[1] is not None:
+            # A connection that is refused or cut is no fault of ours that a traceback could help with.
+            error = record.exc_info[1]
+            record.msg, record.args = f"{record.getMessage()} ({type(error).__name__}: {error})", ()
+            record.exc_info = record.exc_text = None
+        return True

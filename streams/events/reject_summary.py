@@ -39,6 +39,14 @@ ALLOWED: Final = {
     "unknown_action": f"{', '.join(ACTIONS)} and those of [interest.actions]; other names: "
     "--action-map NAME=ACTION,*=ignore or [events.actions]; one for all rows without: --action NAME",
     "action_contradicts_topic": "the topic's action or none; names that mean the same: [events.actions]",
+    "item_id_collision": "an id whose key no other item has; give one of the two another id",
+    "operation_refused": "rows that were created or read; what an envelope's other operations do: events.changes",
+    "several_events": "one event a record; split them before they are sent",
+    "unreadable_key": "a key that names the item: a text, a JSON string or an object; see catalogue.key",
+    "not_framed": 'the wire format of a Schema Registry; plain JSON: format = "json"',
+    "unknown_schema": "ids that the Schema Registry of [registry] knows",
+    "unusable_schema": "schemas of the format that the topic's description names",
+    "undecodable_record": "what the record's schema says",
 }
 """By reason, what a record may hold instead."""
 

@@ -70,6 +70,7 @@ class Daemon:
     ) -> None:
         self._settings = settings
         self._open_intake = open_intake
+        self._joined = False
         self._drain = drain
         self._prepare = prepare
         self._beginning = beginning or Beginning(StartRule.parse(settings.daemon.start_from))
@@ -155,7 +156,7 @@ class Daemon:
     async def _close(self, intake: Intake | None, failed: bool = False) -> None:
         self.readiness.stop()
         if intake is not None:
-            if failed:
+            if failed and not self._joined:
                 intake.store.abandon()
             else:
                 intake.close()
@@ -209,6 +210,8 @@ class Daemon:
         self.readiness.wait_for("joining the group")
         collect_seldom()
         starting = asyncio.create_task(app.start())
+        # From here on the group knows the store, and would refuse another one in its place.
+        self._joined = True
         counts = CountsWriter(intake.counts, settings.daemon.counts_s)
         writing_counts = asyncio.create_task(counts.run())
         topics = TopicWatch(app, read, settings.broker, settings.daemon.metadata_age_s, self._note_problem)

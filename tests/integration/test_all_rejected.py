@@ -32,7 +32,7 @@ def test_a_producer_gone_wrong_ends_the_daemon_with_the_reasons(
     assert done.returncode == 1
     told = " ".join(done.stderr.split())
     assert "more than daemon.max_reject_share (0.5)" in told
-    assert "x missing_field: Object missing required field `user_id`" in told
+    assert "x missing_field: timestamp is missing or null" in told
     done = driftline("run", *arguments, DRIFTLINE_DAEMON__MAX_REJECT_SHARE="1")
     assert done.returncode == 0, done.stderr
     assert "300 applied" in done.stdout and "2000 rejected" in done.stdout

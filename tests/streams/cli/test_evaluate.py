@@ -40,8 +40,8 @@ def test_evaluate_judges_side_by_side(log, tmp_path):
 
 
 def test_wrong_methods_and_short_logs_are_told(log):
-    """One line that says what to do, and exit code 1."""
+    """One line that says what to do; exit code 2 for wrong usage."""
     done = driftline("evaluate", str(log), "--methods", "owm")
-    assert done.returncode == 1 and "choose from popularity" in done.stderr
+    assert done.returncode == 2 and "choose from popularity" in done.stderr
     assert "popularity-7d" in driftline("evaluate", str(log), "--methods", "list").stdout
     assert "Example" in driftline("evaluate", "--help").stdout

@@ -46,3 +46,16 @@ def test_repeats_are_held_back_and_counted() -> None:
     now[0] = 22.0
     assert shown("100% busy")
     assert said[-1] == "100% busy (and 1 more like it)"
+
+
+def test_a_kafka_clients_error_is_told_without_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    """What failed is in the line; others' tracebacks stay."""
+    set_up_logs(LogConfig(format="json"))
+    for name in ("kafka.net.transport", "somebody"):
+        try:
+            raise ConnectionResetError("cut %s off")
+        except ConnectionResetError:
+            logging.getLogger(name).exception("receiving from %s", "a broker")
+    client, other = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert client["event"] == "receiving from a broker (ConnectionResetError: cut %s off)"
+    assert "exception" not in client and "Traceback" in other["exception"]
