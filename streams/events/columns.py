@@ -150,20 +150,13 @@ def factorise_optional(values: Iterable[str | None]) -> tuple[I32, list[str]]:
 
 def take_events(columns: EventColumns, rows: Bool | npt.NDArray[np.integer]) -> EventColumns:
     """The events that a (B,) bool mask or an (R,) integer index selects, in the order of the index."""
-    user, users = _used(columns.user[rows], columns.users)
-    item, items = _used(columns.item[rows], columns.items)
-    scenario, scenarios = _used(columns.scenario[rows], columns.scenarios)
-    text, texts = _used(columns.text[rows], columns.texts)
     source, sources = _used(columns.source[rows], columns.sources)
-    return EventColumns(
-        user=user,
-        users=users,
-        item=item,
-        items=items,
-        scenario=scenario,
-        scenarios=scenarios,
-        text=text,
-        texts=texts,
+    taken = replace(
+        columns,
+        user=columns.user[rows],
+        item=columns.item[rows],
+        scenario=columns.scenario[rows],
+        text=columns.text[rows],
         time=columns.time[rows],
         action=columns.action[rows],
         key=columns.key[rows],
@@ -172,6 +165,7 @@ def take_events(columns: EventColumns, rows: Bool | npt.NDArray[np.integer]) -> 
         offset=columns.offset[rows],
         weight=None if columns.weight is None else columns.weight[rows],
     )
+    return with_used_tables(taken)
 
 
 def with_used_tables(columns: EventColumns) -> EventColumns:

@@ -8,10 +8,10 @@ from typing import Final
 
 import pyarrow as pa
 
-from streams.errors import LogError, MappingError
+from streams.errors import LogError
 from streams.events.attributes import AVAILABLE_FROM, AVAILABLE_UNTIL, HIDDEN
 from streams.events.item_record import CATALOGUE_FIELDS, ItemDescription
-from streams.files.fields import short_names
+from streams.files.fields import parse_mapping, short_names
 from streams.files.rows import TabularFile
 from streams.files.values import is_text_type
 
@@ -97,21 +97,7 @@ def parse_item_mapping(text: str) -> dict[str, str]:
     Raises:
         MappingError: not of that form, an unknown field, or the same field twice.
     """
-    fields = (*CATALOGUE_FIELDS, *NAMED_ATTRIBUTES)
-    mapping: dict[str, str] = {}
-    for part in text.split(","):
-        if not part.strip():
-            continue
-        name, equals, column = (piece.strip() for piece in part.partition("="))
-        if not equals or not name or not column:
-            raise MappingError(f"--items-map: {part.strip()!r} is not of the form field=column")
-        if name not in fields:
-            hint = f"; did you mean {column}={name}?" if column in fields else ""
-            raise MappingError(f"--items-map: unknown field {name!r}; fields are {', '.join(fields)}{hint}")
-        if name in mapping:
-            raise MappingError(f"--items-map: field {name!r} is given twice")
-        mapping[name] = column
-    return mapping
+    return parse_mapping(text, (*CATALOGUE_FIELDS, *NAMED_ATTRIBUTES), "--items-map")
 
 
 def item_columns(

@@ -29,7 +29,7 @@ LOG_FIELDS: Final = (*EVENT_FIELDS, *POSITION_FIELDS)
 """Fields that are read from a log; other columns are ignored."""
 
 
-def parse_mapping(text: str, fields: Iterable[str] = LOG_FIELDS) -> dict[str, str]:
+def parse_mapping(text: str, fields: Iterable[str] = LOG_FIELDS, option: str = "--map") -> dict[str, str]:
     """Field -> column of the file, from `field=column,...`; an empty text maps nothing.
 
     >>> parse_mapping("scenario=department, item_id=sku")
@@ -45,12 +45,12 @@ def parse_mapping(text: str, fields: Iterable[str] = LOG_FIELDS) -> dict[str, st
             continue
         field, equals, column = (piece.strip() for piece in part.partition("="))
         if not equals or not field or not column:
-            raise MappingError(f"--map: {part.strip()!r} is not of the form field=column")
+            raise MappingError(f"{option}: {part.strip()!r} is not of the form field=column")
         if field not in fields:
             hint = f"; did you mean {column}={field}?" if column in fields else ""
-            raise MappingError(f"--map: unknown field {field!r}; fields are {', '.join(fields)}{hint}")
+            raise MappingError(f"{option}: unknown field {field!r}; fields are {', '.join(fields)}{hint}")
         if field in mapping:
-            raise MappingError(f"--map: field {field!r} is given twice")
+            raise MappingError(f"{option}: field {field!r} is given twice")
         mapping[field] = column
     return mapping
 

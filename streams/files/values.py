@@ -68,13 +68,6 @@ def strings(column: Column, name: str, rejects: RowRejects) -> Coded:
     return recode(codes, mapping), list(table)
 
 
-def optional_strings(column: Column, name: str, rejects: RowRejects) -> list[str | None]:
-    """One string or None a row, for a column whose values are all different."""
-    codes, table = strings(column, name, rejects)
-    lookup: list[str | None] = [*table, None]
-    return [lookup[code] for code in codes.tolist()]
-
-
 def seconds(column: Column, name: str, rejects: RowRejects, form: TimeForm = "auto") -> F64:
     """(B,) float64 unix seconds of times of that form. A time without a zone is UTC. NaN where `rejects` tells why."""
 
