@@ -22,3 +22,8 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("driftline")
 
 __all__ = ["broker", "embedded_broker", "kafka", "topic_prefix"]
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named by their argument: packed ones may hold the time, and every process has to collect the same names."""
+    return argname if isinstance(val, bytes) else None
