@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from streams.text_tables import TextTable
     from transfer.arrays import F32, Bool
 
-SHOWN = ("all", "new", "repeat", "moved", "emerging", "old")
+SHOWN = (
+    "all", "new", "new in the list", "repeat", "moved", "emerging", "old", "cold-user", "new visitors", "unknown",
+)  # fmt: skip
 USERS = 4
 """Whose weights over time the report shows."""
 
@@ -126,8 +128,8 @@ def evaluate(
 ) -> None:
     """Judge methods side by side on a log: each basket is predicted from what is strictly earlier, then learned.
 
-    Full ranking of all items. Settings of each method are chosen on validation, never on test. Differences come with
-    the 95 % interval of a paired bootstrap over users.
+    Full ranking of all items that were seen before. Settings of each method are chosen on validation, never on test.
+    Differences come with the 95 % interval of a paired bootstrap over users.
 
     Example: driftline evaluate events.parquet --items items.parquet --map scenario=department
     --methods popularity-7d,own,own+popularity-7d --task both --report ./report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,11 @@ from encoders.prepare import item_text
 from sinks.points import item_key
 from streams.errors import LogError
 from streams.event_log.log import Log
+from streams.events.attributes import AVAILABLE_FROM
 from streams.events.columns import concatenate, rows_named, take_events
 from streams.events.event import ItemRow
 from streams.events.reject_summary import RejectSummary
+from streams.events.times import seconds_of
 from streams.files.catalogue_file import Catalogue
 from streams.files.catalogue_overlap import CatalogueOverlap, overlap_of
 from streams.files.catalogue_rows import CatalogueRows
@@ -45,7 +47,8 @@ class History:
     item_keys: U64
     """(N,) key of each item in states and stores"""
     item_scenario: I32
-    """(N,) the scenario to which the item belongs, -1: to none (`transfer.item_scenarios`)"""
+    """(N,) the scenario to which the item belongs by all events, -1: to none (`transfer.item_scenarios`); by those that may
+    be known before a part is judged: `homes.with_homes_of`"""
     item_texts: list[str]
     """(N,) title and description as the encoder gets them; "" where there is none"""
     offsets: I64
@@ -71,6 +74,11 @@ class History:
     """the log's items beside the catalogue's; None: there is no catalogue"""
     aside: AsideEvents | None = None
     """events of weights of 0 or below, which are none of the E; None: there are none"""
+    catalogue_scenario: I32 | None = None
+    """(N,) the scenario that the catalogue gives each item, -1: none; None: it gives none to any"""
+    available_from: F64 | None = None
+    """(N,) unix seconds from which the catalogue says that the item is available, infinite where it says nothing; None: it
+    says nothing of any"""
 
     def __len__(self) -> int:
         return len(self.time)
@@ -166,7 +174,24 @@ def load_history(
         identity=log.identity,
         weight=None if columns.weight is None else columns.weight[order],
         aside=None if read is columns else aside_events(read, ~acts, _codes(columns.users), _codes(items)),
+        catalogue_scenario=by_catalogue if (by_catalogue != NONE).any() else None,
+        available_from=_available_from(described),
     )
+
+
+def _available_from(described: Sequence[ItemRow | None]) -> F64 | None:
+    """Unix seconds for each item, infinite for one without the attribute; None where no item has it."""
+    said = {
+        code: seconds_of(str(row.attributes[AVAILABLE_FROM]), "iso")
+        for code, row in enumerate(described)
+        if row is not None and AVAILABLE_FROM in row.attributes
+    }
+    known = {code: seconds for code, seconds in said.items() if seconds is not None}
+    if not known:
+        return None
+    times = np.full(len(described), np.inf)
+    times[list(known)] = list(known.values())
+    return times
 
 
 def _codes(names: list[str]) -> dict[str, int]:

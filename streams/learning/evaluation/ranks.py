@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streams.learning.evaluation.candidates import Candidates, Competing
 from streams.learning.history import History
 from streams.learning.queries import Queries, new_targets
 from transfer.arrays import F32, I32, I64
-from transfer.codes import NONE, OPEN
-from transfer.rows import positions_in
+from transfer.codes import NONE
 
 TOP = 10
 """Length of the lists that coverage and popularity bias look at."""
@@ -19,36 +19,14 @@ FEW = 5
 """Up to this many targets it is faster to count what is before each than to find the best."""
 
 
-class Candidates:
-    """Which items are ranked: those with an event in the log; where a scenario is named, those that belong to it, if
-    items belong to scenarios at all, else all of them."""
-
-    def __init__(self, history: History) -> None:
-        has_event = np.zeros(len(history.items), np.bool_)
-        has_event[history.item[history.item != NONE]] = True
-        self.open: I64 = np.flatnonzero(has_event)
-        item_scenario = history.item_scenario
-        self.by_item_scenario = bool((item_scenario != NONE).any())
-        self._of: dict[int, I64] = {}
-        if self.by_item_scenario:
-            self._of = {
-                scenario: np.flatnonzero(has_event & (item_scenario == scenario))
-                for scenario in range(len(history.scenarios))
-            }
-
-    def of(self, scenario: int) -> I64:
-        """Item codes, ascending; `scenario` -1: the open task."""
-        return self.open if scenario == OPEN or not self.by_item_scenario else self._of[scenario]
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranked:
     """Ranks from 1 on, of T targets of Q queries."""
 
     rank: I32
-    """(T,) int32 among all candidates"""
+    """(T,) int32 among all that compete; 0: the target does not, which is a miss in every measure"""
     without_own: I32
-    """(T,) int32 with the user's earlier items taken out; 0 where the target is one of them"""
+    """(T,) int32 with the user's earlier items taken out; 0 where the target is one of them, too"""
     top: I32
     """(Q, TOP) int32 best candidates, the best first; -1 where there are fewer"""
 
@@ -58,23 +36,23 @@ def rank_targets(
 ) -> Ranked:
     """Rank the targets of a block of queries by `scores` (Q, N) float32.
 
-    Equal scores rank by item code, the lower first; NaN counts as the lowest. `first` is `first_rows(history)`.
+    Equal scores rank in the order of `Candidates`; NaN comes after all numbers. `first` is `first_rows(history)`.
     """
     rank = np.zeros(queries.targets, np.int32)
     without_own = np.zeros(queries.targets, np.int32)
     top = np.full((len(queries), TOP), NONE, np.int32)
     new = new_targets(queries, first)
     for query in range(len(queries)):
-        codes = candidates.of(int(queries.scenario[query]))
-        row = _row(scores[query], codes)
+        competing = candidates.at(int(queries.scenario[query]), float(queries.time[query]))
+        row = _row(scores[query], competing.codes)
         begin, end = queries.target_offsets[query : query + 2]
-        columns = np.searchsorted(codes, queries.target_item[begin:end])
+        columns = competing.places(queries.target_item[begin:end])
         rank[begin:end] = ranks_of(row, columns)
         top_columns = top_k(row, TOP)
-        top[query, : len(top_columns)] = codes[top_columns]
-        fresh = new[begin:end]
+        top[query, : len(top_columns)] = competing.codes[top_columns]
+        fresh = new[begin:end] & (columns != NONE)
         if fresh.any():
-            own = _own_places(history, queries, query, codes, first)
+            own = own_places(history, queries, query, competing, first)
             ahead = _ahead(row, own, columns[fresh])
             without_own[begin:end][fresh] = rank[begin:end][fresh] - ahead
     return Ranked(rank, without_own, top)
@@ -84,27 +62,29 @@ def shallow_ranks(scores: F32, queries: Queries, candidates: Candidates) -> I32:
     """(T,) int32 ranks as in `rank_targets` up to `TOP`, 0 beyond: all that choosing settings needs, for less."""
     rank = np.zeros(queries.targets, np.int32)
     for query in range(len(queries)):
-        codes = candidates.of(int(queries.scenario[query]))
-        row = _row(scores[query], codes)
+        competing = candidates.at(int(queries.scenario[query]), float(queries.time[query]))
+        row = _row(scores[query], competing.codes)
         begin, end = queries.target_offsets[query : query + 2]
-        items = queries.target_item[begin:end]
-        if len(items) <= FEW:
-            found = ranks_of(row, np.searchsorted(codes, items))
+        columns = competing.places(queries.target_item[begin:end])
+        if len(columns) <= FEW:
+            found = ranks_of(row, columns)
             rank[begin:end] = np.where(found <= TOP, found, 0)
         else:
-            hits = codes[top_k(row, TOP)][None] == items[:, None]
+            hits = top_k(row, TOP)[None] == columns[:, None]
             rank[begin:end] = np.where(hits.any(axis=1), hits.argmax(axis=1) + 1, 0)
     return rank
 
 
 def ranks_of(row: F32, columns: I64) -> I32:
-    """Rank of each of `columns` in one row of scores without NaN; of equal scores the lower column comes first.
+    """Rank of each of `columns` in one row of scores without NaN; of equal ones the lower column comes first. Column -1: 0.
 
-    >>> ranks_of(np.array([0.5, 2.0, 0.5, 1.0], np.float32), np.array([0, 1, 2])).tolist()
-    [3, 1, 4]
+    >>> ranks_of(np.array([0.5, 2.0, 0.5, 1.0], np.float32), np.array([0, 1, 2, -1])).tolist()
+    [3, 1, 4, 0]
     """
-    out = np.empty(len(columns), np.int32)
+    out = np.zeros(len(columns), np.int32)
     for number, column in enumerate(columns.tolist()):
+        if column == NONE:
+            continue
         score = row[column]
         out[number] = 1 + np.count_nonzero(row > score) + np.count_nonzero(row[:column] == score)
     return out
@@ -132,19 +112,20 @@ def top_k(row: F32, count: int) -> I64:
 
 
 def _row(scores: F32, codes: I64) -> F32:
-    """The scores of the candidates, without NaN."""
+    """Scores of the candidates that rank as theirs do, without NaN: it comes below all numbers, minus infinity included."""
     row: F32 = scores[codes]
     missing = np.isnan(row)
     if missing.any():
-        row[missing] = -np.inf
+        level = np.unique(row, return_inverse=True)[1]
+        row = np.where(missing, -1, level).astype(np.float32)
     return row
 
 
-def _own_places(history: History, queries: Queries, query: int, codes: I64, first: I64) -> I64:
-    """Places among `codes` of the distinct earlier items of the query's user."""
+def own_places(history: History, queries: Queries, query: int, competing: Competing, first: I64) -> I64:
+    """Places of the distinct earlier items of the query's user that compete; `first` is `first_rows(history)`."""
     begin, end = int(history.offsets[queries.user[query]]), int(queries.seen[query])
     own = history.item[begin:end][first[begin:end] == np.arange(begin, end)]
-    places = positions_in(codes, own)
+    places = competing.places(own)
     own_columns: I64 = places[places != NONE]
     return own_columns
 

@@ -10,13 +10,12 @@ from typing import Any
 from streams.learning.evaluation.metrics import HEADLINE, NAMES
 from streams.learning.evaluation.plots import draw_evaluation
 from streams.learning.evaluation.run import Evaluation
-from streams.learning.evaluation.slices import COLD, LARGE, NEVER
+from streams.learning.evaluation.slices import COLD, LARGE, MAIN, NEVER
 from streams.learning.evaluation.weights import WeightShift
 from streams.outputs import whole_folder
 
-MAIN = ("all", "new", "repeat", "moved", "never", "dormant", "emerging", "old")
 NEW = ("never/new", "never/new/large", "dormant/new", "emerging/new", "emerging/new/large", "old/new")
-GROUPS = ("cold-user", "cold-item", "activity/low", "activity/middle", "activity/high")
+GROUPS = ("cold-item", "activity/low", "activity/middle", "activity/high")
 SCENARIOS = 30
 """Scenarios that the report lists, those with the most targets; JSON has all."""
 
@@ -50,7 +49,7 @@ def markdown(figures: dict[str, Any], command: str, plots: Sequence[str] = ()) -
         f"`{command}`",
         "",
         f"{data['events']:,} events, {data['users']:,} users, {data['items']:,} items ({data['candidates']:,} of them "
-        f"with events: the candidates), {data['scenarios']} scenarios. Log {data['identity']}.",
+        f"compete at some time), {data['scenarios']} scenarios. Log {data['identity']}.",
         f"Split {data['split']}: {data['train']:,} events to learn from, {data['validation']:,} to choose settings on, "
         f"{data['test']:,} to judge.",
         "",
@@ -177,13 +176,20 @@ def _definitions(data: dict[str, Any]) -> list[str]:
         "## What is meant",
         "",
         "- A query is a basket (one user, one time), asked of strictly earlier events; each distinct item is a target.",
-        f"- Full ranking of all items with an event in the log; task *given*: {where}. Equal scores: lower code first.",
+        "- Full ranking of the items that compete: those that anyone had an event with strictly before the query (leave one "
+        "out: in an earlier part), or that the catalogue says were available by then. Equal scores rank in one random order "
+        "that the items' ids determine; NaN comes last.",
+        f"- Task *given* ranks {where}; an item belongs where its events before validation lie, a later one where its first "
+        "event is.",
         "- One relevant item for each target, so that the ideal DCG is 1. Means are over targets and over seeds.",
         "- new: the user had no event with the item, and the user's items are taken out of the ranking; repeat: the rest.",
+        "- new in the list: the same targets in the list that people see, the user's items left in.",
         "- moved: the item is not in the user's latest basket.",
         f"- never: the user's 1st to {NEVER}th event in a scenario; dormant: a later one after a pause of "
         f"{data.get('dormant_days', 30):g} days; emerging: either; old: neither.",
-        f"- large: scenarios of at least {LARGE} items. cold: fewer than {COLD} earlier events of the user, or with the item.",
+        f"- large: scenarios of at least {LARGE} items so far. cold: fewer than {COLD} earlier events of the user, or with the "
+        "item; new visitors: users without any earlier event.",
+        "- unknown: the target does not compete, since nobody had it before: a miss for every method, so that this reads 0.",
         "- Activity: terciles of the users by earlier events. Gap: best minus worst group; relative: to the mean over all.",
         "- Popularity bias: mean percentile of the listed items by training events; .5 is none.",
     ]

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from streams.learning.evaluation.candidates import Candidates
 from streams.learning.evaluation.methods.base import Method, Setup, Tunable
 from streams.learning.evaluation.methods.registry import METHODS, build
 from streams.learning.evaluation.metrics import HEADLINE, values
-from streams.learning.evaluation.ranks import TOP, Candidates, rank_targets, shallow_ranks
+from streams.learning.evaluation.ranks import TOP, rank_targets, shallow_ranks
 from streams.learning.evaluation.slices import DAY, Facts, Slice, facts, slices
 from streams.learning.evaluation.split import Split
 from streams.learning.history import History
+from streams.learning.homes import with_homes_of
 from streams.learning.queries import Queries, first_rows
 from transfer.arrays import I32, I64
 
@@ -64,6 +66,7 @@ class Evaluation:
     """All methods on all tasks."""
 
     history: History
+    """items belong where they did before what is judged (`homes.with_homes_of`)"""
     split: Split
     tasks: list[Task]
     results: list[Result]
@@ -98,14 +101,24 @@ class Plan:
 
 def tasks_of(history: History, split: Split, plan: Plan) -> list[Task]:
     """The test queries of each task."""
+    history = with_homes_of(history, split.train)
+    candidates = candidates_of(history, split)
     tasks = []
     for name in plan.tasks:
         queries = split.queries(history, "test", name)
         if plan.sample is not None:
             queries = queries.sample(plan.sample, seed=0)
-        known = facts(history, queries)
+        known = facts(history, queries, candidates)
         tasks.append(Task(name, queries, known, slices(known, history.scenarios, plan.dormant_s)))
     return tasks
+
+
+def candidates_of(history: History, split: Split, part: str = "test") -> Candidates:
+    """Who competes in `part` ("validation" or "test") of a split: by time, or else the items of the parts before it."""
+    if split.progressive:
+        return Candidates(history)
+    earlier = [split.train] if part == "validation" else [split.train, split.validation]
+    return Candidates(history, np.sort(np.concatenate(earlier)))
 
 
 def evaluate(
@@ -125,6 +138,7 @@ def evaluate(
         EvaluationError: a name is unknown, or a method does not fit this log.
         MissingExtra: a method needs a package that is not installed.
     """
+    history = with_homes_of(history, split.train)
     judge = _Judge(history, split, plan, progress, tasks or tasks_of(history, split, plan))
     results = []
     for name in plan.methods:
@@ -179,7 +193,8 @@ class _Judge:
         self._history, self._split, self._plan = history, split, plan
         self._progress = progress or (lambda name, done: None)
         self._first = first_rows(history)
-        self.candidates = Candidates(history)
+        self.candidates = candidates_of(history, split)
+        self._tuned_by = candidates_of(history, split, "validation")
         self.tasks = tasks
         self._validation = {task: split.queries(history, "validation", task) for task in plan.tasks}
 
@@ -218,7 +233,7 @@ class _Judge:
                 method.learn(rows)
             for number, params in enumerate(grid):
                 method.set(**params)
-                rank = shallow_ranks(method.scores(part), part, self.candidates)
+                rank = shallow_ranks(method.scores(part), part, self._tuned_by)
                 total[task][number] += values(rank, HEADLINE).sum()
         return {task: grid[int(np.argmax(sums))] for task, sums in total.items()}
 

@@ -33,7 +33,7 @@ def describe(evaluation: Evaluation) -> dict[str, Any]:
         "events": len(history),
         "users": len(history.users),
         "items": len(history.items),
-        "candidates": len(evaluation.candidates.open),
+        "candidates": len(evaluation.candidates.all),
         "scenarios": len(history.scenarios),
         "items_at_home": evaluation.candidates.by_item_scenario,
         "split": split.name,
@@ -73,7 +73,7 @@ def _method(evaluation: Evaluation, task: Task, result: Result, popularity: I64)
         "slices": by_slice,
         f"{HEADLINE} of each seed": [float(values(rank, HEADLINE).mean()) for rank in result.rank],
         "lists": {
-            "coverage": coverage(result.top, len(evaluation.candidates.open)),
+            "coverage": coverage(result.top, len(evaluation.candidates.all)),
             "gini": gini(_listed(evaluation, result)),
             "popularity_bias": popularity_bias(result.top, popularity),
         },
@@ -126,4 +126,4 @@ def _popularity(evaluation: Evaluation) -> I64:
 def _listed(evaluation: Evaluation, result: Result) -> I64:
     """How often each candidate is in a list."""
     top = result.top[result.top >= 0]
-    return np.bincount(top, minlength=len(evaluation.history.items))[evaluation.candidates.open]
+    return np.bincount(top, minlength=len(evaluation.history.items))[evaluation.candidates.all]

@@ -48,7 +48,7 @@ class Ease:
         self._history = history
         self._rows = LearnedRows(rows, _REFIT_SHARE)
         self.grid = half_life_grid(history, rows)
-        matrix, judge = self._matrix(rows), Validation(history, validation)
+        matrix, judge = self._matrix(rows), Validation(history, rows, validation)
 
         def value(lambda_: float) -> float:
             self._weights = weights_of(matrix, lambda_, _TRIED_ITEMS)

@@ -50,7 +50,7 @@ class ImplicitALS:
         self._history = history
         self._rows = LearnedRows(rows, _REFIT_SHARE)
         self.grid = half_life_grid(history, rows)
-        judge = Validation(history, validation)
+        judge = Validation(history, rows, validation)
 
         def value(choice: tuple[float, float]) -> float:
             self._factor(rows, *choice)

@@ -57,7 +57,7 @@ class ItemKNN:
         self._rows = LearnedRows(rows, _REFIT_SHARE)
         half_lives = half_life_grid(history, rows)
         units: list[Unit] = ["user", "basket"] if _has_baskets(history) else ["user"]
-        judge = Validation(history, validation)
+        judge = Validation(history, rows, validation)
 
         found = {unit: self._find(rows, unit, _SHRINKAGES) for unit in units}
 
@@ -131,7 +131,7 @@ class UserKNN:
         self._rows = LearnedRows(rows, 0.01)
         self._gather(rows)
         half_lives = half_life_grid(history, rows)
-        judge = Validation(history, validation)
+        judge = Validation(history, rows, validation)
 
         def value(k: int) -> float:
             self._k = k

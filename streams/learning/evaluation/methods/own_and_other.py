@@ -51,7 +51,7 @@ class OwnAndOther:
         """Fit the other method and choose its settings; own items have nothing to fit."""
         self._history = history
         self._other.fit(history, rows, validation)
-        judge = Validation(history, validation)
+        judge = Validation(history, rows, validation)
         half_lives = self._promising(half_life_grid(history, rows), judge)
         if isinstance(self._other, Tunable) and len(self._other.grid):
             other = self._other

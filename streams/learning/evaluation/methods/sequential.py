@@ -45,7 +45,7 @@ class Sequential:
         """Train on `rows` with early stopping by NDCG@10 on a sample of `validation`."""
         self._history = history
         self._windows = training_windows(history, rows, self._length)
-        judge = Validation(history, validation)
+        judge = Validation(history, rows, validation)
         with one_thread(self._seed):
             self._network = type(self).network(len(self._windows.known), self._length)
             self.curve = train_sequence_network(

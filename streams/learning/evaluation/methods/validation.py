@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from streams.learning.evaluation.candidates import Candidates
 from streams.learning.evaluation.metrics import HEADLINE, values
-from streams.learning.evaluation.ranks import Candidates, shallow_ranks
+from streams.learning.evaluation.ranks import shallow_ranks
 from streams.learning.history import History
 from streams.learning.queries import Queries
-from transfer.arrays import F32
+from transfer.arrays import F32, I64
 
 Choice = TypeVar("Choice")
 
@@ -20,9 +21,10 @@ _BLOCK = 256
 class Validation:
     """A fixed sample of the validation queries, of about 2,000 targets, in order of time."""
 
-    def __init__(self, history: History, queries: Queries, targets: int = _TARGETS) -> None:
+    def __init__(self, history: History, rows: I64, queries: Queries, targets: int = _TARGETS) -> None:
+        """rows: those that the method learns from."""
         self._queries = queries.sample(targets * len(queries) // max(queries.targets, 1), seed=2)
-        self._candidates = Candidates(history)
+        self._candidates = Candidates.after(history, rows, self._queries)
 
     def mean(self, scores: Callable[[Queries], F32]) -> float:
         """Mean of NDCG@10 over the targets; 0 where there are none."""
