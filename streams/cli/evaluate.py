@@ -10,24 +10,25 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from streams.cli import options
-from streams.cli.console import load, print_json, progress_lines, reported, show
+from streams.cli.console import console, fail, load, progress_lines, reported, show
+from streams.cli.evaluation_output import show_figures
+from streams.cli.evaluation_progress import evaluation_progress
 from streams.cli.log_input import EventFlags, LogInput, encode_texts, read_history
-from streams.cli.progress import progress_bar
+from streams.errors import SettingsError
 
 if TYPE_CHECKING:
     from encoders.whitening import Whitening
+    from streams.learning.evaluation.kept import KeptResults
     from streams.learning.evaluation.methods.base import Content
     from streams.learning.evaluation.run import Evaluation
     from streams.learning.evaluation.weights import WeightShift
     from streams.learning.fit import ItemContent
     from streams.learning.history import History
     from streams.settings import Settings
-    from streams.text_tables import TextTable
     from transfer.arrays import F32, Bool
 
-SHOWN = (
-    "all", "new", "new in the list", "repeat", "moved", "emerging", "old", "cold-user", "new visitors", "unknown",
-)  # fmt: skip
+RESULTS = "results"
+"""Folder in the report's, where each method's results are kept."""
 USERS = 4
 """Whose weights over time the report shows."""
 
@@ -112,7 +113,19 @@ def evaluate(
     ] = 600.0,
     report: Annotated[
         Path | None,
-        typer.Option("--report", metavar="FOLDER", help="Write report.md, results.json and plots there."),
+        typer.Option(
+            "--report",
+            metavar="FOLDER",
+            help="Write report.md, results.json and plots there, and each method's results in results/ as soon as it is done.",
+        ),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume",
+            metavar="FOLDER",
+            help="Keep each method's results there as soon as it is done, and go on with what is there.",
+        ),
     ] = None,
     map_: options.Map = "",
     items_map: options.ItemsMap = "",
@@ -134,15 +147,16 @@ def evaluate(
     Example: driftline evaluate events.parquet --items items.parquet --map scenario=department
     --methods popularity-7d,own,own+popularity-7d --task both --report ./report
     """
+    from streams.learning.evaluation.head import head_of
+    from streams.learning.evaluation.kept import KeptResults
     from streams.learning.evaluation.methods.base import Setup
     from streams.learning.evaluation.methods.registry import METHODS, names
+    from streams.learning.evaluation.plan import Plan, tasks_of
     from streams.learning.evaluation.report import write_report
-    from streams.learning.evaluation.run import Plan, tasks_of
     from streams.learning.evaluation.run import evaluate as run_evaluation
     from streams.learning.evaluation.slices import DAY
     from streams.learning.evaluation.split import last_split, time_split
     from streams.learning.evaluation.summary import summarise
-    from streams.outputs import check_output
 
     if methods.strip() == "list":
         show("\n".join(METHODS))
@@ -151,8 +165,7 @@ def evaluate(
         raise typer.BadParameter("name the log to evaluate on", param_hint="LOG...")
     with reported():
         chosen = names(methods)
-        if report is not None:
-            check_output(report, force, folder=True)
+        _check_folders(report, resume, force)
         settings = load(config, {"files": {"encoding": encoding, "delimiter": delimiter}})
         given = LogInput(log, EventFlags(map_, action, scenario, time_, action_map), items, items_map)
         history = read_history(given, settings, json_)
@@ -179,24 +192,58 @@ def evaluate(
             ),
         )
         tasks = tasks_of(history, cut, plan)
+        keep = None
+        if (folder := resume or (report and report / RESULTS)) is not None:
+            keep = KeptResults(folder, head_of(history, cut, plan), tasks, fresh=resume is None)
         total = sum(len(part.queries) for part in tasks) * sum(map(plan.runs, chosen))
-        with progress_bar("predicting", total, json_) as advance:
-            evaluation = run_evaluation(history, cut, plan, lambda name, done: advance(done), tasks=tasks)
+        try:
+            with evaluation_progress(total) as advance:
+                evaluation = run_evaluation(history, cut, plan, advance, tasks=tasks, keep=keep)
+        except KeyboardInterrupt:
+            _tell_kept(keep)
+            raise
         figures = summarise(evaluation, subject)
         figures["data"]["dormant_days"] = dormant_days
         written = None
-        if report is not None:
+        if report is not None and not evaluation.interrupted:
             shifts = _shifts(evaluation, settings, plan.setup.shared) if cut.progressive else []
             written = write_report(report, evaluation, figures, _command(), shifts)
-        if json_:
-            print_json(figures)
-            return
-        for name, found in figures["tasks"].items():
-            show(_table(name, found))
-            for line in _compared(found):
-                show(line)
-        if written is not None:
+        show_figures(figures, json_)
+        if written is not None and not json_:
             show(f"report: {written}")
+        for name, reason in evaluation.failed.items():
+            console.print(f"{name} failed: {reason}", soft_wrap=True)
+        if evaluation.interrupted:
+            _tell_kept(keep)
+            fail("interrupted", code=130)
+        if evaluation.failed:
+            fail(f"{len(evaluation.failed)} of {len(chosen)} methods failed: {', '.join(evaluation.failed)}")
+
+
+def _check_folders(report: Path | None, resume: Path | None, force: bool) -> None:
+    """Refuse before the work what could not be written after it.
+
+    Raises:
+        SettingsError: something is in the place of the report, or the folder to resume can't be one.
+    """
+    from streams.outputs import check_output
+
+    if resume is not None:
+        check_output(resume, force=True, folder=True)
+    if report is None:
+        return
+    kept = report / RESULTS
+    alone = report.is_dir() and [path.name for path in report.iterdir()] == [RESULTS]
+    if alone and resume is None and not force:
+        raise SettingsError(
+            f"{report} holds what an interrupted evaluation has done: go on with --resume {kept}, or begin anew with --force"
+        )
+    check_output(report, force or (alone and resume == kept), folder=True)
+
+
+def _tell_kept(keep: KeptResults | None) -> None:
+    if keep is not None and keep.folder is not None:
+        console.print(f"what is done is kept; go on with --resume {keep.folder}", soft_wrap=True)
 
 
 def _vectors(content: Content) -> tuple[F32, Bool]:
@@ -232,29 +279,6 @@ def _shifts(evaluation: Evaluation, settings: Settings, shared: dict[Any, Any]) 
         shown = ShownModel("driftline", *shared[TRAINED])
     users = emerging_users(evaluation.tasks[0].facts, USERS)
     return weight_shifts(history, users, shown, settings.interest, float(history.time.min()))
-
-
-def _table(name: str, task: dict[str, Any]) -> TextTable:
-    from streams.text_tables import TextTable
-
-    parts = [part for part in SHOWN if part in task["slices"]]
-    table = TextTable("method", *parts, title=f"{name}: NDCG@10, {task['targets']:,} targets")
-    table.title_justify = "left"
-    for column in table.columns[1:]:
-        column.justify = "right"
-    table.add_row("targets", *(f"{task['slices'][part]['targets']:,}" for part in parts), end_section=True)
-    for key, method in task["methods"].items():
-        table.add_row(key, *(f"{method['slices'][part]['ndcg@10']:.4f}" for part in parts))
-    return table
-
-
-def _compared(task: dict[str, Any]) -> list[str]:
-    """The subject's differences on all targets, one line for each other method."""
-    return [
-        f"{task['subject']} - {other}: {found['all']['difference']:+.4f} "
-        f"[{found['all']['low']:+.4f}, {found['all']['high']:+.4f}]"
-        for other, found in task["differences"].items()
-    ]
 
 
 def _command() -> str:

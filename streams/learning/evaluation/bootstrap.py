@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streams.learning.evaluation.metrics import HEADLINE, values
-from streams.learning.evaluation.run import Result
+from streams.learning.evaluation.result import Result
 from streams.learning.evaluation.slices import Slice
 from transfer.arrays import F64, I32
 
@@ -18,7 +18,7 @@ CHUNK = 2**22
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A difference of means and its 95 % percentile interval; `users` were resampled."""
+    """A difference of means and its percentile interval (95 % where nothing else is asked for); `users` were resampled."""
 
     difference: float
     low: float
@@ -33,7 +33,9 @@ def per_target(result: Result, part: Slice, name: str = HEADLINE) -> F64:
     return mean
 
 
-def paired_difference(user: I32, value: F64, other: F64, draws: int = DRAWS, seed: int = 0) -> Interval:
+def paired_difference(
+    user: I32, value: F64, other: F64, draws: int = DRAWS, seed: int = 0, level: float = 0.95
+) -> Interval:
     """The mean of `value` - `other` over targets, and how it varies when users are drawn with replacement.
 
     All arrays are (T,). A user's targets are drawn together, since they are alike; each draw has as many users as the
@@ -53,5 +55,5 @@ def paired_difference(user: I32, value: F64, other: F64, draws: int = DRAWS, see
         drawn = rng.integers(0, len(users), (size, len(users)))
         means.append(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
         left -= size
-    low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
+    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(sums.sum() / counts.sum()), float(low), float(high), len(users))

@@ -11,7 +11,9 @@ import numpy as np
 from streams.errors import MissingExtra
 from streams.learning.evaluation.bootstrap import per_target
 from streams.learning.evaluation.metrics import HEADLINE
-from streams.learning.evaluation.run import Evaluation, Result, Task
+from streams.learning.evaluation.plan import Task
+from streams.learning.evaluation.result import Result
+from streams.learning.evaluation.run import Evaluation
 from streams.learning.evaluation.weights import WeightShift
 
 BARS = ("all", "new", "repeat", "moved", "emerging", "old")

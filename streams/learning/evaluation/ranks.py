@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from streams.learning.evaluation.candidates import Candidates, Competing
+from streams.learning.evaluation.families import ALL, NEW, Family
 from streams.learning.history import History
 from streams.learning.queries import Queries, new_targets
-from transfer.arrays import F32, I32, I64
+from transfer.arrays import F32, I32, I64, Bool
 from transfer.codes import NONE
 
 TOP = 10
@@ -29,6 +31,16 @@ class Ranked:
     """(T,) int32 with the user's earlier items taken out; 0 where the target is one of them, too"""
     top: I32
     """(Q, TOP) int32 best candidates, the best first; -1 where there are fewer"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnColumns:
+    """Of one query with targets that are new to its user."""
+
+    columns: I64
+    """places of the user's distinct earlier items among those that compete"""
+    fresh: Bool
+    """which of the query's targets are new, and compete"""
 
 
 def rank_targets(
@@ -60,8 +72,16 @@ def rank_targets(
 
 def shallow_ranks(scores: F32, queries: Queries, candidates: Candidates) -> I32:
     """(T,) int32 ranks as in `rank_targets` up to `TOP`, 0 beyond: all that choosing settings needs, for less."""
+    return shallow_family_ranks(scores, queries, candidates, [None] * len(queries))[ALL]
+
+
+def shallow_family_ranks(
+    scores: F32, queries: Queries, candidates: Candidates, own: Sequence[OwnColumns | None]
+) -> dict[Family, I32]:
+    """The same for each slice family; `own` is `own_columns` of these queries. `new`: 0 also where a target isn't new."""
     rank = np.zeros(queries.targets, np.int32)
-    for query in range(len(queries)):
+    without_own = np.zeros(queries.targets, np.int32)
+    for query, mine in enumerate(own):
         competing = candidates.at(int(queries.scenario[query]), float(queries.time[query]))
         row = _row(scores[query], competing.codes)
         begin, end = queries.target_offsets[query : query + 2]
@@ -69,10 +89,37 @@ def shallow_ranks(scores: F32, queries: Queries, candidates: Candidates) -> I32:
         if len(columns) <= FEW:
             found = ranks_of(row, columns)
             rank[begin:end] = np.where(found <= TOP, found, 0)
+            if mine is not None:
+                left = found[mine.fresh] - _ahead(row, mine.columns, columns[mine.fresh])
+                without_own[begin:end][mine.fresh] = np.where(left <= TOP, left, 0)
         else:
-            hits = top_k(row, TOP)[None] == columns[:, None]
-            rank[begin:end] = np.where(hits.any(axis=1), hits.argmax(axis=1) + 1, 0)
-    return rank
+            rank[begin:end] = _among_best(top_k(row, TOP), columns)
+            if mine is not None:
+                others = np.delete(np.arange(len(row)), mine.columns)
+                left = _among_best(others[top_k(row[others], TOP)], columns)
+                without_own[begin:end] = np.where(mine.fresh, left, 0)
+    return {ALL: rank, NEW: without_own}
+
+
+def own_columns(
+    queries: Queries, candidates: Candidates, history: History, first: I64
+) -> list[OwnColumns | None]:
+    """For each query with a new target that competes, where the user's own items are: found once, for many settings."""
+    new = new_targets(queries, first)
+    out: list[OwnColumns | None] = []
+    for query in range(len(queries)):
+        begin, end = queries.target_offsets[query : query + 2]
+        competing = candidates.at(int(queries.scenario[query]), float(queries.time[query]))
+        fresh = new[begin:end] & (competing.places(queries.target_item[begin:end]) != NONE)
+        own = own_places(history, queries, query, competing, first) if fresh.any() else None
+        out.append(None if own is None else OwnColumns(own, fresh))
+    return out
+
+
+def _among_best(best: I64, columns: I64) -> I32:
+    """Rank of each column if it is among the `best`, else 0."""
+    hits = best[None] == columns[:, None]
+    return np.where(hits.any(axis=1), hits.argmax(axis=1) + 1, 0).astype(np.int32)
 
 
 def ranks_of(row: F32, columns: I64) -> I32:

@@ -54,6 +54,8 @@ def markdown(figures: dict[str, Any], command: str, plots: Sequence[str] = ()) -
         f"{data['test']:,} to judge.",
         "",
     ]
+    for name, reason in figures["failed"].items():
+        lines += [f"**{name} failed**: {reason.splitlines()[-1]}", ""]
     for name, task in figures["tasks"].items():
         lines += _task(name, task, [plot for plot in plots if plot.startswith(f"{name}-")])
     lines += [f"![{plot}]({plot})" for plot in plots if not plot.startswith(tuple(figures["tasks"]))]
@@ -104,16 +106,30 @@ def _task(name: str, task: dict[str, Any], plots: Sequence[str]) -> list[str]:
                     *(_number(method["lists"][n]) for n in ("coverage", "gini", "popularity_bias")),
                     *(_number(method["fairness"][n]) for n in ("gap", "relative_gap")),
                     " ".join(map(_number, method[f"{HEADLINE} of each seed"])),
-                    "; ".join(json.dumps(params) for params in method["params"]) or "-",
+                    "; ".join(map(_settings, method["params"])) or "-",
                     *(f"{method['seconds'][n]:.1f}" for n in ("fit", "tune", "test")),
                 ]
                 for key, method in methods.items()
             ],
         ),
     ]  # fmt: skip
+    edges = [f"{key} {edge}" for key, method in methods.items() for edge in method["edges"]]
+    if edges:
+        lines += [
+            f"**At the edge of what was tried**, so that better settings may lie beyond: {'; '.join(edges)}.",
+            "",
+        ]
     for plot in plots:
         lines += [f"![{plot}]({plot})", ""]
     return lines
+
+
+def _settings(params: dict[str, Any]) -> str:
+    """Of one seed: those of all slices, or those of each family."""
+    texts = {family: json.dumps(chosen) for family, chosen in params.items()}
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    return ", ".join(f"{family} {text}" for family, text in texts.items())
 
 
 def _by_slice(title: str, task: dict[str, Any], parts: Sequence[str]) -> list[str]:
@@ -184,6 +200,7 @@ def _definitions(data: dict[str, Any]) -> list[str]:
         "- One relevant item for each target, so that the ideal DCG is 1. Means are over targets and over seeds.",
         "- new: the user had no event with the item, and the user's items are taken out of the ranking; repeat: the rest.",
         "- new in the list: the same targets in the list that people see, the user's items left in.",
+        "- Settings are chosen on validation, for all slices and, where they differ, apart for those with own items taken out.",
         "- moved: the item is not in the user's latest basket.",
         f"- never: the user's 1st to {NEVER}th event in a scenario; dormant: a later one after a pause of "
         f"{data.get('dormant_days', 30):g} days; emerging: either; old: neither.",

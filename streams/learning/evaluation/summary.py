@@ -8,7 +8,9 @@ import numpy as np
 
 from streams.learning.evaluation.bootstrap import paired_difference, per_target
 from streams.learning.evaluation.metrics import HEADLINE, all_means, coverage, gini, popularity_bias, values
-from streams.learning.evaluation.run import Evaluation, Result, Task
+from streams.learning.evaluation.plan import Task
+from streams.learning.evaluation.result import Result
+from streams.learning.evaluation.run import Evaluation
 from streams.learning.evaluation.slices import ACTIVITY
 from transfer.arrays import I64
 from transfer.codes import NONE
@@ -18,9 +20,11 @@ SUBJECTS = ("driftline", "analytic")
 
 
 def summarise(evaluation: Evaluation, subject: str | None = None, draws: int = 1000) -> dict[str, Any]:
-    """Everything: the log, the split, each method on each task and slice, differences from `subject` with intervals."""
+    """Everything: the log, the split, each method on each task and slice, differences from `subject` with intervals;
+    and which methods failed, with the reason."""
     return {
         "data": describe(evaluation),
+        "failed": evaluation.failed,
         "tasks": {task.name: _task(evaluation, task, subject, draws) for task in evaluation.tasks},
     }
 
@@ -82,6 +86,7 @@ def _method(evaluation: Evaluation, task: Task, result: Result, popularity: I64)
             "relative_gap": (max(groups) - min(groups)) / headline if headline else 0.0,
         },
         "params": result.params,
+        "edges": result.edges,
         "seconds": {"fit": result.fit_s, "tune": result.tune_s, "test": result.score_s},
     }
 

@@ -64,6 +64,20 @@ class Tunable(Protocol):
         ...
 
 
+@runtime_checkable
+class Refitted(Protocol):
+    """A method that is fitted as a whole: what it has learned since counts only after it is fitted again.
+
+    The runner calls `refit` once, after settings are chosen and the whole validation part is learned, right before the test:
+    so every method knows the same when it is judged. Where time is not one for all users, nothing is learned and nothing
+    fitted again.
+    """
+
+    def refit(self) -> None:
+        """Fit on all events learned so far, with the settings that are chosen."""
+        ...
+
+
 Content = Callable[[Whitening | None], ItemContent | None]
 """Encodes the items' texts when it is called; with a whitening, for an encoder that has it, else with one fitted on them."""
 

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from streams.learning.evaluation.candidates import Candidates
-from streams.learning.evaluation.ranks import TOP, rank_targets, ranks_of, shallow_ranks, top_k
+from streams.learning.evaluation.ranks import (
+    TOP,
+    own_columns,
+    rank_targets,
+    ranks_of,
+    shallow_family_ranks,
+    shallow_ranks,
+    top_k,
+)
 from streams.learning.queries import first_rows, given_queries, open_queries
 from support.data.histories import random_history
 
@@ -58,6 +66,9 @@ def test_ranks_are_those_of_sorting_the_candidates(kind, make, in_scenarios):
     assert shallow.tolist() == np.where(ranked.rank <= TOP, ranked.rank, 0).tolist()
     place = {int(item): number for number, item in enumerate(candidates.at(-1, np.inf).codes.tolist())}
     assert len(place) == len(history.items)
+    both = shallow_family_ranks(scores, queries, candidates, own_columns(queries, candidates, history, first))
+    assert both["all"].tolist() == shallow.tolist()
+    assert both["new"].tolist() == np.where(ranked.without_own <= TOP, ranked.without_own, 0).tolist()
     for query in range(len(queries)):
         seen = set(history.item[history.time < queries.time[query]].tolist())
         allowed = [

@@ -8,8 +8,9 @@ import re
 import numpy as np
 import pytest
 
+from streams.learning.evaluation.plan import Plan
 from streams.learning.evaluation.report import write_report
-from streams.learning.evaluation.run import Plan, evaluate
+from streams.learning.evaluation.run import evaluate
 from streams.learning.evaluation.split import time_split
 from streams.learning.evaluation.summary import summarise
 from streams.learning.evaluation.weights import ShownModel, emerging_users, weight_shifts

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from streams.errors import EvaluationError, SettingsError
+from streams.learning.evaluation.judge import BLOCK, WINDOWS, blocks
 from streams.learning.evaluation.methods.base import Tunable
 from streams.learning.evaluation.methods.registry import METHODS, build, names
-from streams.learning.evaluation.run import BLOCK, WINDOWS, Plan, blocks, evaluate
+from streams.learning.evaluation.plan import Plan
+from streams.learning.evaluation.run import evaluate
 from streams.learning.evaluation.split import last_split, time_split
-from streams.learning.queries import first_rows, open_queries
+from streams.learning.queries import first_rows, new_targets, open_queries
 from support.data.histories import random_history
 
 
@@ -56,6 +58,30 @@ class Oracle(Witness):
         return out
 
 
+class TwoFaced(Witness):
+    """Knows repeats with one setting, new items with the other; fitted again, it tells of it."""
+
+    name = "two-faced"
+
+    def __init__(self, setup):
+        super().__init__(setup)
+        self.grid = [{"knows": "repeat"}, {"knows": "new"}]
+        self.refitted_after = None
+
+    def set(self, knows):
+        self.knows = knows
+
+    def refit(self):
+        self.refitted_after = np.concatenate(self.told)
+
+    def scores(self, queries):
+        out = np.zeros((len(queries), len(self.history.items)), np.float32)
+        new = new_targets(queries, first_rows(self.history))
+        known = new if self.knows == "new" else ~new
+        out[queries.target_query[known], queries.target_item[known]] = 1
+        return out
+
+
 def run(method, history, split, **plan):
     made = []
 
@@ -97,8 +123,34 @@ def test_each_task_has_the_settings_that_validation_chose():
     evaluation, _ = run(Oracle, history, time_split(history), tasks=("open", "given"))
     for task in ("open", "given"):
         (result,) = evaluation.of(task)
-        assert result.params == [{"right": task}]
+        assert result.params == [{"all": {"right": task}, "new": {"right": task}}]
         assert result.rank.max() <= 4  # the largest basket
+
+
+def test_slices_of_new_items_have_the_setting_that_is_best_for_them():
+    """Of one method, all targets are ranked with the best setting for all, new ones without own items with theirs."""
+    history = random_history(events=900)
+    evaluation, _ = run(TwoFaced, history, time_split(history))
+    (result,), (task,) = evaluation.results, evaluation.tasks
+    assert result.params == [{"all": {"knows": "repeat"}, "new": {"knows": "new"}}]
+    new = task.facts.new
+    assert new.any() and (~new).sum() > new.sum()
+    largest = np.bincount(task.queries.target_query).max()
+    assert result.rank[0, ~new].max() <= largest and result.without_own[0, new].max() <= largest
+    assert not result.without_own[0, ~new].any()
+
+
+@pytest.mark.parametrize("split", [time_split, last_split])
+def test_methods_are_fitted_again_with_the_validation_part(split):
+    """Right before the test, with everything before it; where time is not one for all users, not at all."""
+    history = random_history(events=900)
+    cut = split(history)
+    _, method = run(TwoFaced, history, cut)
+    if cut.progressive:
+        expected = np.union1d(cut.train, cut.validation)
+        assert np.sort(method.refitted_after).tolist() == expected.tolist()
+    else:
+        assert method.refitted_after is None
 
 
 def test_blocks_are_small_in_number_and_time():

@@ -1,0 +1,218 @@
+"""Judge: fits a method, chooses its settings on validation, then lets it predict and learn, forward in time."""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from streams.learning.evaluation.families import ALL, FAMILIES, NEW, Family, best_of_each, edges_of
+from streams.learning.evaluation.methods.base import Method, Refitted, Tunable
+from streams.learning.evaluation.metrics import HEADLINE, values
+from streams.learning.evaluation.plan import Plan, Task, candidates_of
+from streams.learning.evaluation.ranks import (
+    TOP,
+    Ranked,
+    own_columns,
+    rank_targets,
+    shallow_family_ranks,
+)
+from streams.learning.evaluation.result import Result
+from streams.learning.evaluation.split import Split
+from streams.learning.history import History
+from streams.learning.queries import Queries, first_rows, new_targets
+from transfer.arrays import I64
+
+BLOCK = 256
+"""Most queries that are scored at once."""
+WINDOWS = 256
+"""A block spans at most this part of its window of time, so that what is learned meanwhile is never staler."""
+TUNING_QUERIES = 2000
+TUNING_TARGETS = 8000
+"""Settings are chosen on about this many targets, and at most this many queries: large baskets tell much at once."""
+
+Chosen = Mapping[Family, dict[str, Any]]
+"""The settings of each slice family."""
+QueriesDone = Callable[[str, int], None]
+"""Takes a method's name and how many of its queries are done since the last call."""
+
+
+def blocks(queries: Queries, size: int = BLOCK, windows: int = WINDOWS) -> Iterator[slice]:
+    """Cut queries into runs of at most `size` that span at most 1/`windows` of their time."""
+    if not len(queries):
+        return
+    begin, last = float(queries.time[0]), float(queries.time[-1])
+    window = np.floor((queries.time - begin) * (windows / max(last - begin, 1e-9)))
+    for part in np.split(np.arange(len(queries)), np.flatnonzero(np.diff(window)) + 1):
+        for first in range(0, len(part), size):
+            yield slice(int(part[first]), int(part[min(first + size, len(part)) - 1]) + 1)
+
+
+class _Stream:
+    """Events after the training part, in order of time; each is handed out once."""
+
+    def __init__(self, history: History, split: Split) -> None:
+        rows = np.concatenate([split.validation, split.test]) if split.progressive else np.empty(0, np.int64)
+        self._rows: I64 = rows[np.argsort(history.time[rows], kind="stable")]
+        self._times = history.time[self._rows]
+        self._next = 0
+
+    def until(self, time: float) -> I64:
+        """Rows strictly before `time` that were not handed out yet."""
+        end = max(int(np.searchsorted(self._times, time)), self._next)
+        rows = self._rows[self._next : end]
+        self._next = end
+        return rows
+
+
+class Judge:
+    """Runs one method after the other over the same queries."""
+
+    def __init__(
+        self,
+        history: History,
+        split: Split,
+        plan: Plan,
+        tasks: list[Task],
+        progress: QueriesDone | None = None,
+    ) -> None:
+        self._history, self._split, self._plan = history, split, plan
+        self._progress = progress or (lambda name, done: None)
+        self._first = first_rows(history)
+        self.candidates = candidates_of(history, split)
+        self._tuned_by = candidates_of(history, split, "validation")
+        self.tasks = tasks
+        self._validation = {task: split.queries(history, "validation", task) for task in plan.tasks}
+
+    def run(self, name: str, method: Method) -> list[Result]:
+        """Fit, tune and test one method; one result for each task.
+
+        Settings are chosen with what the training part taught; before the test begins the method has the validation part, too.
+        """
+        started = clock.perf_counter()
+        method.fit(self._history, self._split.train, self._validation[self._plan.tasks[0]])
+        fitted = clock.perf_counter()
+        stream = _Stream(self._history, self._split)
+        params = self._tune(method, stream) if isinstance(method, Tunable) and len(method.grid) else {}
+        edges = self._edges(method, params)
+        tuned = clock.perf_counter()
+        self._take_validation(method, stream)
+        refitted = clock.perf_counter()
+        results = self._test(name, method, stream, params)
+        seconds = clock.perf_counter() - refitted
+        share = 1 / len(results)
+        return [
+            replace(
+                result,
+                edges=edges,
+                fit_s=(fitted - started + refitted - tuned) * share,
+                tune_s=(tuned - fitted) * share,
+                score_s=seconds * share,
+            )
+            for result in results
+        ]
+
+    def skip(self, name: str) -> None:
+        """A method's results are there already."""
+        self._progress(name, sum(len(task.queries) for task in self.tasks))
+
+    def _tune(self, method: Method, stream: _Stream) -> dict[str, Chosen]:
+        """The settings of each task and family with the best sum of `HEADLINE` over the validation targets."""
+        assert isinstance(method, Tunable)
+        grid = [dict(params) for params in method.grid]
+        sampled = {task: part.sample(_tuning_size(part), seed=1) for task, part in self._validation.items()}
+        if len(grid) == 1:
+            return {task: dict.fromkeys(FAMILIES, grid[0]) for task in sampled}
+        total = {task: {family: np.zeros(len(grid)) for family in FAMILIES} for task in sampled}
+        for task, part in _in_time(sampled):
+            rows = stream.until(float(part.time[0]))
+            if len(rows):
+                method.learn(rows)
+            own = own_columns(part, self._tuned_by, self._history, self._first)
+            for number, params in enumerate(grid):
+                method.set(**params)
+                found = shallow_family_ranks(method.scores(part), part, self._tuned_by, own)
+                for family, rank in found.items():
+                    total[task][family][number] += values(rank, HEADLINE).sum()
+        return {task: best_of_each(grid, sums) for task, sums in total.items()}
+
+    def _edges(self, method: Method, params: Mapping[str, Chosen]) -> list[str]:
+        """Of what was chosen here and in the method's own fitting."""
+        tried = list(method.grid) if isinstance(method, Tunable) else []
+        found = [edge for of_task in params.values() for edge in edges_of(tried, of_task)]
+        return list(dict.fromkeys([*found, *getattr(method, "edges", ())]))
+
+    def _take_validation(self, method: Method, stream: _Stream) -> None:
+        """Learn what is left of the validation part, and fit again what learning alone leaves as it was."""
+        rows = stream.until(float(self._history.time[self._split.test].min()))
+        if len(rows):
+            method.learn(rows)
+        if self._split.progressive and isinstance(method, Refitted):
+            method.refit()
+
+    def _test(self, name: str, method: Method, stream: _Stream, params: Mapping[str, Chosen]) -> list[Result]:
+        """Predict, then learn, over the test queries of all tasks at once."""
+        parts: dict[str, list[Ranked]] = {task.name: [] for task in self.tasks}
+        for task, part in _in_time({task.name: task.queries for task in self.tasks}):
+            rows = stream.until(float(part.time[0]))
+            if len(rows):
+                method.learn(rows)
+            parts[task].append(self._ranked(method, part, params.get(task)))
+            self._progress(name, len(part))
+        return [
+            Result(
+                method=name,
+                task=task,
+                rank=np.concatenate([part.rank for part in ranked])[None],
+                without_own=np.concatenate([part.without_own for part in ranked])[None],
+                top=np.concatenate([part.top for part in ranked]).reshape(-1, TOP),
+                params=[dict(params[task])] if task in params else [],
+                edges=[],
+                curves=[list(getattr(method, "curve", ()))],
+                fit_s=0.0,
+                tune_s=0.0,
+                score_s=0.0,
+            )
+            for task, ranked in parts.items()
+        ]
+
+    def _ranked(self, method: Method, part: Queries, chosen: Chosen | None) -> Ranked:
+        """Ranks with the settings of each family; queries with new targets are scored twice where the settings differ."""
+        if chosen is not None:
+            assert isinstance(method, Tunable)
+            method.set(**chosen[ALL])
+        found = self._rank(method, part)
+        if chosen is None or chosen[NEW] == chosen[ALL]:
+            return found
+        fresh = np.zeros(len(part), np.bool_)
+        fresh[part.target_query[new_targets(part, self._first)]] = True
+        asked = np.flatnonzero(fresh)
+        if not len(asked):
+            return found
+        assert isinstance(method, Tunable)
+        method.set(**chosen[NEW])
+        without_own = found.without_own.copy()
+        without_own[fresh[part.target_query]] = self._rank(method, part.take(asked)).without_own
+        return replace(found, without_own=without_own)
+
+    def _rank(self, method: Method, part: Queries) -> Ranked:
+        return rank_targets(method.scores(part), part, self.candidates, self._history, self._first)
+
+
+def _tuning_size(queries: Queries) -> int:
+    """How many queries settings are chosen on."""
+    return min(TUNING_QUERIES, TUNING_TARGETS * len(queries) // max(queries.targets, 1) + 1)
+
+
+def _in_time(queries: Mapping[str, Queries]) -> Iterator[tuple[str, Queries]]:
+    """Blocks of all tasks in order of their first query."""
+    cut = [
+        (float(part.time[block.start]), number, task, block)
+        for number, (task, part) in enumerate(queries.items())
+        for block in blocks(part)
+    ]
+    for _, _, task, block in sorted(cut, key=lambda entry: entry[:2]):
+        yield task, queries[task].take(block)

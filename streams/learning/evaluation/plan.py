@@ -1,0 +1,71 @@
+"""What is asked of methods, and on which targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from streams.learning.evaluation.candidates import Candidates
+from streams.learning.evaluation.methods.base import Setup
+from streams.learning.evaluation.methods.registry import METHODS
+from streams.learning.evaluation.slices import DAY, Facts, Slice, facts, slices
+from streams.learning.evaluation.split import Split
+from streams.learning.history import History
+from streams.learning.homes import with_homes_of
+from streams.learning.queries import Queries
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """The test queries of one task, "open" or "given", and what is known of their targets."""
+
+    name: str
+    queries: Queries
+    facts: Facts
+    slices: dict[str, Slice]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to evaluate, apart from the data."""
+
+    methods: Sequence[str]
+    """names of `registry.METHODS`"""
+    tasks: Sequence[str] = ("open",)
+    """"open", "given" or both"""
+    seeds: int = 3
+    """how often a method that is trained is trained again, with seeds 0, 1, .."""
+    sample: int | None = None
+    """at most this many test queries of each task, drawn once for all methods; None: all"""
+    dormant_s: float = 30 * DAY
+    """after this time without events a scenario counts as dormant"""
+    setup: Setup = field(default_factory=Setup)
+
+    def runs(self, name: str) -> int:
+        """How often a method of the registry is run."""
+        ready = name == "driftline" and self.setup.model is not None
+        return self.seeds if name in METHODS and METHODS[name].trained and not ready else 1
+
+
+def tasks_of(history: History, split: Split, plan: Plan) -> list[Task]:
+    """The test queries of each task."""
+    history = with_homes_of(history, split.train)
+    candidates = candidates_of(history, split)
+    tasks = []
+    for name in plan.tasks:
+        queries = split.queries(history, "test", name)
+        if plan.sample is not None:
+            queries = queries.sample(plan.sample, seed=0)
+        known = facts(history, queries, candidates)
+        tasks.append(Task(name, queries, known, slices(known, history.scenarios, plan.dormant_s)))
+    return tasks
+
+
+def candidates_of(history: History, split: Split, part: str = "test") -> Candidates:
+    """Who competes in `part` ("validation" or "test") of a split: by time, or else the items of the parts before it."""
+    if split.progressive:
+        return Candidates(history)
+    earlier = [split.train] if part == "validation" else [split.train, split.validation]
+    return Candidates(history, np.sort(np.concatenate(earlier)))
