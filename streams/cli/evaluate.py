@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -41,14 +41,6 @@ class TaskChoice(StrEnum):
     BOTH = "both"
 
 
-class SplitName(StrEnum):
-    """How the log is cut."""
-
-    TIME = "time"
-    EVENTS = "events"
-    LAST = "last"
-
-
 def evaluate(
     log: options.OptionalLog = None,
     items: Annotated[
@@ -74,26 +66,9 @@ def evaluate(
         TaskChoice,
         typer.Option("--task", help="open: rank everything; given: the request names its scenario."),
     ] = TaskChoice.OPEN,
-    split: Annotated[
-        SplitName,
-        typer.Option(
-            "--split",
-            help="time: the last tenth of time is test; events: cut in time, too, but so that a tenth of the "
-            "events is; last: each user's last basket is.",
-        ),
-    ] = SplitName.TIME,
-    test_share: Annotated[
-        float,
-        typer.Option(
-            "--test-share", min=0.001, max=0.9, help="Share of the log's time (or events) that is test."
-        ),
-    ] = 0.1,
-    validation_share: Annotated[
-        float,
-        typer.Option(
-            "--validation-share", min=0.001, max=0.9, help="Share before that, on which settings are chosen."
-        ),
-    ] = 0.1,
+    split: options.SplitBy = None,
+    test_share: options.TestShare = 0.1,
+    validation_share: options.ValidationShare = 0.1,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Runs of each method that is trained.")] = 3,
     subject: Annotated[
         str | None,
@@ -133,7 +108,7 @@ def evaluate(
     scenario: options.Scenario = None,
     time_: options.Time = None,
     action_map: options.ActionMap = "",
-    force: options.Force = False,
+    force: options.ForceSplit = False,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     json_: options.Json = False,
@@ -155,8 +130,8 @@ def evaluate(
     from streams.learning.evaluation.report import write_report
     from streams.learning.evaluation.run import evaluate as run_evaluation
     from streams.learning.evaluation.slices import DAY
-    from streams.learning.evaluation.split import last_split, time_split
     from streams.learning.evaluation.summary import summarise
+    from streams.learning.split import split_of
 
     if methods.strip() == "list":
         show("\n".join(METHODS))
@@ -169,11 +144,7 @@ def evaluate(
         settings = load(config, {"files": {"encoding": encoding, "delimiter": delimiter}})
         given = LogInput(log, EventFlags(map_, action, scenario, time_, action_map), items, items_map)
         history = read_history(given, settings, json_)
-        if split is SplitName.LAST:
-            cut = last_split(history)
-        else:
-            by: Literal["time", "events"] = "events" if split is SplitName.EVENTS else "time"
-            cut = time_split(history, test_share, validation_share, by)
+        cut = split_of(history, split, test_share, validation_share, force)
         content = _content(history, settings, json_)
         plan = Plan(
             methods=chosen,

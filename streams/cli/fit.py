@@ -39,16 +39,9 @@ def fit(
             help="Use only events before this time: unix seconds, or 2026-11-25[T12:00:00] in UTC.",
         ),
     ] = None,
-    holdout_share: Annotated[
-        float,
-        typer.Option(
-            "--holdout-share",
-            min=0.0,
-            max=0.9,
-            help="Leave out the last part of the time that the log spans, e.g. 0.2.",
-        ),
-    ] = 0.0,
-    force: options.Force = False,
+    split: options.SplitBy = None,
+    holdout_share: options.HoldoutShare = 0.0,
+    force: options.ForceSplit = False,
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
@@ -62,6 +55,7 @@ def fit(
     """
     from encoders.item_encoder import ItemEncoder
     from streams.learning.fit import fit_encoder, fit_passes, rows_before
+    from streams.learning.split import SplitPlan
     from streams.outputs import check_output
 
     with reported():
@@ -74,7 +68,8 @@ def fit(
         began = time.monotonic()
         given = LogInput(log, EventFlags(map_, action, scenario, time_, action_map), items, items_map)
         history = read_history(given, settings, json_)
-        rows = rows_before(history, before, holdout_share)
+        plan = SplitPlan(split, holdout_share, validation_share=0.0, force=force)
+        rows = plan.of(history).train if before is None else rows_before(history, before)
         content = encode_texts(history, settings, None, json_)
         with progress_bar("fitting", fit_passes(), json_) as advance:
             encoder = fit_encoder(history, rows, settings.fit, advance, content, settings.encoder.dim)

@@ -22,17 +22,49 @@ Encoder = Annotated[
         help="What `driftline fit` wrote. Default: fitted on the same events.",
     ),
 ]
-ValidationShare = Annotated[
+SplitBy = Annotated[
+    Literal["time", "events", "last"] | None,
+    typer.Option(
+        "--split",
+        help="How the log is cut. time: the last tenth of time is test, the tenth before it validation; events: at two "
+        "moments, too, but so that tenths of the events are; last: each user's last basket is test, the one before it "
+        "validation. Default: time, or last where times are positions.",
+        show_default=False,
+    ),
+]
+TestShare = Annotated[
     float,
     typer.Option(
-        "--validation-share", min=0.01, max=0.5, help="Last part of the time, on which training is judged."
+        "--test-share",
+        "--holdout-share",
+        min=0.001,
+        max=0.9,
+        help="Share of the log's time (or events) that is test.",
     ),
 ]
 HoldoutShare = Annotated[
     float,
-    typer.Option("--holdout-share", min=0.0, max=0.9, help="Leave out the time after that, to evaluate on."),
+    typer.Option(
+        "--holdout-share",
+        "--test-share",
+        min=0.0,
+        max=0.9,
+        help="Leave out the last share of the log's time (or events), e.g. the 0.1 that `driftline evaluate` tests on.",
+    ),
+]
+ValidationShare = Annotated[
+    float,
+    typer.Option(
+        "--validation-share", min=0.001, max=0.9, help="Share before that, on which settings are chosen."
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+ForceSplit = Annotated[
+    bool,
+    typer.Option(
+        "--force", help="Replace what is there; go on where a part of the log is too small to judge by."
+    ),
+]
 Store = Annotated[
     str | None,
     typer.Option(

@@ -27,6 +27,7 @@ def train(
     action_map: options.ActionMap = "",
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
+    split: options.SplitBy = None,
     validation_share: options.ValidationShare = 0.1,
     holdout_share: options.HoldoutShare = 0.0,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Default: train.seed.")] = None,
@@ -36,7 +37,7 @@ def train(
     logs: Annotated[
         Path | None, typer.Option("--logs", metavar="FOLDER", help="Write TensorBoard logs there.")
     ] = None,
-    force: options.Force = False,
+    force: options.ForceSplit = False,
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
@@ -47,6 +48,7 @@ def train(
 
     Example: driftline train events.parquet --items items.parquet --map scenario=department --out ./model
     """
+    from streams.learning.split import SplitPlan
     from streams.learning.training.train import require_training
     from streams.learning.training.train import train as run_training
     from streams.outputs import check_output
@@ -68,9 +70,11 @@ def train(
         )
         began = time.monotonic()
         given = LogInput(log, EventFlags(map_, action, scenario, time_, action_map), items, items_map)
-        run = read_training(given, settings, encoder, validation_share, holdout_share, json_)
+        plan = SplitPlan(split, holdout_share, validation_share, force)
+        run = read_training(given, settings, encoder, plan, json_)
         done = run_training(
             run,
+            progressive=run.split != "last",
             logs=logs,
             bar=not json_ and console.is_terminal,
             tell=progress_lines(json_),

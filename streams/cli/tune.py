@@ -32,9 +32,10 @@ def tune(
     action_map: options.ActionMap = "",
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
+    split: options.SplitBy = None,
     validation_share: options.ValidationShare = 0.1,
     holdout_share: options.HoldoutShare = 0.0,
-    force: options.Force = False,
+    force: options.ForceSplit = False,
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
@@ -45,6 +46,7 @@ def tune(
     Example: driftline tune events.parquet --minutes 60 --out tuned.toml
     """
     from streams.learning.profile.settings_file import write_settings
+    from streams.learning.split import SplitPlan
     from streams.learning.training.train import require_training
     from streams.learning.training.tune import SEARCHED
     from streams.learning.training.tune import tune as search
@@ -55,7 +57,8 @@ def tune(
         check_output(out, force)
         settings = load(config, {"files": {"encoding": encoding, "delimiter": delimiter}})
         given = LogInput(log, EventFlags(map_, action, scenario, time_, action_map), items, items_map)
-        run = read_training(given, settings, encoder, validation_share, holdout_share, json_)
+        plan = SplitPlan(split, holdout_share, validation_share, force)
+        run = read_training(given, settings, encoder, plan, json_)
         tuned = search(
             run,
             seconds=60 * minutes,

@@ -94,21 +94,18 @@ def fit_encoder(
     )
 
 
-def rows_before(history: History, until: float | None = None, holdout_share: float = 0.0) -> I64:
-    """Rows of the events before `until` (unix seconds) and before the last `holdout_share` of the time that is spanned.
-
-    A share of .2 leaves out what `driftline evaluate` validates and tests on.
+def rows_before(history: History, until: float) -> I64:
+    """Rows of the events before `until` (unix seconds).
 
     Raises:
         LogError: there are none.
     """
-    first, last = float(history.time.min()), float(history.time.max())
-    end = np.inf if until is None else until
-    if holdout_share > 0:
-        end = min(end, last - holdout_share * (last - first))
-    rows = np.flatnonzero(history.time < end)
+    rows = np.flatnonzero(history.time < until)
     if not len(rows):
-        raise LogError(f"the log has no event before {end:.0f} (it begins at {first:.0f}); nothing to fit on")
+        first = float(history.time.min())
+        raise LogError(
+            f"the log has no event before {until:.0f} (it begins at {first:.0f}); nothing to fit on"
+        )
     return rows
 
 

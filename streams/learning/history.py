@@ -30,6 +30,11 @@ from transfer.rows import first_of_each, group_starts
 
 notes = structlog.get_logger(__name__)
 
+UNIX_S = 1e8
+"""Whole numbers that all lie below this (the year 1973) are hardly unix seconds;"""
+STEPS = 0.9
+"""they are positions if this share of the steps from a user's basket to the next are 1."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
@@ -87,6 +92,22 @@ class History:
     def basket_starts(self) -> I64:
         """(B,) row of the first event of each basket: events of one user at one time."""
         return group_starts([self.user, self.time])
+
+    @property
+    def has_positions(self) -> bool:
+        """Whether times count each user's events, so that those of different users can't be compared."""
+        starts = self.basket_starts
+        return are_positions(self.time, np.diff(self.time[starts])[np.diff(self.user[starts]) == 0])
+
+
+def are_positions(time: F64, gaps: F64) -> bool:
+    """Whether times (E,) are places in a sequence: whole, too small for a clock, and most steps of a user (gaps, (G,)) are 1.
+
+    >>> are_positions(np.array([0.0, 1.0, 2.0]), np.array([1.0, 1.0])), are_positions(np.array([7.5]), np.array([1.0]))
+    (True, False)
+    """
+    whole = float(time.max()) < UNIX_S and bool((time == np.floor(time)).all())
+    return whole and len(gaps) > 0 and float((gaps == 1.0).mean()) >= STEPS
 
 
 def load_history(

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from streams.learning.evaluation.methods.base import Method, Setup
-from streams.learning.evaluation.split import Split, time_split
 from streams.learning.history import History
 from streams.learning.queries import Queries
+from streams.learning.split import Split, split_of
 from support.data.histories import history_of
 
 Make = Callable[[Setup], Method]
@@ -27,7 +27,7 @@ def _log(later: int = 0) -> tuple[History, Split]:
     item[last] = np.random.default_rng(later).permutation(item[last])
     rows = [(f"u{user[n]}", f"i{item[n]}", 1000.0 * n, f"s{item[n] % 3}") for n in range(EVENTS)]
     history = history_of(rows)
-    return history, time_split(history)
+    return history, split_of(history, "time", force=True)
 
 
 def _fitted(make: Make, later: int = 0, task: str = "open") -> tuple[Method, Queries]:

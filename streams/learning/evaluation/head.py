@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from streams.learning.evaluation.plan import Plan
-from streams.learning.evaluation.split import Split
 from streams.learning.history import History
+from streams.learning.split import Split
 
 FORMAT = 1
 SETTINGS = ("interest", "counts", "fit", "train", "encoder", "serving", "transfer")

@@ -21,9 +21,10 @@ from streams.learning.evaluation.ranks import (
     shallow_family_ranks,
 )
 from streams.learning.evaluation.result import Result
-from streams.learning.evaluation.split import Split
 from streams.learning.history import History
 from streams.learning.queries import Queries, first_rows, new_targets
+from streams.learning.split import Split
+from streams.learning.stray_clocks import own_span
 from transfer.arrays import I64
 
 BLOCK = 256
@@ -41,10 +42,10 @@ QueriesDone = Callable[[str, int], None]
 
 
 def blocks(queries: Queries, size: int = BLOCK, windows: int = WINDOWS) -> Iterator[slice]:
-    """Cut queries into runs of at most `size` that span at most 1/`windows` of their time."""
+    """Cut queries into runs of at most `size` that span at most 1/`windows` of the time of nearly all of them."""
     if not len(queries):
         return
-    begin, last = float(queries.time[0]), float(queries.time[-1])
+    begin, last = own_span(queries.time)  # else one late straggler would make all others a few blocks
     window = np.floor((queries.time - begin) * (windows / max(last - begin, 1e-9)))
     for part in np.split(np.arange(len(queries)), np.flatnonzero(np.diff(window)) + 1):
         for first in range(0, len(part), size):

@@ -11,10 +11,10 @@ from streams.learning.evaluation.candidates import Candidates
 from streams.learning.evaluation.methods.base import Setup
 from streams.learning.evaluation.methods.registry import METHODS
 from streams.learning.evaluation.slices import DAY, Facts, Slice, facts, slices
-from streams.learning.evaluation.split import Split
 from streams.learning.history import History
 from streams.learning.homes import with_homes_of
 from streams.learning.queries import Queries
+from streams.learning.split import Split
 
 
 @dataclass(frozen=True, slots=True, eq=False)

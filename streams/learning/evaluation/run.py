@@ -16,9 +16,9 @@ from streams.learning.evaluation.methods.base import Method, Setup
 from streams.learning.evaluation.methods.registry import build
 from streams.learning.evaluation.plan import Plan, Task, tasks_of
 from streams.learning.evaluation.result import Result, joined
-from streams.learning.evaluation.split import Split
 from streams.learning.history import History
 from streams.learning.homes import with_homes_of
+from streams.learning.split import Split
 from transfer.errors import TransferError
 
 KNOWN_ERRORS = (StreamsError, EncoderError, EncoderConfigError, StoreError, TransferError)

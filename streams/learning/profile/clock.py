@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from streams.learning.history import are_positions
 from streams.learning.profile.baskets import Baskets, weighted_quantile
 from transfer.arrays import F64
 
@@ -15,8 +16,6 @@ ClockKind = Literal["seconds", "days", "positions", "pages"]
 DAY_S = 86400.0
 UNITS_S = (DAY_S, 3600.0, 60.0, 1.0)
 NEARLY_ALL = 0.99
-UNIX_S = 1e8
-"""Whole numbers that all lie below this (the year 1973) are hardly unix seconds."""
 PAGE_TIES = 0.2
 """Share of tied events from which on short gaps may come from pages that are sent as a whole,"""
 PAGE_GAP_S = 300.0
@@ -47,7 +46,7 @@ def clock_of(baskets: Baskets) -> Clock:
     successive = int(baskets.size.sum()) - int(baskets.first.sum())
     tied = 1.0 - len(gaps) / successive if successive else 0.0
     unit = _unit(gaps)
-    if _are_positions(baskets.time, gaps):
+    if are_positions(baskets.time, gaps):
         return Clock("positions", 1.0, tied, 1.0)
     if unit == DAY_S:
         return Clock("days", unit, tied, unit / 2)
@@ -70,8 +69,3 @@ def _unit(gaps: F64) -> float:
         if len(gaps) and near.mean() >= NEARLY_ALL:
             return unit
     return 0.0
-
-
-def _are_positions(time: F64, gaps: F64) -> bool:
-    whole = bool((time == np.floor(time)).all()) and float(time.max()) < UNIX_S
-    return whole and len(gaps) > 0 and float((gaps == 1.0).mean()) >= 0.9

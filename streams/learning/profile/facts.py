@@ -12,7 +12,7 @@ from streams.learning.history import History
 from streams.learning.profile.baskets import Baskets
 from streams.learning.profile.clock import Clock
 from streams.learning.profile.scenarios import ScenarioUse
-from streams.learning.profile.stray_clocks import StrayClocks
+from streams.learning.stray_clocks import StrayClocks
 from transfer.arrays import F64, I64
 from transfer.config import ACTIONS
 from transfer.rows import group_starts

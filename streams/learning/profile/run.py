@@ -15,7 +15,7 @@ from streams.learning.profile.half_lives import Curve
 from streams.learning.profile.proposal import Proposal, propose
 from streams.learning.profile.scenarios import scenario_use
 from streams.learning.profile.settings_file import proposed_flags
-from streams.learning.profile.stray_clocks import StrayClocks, without_strays
+from streams.learning.stray_clocks import StrayClocks, without_strays
 from transfer.config import InterestConfig
 
 

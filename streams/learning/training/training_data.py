@@ -40,22 +40,6 @@ class TrainingData:
         return np.bincount(self.log.item, minlength=len(self.history.items)) > 0
 
 
-def split_rows(history: History, validation_share: float, holdout_share: float) -> tuple[I64, I64]:
-    """Rows to train on, in order of time, and rows of the part of the time after them; the last `holdout_share` is left out.
-
-    Raises:
-        TrainingError: a part is empty.
-    """
-    first, last = float(history.time.min()), float(history.time.max())
-    end = last - holdout_share * (last - first) if holdout_share else np.inf
-    begin = (end if holdout_share else last) - validation_share * (last - first)
-    rows = np.flatnonzero(history.time < begin)
-    validation = np.flatnonzero((history.time >= begin) & (history.time < end))
-    if not len(rows) or not len(validation):
-        raise TrainingError("the log is too short to set a part of its time aside for validation")
-    return rows[np.argsort(history.time[rows], kind="stable")], validation
-
-
 def training_data(
     history: History,
     rows: I64,

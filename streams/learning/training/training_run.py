@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from streams.learning.split import By
 from streams.learning.training.training_data import TrainingData
 from transfer.arrays import I64
 from transfer.config import InterestConfig
@@ -23,3 +24,5 @@ class TrainingRun:
     interest: InterestConfig
     counts: CountsConfig
     config: TrainConfig
+    split: By = "time"
+    """how the log was cut"""

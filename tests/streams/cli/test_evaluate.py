@@ -27,7 +27,7 @@ def log(tmp_path_factory):
 
 def test_evaluate_judges_side_by_side(log, tmp_path):
     """JSON has every method on every task, a table goes to people, a report to its folder."""
-    asked = ["evaluate", str(log), "--methods", "popularity,own", "--task", "both"]
+    asked = ["evaluate", str(log), "--methods", "popularity,own", "--task", "both", "--force"]
     done = driftline(*asked, "--json", "--report", str(tmp_path / "report"))
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

@@ -67,7 +67,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "driftline.toml").write_text(SETTINGS)
     summary = driftline(
         "train", folder / "events.jsonl", "--out", folder / "model", "--holdout-share", 0.1,
-        "--config", folder / "driftline.toml", "--json",
+        "--config", folder / "driftline.toml", "--json", "--force",
     )  # fmt: skip
     (folder / "summary.json").write_text(summary)
     return folder
@@ -97,6 +97,7 @@ def test_a_model_is_judged_by_what_it_has_not_seen(shop: Path) -> None:
         "popularity,driftline",
         "--config",
         shop / "driftline.toml",
+        "--force",
     )
     found = json.loads(driftline("evaluate", shop / "events.jsonl", *arguments, "--json"))
     assert {"popularity", "driftline"} <= set(found["tasks"]["open"]["methods"])
@@ -112,9 +113,20 @@ def test_the_settings_name_the_encoder_of_a_model(shop: Path, tmp_path: Path) ->
     config = tmp_path / "driftline.toml"
     config.write_text(SETTINGS.replace("[encoder]", f'[encoder]\nfitted = "{encoder}"'))
     driftline("fit", log, "--out", encoder, "--config", shop / "driftline.toml", "--json")
-    training = ("--encoder", encoder, "--holdout-share", 0.1, "--epochs", 1, "--config", config, "--json")
+    training = (
+        "--encoder",
+        encoder,
+        "--holdout-share",
+        0.1,
+        "--epochs",
+        1,
+        "--config",
+        config,
+        "--json",
+        "--force",
+    )
     driftline("train", log, "--out", model, *training)
-    arguments = ("evaluate", log, "--model", model, "--methods", "driftline", "--json", "--config")
+    arguments = ("evaluate", log, "--model", model, "--methods", "driftline", "--json", "--force", "--config")
     assert json.loads(driftline(*arguments, config))["tasks"]["open"]["methods"]["driftline"]
     assert "--encoder" in driftline(*arguments, shop / "driftline.toml", fails=True)
 
@@ -140,7 +152,9 @@ def test_names_of_scenarios_may_have_words(shop: Path, tmp_path: Path) -> None:
     )
     (tmp_path / "train.toml").write_text(text.replace("[train]", "[train]\nname_words = 0.7"))
     log, model = shop / "events.jsonl", tmp_path / "model"
-    driftline("train", log, "--out", model, "--epochs", 1, "--config", tmp_path / "train.toml", "--json")
+    driftline(
+        "train", log, "--out", model, "--epochs", 1, "--config", tmp_path / "train.toml", "--json", "--force"
+    )
     assert json.loads((model / "model.json").read_text())["name_source"]["words"] == 0.7
     more = [{**event("u1", "i3", at=3000.0, scenario="red bread", event_id="late"), "action": "click"}]
     write_lines(tmp_path / "late.jsonl", more)
@@ -158,7 +172,7 @@ def test_tuning_writes_a_section_that_loads(shop: Path) -> None:
     """`tune` within a small budget writes [train], and does not write over a file."""
     out = shop / "tuned.toml"
     arguments = (shop / "events.jsonl", "--out", out, "--config", shop / "driftline.toml")
-    found = json.loads(driftline("tune", *arguments, "--trials", 2, "--minutes", 1, "--json"))
+    found = json.loads(driftline("tune", *arguments, "--trials", 2, "--minutes", 1, "--json", "--force"))
     assert len(found["trials"]) == 2 and "learning_rate" in out.read_text()
     assert Settings.load(out).train.learning_rate == pytest.approx(found["settings"]["learning_rate"])
     assert "--force" in driftline("tune", *arguments, "--trials", 1, fails=True)

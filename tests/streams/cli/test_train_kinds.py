@@ -58,7 +58,15 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "driftline.toml").write_text(SETTINGS + ACTIONS)
     config = folder / "driftline.toml"
     driftline(
-        "train", folder / "log.jsonl", "--config", config, "--holdout-share", 0.2, "--out", folder / "model"
+        "train",
+        folder / "log.jsonl",
+        "--config",
+        config,
+        "--holdout-share",
+        0.2,
+        "--out",
+        folder / "model",
+        "--force",
     )
     return folder
 
@@ -81,7 +89,7 @@ def test_evaluate_and_recommend_know_what_was_hidden(shop: Path) -> None:
         + ACTIONS
         + "like = 2.6\n"
     )
-    asked = ("--methods", "driftline,analytic,popularity", "--model", shop / "model", "--json")
+    asked = ("--methods", "driftline,analytic,popularity", "--model", shop / "model", "--json", "--force")
     found = json.loads(driftline("evaluate", shop / "log.jsonl", "--config", config, *asked))
     assert found
     store = ("--store", shop / "store", "--config", config)

@@ -15,13 +15,13 @@ from streams.learning.evaluation.methods.base import Setup
 from streams.learning.evaluation.methods.own import OwnItems
 from streams.learning.evaluation.plan import Plan, tasks_of
 from streams.learning.evaluation.run import evaluate
-from streams.learning.evaluation.split import last_split, time_split
 from streams.learning.evaluation.summary import summarise
+from streams.learning.split import split_of
 from streams.settings import Settings
 from support.data.histories import random_history
 
 HISTORY = random_history(events=900)
-SPLIT = time_split(HISTORY)
+SPLIT = split_of(HISTORY, "time", force=True)
 
 
 class Interrupting(OwnItems):
@@ -74,7 +74,7 @@ def test_methods_may_be_added_but_nothing_else_may_differ(tmp_path: Path):
     tasks = tasks_of(HISTORY, SPLIT, plan)
     other = replace(plan, setup=Setup(settings=Settings(counts={"half_lives_s": [60.0, 600.0]})))
     for head, named in (
-        (head_of(HISTORY, last_split(HISTORY), plan), "split"),
+        (head_of(HISTORY, split_of(HISTORY, "last", force=True), plan), "split"),
         (head_of(HISTORY, SPLIT, replace(plan, sample=7)), "sample"),
         (head_of(HISTORY, SPLIT, other), "counts"),
         (head_of(random_history(events=901), SPLIT, plan), "events"),

@@ -14,8 +14,8 @@ from streams.learning.evaluation.methods.own_and_other import (
     OwnAndOther,
     OwnAndPopularityOfAWeek,
 )
-from streams.learning.evaluation.split import time_split
 from streams.learning.queries import open_queries
+from streams.learning.split import split_of
 from support.data.histories import random_history
 
 
@@ -54,7 +54,7 @@ def test_what_was_learned_meanwhile_counts_for_the_same_queries():
 def test_each_mixture_fits_and_names_its_settings(kind: type[OwnAndOther]):
     """On a log with repeats each is fitted from a setup, and has half-lives and weights to try."""
     history = random_history()
-    split = time_split(history)
+    split = split_of(history, "time", force=True)
     queries = split.queries(history, "validation", "open")
     method = kind(Setup())
     method.fit(history, split.train, queries)

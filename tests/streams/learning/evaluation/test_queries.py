@@ -1,20 +1,12 @@
-"""Queries and splits: what may be known when."""
+"""Queries: what may be known when."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from streams.errors import EvaluationError
-from streams.learning.evaluation.split import last_split, time_split
 from streams.learning.queries import first_rows, given_queries, new_targets, open_queries, seen_rows
 from support.data.histories import history_of, random_history
-
-SPLITS = {
-    "time": time_split,
-    "events": lambda history: time_split(history, by="events"),
-    "last": last_split,
-}
 
 
 @pytest.mark.parametrize("in_scenarios", [True, False])
@@ -79,52 +71,6 @@ def test_first_rows_say_what_is_new_to_the_user():
         same = (history.user == history.user[row]) & (history.item == history.item[row])
         assert first[row] == np.flatnonzero(same)[0]
         assert new[target] == (not (same & (history.time < history.time[row])).any())
-
-
-@pytest.mark.parametrize("name", SPLITS)
-def test_parts_share_no_event_and_no_basket_is_cut(name):
-    """Train, validation and test are the whole log, each event once; events of one basket are in one part."""
-    history = random_history()
-    split = SPLITS[name](history)
-    rows = np.concatenate([split.train, split.validation, split.test])
-    assert sorted(rows.tolist()) == list(range(len(history)))
-    part = np.empty(len(history), np.int64)
-    for number, of_part in enumerate((split.train, split.validation, split.test)):
-        part[of_part] = number
-    starts = history.basket_starts
-    for start, end in zip(starts, np.append(starts[1:], len(history)), strict=True):
-        assert len(set(part[start:end].tolist())) == 1
-
-
-@pytest.mark.parametrize("name", ["time", "events"])
-def test_a_time_split_learns_nothing_from_later(name):
-    """All of train is before all of validation, and that before all of test; train comes in order of time."""
-    history = random_history()
-    split = SPLITS[name](history)
-    time = history.time
-    assert time[split.train].max() < time[split.validation].min()
-    assert time[split.validation].max() < time[split.test].min()
-    assert (np.diff(time[split.train]) >= 0).all()
-
-
-def test_leave_one_out_takes_the_last_two_baskets():
-    """Each user's last basket is test, the one before it validation; users with fewer than three are train only."""
-    rows = [("a", f"x{n}", float(n), "s") for n in range(4)]
-    rows += [("a", "y", 3.0, "s"), ("b", "x1", 1.0, "s"), ("b", "x2", 2.0, "s")]
-    history = history_of(rows)
-    split = last_split(history)
-    items = np.array(history.items)
-    assert sorted(items[history.item[split.test]].tolist()) == ["x3", "y"]
-    assert items[history.item[split.validation]].tolist() == ["x2"]
-    assert not split.progressive
-
-
-def test_a_log_that_is_too_short_says_so():
-    """An empty part is an error that names it, not a figure about nothing."""
-    with pytest.raises(EvaluationError, match="validation part"):
-        time_split(history_of([("a", "x", 0, "s"), ("a", "y", 1000, "s")]))
-    with pytest.raises(EvaluationError, match="last split"):
-        last_split(history_of([("a", "x", 0, "s")]))
 
 
 def test_taking_and_sampling_keep_targets_with_their_query():

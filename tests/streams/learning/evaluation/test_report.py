@@ -11,9 +11,9 @@ import pytest
 from streams.learning.evaluation.plan import Plan
 from streams.learning.evaluation.report import write_report
 from streams.learning.evaluation.run import evaluate
-from streams.learning.evaluation.split import time_split
 from streams.learning.evaluation.summary import summarise
 from streams.learning.evaluation.weights import ShownModel, emerging_users, weight_shifts
+from streams.learning.split import split_of
 from support.data.histories import random_history
 from support.fakes.learned import random_model
 from transfer.analytic.model import AnalyticTransfer
@@ -25,7 +25,9 @@ from transfer.protocols import TransferModel
 def evaluation():
     history = random_history(events=900)
     return evaluate(
-        history, time_split(history), Plan(["popularity", "popularity-7d", "own"], ("open", "given"))
+        history,
+        split_of(history, "time", force=True),
+        Plan(["popularity", "popularity-7d", "own"], ("open", "given")),
     )
 
 

@@ -11,8 +11,8 @@ from streams.learning.evaluation.methods.sequence_networks import AttentionNetwo
 from streams.learning.evaluation.methods.sequence_training import Training, sampled_loss
 from streams.learning.evaluation.methods.sequence_windows import training_windows
 from streams.learning.evaluation.methods.sequential import GRU4Rec, SASRec, Sequential
-from streams.learning.evaluation.split import last_split
 from streams.learning.queries import open_queries
+from streams.learning.split import split_of
 from support.data.histories import history_of, random_history
 
 CYCLE = [(f"u{user}", f"i{(user + step) % 10}", float(step), "s") for user in range(20) for step in range(12)]
@@ -23,7 +23,7 @@ CYCLE = [(f"u{user}", f"i{(user + step) % 10}", float(step), "s") for user in ra
 def test_a_cycle_is_learned(kind: type[Sequential], full_items: int):
     """Each item leads to one other: the network ranks it first, with all items in the loss or with sampled ones."""
     history = history_of(CYCLE)
-    split = last_split(history)
+    split = split_of(history, "last", force=True)
     training = Training(learning_rate=0.01, patience=2, steps=20, full_items=full_items, negatives=64)
     method = kind(Setup(), training, length=8)
     method.fit(history, split.train, split.queries(history, "validation", "open"))
@@ -100,7 +100,7 @@ def test_a_user_without_items_gets_popularity():
 def test_the_same_seed_trains_the_same_network():
     """Two fits with one seed score alike, another seed doesn't; torch's own random numbers are left alone."""
     history = history_of(CYCLE)
-    split = last_split(history)
+    split = split_of(history, "last", force=True)
     queries = split.queries(history, "validation", "open")
     scores = []
     state = torch.random.get_rng_state()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from streams.learning.profile.run import Profile, profile
-from streams.learning.profile.stray_clocks import StrayClocks, stray_times
+from streams.learning.stray_clocks import StrayClocks, stray_times
 from support.data.profiled import DAY_S, Row, groceries, history_of
 from transfer.config import InterestConfig
 

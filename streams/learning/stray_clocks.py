@@ -6,6 +6,7 @@ ahead makes a history of two months one of fourteen.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,6 +22,8 @@ SPARSE = 0.05
 """A window with less than this share of what a usual event's window holds is no part of the log's own time, at its ends."""
 MOST = 0.05
 """A larger share of the events in such windows at the ends is of a log that is thin there."""
+EDGE = 0.001
+"""Share of the events at either end that a span need not hold; one event at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +94,16 @@ def stray_times(time: F64) -> tuple[Bool, Bool]:
     if thin.sum() > MOST * len(time):
         return none, none
     return ahead, behind
+
+
+def own_span(time: F64) -> tuple[float, float]:
+    """From when to when nearly all events of a log are: without stray clocks, and without `EDGE` of the rest at either end.
+
+    >>> own_span(np.append(np.arange(100.0), [5000.0, -5000.0]))
+    (0.0, 99.0)
+    """
+    ahead, behind = stray_times(time)
+    own = time[~(ahead | behind)]
+    left_out = min(math.ceil(EDGE * len(own)), (len(own) - 1) // 2)
+    low, high = np.partition(own, [left_out, len(own) - 1 - left_out])[[left_out, len(own) - 1 - left_out]]
+    return float(low), float(high)
