@@ -53,14 +53,15 @@ class MixtureScores:
 
     keys: U64
     scores: F32
+    mixture: Mixture
     groups: Sequence[RankedRequests]
 
     def reasons(self, request: int, columns: I64) -> list[Reason]:
         """For each item the strongest component, and what it goes by."""
         (group,) = (group for group in self.groups if request in group.rows)
         row = int(np.flatnonzero(group.rows == request)[0])
-        names = list(group.ranking.parts)
-        share = np.stack([group.ranking.parts[name][row, columns] for name in names])
+        parts = group.ranking.parts(self.mixture, row, columns)
+        names, share = list(parts), np.stack(list(parts.values()))
         sources = [names[place] for place in share.argmax(axis=0).tolist()]
         leads = _leads(group, row, columns)
         lenders = _lenders(group, row, columns)
@@ -106,11 +107,11 @@ class MixtureRanker:
             rows_of.setdefault(id(index), []).append(row)
         groups = [self._group(states, np.array(rows), asked, explained) for rows in rows_of.values()]
         if len(groups) == 1:
-            return MixtureScores(groups[0].index.keys, groups[0].ranking.scores, groups)
+            return MixtureScores(groups[0].index.keys, groups[0].ranking.scores, self._mixture, groups)
         scores = np.zeros((len(asked), len(asked[0][0].keys)), np.float32)
         for group in groups:
             scores[group.rows] = group.ranking.scores
-        return MixtureScores(asked[0][0].keys, scores, groups)
+        return MixtureScores(asked[0][0].keys, scores, self._mixture, groups)
 
     def _group(
         self, states: InterestStates, rows: I64, asked: Sequence[tuple[ItemIndex, int]], explained: bool
@@ -121,7 +122,7 @@ class MixtureRanker:
         states = states if len(rows) == states.users else take_users(states, rows)
         queries = self._model.queries(states, names_asked(codes, index))
         requests = requests_of(states, codes, self._model, index, self._mixture.config.places, queries)
-        ranking = rank(requests, self._mixture, index, parts=explained)
+        ranking = rank(requests, self._mixture, index, explained)
         return RankedRequests(rows, states, index, queries, requests, ranking)
 
 
@@ -141,13 +142,17 @@ def _lenders(group: RankedRequests, row: int, columns: I64) -> list[str]:
 def _leads(group: RankedRequests, row: int, columns: I64) -> I64:
     """(C,) code of the latest item from which most of p_next of each item comes, -1 where none leads to it."""
     requests, weights = group.requests, group.ranking.weights
-    column, share = weights.column.numpy(), weights.places.numpy()[row]
+    column = weights.column.numpy()
     mass = requests.place_mass[row] @ column
-    best, most = np.full(len(columns), NONE), np.zeros(len(columns), np.float32)
-    for place in np.flatnonzero((requests.places[row] >= 0) & (mass > 0)).tolist():
-        start = np.full(len(columns), requests.places[row, place])
-        next_, window = (picked(matrix, start, columns) for matrix in group.index.transitions)
-        value: F32 = share[place] / mass[place] * (next_ * column[0] + window * column[1])
-        better = value > most
-        best[better], most[better] = start[better], value[better]
-    return best
+    at = np.flatnonzero((requests.places[row] >= 0) & (mass > 0))
+    if not len(at):
+        return np.full(len(columns), NONE)
+    start = requests.places[row, at]
+    pairs = np.repeat(start, len(columns)), np.tile(columns, len(at))
+    next_, window = (
+        picked(matrix, *pairs).reshape(len(at), len(columns)) for matrix in group.index.transitions
+    )
+    share = (weights.places.numpy()[row, at] / mass[at])[:, None]
+    value: F32 = share * (next_ * column[0] + window * column[1])
+    most = value.argmax(axis=0)  # of equal ones that of the latest item
+    return np.where(value.max(axis=0) > 0, start[most], NONE)

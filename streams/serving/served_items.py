@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class ServedItems:
         index = ItemIndex(
             keys, towers, np.arange(len(keys)), _item_scenarios(counts, keys, by_catalogue), names, counts
         )
-        return Served(index, replace(index, item_scenario=by_catalogue))
+        return Served(index, index.placed(by_catalogue))
 
 
 def _item_scenarios(counts: ItemCounts, keys: U64, by_catalogue: I32) -> I32:

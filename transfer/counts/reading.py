@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 from transfer.arrays import F32, F64, I32, I64, U64
 from transfer.codes import OPEN
-from transfer.counts.counts import ItemCounts
+from transfer.counts.counts import NEXT, WINDOW, ItemCounts
 from transfer.rows import owners, positions_in
 
 
@@ -20,7 +20,6 @@ class CodedCounts:
         self._counts = counts
         self._keys = item_keys
         self._scenarios = scenarios
-        self._pairs: tuple[I64, I64, F32] | None = None
 
     @cached_property
     def _code(self) -> I64:
@@ -43,22 +42,30 @@ class CodedCounts:
         result[self._code[items[known]]] = _ratio(values[known], total)
         return result
 
-    def transitions(self, column: int) -> csr_array:
-        """(N, N) probability that an item (column) follows another (row); NEXT or WINDOW of `transfer.counts.counts`.
+    @cached_property
+    def open_shares(self) -> F32:
+        """(N, 2 H) the shares in all events."""
+        return self.shares(OPEN)
 
-        >>> from transfer.counts.counts import NEXT, empty_counts
+    @cached_property
+    def transitions(self) -> tuple[csr_array, csr_array]:
+        """(N, N) twice, rows and columns ascending: probability that an item (column) comes in the next basket after another
+        (row), and within the window; NEXT and WINDOW of `transfer.counts.counts`.
+
+        >>> from transfer.counts.counts import empty_counts
         >>> from transfer.counts.config import CountsConfig
-        >>> CodedCounts(empty_counts(CountsConfig()), np.array([5, 3], np.uint64)).transitions(NEXT).shape
+        >>> CodedCounts(empty_counts(CountsConfig()), np.array([5, 3], np.uint64)).transitions[NEXT].shape
         (2, 2)
         """
-        if self._pairs is None:
-            counts, code = self._counts, self._code
-            owner = owners(counts.pair_offsets)
-            rows, columns = code[owner], code[counts.pair_item]
-            kept = np.flatnonzero((rows >= 0) & (columns >= 0))
-            ratio = _ratio(counts.pair_counts[kept], counts.pair_totals[owner[kept]].astype(np.float64))
-            self._pairs = rows[kept], columns[kept], ratio.astype(np.float32)
-        start, end, probability = self._pairs
+        counts, code = self._counts, self._code
+        owner = owners(counts.pair_offsets)
+        rows, columns = code[owner], code[counts.pair_item]
+        kept = np.flatnonzero((rows >= 0) & (columns >= 0))
+        ratio = _ratio(counts.pair_counts[kept], counts.pair_totals[owner[kept]].astype(np.float64))
+        pairs = rows[kept], columns[kept], ratio.astype(np.float32)
+        return self._matrix(*pairs, NEXT), self._matrix(*pairs, WINDOW)
+
+    def _matrix(self, start: I64, end: I64, probability: F32, column: int) -> csr_array:
         some = np.flatnonzero(probability[:, column] > 0)
         size = (len(self._keys), len(self._keys))
         matrix = csr_array((probability[some, column], (start[some], end[some])), shape=size)

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
+import torch
 from scipy.sparse import csr_array
 
-from transfer.arrays import F32, F64, I32, I64, U64
-from transfer.codes import NONE, OPEN
-from transfer.counts.counts import NEXT, WINDOW, ItemCounts
+from transfer.arrays import F32, I32, I64, U64
+from transfer.codes import OPEN
+from transfer.counts.counts import ItemCounts
 from transfer.counts.reading import CodedCounts
-from transfer.rows import positions_in
+from transfer.learned.pool import log_shares
+from transfer.rows import owners, positions_in, rows_of
 
 TRANSITIONS = 4
 """Features of an own item by transitions."""
+MOST_HELD = 16
+"""Times the catalogue: shares of more items of scenarios are not held."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MemberShares:
+    """What is counted of the C candidates of requests in one scenario."""
+
+    shares: F32
+    """(C, 2 H) as `ItemIndex.shares`"""
+    logs: F32
+    """(C, 2 H) logs of the smoothed shares (`transfer.learned.pool`)"""
 
 
 @dataclass(frozen=True)
@@ -33,7 +47,9 @@ class ItemIndex:
     """(N,) scenario code to which the item belongs, -1: none"""
     scenarios: tuple[str, ...]
     counts: ItemCounts
-    _shares: dict[int, F32] = field(default_factory=dict, repr=False)
+    _counted: CodedCounts | None = field(default=None, repr=False)
+    _members: dict[int, I64] = field(default_factory=dict, init=False, repr=False)
+    _member_shares: dict[int, MemberShares] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def has_item_scenarios(self) -> bool:
@@ -42,12 +58,12 @@ class ItemIndex:
 
     @cached_property
     def _coded(self) -> CodedCounts:
-        return CodedCounts(self.counts, self.keys, self.scenarios)
+        return self._counted or CodedCounts(self.counts, self.keys, self.scenarios)
 
-    @cached_property
+    @property
     def transitions(self) -> tuple[csr_array, csr_array]:
         """(N, N) float32 twice: what comes in the next basket, and within the window."""
-        return self._coded.transitions(NEXT), self._coded.transitions(WINDOW)
+        return self._coded.transitions
 
     def follow_mass(self, places: I64, scenario: I32) -> F32:
         """(B, M, 2) float32: how much follows each of the places (B, M), codes with -1 for none: among all items, or among
@@ -83,8 +99,27 @@ class ItemIndex:
         """Codes of the candidates of a request in `scenario` (OPEN: everything)."""
         if scenario < 0 or not self.has_item_scenarios:
             return self.candidates
-        chosen: I64 = self.candidates[self.item_scenario[self.candidates] == scenario]
-        return chosen
+        if scenario not in self._members:
+            self._members[scenario] = self.candidates[self.item_scenario[self.candidates] == scenario]
+        return self._members[scenario]
+
+    def member_towers(self, scenario: int) -> F32:
+        """(C, d) towers of `members`."""
+        members = self.members(scenario)
+        return self.towers if len(members) == len(self.keys) else self.towers[members]
+
+    def member_shares(self, scenario: int) -> MemberShares:
+        """Of `members`; held, since nothing of it depends on who asks."""
+        found = self._member_shares.get(scenario)
+        if found is None:
+            members = self.members(scenario)
+            shares = self.shares(scenario)
+            shares = shares if len(members) == len(shares) else shares[members]
+            found = MemberShares(shares, log_shares(torch.from_numpy(shares)).numpy())
+            if sum(len(one.shares) for one in self._member_shares.values()) > MOST_HELD * len(self.keys):
+                self._member_shares.clear()  # scenarios may be many, and all items compete in each
+            self._member_shares[scenario] = found
+        return found
 
     def asked(self, scenarios: Sequence[str | None]) -> list[tuple[ItemIndex, int]]:
         """For each request itself, and the code of the scenario that the request names.
@@ -100,9 +135,7 @@ class ItemIndex:
 
     def shares(self, scenario: int = OPEN) -> F32:
         """(N, 2 H) float32 share of each item in all events, or in those of a scenario; then in all debuts."""
-        if scenario not in self._shares:
-            self._shares[scenario] = self._coded.shares(scenario)
-        return self._shares[scenario]
+        return self._coded.open_shares if scenario == OPEN else self._coded.shares(scenario)
 
     @cached_property
     def codes(self) -> Callable[[U64], I64]:
@@ -113,6 +146,10 @@ class ItemIndex:
     def at(self, counts: ItemCounts) -> ItemIndex:
         """The same items with other counts."""
         return ItemIndex(self.keys, self.towers, self.candidates, self.item_scenario, self.scenarios, counts)
+
+    def placed(self, item_scenario: I32) -> ItemIndex:
+        """The same items and counts, where items belong elsewhere: item_scenario (N,)."""
+        return replace(self, item_scenario=item_scenario, _counted=self._coded)
 
 
 def own_count_features(index: ItemIndex, own_request: I64, own: I64, places: I64) -> F32:
@@ -149,8 +186,10 @@ def picked(matrix: csr_array, rows: I64, columns: I64) -> F32:
     if not len(rows) or not matrix.nnz:
         return np.zeros(len(rows), np.float32)
     matrix.sort_indices()
-    owner = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    flat: F64 | I64 = owner.astype(np.int64) * matrix.shape[1] + matrix.indices
-    wanted = rows.astype(np.int64) * matrix.shape[1] + columns
-    place = positions_in(flat, wanted)
-    return np.where(place != NONE, matrix.data[place], 0.0).astype(np.float32)
+    # Of the rows that are asked for alone: a matrix of all items may have millions of elements.
+    asked, row_of = np.unique(rows, return_inverse=True)
+    at, offsets = rows_of(matrix.indptr, asked)
+    width = int(matrix.shape[1])
+    place = positions_in(owners(offsets) * width + matrix.indices[at], row_of * width + columns)
+    values = np.append(matrix.data[at], 0)  # of NONE: the last
+    return values[place].astype(np.float32)

@@ -46,36 +46,36 @@ class Pool(nn.Module):
         used = [use_network, use_next, True, *lives, *(each and use_debuts for each in lives)]
         self.register_buffer("used", torch.tensor(used, dtype=torch.float32), persistent=False)
 
-    def forward(self, given: bool, logits: Tensor, follow: Tensor, shares: Tensor) -> Tensor:
+    def forward(self, given: bool, logits: Tensor, follow: Tensor, logs: Tensor) -> Tensor:
         """(B, N) log p_new but for a constant of each row.
 
-        logits (B, N) q . t; follow (B, N) p_next; shares (N, C): of events by half-life, of all time last, then of debuts.
+        logits (B, N) q . t; follow (B, N) p_next; logs (N, C) `log_shares` of events by half-life, of all time last, then of
+        debuts.
         """
         powers = self.powers[int(given)] * self.used
-        logs = log_shares(shares)
         return multiplied(powers, logits, log_follow(follow, logs, powers[BACK_OFF]), logs)
 
     def speaks(
-        self, given: bool, logits: Tensor, follow: Tensor, shares: Tensor, likely: Tensor
+        self, given: bool, logits: Tensor, follow: Tensor, logs: Tensor, likely: Tensor, columns: Tensor
     ) -> dict[str, Tensor]:
-        """What speaks for an item: "new" (the network), "next" and "popular" -> (B, N), sums to 1.
+        """What speaks for the items at columns (K,): "new" (the network), "next" and "popular" -> (B, K), sums to 1.
 
-        likely (B, N): p_new. Each logarithm times its power counts as far as it exceeds its mean over p_new: being popular is
-        no reason among items that all are. What no part speaks for goes to the network.
+        likely (B, N): p_new, or in proportion to it. Each logarithm times its power counts as far as it exceeds its mean over
+        p_new: being popular is no reason among items that all are. What no part speaks for goes to the network.
         """
         powers = self.powers[int(given)] * self.used
-        logs = log_shares(shares)
         parts = {
             "new": powers[NETWORK] * logits,
             "next": powers[NEXT] * log_follow(follow, logs, powers[BACK_OFF]),
             "popular": (logs @ powers[SHARES:]).expand_as(logits),
         }
-        total = likely.sum(dim=1, keepdim=True).clamp_min(1e-9)
+        weight = likely / likely.sum(dim=1, keepdim=True).clamp_min(1e-30)
         over = {
-            name: (part - (likely * part).sum(dim=1, keepdim=True) / total).clamp_min(0)
+            name: (part[:, columns] - (weight * part).sum(dim=1, keepdim=True)).clamp_min(0)
             for name, part in parts.items()
         }
-        backed = over["next"] * (follow <= 0)  # to the share of all time, since nothing leads to the item
+        # To the share of all time, since nothing leads to the item.
+        backed = over["next"] * (follow[:, columns] <= 0)
         over["next"], over["popular"] = over["next"] - backed, over["popular"] + backed
         over["new"] = over["new"] + 1e-9
         sums = over["new"] + over["next"] + over["popular"]

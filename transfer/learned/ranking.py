@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,22 +14,10 @@ from transfer.codes import NONE
 from transfer.learned.item_index import ItemIndex
 from transfer.learned.mixture import COMPONENTS, Mixture, MixtureConfig, MixtureWeights
 from transfer.learned.requests import Requests
+from transfer.rows import owners, positions_in
 
 OWN = -1e9
 """Logit of the user's own items where they do not compete."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Ranking:
-    """Probabilities of B requests over the N items of an index; 0 for items that are no candidates."""
-
-    scores: F32
-    """(B, N)"""
-    parts: dict[str, F32]
-    """component of COMPONENTS -> (B, N), if they were asked for; they sum to the scores"""
-    gates: F32
-    """(B, G)"""
-    weights: MixtureWeights
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +35,8 @@ class ScenarioCandidates:
     """(R, C) p_next"""
     shares: F32
     """(C, 2 H)"""
+    logs: F32
+    """(C, 2 H) of the smoothed shares"""
     own_row: I64
     """(O,) and `own_column`: the users' own items among them"""
     own_column: I64
@@ -57,15 +47,17 @@ class ScenarioCandidates:
 
     def pooled(self, mixture: Mixture) -> torch.Tensor:
         """The same but for a constant of each row."""
-        pooled = mixture.pool(self.given, *map(torch.from_numpy, (self.logits, self.follow, self.shares)))
+        pooled = mixture.pool(self.given, *map(torch.from_numpy, (self.logits, self.follow, self.logs)))
         return self.without_own(pooled)
 
-    def speaks(self, mixture: Mixture) -> dict[str, F32]:
-        """Component of the pool -> (R, C) its part in what sets an item apart from the others that are likely; sums to 1."""
-        logits, follow, shares = map(torch.from_numpy, (self.logits, self.follow, self.shares))
+    def speaks(self, mixture: Mixture, row: int, likely: F32, columns: I64) -> dict[str, F32]:
+        """Component of the pool -> (K,) its part in what sets each of the items at these columns apart from the others that are
+        likely for one of the requests; sums to 1. likely (C,): p_new, or in proportion to it."""
+        one = slice(row, row + 1)
+        given = self.logits[one], self.follow[one], self.logs, likely[None], columns
         with torch.inference_mode():
-            found = mixture.pool.speaks(self.given, logits, follow, shares, torch.exp(self.log_new(mixture)))
-        return {name: part.numpy() for name, part in found.items()}
+            found = mixture.pool.speaks(self.given, *map(torch.from_numpy, given))
+        return {name: part[0].numpy() for name, part in found.items()}
 
     def without_own(self, logits: torch.Tensor) -> torch.Tensor:
         """(R, C) with OWN for the users' own items."""
@@ -73,8 +65,62 @@ class ScenarioCandidates:
         return logits.index_put(own, logits.new_tensor(OWN))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RankedCandidates:
+    """What the mixture gives to the candidates of requests of one scenario."""
+
+    candidates: ScenarioCandidates
+    new: F32
+    """(R, C) by the pool"""
+    added: dict[str, F32]
+    """component -> (O,) what it adds to the users' own items"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranking:
+    """Probabilities of B requests over the N items of an index; 0 for items that are no candidates."""
+
+    scores: F32
+    """(B, N)"""
+    gates: F32
+    """(B, G)"""
+    weights: MixtureWeights
+    requests: Requests
+    again: F32
+    """(O,) what *again* gives to the own items of the requests"""
+    groups: Sequence[RankedCandidates] = ()
+    """what else the scores come from, if that was asked for"""
+
+    def parts(self, mixture: Mixture, request: int, columns: I64) -> dict[str, F32]:
+        """Component of COMPONENTS -> (K,) what it gives to each of the items at these columns; they sum to the scores."""
+        parts = {name: np.zeros(len(columns), np.float32) for name in COMPONENTS}
+        own = slice(*self.requests.own_offsets[request : request + 2].tolist())
+        _add(parts["again"], columns, self.requests.own[own], self.again[own])
+        for group in self.groups:
+            of, row = group.candidates, np.flatnonzero(group.candidates.rows == request)
+            if not len(row):
+                continue
+            place = positions_in(of.members, columns)
+            there = np.flatnonzero(place != NONE)
+            share = group.new[row[0], place[there]]
+            for name, part in of.speaks(mixture, int(row[0]), group.new[row[0]], place[there]).items():
+                parts[name][there] += share * part
+            mine = np.flatnonzero(of.own_row == row[0])
+            for name, added in group.added.items():
+                _add(parts[name], columns, of.members[of.own_column[mine]], added[mine])
+        return parts
+
+
+def _add(values: F32, columns: I64, at: I64, added: F32) -> None:
+    """Add to the values (K,) of some columns what is added at distinct ones."""
+    order = np.argsort(at)
+    place = positions_in(at, columns, order)
+    there = place != NONE
+    values[there] += added[place[there]]
+
+
 def candidates_by_scenario(
-    requests: Requests, follow: F32, index: ItemIndex, config: MixtureConfig
+    requests: Requests, follow: csr_array, index: ItemIndex, config: MixtureConfig
 ) -> Iterator[ScenarioCandidates]:
     """By scenario; follow (B, N) as of `follow_shares`. By config own items compete like all others, and shares of all events
     stand where those of debuts would. Scenarios without items are left out."""
@@ -82,33 +128,35 @@ def candidates_by_scenario(
         rows, members = np.flatnonzero(requests.scenario == scenario), index.members(scenario)
         if not len(members):
             continue
-        row_of, column_of = np.full(len(requests), NONE), np.full(len(index.keys), NONE)
-        row_of[rows], column_of[members] = np.arange(len(rows)), np.arange(len(members))
-        own_row, own_column = row_of[requests.own_request], column_of[requests.own]
+        row_of = np.full(len(requests), NONE)
+        row_of[rows] = np.arange(len(rows))
+        own_row, own_column = row_of[requests.own_request], positions_in(members, requests.own)
         own = (own_row >= 0) & (own_column >= 0) & config.use_again
-        shares = index.shares(scenario)[members]
+        counted = index.member_shares(scenario)
+        shares, logs = counted.shares, counted.logs
         if not config.use_debuts:
-            shares = np.tile(shares[:, : config.shares], 2)
+            shares, logs = (np.tile(each[:, : config.shares], 2) for each in (shares, logs))
         yield ScenarioCandidates(
             rows,
             scenario >= 0,
             members,
-            requests.query[rows] @ index.towers[members].T,
-            follow[np.ix_(rows, members)],
+            requests.query[rows] @ index.member_towers(scenario).T,
+            _dense(follow, rows, members),
             shares,
+            logs,
             own_row[own],
             own_column[own],
         )
 
 
-def rank(requests: Requests, mixture: Mixture, index: ItemIndex, parts: bool = False) -> Ranking:
-    """Score all items for a few hundred requests at once."""
+def rank(requests: Requests, mixture: Mixture, index: ItemIndex, explained: bool = False) -> Ranking:
+    """Score all items for a few hundred requests at once; `explained`: `Ranking.parts` can be asked for."""
     with torch.inference_mode():
         weights = mixture(requests.mixture_input())
     gates = np.exp(weights.gates.numpy())
     follow = follow_shares(requests, weights, index)
     total = np.zeros((len(requests), len(index.keys)), np.float32)
-    by_component = {name: np.zeros_like(total) for name in COMPONENTS} if parts else {}
+    groups = []
     for group in candidates_by_scenario(requests, follow, index, mixture.config):
         own_cells = group.own_row, group.own_column
         left = gates[group.rows, 1]
@@ -124,27 +172,24 @@ def rank(requests: Requests, mixture: Mixture, index: ItemIndex, parts: bool = F
         with torch.inference_mode():
             share = torch.exp(group.log_new(mixture)).numpy() * left[:, None].astype(np.float32)
         share[own_cells] = 0  # also where a user has all there is
-        at = np.ix_(group.rows, group.members)
-        speaks = group.speaks(mixture) if parts else {}
-        for name, part in speaks.items():
-            by_component[name][at] = share * part
-        rows, columns = group.rows[group.own_row], group.members[group.own_column]
-        total[at] = share
-        for name, part in added.items():
-            total[rows, columns] += part
-            if parts:
-                by_component[name][rows, columns] += part
+        if len(group.members) == total.shape[1]:
+            total[group.rows] = share
+        else:
+            total[np.ix_(group.rows, group.members)] = share
+        for part in added.values():
+            total[group.rows[group.own_row], group.members[group.own_column]] += part
+        if explained:
+            groups.append(RankedCandidates(group, share, added))
+    again = np.zeros(len(requests.own), np.float32)
     if mixture.config.use_again:
         owner = requests.own_request
-        own = gates[owner, 0] * np.exp(weights.own.numpy())
-        total[owner, requests.own] += own
-        if parts:
-            by_component["again"][owner, requests.own] = own
-    return Ranking(total, by_component, gates.astype(np.float32), weights)
+        again = gates[owner, 0] * np.exp(weights.own.numpy())
+        total[owner, requests.own] += again
+    return Ranking(total, gates.astype(np.float32), weights, requests, again, groups)
 
 
-def follow_shares(requests: Requests, weights: MixtureWeights, index: ItemIndex) -> F32:
-    """(B, N) p_next."""
+def follow_shares(requests: Requests, weights: MixtureWeights, index: ItemIndex) -> csr_array:
+    """(B, N) p_next, among all items: most follow nothing that the user did."""
     column = weights.column.numpy()
     mass = requests.place_mass @ column
     share = np.where(mass > 0, weights.places.numpy() / np.maximum(mass, 1e-9), 0.0)
@@ -154,10 +199,18 @@ def follow_shares(requests: Requests, weights: MixtureWeights, index: ItemIndex)
         shape=(len(requests), len(index.keys)),
     )
     next_, window = index.transitions
-    part: F32 = ((start @ next_) * column[0] + (start @ window) * column[1]).toarray().astype(np.float32)
-    if index.has_item_scenarios and (requests.scenario >= 0).any():
-        outside = (requests.scenario[:, None] >= 0) & (
-            index.item_scenario[None, :] != requests.scenario[:, None]
-        )
-        part[outside] = 0
+    part: csr_array = (start @ next_) * column[0] + (start @ window) * column[1]
     return part
+
+
+def _dense(matrix: csr_array, rows: I64, columns: I64) -> F32:
+    """(R, C) float32 some rows and columns (ascending) of a sparse matrix."""
+    part = matrix[rows] if len(rows) < matrix.shape[0] else matrix
+    if len(columns) == matrix.shape[1]:
+        every: F32 = part.toarray().astype(np.float32, copy=False)
+        return every
+    found = np.zeros((len(rows), len(columns)), np.float32)
+    place = positions_in(columns, part.indices)
+    there = place != NONE
+    found[owners(part.indptr)[there], place[there]] = part.data[there]
+    return found

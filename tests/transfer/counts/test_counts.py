@@ -176,7 +176,7 @@ def test_a_log_block_by_block_is_the_log_at_once() -> None:
     assert_counts(whole, [events], SMALL)
     some = counts_of_log(log, rows[:100], SMALL, block=7)
     assert_same(counts_of_log(log, rows[100:], SMALL, counts=some, block=13), whole)
-    matrix = CodedCounts(whole, keys, NAMES).transitions(NEXT).toarray()
+    matrix = CodedCounts(whole, keys, NAMES).transitions[NEXT].toarray()
     found = neighbours(whole, np.array([7], np.uint64))
     np.testing.assert_allclose(
         matrix[13][20 - found.items.astype(int)], found.probabilities[:, NEXT], rtol=1e-6

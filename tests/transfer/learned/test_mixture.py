@@ -11,9 +11,9 @@ from transfer.config import InterestConfig
 from transfer.counts.config import CountsConfig
 from transfer.counts.of_log import LogColumns, counts_of_log
 from transfer.learned.item_index import TRANSITIONS, ItemIndex, own_count_features
-from transfer.learned.mixture import Mixture, log_likelihood, segment_logsumexp
-from transfer.learned.pool import BACK_OFF, Pool
-from transfer.learned.ranking import ScenarioCandidates, rank
+from transfer.learned.mixture import COMPONENTS, Mixture, log_likelihood, segment_logsumexp
+from transfer.learned.pool import BACK_OFF, Pool, log_shares
+from transfer.learned.ranking import Ranking, ScenarioCandidates, rank
 from transfer.learned.requests import Requests, mixture_config, requests_of
 from transfer.rows import first_of_each, owners
 from transfer.state.packing import unpack_states
@@ -66,12 +66,24 @@ def story(in_scenarios: bool, **settings: object) -> tuple[Requests, ItemIndex, 
     return requests_of(states, scenario, model, index, 4), index, mixture, target
 
 
+def parts_of(found: Ranking, mixture: Mixture) -> dict[str, np.ndarray]:
+    """Component -> (B, N) what it gives to every item."""
+    count, width = found.scores.shape
+    rows = [found.parts(mixture, row, np.arange(width)) for row in range(count)]
+    return {name: np.stack([row[name] for row in rows]) for name in COMPONENTS}
+
+
 @pytest.mark.parametrize("in_scenarios", [True, False])
 def test_probabilities_of_all_items_sum_to_one_at_most(in_scenarios: bool) -> None:
     """What is missing to one is what counts have cut off or said of items that are not candidates."""
     requests, index, mixture, _ = story(in_scenarios)
-    found = rank(requests, mixture, index, parts=True)
-    np.testing.assert_allclose(sum(found.parts.values()), found.scores, atol=1e-6)
+    found = rank(requests, mixture, index, explained=True)
+    np.testing.assert_allclose(sum(parts_of(found, mixture).values()), found.scores, atol=1e-6)
+    some = np.array([7, 3, 12])
+    for row in range(len(requests)):
+        whole, part = found.parts(mixture, row, np.arange(20)), found.parts(mixture, row, some)
+        for name in COMPONENTS:
+            np.testing.assert_allclose(part[name], whole[name][some], rtol=1e-6)
     total = found.scores.sum(axis=1)
     assert (found.scores >= 0).all() and (total <= 1 + 1e-4).all() and (total > 0.9).all()
     np.testing.assert_allclose(found.gates.sum(axis=1), 1.0, atol=1e-5)
@@ -124,8 +136,8 @@ def test_components_can_be_left_out() -> None:
     """The ablations: a component that is off has no part in any score."""
     for setting, part in (("use_again", "again"), ("use_next", "next")):
         requests, index, mixture, _ = story(True, **{setting: False})
-        found = rank(requests, mixture, index, parts=True)
-        assert found.parts[part].max() == 0 and np.median(found.scores.sum(axis=1)) > 0.9
+        found = rank(requests, mixture, index, explained=True)
+        assert parts_of(found, mixture)[part].max() == 0 and np.median(found.scores.sum(axis=1)) > 0.9
 
 
 @pytest.mark.parametrize("use_new", [True, False])
@@ -133,7 +145,9 @@ def test_without_the_network_counting_alone_foresees_new_items(use_new: bool) ->
     """Then other queries give the same probabilities, and with the network others."""
     requests, index, mixture, _ = story(True, use_new=use_new)
     other = replace(requests, query=-requests.query)
-    found, again = (rank(each, mixture, index, parts=True).parts["new"] for each in (requests, other))
+    found, again = (
+        parts_of(rank(each, mixture, index, explained=True), mixture)["new"] for each in (requests, other)
+    )
     assert found.max() > 0 and np.allclose(found, again) is not use_new
 
 
@@ -141,9 +155,9 @@ def test_without_the_network_counting_alone_foresees_new_items(use_new: bool) ->
 def test_new_items_are_a_distribution_over_what_the_user_never_had(in_scenarios: bool) -> None:
     """The pool of an open request sums to its gate over the candidates that are not the user's own."""
     requests, index, mixture, _ = story(in_scenarios)
-    found = rank(requests, mixture, index, parts=True)
+    found = rank(requests, mixture, index, explained=True)
     open_ = requests.scenario < 0
-    new = (found.scores - found.parts["again"])[open_]
+    new = (found.scores - parts_of(found, mixture)["again"])[open_]
     own_new = np.isin(requests.own_request, np.flatnonzero(open_))
     place = np.cumsum(open_)[requests.own_request] - 1
     assert new[place[own_new], requests.own[own_new]].max() <= 1e-6
@@ -208,8 +222,9 @@ def test_the_source_is_what_sets_an_item_apart() -> None:
     shares = torch.tensor([[0.3], [0.3], [0.3], [0.1]]).repeat(1, 2)
     logits = torch.tensor([[0.0, 0.0, 2.0, 0.0]])
     follow = torch.tensor([[0.0, 0.9, 0.0, 0.0]])
-    likely = torch.softmax(pool(False, logits, follow, shares), dim=1)
-    found = pool.speaks(False, logits, follow, shares, likely)
+    logs = log_shares(shares)
+    likely = torch.softmax(pool(False, logits, follow, logs), dim=1)
+    found = pool.speaks(False, logits, follow, logs, likely, torch.arange(4))
     strongest = torch.stack([found["new"], found["next"], found["popular"]]).argmax(dim=0)[0]
     assert strongest[1:3].tolist() == [1, 0]
     np.testing.assert_allclose(sum(part.detach().numpy() for part in found.values()), 1.0, atol=1e-5)
@@ -240,7 +255,7 @@ def test_the_pool_is_fitted_to_what_came_next() -> None:
     assert all(row["ndcg"] >= row["ndcg_of_likeliest"] > 0 for row in report)
     assert (mixture.pool.powers[:, :2] >= 0).all()
     after = judged(requests, offsets, target, index, mixture)
-    found = rank(requests, mixture, index, parts=True)
+    found = rank(requests, mixture, index)
     open_ = requests.scenario < 0
     new = np.flatnonzero(open_ & (after.own_row < 0) & (found.scores[np.arange(len(target)), target] > 0))
     expected = np.log(found.scores[new, target[new]] / found.gates[new, 1])
@@ -366,13 +381,15 @@ def test_newcomers_do_not_make_the_unknown_look_likely() -> None:
 def _open_requests(rng: np.random.Generator, requests: int, share: np.ndarray) -> ScenarioCandidates:
     """Open requests of users without own items, to whom nothing leads; the network's opinion is noise."""
     items = len(share)
+    shares = share.astype(np.float32)[:, None].repeat(2, axis=1)
     return ScenarioCandidates(
         np.arange(requests),
         False,
         np.arange(items),
         rng.standard_normal((requests, items)).astype(np.float32),
         np.zeros((requests, items), np.float32),
-        share.astype(np.float32)[:, None].repeat(2, axis=1),
+        shares,
+        log_shares(torch.from_numpy(shares)).numpy(),
         np.zeros(0, np.int64),
         np.zeros(0, np.int64),
     )
