@@ -59,6 +59,22 @@ class MethodContract:
         assert scores.dtype == np.float32
 
     @pytest.mark.parametrize("task", ["open", "given"])
+    def test_probabilities_are_such(self, make: Make, task: str) -> None:
+        """A method that says that its scores are probabilities gives none below 0, and no more than 1 in sum; in open requests
+        of users who do not have all items already it is 1."""
+        method, queries = _fitted(make, task=task)
+        if getattr(method, "probabilities", False):
+            scores = method.scores(queries)
+            assert (scores >= 0).all() and (scores.sum(axis=1) < 1.001).all()
+            history = _log()[0]
+            begin = history.offsets[queries.user]
+            had = [len(set(history.item[b:e].tolist())) for b, e in zip(begin, queries.seen, strict=True)]
+            open_to_all = np.array(had) < ITEMS
+            assert open_to_all.any()
+            if task == "open":
+                np.testing.assert_allclose(scores[open_to_all].sum(axis=1), 1.0, atol=1e-3)
+
+    @pytest.mark.parametrize("task", ["open", "given"])
     def test_queries_do_not_depend_on_those_that_follow(self, make: Make, task: str) -> None:
         """A query is answered the same whatever is asked together with it."""
         method, queries = _fitted(make, task=task)

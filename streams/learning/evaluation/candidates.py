@@ -8,6 +8,7 @@ import numpy as np
 
 from streams.learning.history import History
 from streams.learning.queries import Queries
+from streams.learning.split import Split
 from transfer.arrays import F64, I32, I64, Bool
 from transfer.codes import NONE, OPEN
 from transfer.rows import positions_in
@@ -59,6 +60,13 @@ class Candidates:
         self._order_of[in_order] = np.arange(len(in_order))
         self._in_order: I64 = in_order[self.since[in_order] < np.inf].astype(np.int64)
         self._scopes: dict[int, _Scope] = {}
+
+    @classmethod
+    def of_split(cls, history: History, split: Split, part: str = "test") -> Candidates:
+        """Those of `part` ("validation" or "test"): by time; where times are not compared, the items of all parts before."""
+        if split.progressive:
+            return cls(history)
+        return cls(history, split.train if part == "validation" else split.before_test)
 
     @classmethod
     def after(cls, history: History, rows: I64, queries: Queries) -> Candidates:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from streams.learning.evaluation.candidates import Candidates
 from streams.learning.evaluation.families import ALL, FAMILIES, NEW, Family, best_of_each, edges_of
+from streams.learning.evaluation.later_events import LaterEvents
 from streams.learning.evaluation.methods.base import Method, Refitted, Tunable
 from streams.learning.evaluation.metrics import HEADLINE, values
-from streams.learning.evaluation.plan import Plan, Task, candidates_of
+from streams.learning.evaluation.plan import Plan, Task
 from streams.learning.evaluation.ranks import (
     TOP,
     Ranked,
@@ -20,12 +23,12 @@ from streams.learning.evaluation.ranks import (
     rank_targets,
     shallow_family_ranks,
 )
+from streams.learning.evaluation.reliability import ReliabilityTally
 from streams.learning.evaluation.result import Result
 from streams.learning.history import History
 from streams.learning.queries import Queries, first_rows, new_targets
 from streams.learning.split import Split
 from streams.learning.stray_clocks import own_span
-from transfer.arrays import I64
 
 BLOCK = 256
 """Most queries that are scored at once."""
@@ -52,23 +55,6 @@ def blocks(queries: Queries, size: int = BLOCK, windows: int = WINDOWS) -> Itera
             yield slice(int(part[first]), int(part[min(first + size, len(part)) - 1]) + 1)
 
 
-class _Stream:
-    """Events after the training part, in order of time; each is handed out once."""
-
-    def __init__(self, history: History, split: Split) -> None:
-        rows = np.concatenate([split.validation, split.test]) if split.progressive else np.empty(0, np.int64)
-        self._rows: I64 = rows[np.argsort(history.time[rows], kind="stable")]
-        self._times = history.time[self._rows]
-        self._next = 0
-
-    def until(self, time: float) -> I64:
-        """Rows strictly before `time` that were not handed out yet."""
-        end = max(int(np.searchsorted(self._times, time)), self._next)
-        rows = self._rows[self._next : end]
-        self._next = end
-        return rows
-
-
 class Judge:
     """Runs one method after the other over the same queries."""
 
@@ -83,8 +69,8 @@ class Judge:
         self._history, self._split, self._plan = history, split, plan
         self._progress = progress or (lambda name, done: None)
         self._first = first_rows(history)
-        self.candidates = candidates_of(history, split)
-        self._tuned_by = candidates_of(history, split, "validation")
+        self.candidates = Candidates.of_split(history, split)
+        self._tuned_by = Candidates.of_split(history, split, "validation")
         self.tasks = tasks
         self._validation = {task: split.queries(history, "validation", task) for task in plan.tasks}
 
@@ -96,7 +82,7 @@ class Judge:
         started = clock.perf_counter()
         method.fit(self._history, self._split.train, self._validation[self._plan.tasks[0]])
         fitted = clock.perf_counter()
-        stream = _Stream(self._history, self._split)
+        stream = LaterEvents(self._history, self._split)
         params = self._tune(method, stream) if isinstance(method, Tunable) and len(method.grid) else {}
         edges = self._edges(method, params)
         tuned = clock.perf_counter()
@@ -120,7 +106,7 @@ class Judge:
         """A method's results are there already."""
         self._progress(name, sum(len(task.queries) for task in self.tasks))
 
-    def _tune(self, method: Method, stream: _Stream) -> dict[str, Chosen]:
+    def _tune(self, method: Method, stream: LaterEvents) -> dict[str, Chosen]:
         """The settings of each task and family with the best sum of `HEADLINE` over the validation targets."""
         assert isinstance(method, Tunable)
         grid = [dict(params) for params in method.grid]
@@ -146,7 +132,7 @@ class Judge:
         found = [edge for of_task in params.values() for edge in edges_of(tried, of_task)]
         return list(dict.fromkeys([*found, *getattr(method, "edges", ())]))
 
-    def _take_validation(self, method: Method, stream: _Stream) -> None:
+    def _take_validation(self, method: Method, stream: LaterEvents) -> None:
         """Learn what is left of the validation part, and fit again what learning alone leaves as it was."""
         rows = stream.until(float(self._history.time[self._split.test].min()))
         if len(rows):
@@ -154,14 +140,18 @@ class Judge:
         if self._split.progressive and isinstance(method, Refitted):
             method.refit()
 
-    def _test(self, name: str, method: Method, stream: _Stream, params: Mapping[str, Chosen]) -> list[Result]:
+    def _test(
+        self, name: str, method: Method, stream: LaterEvents, params: Mapping[str, Chosen]
+    ) -> list[Result]:
         """Predict, then learn, over the test queries of all tasks at once."""
         parts: dict[str, list[Ranked]] = {task.name: [] for task in self.tasks}
+        tally = partial(ReliabilityTally, self._history, self.candidates, self._first)
+        tallies = {task.name: tally() for task in self.tasks if getattr(method, "probabilities", False)}
         for task, part in _in_time({task.name: task.queries for task in self.tasks}):
             rows = stream.until(float(part.time[0]))
             if len(rows):
                 method.learn(rows)
-            parts[task].append(self._ranked(method, part, params.get(task)))
+            parts[task].append(self._ranked(method, part, params.get(task), tallies.get(task)))
             self._progress(name, len(part))
         return [
             Result(
@@ -176,16 +166,19 @@ class Judge:
                 fit_s=0.0,
                 tune_s=0.0,
                 score_s=0.0,
+                reliability=tallies[task].result().packed if task in tallies else np.empty(0),
             )
             for task, ranked in parts.items()
         ]
 
-    def _ranked(self, method: Method, part: Queries, chosen: Chosen | None) -> Ranked:
+    def _ranked(
+        self, method: Method, part: Queries, chosen: Chosen | None, tally: ReliabilityTally | None
+    ) -> Ranked:
         """Ranks with the settings of each family; queries with new targets are scored twice where the settings differ."""
         if chosen is not None:
             assert isinstance(method, Tunable)
             method.set(**chosen[ALL])
-        found = self._rank(method, part)
+        found = self._rank(method, part, tally)
         if chosen is None or chosen[NEW] == chosen[ALL]:
             return found
         fresh = np.zeros(len(part), np.bool_)
@@ -199,8 +192,11 @@ class Judge:
         without_own[fresh[part.target_query]] = self._rank(method, part.take(asked)).without_own
         return replace(found, without_own=without_own)
 
-    def _rank(self, method: Method, part: Queries) -> Ranked:
-        return rank_targets(method.scores(part), part, self.candidates, self._history, self._first)
+    def _rank(self, method: Method, part: Queries, tally: ReliabilityTally | None = None) -> Ranked:
+        scores = method.scores(part)
+        if tally is not None:
+            tally.add(scores, part)
+        return rank_targets(scores, part, self.candidates, self._history, self._first)
 
 
 def _tuning_size(queries: Queries) -> int:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from streams.learning.evaluation.candidates import Candidates
 from streams.learning.evaluation.methods.base import Setup
 from streams.learning.evaluation.methods.registry import METHODS
@@ -52,7 +50,7 @@ class Plan:
 def tasks_of(history: History, split: Split, plan: Plan) -> list[Task]:
     """The test queries of each task."""
     history = with_homes_of(history, split.train)
-    candidates = candidates_of(history, split)
+    candidates = Candidates.of_split(history, split)
     tasks = []
     for name in plan.tasks:
         queries = split.queries(history, "test", name)
@@ -61,11 +59,3 @@ def tasks_of(history: History, split: Split, plan: Plan) -> list[Task]:
         known = facts(history, queries, candidates)
         tasks.append(Task(name, queries, known, slices(known, history.scenarios, plan.dormant_s)))
     return tasks
-
-
-def candidates_of(history: History, split: Split, part: str = "test") -> Candidates:
-    """Who competes in `part` ("validation" or "test") of a split: by time, or else the items of the parts before it."""
-    if split.progressive:
-        return Candidates(history)
-    earlier = [split.train] if part == "validation" else [split.train, split.validation]
-    return Candidates(history, np.sort(np.concatenate(earlier)))

@@ -12,6 +12,7 @@ from streams.errors import MissingExtra
 from streams.learning.evaluation.bootstrap import per_target
 from streams.learning.evaluation.metrics import HEADLINE
 from streams.learning.evaluation.plan import Task
+from streams.learning.evaluation.reliability import ENOUGH, KINDS
 from streams.learning.evaluation.result import Result
 from streams.learning.evaluation.run import Evaluation
 from streams.learning.evaluation.weights import WeightShift
@@ -39,6 +40,14 @@ def draw_evaluation(
         if evaluation.split.progressive:
             over_time(folder / f"{task.name}-over-time.png", task, results)
             names.append(f"{task.name}-over-time.png")
+        judged = {
+            name: method["reliability"]
+            for name, method in figures["tasks"][task.name]["methods"].items()
+            if method["reliability"] is not None
+        }
+        if judged:
+            reliability_diagram(folder / f"{task.name}-reliability.png", judged)
+            names.append(f"{task.name}-reliability.png")
     curves = {result.method: result.curves for result in evaluation.results if any(result.curves)}
     if curves:
         learning_curves(folder / "learning-curves.png", curves)
@@ -60,6 +69,37 @@ def slice_bars(path: Path, task: Mapping[str, Any]) -> None:
         axes.bar(np.arange(len(parts)) - 0.4 + (number + 0.5) * width, heights, width, label=name)
     axes.set_xticks(range(len(parts)), parts)
     _finish(figure, axes, path, "", HEADLINE)
+
+
+def reliability_diagram(path: Path, judged: Mapping[str, dict[str, Any]]) -> None:
+    """How often pairs were hits against how often they should have been, one panel for own items and one for all others.
+
+    A point is a decile of `reliability.deciles`; those of fewer than `ENOUGH` hits are hollow.
+    """
+    figure, panels = _axes(9, 4.5, columns=len(KINDS))
+    for axes, kind in zip(panels, KINDS, strict=True):
+        for number, (name, found) in enumerate(judged.items()):
+            points = [
+                (part["predicted"] / part["draws"], part["hits"] / part["draws"], part["hits"] >= ENOUGH)
+                for part in found[kind]["deciles"]
+                if part["predicted"] > 0 and part["hits"] > 0
+            ]
+            if not points:
+                continue
+            expected, observed, sure = (np.array(column) for column in zip(*points, strict=True))
+            colour = f"C{number % 10}"
+            axes.plot(expected, observed, color=colour, linewidth=0.8, label=name)
+            axes.plot(expected[sure], observed[sure], "o", color=colour, markersize=4)
+            axes.plot(expected[~sure], observed[~sure], "o", color=colour, markersize=4, fillstyle="none")
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.axline((1e-3, 1e-3), (1e-2, 1e-2), color="0.7", linewidth=0.8, zorder=0)
+        axes.set_title(kind, fontsize=9, loc="left")
+        axes.set_xlabel("mean probability")
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("share of hits")
+    panels[0].legend(fontsize=7, frameon=False)
+    figure.savefig(path, dpi=130)
 
 
 def over_time(path: Path, task: Task, results: Sequence[Result]) -> None:
@@ -99,13 +139,13 @@ def weight_shift(path: Path, shifts: Sequence[WeightShift]) -> None:
     figure.savefig(path, dpi=130)
 
 
-def _axes(width: float, height: float, rows: int = 1) -> tuple[Any, Any]:
+def _axes(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Any, Any]:
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
         raise MissingExtra("plots need matplotlib: pip install 'driftline[plots]'") from None
     figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(rows)
+    return figure, figure.subplots(rows, columns)
 
 
 def _finish(figure: Any, axes: Any, path: Path, across: str, up: str) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 
 from streams.learning.evaluation.metrics import HEADLINE, NAMES
 from streams.learning.evaluation.plots import draw_evaluation
+from streams.learning.evaluation.reliability_figures import DEFINITIONS, reliability_lines
 from streams.learning.evaluation.run import Evaluation
 from streams.learning.evaluation.slices import COLD, LARGE, MAIN, NEVER
+from streams.learning.evaluation.tables import figure_text, markdown_table
 from streams.learning.evaluation.weights import WeightShift
 from streams.outputs import whole_folder
 
@@ -86,16 +88,20 @@ def _task(name: str, task: dict[str, Any], plots: Sequence[str]) -> list[str]:
     lines += [
         "### Every measure, all targets",
         "",
-        *_table(
+        *markdown_table(
             ["method", *NAMES],
-            [[key, *(_number(method["slices"]["all"][n]) for n in NAMES)] for key, method in methods.items()],
+            [
+                [key, *(figure_text(method["slices"]["all"][n]) for n in NAMES)]
+                for key, method in methods.items()
+            ],
         ),
     ]
     lines += _differences(task)
+    lines += reliability_lines(task)
     lines += [
         "### Lists of 10, fairness, settings, time",
         "",
-        *_table(
+        *markdown_table(
             [
                 "method", "coverage", "Gini", "popularity bias", "gap of activity groups", "relative gap",
                 "seeds", "settings", "fit s", "tune s", "test s",
@@ -103,9 +109,9 @@ def _task(name: str, task: dict[str, Any], plots: Sequence[str]) -> list[str]:
             [
                 [
                     key,
-                    *(_number(method["lists"][n]) for n in ("coverage", "gini", "popularity_bias")),
-                    *(_number(method["fairness"][n]) for n in ("gap", "relative_gap")),
-                    " ".join(map(_number, method[f"{HEADLINE} of each seed"])),
+                    *(figure_text(method["lists"][n]) for n in ("coverage", "gini", "popularity_bias")),
+                    *(figure_text(method["fairness"][n]) for n in ("gap", "relative_gap")),
+                    " ".join(map(figure_text, method[f"{HEADLINE} of each seed"])),
                     "; ".join(map(_settings, method["params"])) or "-",
                     *(f"{method['seconds'][n]:.1f}" for n in ("fit", "tune", "test")),
                 ]
@@ -138,10 +144,10 @@ def _by_slice(title: str, task: dict[str, Any], parts: Sequence[str]) -> list[st
         return []
     counts = ["targets", *(f"{task['slices'][part]['targets']:,}" for part in parts)]
     rows = [
-        [key, *(_number(method["slices"][part][HEADLINE]) for part in parts)]
+        [key, *(figure_text(method["slices"][part][HEADLINE]) for part in parts)]
         for key, method in task["methods"].items()
     ]
-    return [f"### {title}", "", *_table(["method", *parts], [counts, *rows])]
+    return [f"### {title}", "", *markdown_table(["method", *parts], [counts, *rows])]
 
 
 def _transposed(title: str, task: dict[str, Any], parts: Sequence[str]) -> list[str]:
@@ -150,11 +156,11 @@ def _transposed(title: str, task: dict[str, Any], parts: Sequence[str]) -> list[
         [
             part.partition("/")[2].replace("|", "\\|"),
             f"{task['slices'][part]['targets']:,}",
-            *(_number(method["slices"][part][HEADLINE]) for method in task["methods"].values()),
+            *(figure_text(method["slices"][part][HEADLINE]) for method in task["methods"].values()),
         ]
         for part in parts
     ]
-    return [f"### {title}", "", *_table(["scenario", "targets", *task["methods"]], rows)]
+    return [f"### {title}", "", *markdown_table(["scenario", "targets", *task["methods"]], rows)]
 
 
 def _differences(task: dict[str, Any]) -> list[str]:
@@ -177,7 +183,7 @@ def _differences(task: dict[str, Any]) -> list[str]:
         "",
         "95 % interval of a paired bootstrap over users; * above zero, (-) below.",
         "",
-        *_table([f"{task['subject']} minus", *parts], rows),
+        *markdown_table([f"{task['subject']} minus", *parts], rows),
     ]
 
 
@@ -209,13 +215,5 @@ def _definitions(data: dict[str, Any]) -> list[str]:
         "- unknown: the target does not compete, since nobody had it before: a miss for every method, so that this reads 0.",
         "- Activity: terciles of the users by earlier events. Gap: best minus worst group; relative: to the mean over all.",
         "- Popularity bias: mean percentile of the listed items by training events; .5 is none.",
+        *DEFINITIONS,
     ]
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [head, ["---"] * len(head), *rows]
-    return [*("| " + " | ".join(cells) + " |" for cells in lines), ""]
-
-
-def _number(value: float) -> str:
-    return f"{value:.4f}"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from streams.learning.evaluation.families import Family
-from transfer.arrays import I32
+from transfer.arrays import F64, I32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +34,9 @@ class Result:
     tune_s: float
     score_s: float
     """`fit_s`, `tune_s`, `score_s`: seconds, sums over the seeds; scoring includes learning and ranking"""
+    reliability: F64
+    """what `reliability.unpacked` takes, sums over the seeds, with the settings of the family `all`; empty: the scores are no
+    probabilities"""
 
 
 def joined(results: Sequence[Result]) -> Result:
@@ -48,4 +51,5 @@ def joined(results: Sequence[Result]) -> Result:
         fit_s=sum(result.fit_s for result in results),
         tune_s=sum(result.tune_s for result in results),
         score_s=sum(result.score_s for result in results),
+        reliability=np.sum([result.reliability for result in results], axis=0),
     )

@@ -9,6 +9,8 @@ import numpy as np
 from streams.learning.evaluation.bootstrap import paired_difference, per_target
 from streams.learning.evaluation.metrics import HEADLINE, all_means, coverage, gini, popularity_bias, values
 from streams.learning.evaluation.plan import Task
+from streams.learning.evaluation.reliability import unpacked
+from streams.learning.evaluation.reliability_figures import reliability_figures
 from streams.learning.evaluation.result import Result
 from streams.learning.evaluation.run import Evaluation
 from streams.learning.evaluation.slices import ACTIVITY
@@ -85,10 +87,15 @@ def _method(evaluation: Evaluation, task: Task, result: Result, popularity: I64)
             "gap": max(groups) - min(groups),
             "relative_gap": (max(groups) - min(groups)) / headline if headline else 0.0,
         },
+        "reliability": _reliability(result),
         "params": result.params,
         "edges": result.edges,
         "seconds": {"fit": result.fit_s, "tune": result.tune_s, "test": result.score_s},
     }
+
+
+def _reliability(result: Result) -> dict[str, Any] | None:
+    return reliability_figures(unpacked(result.reliability)) if len(result.reliability) else None
 
 
 def _differences(task: Task, results: list[Result], subject: str, draws: int) -> dict[str, dict[str, Any]]:

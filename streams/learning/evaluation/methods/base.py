@@ -23,7 +23,8 @@ from transfer.rows import offsets_of, sizes_of
 class Method(Protocol):
     """Ranks items for queries. The runner calls `fit` once, then `learn` and `scores` in turn, forward in time.
 
-    A trained method may have `curve`, a list of (epoch, NDCG@10 on validation) that the report draws.
+    A trained method may have `curve`, a list of (epoch, NDCG@10 on validation) that the report draws. One whose scores are
+    probabilities of the next item, 1 in sum at most, says so by `probabilities = True`: its reliability is reported.
     """
 
     name: str

@@ -98,6 +98,8 @@ def _training_data(setup: Setup, history: History, rows: I64) -> TrainingData:
 class AnalyticMethod:
     """The analytic model's ranking, over fitted item vectors."""
 
+    probabilities = True
+
     def __init__(self, setup: Setup) -> None:
         self.name = "analytic"
         self._setup = setup
@@ -149,6 +151,8 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
 
 class LearnedMethod:
     """The learned model, whole or as one of `ABLATIONS`."""
+
+    probabilities = True
 
     def __init__(self, setup: Setup, variant: str = "") -> None:
         self.name = f"driftline-{variant}" if variant else "driftline"

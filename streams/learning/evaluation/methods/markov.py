@@ -30,6 +30,7 @@ class Markov:
     """
 
     name = "markov"
+    probabilities = True
     grid: Sequence[Mapping[str, Any]] = [
         {"half_life": half_life, "backoff": backoff}
         for half_life in (None, 1.0, 3.0)

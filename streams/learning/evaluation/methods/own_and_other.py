@@ -34,6 +34,7 @@ class OwnAndOther:
     """
 
     name = "own+other"
+    probabilities = True
 
     def __init__(self, other: Method) -> None:
         self.grid: Sequence[Mapping[str, Any]] = []

@@ -48,16 +48,16 @@ def run(plan: Plan, keep: KeptResults | None, **methods):
 
 def test_an_evaluation_goes_on_where_it_was_interrupted(tmp_path: Path):
     """What was done is there, to the last figure, and isn't done again; the interrupted method is."""
-    plan = Plan(["popularity", "own"], ("open", "given"))
+    plan = Plan(["markov", "own"], ("open", "given"))
     first = run(plan, kept(tmp_path / "r", plan), own=Interrupting)
-    assert first.interrupted and [result.method for result in first.results] == ["popularity"] * 2
+    assert first.interrupted and [result.method for result in first.results] == ["markov"] * 2
     assert len(results_in(tmp_path / "r")) == 2
-    again = run(plan, kept(tmp_path / "r", plan), popularity=Failing)
+    again = run(plan, kept(tmp_path / "r", plan), markov=Failing)
     whole = run(plan, None)
     figures, expected = summarise(again, draws=50), summarise(whole, draws=50)
     for task in ("open", "given"):
         for name in plan.methods:
-            for key in ("slices", "lists", "params"):
+            for key in ("slices", "lists", "params", "reliability"):
                 assert (
                     figures["tasks"][task]["methods"][name][key]
                     == expected["tasks"][task]["methods"][name][key]

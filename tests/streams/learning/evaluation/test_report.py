@@ -27,7 +27,7 @@ def evaluation():
     return evaluate(
         history,
         split_of(history, "time", force=True),
-        Plan(["popularity", "popularity-7d", "own"], ("open", "given")),
+        Plan(["popularity", "own+popularity-7d", "own"], ("open", "given")),
     )
 
 
@@ -45,6 +45,17 @@ def test_figures_are_the_means_over_targets(evaluation):
                 )
                 assert by_slice["all"]["ndcg@10"] == pytest.approx(mean)
             assert 0 < method["lists"]["coverage"] <= 1 and 0 <= method["lists"]["gini"] < 1
+            reliable = method["reliability"]
+            assert (reliable is not None) == (name == "own+popularity-7d")
+            if reliable is not None:
+                known = (
+                    task["slices"]["all"]["targets"]
+                    - task["slices"].get("unknown", {"targets": 0})["targets"]
+                )
+                assert (
+                    reliable["all"]["targets"] == reliable["again"]["hits"] + reliable["new"]["hits"] == known
+                )
+                assert reliable["again"]["hits"] == task["slices"]["repeat"]["targets"]
             if name != "own":
                 difference = task["differences"][name]["all"]
                 own = task["methods"]["own"]["slices"]["all"]["ndcg@10"]
@@ -65,10 +76,13 @@ def test_the_report_has_every_plot_it_shows(evaluation, tmp_path):
     text = path.read_text()
     images = re.findall(r"!\[.*?\]\((.*?)\)", text)
     assert "open-slices.png" in images and "given-over-time.png" in images
+    assert "given-reliability.png" in images
+    reliable = [line for line in text.splitlines() if line.startswith("| own+popularity-7d | again")]
+    assert len(reliable) == 2 and "### Reliability" in text
     assert "weight-shift.png" in images or not shifts
     for image in images:
         assert (path.parent / image).read_bytes().startswith(b"\x89PNG")
-    assert all(f"| {name} |" in text for name in ("popularity", "popularity-7d", "own"))
+    assert all(f"| {name} |" in text for name in ("popularity", "own+popularity-7d", "own"))
     assert json.loads((path.parent / "results.json").read_text()) == json.loads(json.dumps(figures))
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert all(line.endswith("|") for line in rows)
