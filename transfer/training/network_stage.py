@@ -24,14 +24,16 @@ from torch.utils.data import DataLoader, IterableDataset
 from transfer.arrays import I64
 from transfer.codes import NONE
 from transfer.learned.network import Reading, TransferNetwork
-from transfer.learned.ranking import OWN
+from transfer.learned.temperatures import OWN
 from transfer.training.batches import TrainingBatch, TrainingBatches
 from transfer.training.config import TrainConfig
+from transfer.training.gains import expected_gain
 from transfer.training.objective import ItemTensors, draw_candidates, loss
 
 VALIDATION_POSITIONS = 10_000
 WARM_UP_STEPS = 200
 CUT = 10
+TIED_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +126,13 @@ class NetworkModule(lightning.LightningModule):
         logits[batch.own_position[inside], column[inside]] = OWN
         new = logits[batch.target_position, place[batch.target]] > OWN / 2
         best = torch.topk(logits, min(CUT, logits.shape[1]), dim=1).values
-        rank = (best[batch.target_position] > hit.unsqueeze(1)).sum(dim=1)[new]
-        self._found.append(torch.where(rank < CUT, 1 / torch.log2(rank + 2.0), 0.0))
+        at, hit = batch.target_position[new], hit[new].unsqueeze(1)
+        ahead = (best[at] > hit).sum(dim=1)
+        tied = torch.zeros_like(ahead)
+        # Only within the list do ties matter, and rows of all items are long.
+        for some in torch.nonzero(ahead < CUT).squeeze(1).split(TIED_ROWS):  # type: ignore[no-untyped-call]
+            tied[some] = (logits[at[some]] == hit[some]).sum(dim=1) - 1
+        self._found.append(expected_gain(ahead, tied, CUT))
 
     def on_validation_epoch_end(self) -> None:
         """One figure: NDCG@10 of new items."""
@@ -155,9 +162,11 @@ class NetworkModule(lightning.LightningModule):
             betas=(0.9, 0.98),
         )
 
+        warm_up = max(min(WARM_UP_STEPS, self._steps // 4), 1)
+
         def rate(step: int) -> float:
             done = min(step / max(self._steps, 1), 1.0)
-            return min(1.0, (step + 1) / WARM_UP_STEPS) * (0.05 + 0.475 * (1 + math.cos(math.pi * done)))
+            return min(1.0, (step + 1) / warm_up) * (0.05 + 0.475 * (1 + math.cos(math.pi * done)))
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -17,12 +17,15 @@ from torch import Tensor
 from transfer.arrays import I64
 from transfer.learned.pool import BACK_OFF, NETWORK, NEXT, SHARES, log_follow, log_shares
 from transfer.learned.ranking import ScenarioCandidates
+from transfer.training.gains import expected_gain
 
 BEST = 256
 """Items of each part that are kept, at most."""
 SAMPLE = 512
 """Other items that stand for all others."""
 CUT = 20
+EQUAL = 1e-6
+"""Scores are equal that differ by no more than this part of them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,8 +111,12 @@ class Shortlist:
         newcomers that are among it.
         """
         hit, row = pooled.targets.unsqueeze(1), self.target_row
-        rank = (pooled.items[row] > hit).sum(dim=1) + (pooled.others[row] > hit).sum(dim=1) * self.each[row]
-        return torch.where((rank < CUT) & self.listed, 1 / torch.log2(rank + 2.0), 0.0)
+        # The same sum in another place of a vector may differ in its last bits.
+        near = EQUAL * (1 + hit.abs())
+        items, others, each = pooled.items[row] - hit, pooled.others[row] - hit, self.each[row]
+        ahead = (items > near).sum(dim=1) + (others > near).sum(dim=1) * each
+        tied = (items.abs() <= near).sum(dim=1) - 1 + (others.abs() <= near).sum(dim=1) * each
+        return torch.where(self.listed, expected_gain(ahead, tied.clamp_min(0), CUT), 0.0)
 
 
 def shortlist(

@@ -66,19 +66,27 @@ class AgainEvidence:
     def gains(self, mix: F64) -> F64:
         """Mean NDCG@10 over the targets of each question, scores being the shares weighted by `mix` (H,)."""
         questions = self.questions
-        return mean_by_question(
-            gain(self._ranks(mix)[questions.target]), questions.question[questions.target], questions.count
-        )
+        ahead, tied = self._ranks(mix)
+        found = gain(ahead[questions.target], tied[questions.target])
+        return mean_by_question(found, questions.question[questions.target], questions.count)
 
     def kept(self, mix: F64, cap: int) -> float:
         """Share of the targets among the `cap` own items of most weight: what a state of this many keeps."""
-        target = self.questions.target
-        return float((self._ranks(mix)[target] < cap).mean()) if len(target) else 1.0
+        ahead, tied = (of_all[self.questions.target] for of_all in self._ranks(mix))
+        if not len(ahead):
+            return 1.0
+        return float(
+            np.clip((cap - ahead) / (tied + 1), 0.0, 1.0).mean()
+        )  # of equal ones as many as there is room for
 
-    def _ranks(self, mix: F64) -> I64:
+    def _ranks(self, mix: F64) -> tuple[I64, I64]:
+        """Of each own item how many of the question score more, and how many others as much."""
         score = self.shares @ mix.astype(np.float32)
         question = self.questions.question
-        order = np.lexsort((-score, question))  # stable: the lower item first
-        rank = np.empty(len(score), np.int64)
-        rank[order] = np.arange(len(score)) - self.questions.offsets[:-1][question]
-        return rank
+        order = np.lexsort((-score, question))
+        starts = group_starts([question[order], score[order]])
+        sizes = np.diff(np.append(starts, len(order)))
+        ahead, tied = np.empty((2, len(score)), np.int64)
+        ahead[order] = np.repeat(starts, sizes) - self.questions.offsets[:-1][question[order]]
+        tied[order] = np.repeat(sizes - 1, sizes)
+        return ahead, tied

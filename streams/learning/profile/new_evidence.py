@@ -80,12 +80,10 @@ class NewEvidence:
             score[questions.seen[low:high].nonzero()] = -np.inf
             row, target = questions.target_question[begin:end] - low, questions.target[begin:end]
             own = score[row, np.maximum(target, 0)]
-            ranks = (
-                np.count_nonzero(score[r] > s) + np.count_nonzero(score[r, : max(t, 0)] == s)
-                for r, t, s in zip(row, target, own, strict=True)
-            )
-            rank = np.fromiter(ranks, np.int64, end - begin)
-            gains[begin:end] = np.where(target >= 0, gain(rank), 0.0)
+            pairs = list(zip(row.tolist(), own.tolist(), strict=True))
+            ahead = np.array([np.count_nonzero(score[r] > s) for r, s in pairs], np.int64)
+            tied = np.array([np.count_nonzero(score[r] == s) - 1 for r, s in pairs], np.int64)
+            gains[begin:end] = np.where(target >= 0, gain(ahead, np.maximum(tied, 0)), 0.0)
         return mean_by_question(gains, questions.target_question, questions.count)
 
 

@@ -103,13 +103,18 @@ def mean_by_question(values: F64, question: I64, questions: int) -> F64:
     return means
 
 
-def gain(rank: I64) -> F64:
-    """NDCG@10 of one relevant item at `rank` (T,) from 0: the ideal DCG is 1.
+def gain(ahead: I64, tied: I64 | int = 0) -> F64:
+    """NDCG@10 of one relevant item behind `ahead` (T,) others, the mean over all orders with `tied` more of its own score.
 
-    >>> gain(np.array([0, 2, 10])).tolist()
+    The ideal DCG is 1. As `transfer.training.gains`, without torch.
+
+    >>> gain(np.array([0, 2, 10])).round(4).tolist()
     [1.0, 0.5, 0.0]
+    >>> gain(np.array([0]), np.array([1])).round(4).tolist()  # (1 + 1 / log2(3)) / 2
+    [0.8155]
     """
-    gains: F64 = np.where(rank < 10, 1.0 / np.log2(rank + 2.0), 0.0)
+    sums = np.append(0.0, np.cumsum(1.0 / np.log2(np.arange(10) + 2.0)))
+    gains: F64 = (sums[np.minimum(ahead + tied + 1, 10)] - sums[np.minimum(ahead, 10)]) / (tied + 1)
     return gains
 
 

@@ -42,9 +42,9 @@ def trend_curve(history: History, questions: Questions) -> Curve:
             weight = np.exp2((time[done:until] - end) / life)
             counts[k] += np.bincount(item[done:until], weight, minlength=counts.shape[1])
             falling = np.sort(-counts[k])
-            # Ties: all of them rank as the best of them.
-            rank = np.searchsorted(falling, -counts[k][target])
-            gains[k, low:high] = np.where(counts[k][target] > 0, gain(rank), 0.0)
+            ahead = np.searchsorted(falling, -counts[k][target])
+            tied = np.searchsorted(falling, -counts[k][target], side="right") - ahead - 1
+            gains[k, low:high] = np.where(counts[k][target] > 0, gain(ahead, tied), 0.0)
         done = until
     question = questions.target_question[by_time]
     means = [mean_by_question(one, question, len(questions)) for one in gains]
