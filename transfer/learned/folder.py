@@ -26,7 +26,11 @@ from transfer.learned.model import LearnedModel, TrainedItems
 from transfer.learned.network import TransferNetwork
 from transfer.names import NameSource
 
-VERSION = 2
+VERSION = 3
+READ = (2, 3)
+"""Versions that can be read; those of 2 have one temperature of *new*."""
+ONE_TEMPERATURE = (-1e9, 0.0)
+"""Log weights of the uniform distribution and of the softmax itself."""
 META, TENSORS = "model.json", "model.safetensors"
 
 
@@ -103,7 +107,7 @@ def check_model_folder(folder: Path) -> None:
 
 
 def fingerprint_of(folder: Path) -> str:
-    """`learned-2-` and 16 hex digits over everything that changes answers (not the report)."""
+    """`learned-3-` and 16 hex digits over everything that changes answers (not the report); 3 is the folder's version."""
     meta = _meta(folder)
     decisive = {
         key: meta[key] for key in ("version", "network", "mixture", "interest", "tables", "encoder", "names")
@@ -112,7 +116,7 @@ def fingerprint_of(folder: Path) -> str:
         decisive["name_source"] = meta["name_source"]
     digest = xxhash.xxh3_64(json.dumps(decisive, sort_keys=True).encode())
     digest.update((folder / TENSORS).read_bytes())
-    return f"learned-{VERSION}-{digest.hexdigest()}"
+    return f"learned-{meta['version']}-{digest.hexdigest()}"
 
 
 def load_model(folder: Path | str) -> LearnedModel:
@@ -128,10 +132,7 @@ def load_model(folder: Path | str) -> LearnedModel:
         config = NetworkConfig.model_validate(meta["network"])
         network = TransferNetwork(config, len(tensors["network.ids.weight"]) - 1)
         network.load_state_dict(_under(tensors, "network."))
-        mixture = None
-        if meta["mixture"] is not None:
-            mixture = Mixture(MixtureConfig.model_validate(meta["mixture"]))
-            mixture.load_state_dict(_under(tensors, "mixture."))
+        mixture = None if meta["mixture"] is None else _mixture(meta, _under(tensors, "mixture."))
         items = TrainedItems(
             keys=tensors["items.keys"].numpy().view(np.uint64),
             vectors=tensors["items.vectors"].numpy().astype(np.float32),
@@ -178,7 +179,7 @@ def _meta(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{folder} holds no model: no {META} there; `driftline train` makes one") from None
     except (OSError, ValueError) as error:
         raise ModelError(f"{folder / META} can't be read: {error}") from error
-    if not isinstance(meta, dict) or meta.get("version") != VERSION:
+    if not isinstance(meta, dict) or meta.get("version") not in READ:
         raise ModelError(f"the model in {folder} is of another version than {VERSION}; train it again")
     return meta
 
@@ -186,6 +187,20 @@ def _meta(folder: Path) -> dict[str, Any]:
 def _name_source(meta: Mapping[str, Any]) -> NameSource:
     """Of models without the entry: made before names had words."""
     return NameSource(**meta.get("name_source", {}))
+
+
+def _mixture(meta: Mapping[str, Any], tensors: dict[str, torch.Tensor]) -> Mixture:
+    config = meta["mixture"]
+    if meta["version"] == 2:
+        config = config | {"rungs": len(ONE_TEMPERATURE)}
+        last = max(int(name.split(".")[1]) for name in tensors if name.startswith("gate."))
+        for name in (f"gate.{last}.weight", f"gate.{last}.bias"):
+            of_rungs = tensors[name].new_zeros((len(ONE_TEMPERATURE), *tensors[name].shape[1:]))
+            tensors[name] = torch.cat([tensors[name], of_rungs])
+        tensors["rungs"] = torch.tensor([ONE_TEMPERATURE, ONE_TEMPERATURE])
+    mixture = Mixture(MixtureConfig.model_validate(config))
+    mixture.load_state_dict(tensors)
+    return mixture
 
 
 def _under(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

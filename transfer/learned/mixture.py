@@ -7,7 +7,8 @@
 
 again   softmax over the own items of a small network on each one's masses, count, recency and what the counts say of it
 new     the network's q . t_i (`transfer.learned.network`), what follows the latest items (*next*) and the shares of all events
-        (*popular*), multiplied (`transfer.learned.pool`)
+        (*popular*), multiplied (`transfer.learned.pool`): that is the order; its softmax at several temperatures, mixed, is the
+        probability (`transfer.learned.temperatures`)
 next    sum_j a_j T(j, i) over the user's latest items j, a = softmax of a linear map of their places and of how much the
         counts have seen follow each; T: transitions to the next basket and within the window
 popular the item's share of all events at each half-life of the counts; its most recent ones are the trend. For p_new also its
@@ -30,6 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from transfer.learned.pool import Pool
+from transfer.learned.temperatures import log_mixture
 
 COMPONENTS = ("again", "new", "next", "popular")
 FAINT = 1e-9
@@ -57,6 +59,7 @@ class MixtureConfig(BaseModel):
     use_debuts: bool = Field(
         default=True, description="shares of debuts, in *new*; own items know them anyway"
     )
+    rungs: int = Field(default=8, ge=2, le=16, description="temperatures of *new*, the uniform one included")
 
     @property
     def gates(self) -> int:
@@ -82,6 +85,8 @@ class MixtureInput:
     """(B, M, Fp)"""
     place_mass: Tensor
     """(B, M, 2) how much the counts say follows each place's item, in the scenario if one is named; 0: nothing"""
+    others: Tensor
+    """(B,) bool: there is a candidate that is not the user's own"""
 
 
 @dataclass(slots=True)
@@ -96,6 +101,8 @@ class MixtureWeights:
     """(B, M) weights a_j of the places; sum to 1 over those with mass"""
     column: Tensor
     """(2,) how the transitions' two columns mix"""
+    rungs: Tensor
+    """(B, K) logs of how the temperatures of *new* mix"""
 
 
 class Mixture(nn.Module):
@@ -124,9 +131,13 @@ class Mixture(nn.Module):
             nn.Dropout(config.dropout),
             nn.Linear(h, h),
             nn.GELU(),
-            nn.Linear(h, config.gates),
+            nn.Linear(h, config.gates + config.rungs),
         )
+        self.rungs = nn.Parameter(torch.zeros(2, config.rungs))
         nn.init.zeros_(self.again_given.weight)
+        with torch.no_grad():  # at first all users have the same weights of rungs
+            for value in list(self.gate.parameters())[-2:]:
+                value[config.gates :] = 0
 
     def forward(self, inputs: MixtureInput, counted: bool = False) -> MixtureWeights:
         """Gates and the weights inside the components; `counted`: without *new*, as in the first stage of training."""
@@ -148,19 +159,20 @@ class Mixture(nn.Module):
         user = torch.cat(
             [inputs.user, inputs.scenario, inputs.given.unsqueeze(1).to(inputs.user), backed], dim=1
         )
-        gate = self.gate(user)
+        gate, by_state = self.gate(user).split([config.gates, config.rungs], dim=1)
         has_own = torch.zeros(requests, dtype=torch.bool, device=gate.device)
         has_own[inputs.own_request] = True
         allowed = torch.ones_like(gate, dtype=torch.bool)
         allowed[:, 0] = has_own & config.use_again
-        allowed[:, 1] = not counted
+        allowed[:, 1] = (inputs.others | (not config.use_again)) & (not counted)
         adds = inputs.given | counted
         allowed[:, 2] = some & adds & config.use_next
         allowed[:, 3:] = adds.unsqueeze(1)
         if not config.use_recent:
             allowed[:, 3:-1] = False
         gates = torch.log_softmax(gate.masked_fill(~allowed, -torch.inf), dim=1)
-        return MixtureWeights(gates, own, places, column)
+        rungs = torch.log_softmax(self.rungs[inputs.given.long()] + by_state, dim=1)
+        return MixtureWeights(gates, own, places, column, rungs)
 
 
 def segment_logsumexp(values: Tensor, owner: Tensor, count: int) -> Tensor:
@@ -171,26 +183,50 @@ def segment_logsumexp(values: Tensor, owner: Tensor, count: int) -> Tensor:
     return torch.log(total) + safe
 
 
-def log_likelihood(
-    weights: MixtureWeights,
-    request: Tensor,
-    own_row: Tensor,
-    log_new: Tensor,
-    follow: Tensor,
-    shares: Tensor,
-    place_mass: Tensor,
-) -> Tensor:
-    """(T,) log p of each target.
+@dataclass(slots=True)
+class TargetEvidence:
+    """What the components say of T targets of B requests."""
 
-    request (T,): whose it is. own_row (T,): its own item, -1 if it is none. log_new (T,): log p_new. follow (T, M, 2):
-    transitions from each place to it. shares (T, H). place_mass (B, M, 2) as in `MixtureInput`.
-    """
+    request: Tensor
+    """(T,) whose it is"""
+    own_row: Tensor
+    """(T,) its own item, -1 if it is none"""
+    log_new: Tensor
+    """(T, K) log p_new at each temperature; anything for an own item"""
+    follow: Tensor
+    """(T, M, 2) transitions from each place to it"""
+    shares: Tensor
+    """(T, H)"""
+    place_mass: Tensor
+    """(B, M, 2) as in `MixtureInput`"""
+    own_share: Tensor
+    """(B, 1 + H) of p_next and of each share the part that the user's own items have"""
+
+
+def log_likelihood(weights: MixtureWeights, seen: TargetEvidence) -> Tensor:
+    """(T,) log p of each target, as it is ranked: what *next* and *popular* do not give to own items goes to p_new."""
+    gates, own = weights.gates, seen.own_row >= 0
+    new, old = torch.nonzero(~own).squeeze(1), torch.nonzero(own).squeeze(1)
+    # Apart, not by a mask: the gradient of what nothing speaks for is not a number.
+    of_new = seen.request[new]
+    others_share = torch.log((1 - seen.own_share[of_new]).clamp_min(FAINT))
+    left = torch.cat([gates[of_new, 1:2], gates[of_new, 2:] + others_share], dim=1)
+    likely = torch.logsumexp(left, dim=1) + log_mixture(seen.log_new[new], weights.rungs[of_new])
+    return torch.cat([likely, _log_added(weights, seen, old)])[torch.argsort(torch.cat([new, old]))]
+
+
+def log_counted(weights: MixtureWeights, seen: TargetEvidence) -> Tensor:
+    """(T,) log p of each target by the counted components alone, which add to all items."""
+    return _log_added(weights, seen, torch.arange(len(seen.request)))
+
+
+def _log_added(weights: MixtureWeights, seen: TargetEvidence, rows: Tensor) -> Tensor:
+    """(R,) log of what *again*, *next* and *popular* give to some of the targets together."""
+    request, own_row = seen.request[rows], seen.own_row[rows]
     gates = weights.gates[request]
     again = torch.where(own_row >= 0, weights.own[own_row.clamp_min(0)], -torch.inf)
-    mass = (place_mass @ weights.column)[request]
-    after = torch.where(mass > 0, (follow @ weights.column) / mass.clamp_min(FAINT), 0.0)
+    mass = (seen.place_mass @ weights.column)[request]
+    after = torch.where(mass > 0, (seen.follow[rows] @ weights.column) / mass.clamp_min(FAINT), 0.0)
     leads = torch.log((weights.places[request] * after).sum(dim=1).clamp_min(FAINT))
-    parts = torch.cat(
-        [again.unsqueeze(1), log_new.unsqueeze(1), leads.unsqueeze(1), torch.log(shares.clamp_min(FAINT))], 1
-    )
-    return torch.logsumexp(gates + parts, dim=1)
+    parts = [again.unsqueeze(1), leads.unsqueeze(1), torch.log(seen.shares[rows].clamp_min(FAINT))]
+    return torch.logsumexp(torch.cat([gates[:, :1], gates[:, 2:]], 1) + torch.cat(parts, 1), dim=1)

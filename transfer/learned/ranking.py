@@ -14,10 +14,8 @@ from transfer.codes import NONE
 from transfer.learned.item_index import ItemIndex
 from transfer.learned.mixture import COMPONENTS, Mixture, MixtureConfig, MixtureWeights
 from transfer.learned.requests import Requests
+from transfer.learned.temperatures import OWN, ladder, log_rungs, mixed
 from transfer.rows import owners, positions_in
-
-OWN = -1e9
-"""Logit of the user's own items where they do not compete."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,14 +39,30 @@ class ScenarioCandidates:
     """(O,) and `own_column`: the users' own items among them"""
     own_column: I64
 
-    def log_new(self, mixture: Mixture) -> torch.Tensor:
-        """(R, C) log p_new, next to nothing for own items."""
-        return torch.log_softmax(self.pooled(mixture), dim=1)
+    def new(self, mixture: Mixture, weights: MixtureWeights) -> torch.Tensor:
+        """(R, C) p_new, 0 for own items; weights of all requests."""
+        rungs = torch.exp(weights.rungs[torch.from_numpy(self.rows)])
+        return mixed(self.pooled(mixture), rungs)
+
+    def log_rungs(self, mixture: Mixture, row: I64, column: I64) -> torch.Tensor:
+        """(T, K) log of what each rung of p_new says of some items."""
+        places = torch.from_numpy(row), torch.from_numpy(column)
+        return log_rungs(self.pooled(mixture), *places, ladder(mixture.config.rungs))
 
     def pooled(self, mixture: Mixture) -> torch.Tensor:
-        """The same but for a constant of each row."""
+        """(R, C) what p_new orders by, OWN for own items."""
         pooled = mixture.pool(self.given, *map(torch.from_numpy, (self.logits, self.follow, self.logs)))
         return self.without_own(pooled)
+
+    def own_share(self, horizons: int) -> F32:
+        """(R, 1 + H) of p_next and of the share at each half-life the part that own items have."""
+        own = np.concatenate(
+            [self.follow[self.own_row, self.own_column][:, None], self.shares[self.own_column, :horizons]],
+            axis=1,
+        )
+        found = np.zeros((len(self.rows), 1 + horizons), np.float32)
+        np.add.at(found, self.own_row, own)
+        return found
 
     def speaks(self, mixture: Mixture, row: int, likely: F32, columns: I64) -> dict[str, F32]:
         """Component of the pool -> (K,) its part in what sets each of the items at these columns apart from the others that are
@@ -170,8 +184,7 @@ def rank(requests: Requests, mixture: Mixture, index: ItemIndex, explained: bool
             taken = np.bincount(group.own_row, added["next"] + added["popular"], minlength=len(group.rows))
             left = np.maximum(gates[group.rows, 1:].sum(axis=1) - taken, 0)
         with torch.inference_mode():
-            share = torch.exp(group.log_new(mixture)).numpy() * left[:, None].astype(np.float32)
-        share[own_cells] = 0  # also where a user has all there is
+            share = group.new(mixture, weights).numpy() * left[:, None].astype(np.float32)
         if len(group.members) == total.shape[1]:
             total[group.rows] = share
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from transfer.arrays import F32, I32, I64
+from transfer.arrays import F32, I32, I64, Bool
 from transfer.codes import OPEN
 from transfer.learned.item_index import TRANSITIONS, ItemIndex, own_count_features
 from transfer.learned.mixture import MixtureConfig, MixtureInput
@@ -50,6 +50,8 @@ class Requests:
     """(B, M, 2)"""
     query: F32
     """(B, d)"""
+    others: Bool
+    """(B,) whether there is any candidate that is not the user's own"""
 
     def __len__(self) -> int:
         return len(self.user)
@@ -69,6 +71,7 @@ class Requests:
             own=torch.from_numpy(self.own_features),
             places=torch.from_numpy(self.place_features),
             place_mass=torch.from_numpy(self.place_mass),
+            others=torch.from_numpy(self.others),
         )
 
 
@@ -127,7 +130,14 @@ def requests_of(
         place_features=leading.features,
         place_mass=index.follow_mass(place_codes, scenario),
         query=user_queries.asked,
+        others=_counted(scenario, index) > np.diff(offsets),
     )
+
+
+def _counted(scenario: I32, index: ItemIndex) -> I64:
+    """(U,) how many items compete."""
+    codes, place = np.unique(scenario, return_inverse=True)
+    return np.array([len(index.members(code)) for code in codes.tolist()], np.int64)[place]
 
 
 def names_asked(scenario: I32, index: ItemIndex) -> list[str]:

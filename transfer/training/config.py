@@ -36,7 +36,9 @@ class TrainConfig(BaseModel):
     epochs: int = Field(12, ge=1, description="epochs of the network, at most")
     patience: int = Field(3, ge=1, description="epochs without a better validation before training stops")
     refit: bool = Field(
-        True, description="at the end train the network again, with the validation part, for as many epochs"
+        True,
+        description="the network learns on from the validation part; powers and gates are fitted on its halves, each "
+        "foreseen by a network that has learned the other alone",
     )
     batch: int = Field(512, ge=1, description="positions of a step, about")
     learning_rate: float = Field(2e-3, gt=0, description="learning rate of the network")

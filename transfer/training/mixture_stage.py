@@ -10,7 +10,14 @@ import torch
 from transfer.arrays import F32, I64
 from transfer.codes import NONE
 from transfer.learned.item_index import ItemIndex, picked
-from transfer.learned.mixture import Mixture, MixtureConfig, log_likelihood
+from transfer.learned.mixture import (
+    FAINT,
+    Mixture,
+    MixtureConfig,
+    TargetEvidence,
+    log_counted,
+    log_likelihood,
+)
 from transfer.learned.ranking import ScenarioCandidates, candidates_by_scenario, follow_shares
 from transfer.learned.requests import Requests
 from transfer.rows import offsets_of, owners, positions_in, rows_of
@@ -33,11 +40,32 @@ class Judged:
     own_row: I64
     """(T,) row of the target among all own items, -1: it is none"""
     log_new: F32
-    """(T,) log p_new"""
+    """(T, K) log p_new at each temperature"""
     follow: F32
     """(T, M, 2) transitions from each place to the target"""
     shares: F32
     """(T, H)"""
+    own_share: F32
+    """(B, 1 + H) the part of p_next and of each share that own items have"""
+    candidates: I64
+    """(B,) how many items compete for each request"""
+
+    @property
+    def uniform_loss(self) -> float:
+        """Mean negative log likelihood, were all items as likely: what anything must beat."""
+        return float(np.log(self.candidates)[owners(self.target_offsets)].mean())
+
+    def evidence(self, place_mass: torch.Tensor) -> TargetEvidence:
+        """As the likelihood takes it; place_mass (B, M, 2) as in the requests."""
+        return TargetEvidence(
+            torch.from_numpy(owners(self.target_offsets)),
+            torch.from_numpy(self.own_row),
+            torch.from_numpy(self.log_new),
+            torch.from_numpy(self.follow),
+            torch.from_numpy(self.shares),
+            place_mass,
+            torch.from_numpy(self.own_share),
+        )
 
 
 def judged(
@@ -45,10 +73,14 @@ def judged(
 ) -> Judged:
     """What components say of targets (T,), codes of candidates; *new* by the pool of `mixture`, without one nothing."""
     owner = owners(target_offsets)
-    log_new = np.full(len(target), -np.inf, np.float32)
+    rungs = 1 if mixture is None else mixture.config.rungs
+    log_new = np.full((len(target), rungs), np.log(FAINT), np.float32)
     horizons = index.counts.horizons
     shares = np.zeros((len(target), horizons), np.float32)
+    own_share = np.zeros((len(requests), 1 + horizons), np.float32)
+    candidates = np.ones(len(requests), np.int64)
     for scenario in np.unique(requests.scenario).tolist():
+        candidates[requests.scenario == scenario] = max(len(index.members(scenario)), 1)
         of_scenario = np.flatnonzero(requests.scenario[owner] == scenario)
         shares[of_scenario] = index.shares(scenario)[target[of_scenario], :horizons]
     if mixture is not None:
@@ -58,7 +90,8 @@ def judged(
                 requests, follow_shares(requests, weights, index), index, mixture.config
             ):
                 among, row, place = targets_among(group, owner, target)
-                log_new[among] = group.log_new(mixture).numpy()[row, place]
+                log_new[among] = group.log_rungs(mixture, row, place).numpy()
+                own_share[group.rows] = group.own_share(horizons)
     places = requests.places[owner]
     valid = places >= 0
     follow = np.zeros((*places.shape, 2), np.float32)
@@ -70,9 +103,9 @@ def judged(
     width = len(index.keys)
     key = requests.own_request * width + requests.own
     own_row = positions_in(key, owner * width + target, np.argsort(key))
-    if mixture is None or mixture.config.use_again:
-        log_new[own_row >= 0] = -np.inf
-    return Judged(requests, target_offsets, own_row, log_new, follow, shares)
+    if mixture is not None and not mixture.config.use_again:
+        own_row[:] = NONE  # they compete like all others
+    return Judged(requests, target_offsets, own_row, log_new, follow, shares, own_share, candidates)
 
 
 def targets_among(candidates: ScenarioCandidates, owner: I64, target: I64) -> tuple[I64, I64, I64]:
@@ -104,6 +137,8 @@ def join_judged(parts: list[Judged]) -> Judged:
         np.concatenate([part.log_new for part in parts]),
         np.concatenate([part.follow for part in parts]),
         np.concatenate([part.shares for part in parts]),
+        np.concatenate([part.own_share for part in parts]),
+        np.concatenate([part.candidates for part in parts]),
     )
 
 
@@ -128,12 +163,15 @@ def chosen(judged: Judged, rows: I64) -> Judged:
             place_features=requests.place_features[rows],
             place_mass=requests.place_mass[rows],
             query=requests.query[rows],
+            others=requests.others[rows],
         ),
         target_offsets,
         np.where(own_row >= 0, own_row + shift, NONE),
         judged.log_new[targets],
         judged.follow[targets],
         judged.shares[targets],
+        judged.own_share[rows],
+        judged.candidates[rows],
     )
 
 
@@ -227,12 +265,5 @@ def evaluate_mixture(mixture: Mixture, data: Judged, rows: I64, counted: bool = 
 
 def _likelihood(mixture: Mixture, data: Judged, counted: bool) -> torch.Tensor:
     inputs = data.requests.mixture_input()
-    return log_likelihood(
-        mixture(inputs, counted),
-        torch.from_numpy(owners(data.target_offsets)),
-        torch.from_numpy(data.own_row),
-        torch.from_numpy(data.log_new),
-        torch.from_numpy(data.follow),
-        torch.from_numpy(data.shares),
-        inputs.place_mass,
-    )
+    found = mixture(inputs, counted)
+    return (log_counted if counted else log_likelihood)(found, data.evidence(inputs.place_mass))

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from transfer.codes import NONE
 from transfer.learned.mixture import segment_logsumexp
 from transfer.learned.network import Reading, TransferNetwork
-from transfer.learned.ranking import OWN
+from transfer.learned.temperatures import OWN
 from transfer.training.batches import TrainingBatch
 from transfer.training.config import TrainConfig
 

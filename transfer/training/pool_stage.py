@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from transfer.arrays import F64, I64, Bool
+from transfer.arrays import I64, Bool
 from transfer.learned.item_index import ItemIndex
 from transfer.learned.mixture import Mixture
 from transfer.learned.pool import BACK_OFF, NEXT, SHARES, Pool
 from transfer.learned.ranking import ScenarioCandidates, candidates_by_scenario, follow_shares
 from transfer.learned.requests import Requests
+from transfer.learned.temperatures import OWN, likeliest_weights, log_mixture, log_rungs
 from transfer.rows import owners
 from transfer.training.config import TrainConfig
 from transfer.training.mixture_stage import targets_among
@@ -31,7 +32,12 @@ STEPS = (0.5, 0.2, 0.1)
 """Of the search, in parts of the largest power."""
 GAIN = 1e-3
 """Part of the measure that a step must gain: less is chance."""
-SCALES = tuple(2.0**power for power in np.linspace(-3, 3, 25).tolist())
+AS_GOOD = 1e-3
+"""Nats a target that a sharper set of rungs must gain."""
+GUESS = 1e-6
+"""Weight of all that is not uniform where nothing is better than that."""
+WIDEST = 20
+"""Rungs that are looked at, from one spread of the scores over all candidates being 1/8 on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,12 +112,12 @@ def cases(
 
 
 def fit_pool(mixture: Mixture, data: PoolCases, config: TrainConfig) -> list[dict[str, float]]:
-    """Choose the powers for open requests and for those that name a scenario.
+    """Choose powers and temperatures for open requests and for those that name a scenario.
 
     The greatest likelihood is where the search begins, besides each share alone. It goes by NDCG: likelihood cares for the
     many items that are seldom taken, which no list of ten shows. (On groceries the likeliest pool ranked new items worse
-    than the day's popular ones did.) In the end all powers are scaled to the greatest likelihood, so that the mixture's gates
-    can trust the probabilities.
+    than the day's popular ones did.) So the powers are an order and no more; how likely an item at a place in it is, its
+    temperatures say, which go by likelihood alone (`transfer.learned.temperatures`).
     """
     pool = mixture.pool
     report = []
@@ -132,22 +138,60 @@ def fit_pool(mixture: Mixture, data: PoolCases, config: TrainConfig) -> list[dic
                 starts.append(alone)
         searched = [_searched(lists, start, _free(pool)) for start in starts]
         best, chosen = max(searched, key=lambda pair: pair[0])
-        likeliest_loss = float(_losses(mixture, mine, (1.0,))[0])
         powers.copy_(chosen)
-        losses = _losses(mixture, mine, SCALES)
-        scale = SCALES[int(losses.argmin())]
-        powers.copy_(_scaled(chosen, scale))
         report.append(
             {
                 "given": float(given),
                 "targets": float(sum(len(searched.target_row) for searched in lists)),
                 "ndcg": best,
                 "ndcg_of_likeliest": _gain(lists, (each.pooled(likeliest) for each in lists)),
-                "loss": float(losses.min()),
-                "loss_of_likeliest": likeliest_loss,
+                **_warm(mixture, mine),
             }
         )
     return report
+
+
+def _warm(mixture: Mixture, data: Sequence[Case]) -> dict[str, float]:
+    """Scale the powers so that the rungs stand where the likelihood wants them, with the weights of the greatest one."""
+    given = int(data[0].candidates.given)
+    powers, count = mixture.pool.powers.data[given], mixture.config.rungs
+    with torch.inference_mode():
+        pooled = [case.candidates.pooled(mixture) for case in data]
+        spread = max(float(np.mean([_spread(each) for each in pooled])), 1e-6)
+        ladder_ = [0.0, *(2.0**rung / 8 / spread for rung in range(WIDEST))]
+        places = [(torch.from_numpy(case.target_row), torch.from_numpy(case.target_column)) for case in data]
+        logs = torch.cat([log_rungs(each, *at, ladder_) for each, at in zip(pooled, places, strict=True)])
+        tried = []
+        for first in range(1, WIDEST - count + 3):
+            part = logs[:, [0, *range(first, first + count - 1)]]
+            weights = likeliest_weights(part)
+            tried.append((-float(log_mixture(part, weights).mean()), first, weights))
+    # The mildest of those that are as good as the best: of a few targets any score can be made sharp sense of.
+    best, uniform = min(tried, key=lambda each: each[0])[0], -float(logs[:, 0].mean())
+    enough = min(best + max(2 / len(logs), AS_GOOD), uniform)
+    guess = torch.log(torch.tensor([1 - GUESS, *[GUESS / (count - 1)] * (count - 1)]))
+    loss, first, weights = next((each for each in tried if each[0] <= enough), (uniform, 1, guess))
+    scale = ladder_[first]
+    powers.copy_(_scaled(powers, scale))
+    mixture.rungs.data[given] = weights
+    return {
+        "loss": loss,
+        "loss_of_one_temperature": -float(logs.mean(dim=0).max()),
+        "loss_of_uniform": uniform,
+        "scale": scale,
+        "first_rung": float(first),
+        "at_the_edge": float(first == tried[-1][1] and weights[-1].exp() > 0.5),
+    }
+
+
+def _spread(pooled: Tensor) -> float:
+    """Mean standard deviation of scores over the candidates of a request."""
+    competes = pooled > OWN / 2
+    count = competes.sum(dim=1).clamp_min(1)
+    kept = pooled.masked_fill(~competes, 0.0)
+    mean = kept.sum(dim=1) / count
+    square = ((kept - mean.unsqueeze(1)) ** 2 * competes).sum(dim=1) / count
+    return float(square.sqrt().mean())
 
 
 def _climb(mixture: Mixture, data: Sequence[Case], config: TrainConfig) -> None:
@@ -157,10 +201,10 @@ def _climb(mixture: Mixture, data: Sequence[Case], config: TrainConfig) -> None:
     for _ in range(EPOCHS):
         for number in rng.permutation(len(data)).tolist():
             case = data[number]
-            found = case.candidates.log_new(mixture)
+            found = torch.log_softmax(case.candidates.pooled(mixture), dim=1)
             hit = found[torch.from_numpy(case.target_row), torch.from_numpy(case.target_column)]
             optimizer.zero_grad()
-            (-hit.sum() / BATCH).backward()
+            (-hit.sum() / BATCH).backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(mixture.pool.parameters(), config.gradient_norm)
             optimizer.step()
 
@@ -171,20 +215,6 @@ def _gain(data: Sequence[Shortlist], pooled: Iterable[Pooled]) -> float:
     for each, found in zip(data, pooled, strict=True):
         gain = each.gain(found)
         total, count = total + float(gain.sum()), count + len(gain)
-    return total / max(count, 1)
-
-
-def _losses(mixture: Mixture, data: Sequence[Case], scales: Sequence[float]) -> F64:
-    """Mean negative log likelihood of the targets, were all powers times each of the scales."""
-    total, count = np.zeros(len(scales)), 0
-    with torch.inference_mode():
-        for case in data:
-            pooled = case.candidates.pooled(mixture)
-            hit = pooled[case.target_row, case.target_column]
-            for number, scale in enumerate(scales):
-                rest = torch.logsumexp(pooled * scale, dim=1)[case.target_row]
-                total[number] += float((rest - hit * scale).sum())
-            count += len(case.target_row)
     return total / max(count, 1)
 
 

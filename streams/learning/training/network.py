@@ -15,6 +15,7 @@ from transfer.arrays import F32, I64, Bool
 from transfer.config import InterestConfig
 from transfer.learned.gaps import gap_edges
 from transfer.learned.model import LearnedModel
+from transfer.rows import group_starts
 from transfer.training.examples import Examples, examples, gaps_of
 
 if TYPE_CHECKING:
@@ -59,15 +60,15 @@ def network_of(
 
     data, config = run.data, run.config
     train_at, judge_at = _positions_of(run, found, judged)
-    shape, ids = _shape(run), _id_rows(run)
+    shape, ids = _shape(run), id_rows(run)
     torch.manual_seed(config.seed)
     if config.threads:
         torch.set_num_threads(config.threads)
     network = TransferNetwork(shape, int(ids.max()))
-    batches = TrainingBatches(data.log, found, shape, ids, _name_vectors(data))
+    batches = TrainingBatches(data.log, found, shape, ids, name_vectors(data))
     done = train_network(
         network,
-        TrainingSet(batches, _catalogue(run, ids), train_at, judge_at),
+        TrainingSet(batches, catalogue_of(run, ids), train_at, judge_at),
         config,
         logs=logs,
         progress=bar,
@@ -92,9 +93,9 @@ def model_of(run: TrainingRun, network: TransferNetwork) -> LearnedModel:
     table = TrainedItems(
         history.item_keys[with_events],
         data.log.vectors[with_events].astype(np.float16).astype(np.float32),
-        _id_rows(run)[with_events],
+        id_rows(run)[with_events],
     )
-    names = dict(zip(history.scenarios, _name_vectors(data), strict=True))
+    names = dict(zip(history.scenarios, name_vectors(data), strict=True))
     model = LearnedModel(network, None, run.interest, table, names, "untold", data.name_source)
     model.bind(None, data.names)
     return model
@@ -114,15 +115,19 @@ def epoch_text(row: dict[str, float]) -> str:
 
 def _positions_of(run: TrainingRun, found: Examples, judged: bool) -> tuple[I64, I64 | None]:
     """Positions with targets, among the training and the validation rows."""
-    row = run.data.row[found.row]
-    with_targets = np.diff(found.target_offsets) > 0
-    train_at = np.flatnonzero(_mask(run, run.rows)[row] & with_targets)
-    judge_at = np.flatnonzero(_mask(run, run.validation)[row] & with_targets) if judged else None
+    train_at = positions_at(run, found, run.rows)
+    judge_at = positions_at(run, found, run.validation) if judged else None
     if not len(train_at) or (judge_at is not None and not len(judge_at)):
         raise TrainingError(
             "the log is too short: no user comes back in the training and the validation part"
         )
     return train_at, judge_at
+
+
+def positions_at(run: TrainingRun, found: Examples, rows: I64) -> I64:
+    """Positions with targets whose basket is of these rows of the history."""
+    with_targets = np.diff(found.target_offsets) > 0
+    return np.flatnonzero(_mask(run, rows)[run.data.row[found.row]] & with_targets)
 
 
 def _shape(run: TrainingRun) -> NetworkConfig:
@@ -150,7 +155,7 @@ def _shape(run: TrainingRun) -> NetworkConfig:
     )
 
 
-def _catalogue(run: TrainingRun, ids: I64) -> ItemTensors:
+def catalogue_of(run: TrainingRun, ids: I64) -> ItemTensors:
     """The items that compete: those with events; the most frequent of the training rows are always sampled."""
     import torch
 
@@ -168,12 +173,22 @@ def _catalogue(run: TrainingRun, ids: I64) -> ItemTensors:
     )
 
 
-def _id_rows(run: TrainingRun) -> I64:
-    """(N,) row of each item in the id table: 0 for items of fewer than `rare` training events or none."""
-    count = _event_counts(run)
-    known = count >= max(run.config.rare, 1)
-    ids = np.zeros(len(count), np.int64)
-    ids[known] = np.arange(1, int(known.sum()) + 1)
+def id_rows(run: TrainingRun) -> I64:
+    """(N,) row of each item in the id table: 0 for items of fewer than `rare` training events or none.
+
+    In order of the event that made an item known: with later events further rows come, and those that were there stay.
+    """
+    history = run.data.history
+    order = run.rows[np.argsort(history.time[run.rows], kind="stable")]
+    item = history.item[order]
+    item = item[item >= 0]
+    by_item = np.argsort(item, kind="stable")
+    starts = group_starts([item[by_item]])
+    sizes = np.diff(np.append(starts, len(by_item)))
+    rare = max(run.config.rare, 1)
+    made_known = np.sort(by_item[starts[sizes >= rare] + rare - 1])
+    ids = np.zeros(len(history.items), np.int64)
+    ids[item[made_known]] = np.arange(1, len(made_known) + 1)
     return ids
 
 
@@ -190,6 +205,6 @@ def _mask(run: TrainingRun, rows: I64) -> Bool:
     return mask
 
 
-def _name_vectors(data: TrainingData) -> F32:
+def name_vectors(data: TrainingData) -> F32:
     """(S, D) of the history's scenario names."""
     return np.asarray(data.names(data.history.scenarios), np.float32)

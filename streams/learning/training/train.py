@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from streams.errors import MissingExtra, TrainingError
 from streams.learning.training.against import choose_against_share
-from streams.learning.training.network import Tell, epoch_text, model_of, network_of, positions
+from streams.learning.training.folds import Fold, TrainedNetworks, train_networks
+from streams.learning.training.network import Tell
 from streams.learning.training.requests_at import (
-    Later,
     count_rows,
     item_index,
     last_part_of,
@@ -54,15 +53,13 @@ def require_training() -> None:
 
 @dataclass(slots=True)
 class MixtureData:
-    """A trained network, and what its mixture is fitted on."""
+    """Trained networks, and what their mixture is fitted on."""
 
     run: TrainingRun
-    model: LearnedModel
-    served: LearnedModel
-    """the same or, refitted, one whose network has learned the validation part too"""
+    networks: TrainedNetworks
     index: ItemIndex
     """with counts as after the training rows"""
-    later: Later
+    folds: list[Fold]
     """the validation rows"""
     counted: Mixture
     """its counted components"""
@@ -101,24 +98,37 @@ def prepare_mixture(
     tell: Tell | None = None,
 ) -> MixtureData:
     """The network, counted components, and cases for the pool; see `train`."""
-    from transfer.training.mixture_stage import fit_counted
 
     tell = tell or (lambda line: None)
-    model, served, report = _networks(run, progressive, logs, bar, tell)
-    history, config = run.data.history, run.config
+    networks = train_networks(run, learn_on=run.config.refit and progressive, logs=logs, bar=bar, tell=tell)
+    return mixture_data(run, networks, progressive, tell)
+
+
+def mixture_data(run: TrainingRun, networks: TrainedNetworks, progressive: bool, tell: Tell) -> MixtureData:
+    """Counted components, and cases for the pool, for networks that are there."""
+    from transfer.training.mixture_stage import fit_counted
+
+    history, config, model = run.data.history, run.config, networks.first
     counted = count_rows(history, run.rows, run.counts)
     tell(f"counts: {counted.pairs} transitions")
     index = item_index(model, run.data, counted)
-    later = Later(run.validation, index, progressive)
-    before = (last_part_of(run, index) if progressive else None) or later
-    judged = _judged(run, before, model, None)
+    folds = networks.folds(run, index, progressive)
+    before = last_part_of(run, index) if progressive else None
+    judged = _judged(run, folds if before is None else [Fold(model, before)], None)
     mixture, curve = fit_counted(_mixture_config(model, run.counts, config), judged, config)
     del judged
-    later.remember(run, [config.pool_queries, config.mixture_queries])
-    foreseen = _foreseen(run, later, model, mixture)
+    for fold in folds:
+        share = _share(run, fold)
+        fold.later.remember(run, [share(config.pool_queries), share(config.mixture_queries)])
+    foreseen = _foreseen(run, folds, mixture)
     until = float(history.time[run.validation].max())
-    report |= {"events": len(run.rows), "until": until, "data": history.identity, "counted": curve}
-    return MixtureData(run, model, served, index, later, mixture, foreseen, report)
+    report = networks.report | {
+        "events": len(run.rows),
+        "until": until,
+        "data": history.identity,
+        "counted": curve,
+    }
+    return MixtureData(run, networks, index, folds, mixture, foreseen, report)
 
 
 def weigh(ready: MixtureData, config: TrainConfig, tell: Tell | None = None) -> TrainedModel:
@@ -128,7 +138,7 @@ def weigh(ready: MixtureData, config: TrainConfig, tell: Tell | None = None) -> 
     from transfer.training.pool_stage import fit_pool
 
     tell = tell or (lambda line: None)
-    run, model = replace(ready.run, config=config), ready.model
+    run, model = replace(ready.run, config=config), ready.networks.first
     mixture = Mixture(_mixture_config(model, run.counts, config))
     mixture.load_state_dict(ready.counted.state_dict())
     report = ready.report | {"train": config.model_dump(mode="json")}
@@ -137,16 +147,28 @@ def weigh(ready: MixtureData, config: TrainConfig, tell: Tell | None = None) -> 
         for row in report["pool"]:
             tell(
                 f"pool{' in a named scenario' if row['given'] else ''}: NDCG@20 {row['ndcg']:.4f} "
-                f"(likeliest {row['ndcg_of_likeliest']:.4f}), loss {row['loss']:.4f} ({row['loss_of_likeliest']:.4f})"
+                f"(likeliest {row['ndcg_of_likeliest']:.4f}), loss {row['loss']:.4f} (at one temperature "
+                f"{row['loss_of_one_temperature']:.4f}, uniform {row['loss_of_uniform']:.4f})"
             )
-    report["mixture"] = fit_mixture(mixture, _judged(run, ready.later, model, mixture), config)
+            if row["at_the_edge"]:
+                tell("warning: the sharpest temperature that was tried is the likeliest one")
+    judged = _judged(run, ready.folds, mixture)
+    report["mixture"] = fit_mixture(mixture, judged, config)
     best = min(row["validation_loss"] for row in report["mixture"])
-    tell(f"mixture: validation loss {best:.4f} after {len(report['mixture'])} epochs")
-    served = ready.served
-    report["against"] = choose_against_share(run, ready.later, model, mixture.eval())
-    served.take_against(model.config.against_share)
+    report["uniform_loss"] = judged.uniform_loss
+    tell(
+        f"mixture: validation loss {best:.4f} (uniform {judged.uniform_loss:.4f}) after {len(report['mixture'])} epochs"
+    )
+    if best > judged.uniform_loss:
+        tell(
+            "warning: the mixture foresees the last of the validation part worse than a guess would; its probabilities "
+            "can't be trusted, and a longer validation part may help (--validation-share)"
+        )
+    served, last = ready.networks.served, ready.folds[-1]
+    report["against"] = choose_against_share(run, last.later, last.model, mixture.eval())
+    served.take_against(last.model.config.against_share)
     if report["against"]:
-        tell(f"against: up to {model.config.against_share:.2f} of a query")
+        tell(f"against: up to {served.config.against_share:.2f} of a query")
     trained = LearnedModel(
         served.network, mixture, served.interest, served.items, served.names, "untold", run.data.name_source
     )
@@ -154,44 +176,31 @@ def weigh(ready: MixtureData, config: TrainConfig, tell: Tell | None = None) -> 
     return TrainedModel(trained, run.counts, run.data.encoder.fingerprint, report)
 
 
-def _networks(
-    run: TrainingRun, progressive: bool, logs: Path | None, bar: bool, tell: Tell
-) -> tuple[LearnedModel, LearnedModel, dict[str, Any]]:
-    """The model to weigh components by, the one that serves, and the report of both trainings."""
-
-    def told(row: dict[str, float]) -> None:
-        tell(epoch_text(row))
-
-    found = positions(run.data, run.interest, tell)
-    network, report = network_of(run, found, logs=logs, bar=bar, on_epoch=told)
-    model = model_of(run, network)
-    if not (run.config.refit and progressive):
-        return model, model, report
-    tell("network: trained again, with the validation part")
-    again = run.config.model_copy(update={"epochs": report["best_epoch"] + 1})
-    every = replace(run, rows=np.union1d(run.rows, run.validation), config=again)
-    network, refit = network_of(every, found, judged=False, bar=bar, on_epoch=told)
-    report["refit"] = refit["network"]
-    return model, model_of(every, network), report
+def _share(run: TrainingRun, fold: Fold) -> Callable[[int], int]:
+    """The fold's part of a number of requests, by its events."""
+    part = len(fold.later.rows) / max(len(run.validation), 1)
+    return lambda count: max(1, round(count * min(part, 1.0)))
 
 
-def _foreseen(run: TrainingRun, later: Later, model: LearnedModel, mixture: Mixture) -> PoolCases:
+def _foreseen(run: TrainingRun, folds: list[Fold], mixture: Mixture) -> PoolCases:
     from transfer.training.pool_stage import cases, pool_cases
 
     found = (
         case
-        for part in request_blocks(run, later, model, run.config.pool_queries)
+        for fold in folds
+        for part in request_blocks(run, fold.later, fold.model, _share(run, fold)(run.config.pool_queries))
         for case in cases(part.requests, part.queries.target_offsets, part.target, part.index, mixture)
     )
-    return pool_cases(found, run.config, len(later.index.candidates))
+    return pool_cases(found, run.config, len(folds[0].later.index.candidates))
 
 
-def _judged(run: TrainingRun, later: Later, model: LearnedModel, mixture: Mixture | None) -> Judged:
+def _judged(run: TrainingRun, folds: list[Fold], mixture: Mixture | None) -> Judged:
     from transfer.training.mixture_stage import join_judged, judged
 
     found = [
         judged(part.requests, part.queries.target_offsets, part.target, part.index, mixture)
-        for part in request_blocks(run, later, model, run.config.mixture_queries)
+        for fold in folds
+        for part in request_blocks(run, fold.later, fold.model, _share(run, fold)(run.config.mixture_queries))
     ]
     if not found:
         raise TrainingError("the validation part holds no event of a known user; give a longer log")

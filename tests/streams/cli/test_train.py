@@ -79,7 +79,7 @@ def test_training_says_what_it_made(shop: Path) -> None:
     assert (
         summary["positions"] > 200
         and summary["seed"] == 0
-        and summary["fingerprint"].startswith("learned-2-")
+        and summary["fingerprint"].startswith("learned-3-")
     )
     meta = json.loads((shop / "model" / "model.json").read_text())
     report = meta["report"]

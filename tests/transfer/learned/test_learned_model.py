@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
+from safetensors.torch import load_file, save
 
 from support.checks.reference_state import Event
 from support.data.interest_events import SMALL, applied, event_lists
@@ -17,6 +18,7 @@ from transfer.counts.config import CountsConfig
 from transfer.errors import ModelError
 from transfer.learned.folder import counts_config_of, load_model, report_of, save_model
 from transfer.learned.mixture import MixtureConfig
+from transfer.learned.temperatures import mixed
 from transfer.names import hashed_names
 
 moderate = settings(deadline=None, max_examples=25)
@@ -107,8 +109,28 @@ def test_a_stored_model_keeps_its_names(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert list(MixtureConfig.model_fields) == [
         "own_features", "place_features", "user_features", "scenario_features", "shares", "places", "hidden", "dropout",
-        "use_again", "use_next", "use_new", "use_recent", "use_debuts",
+        "use_again", "use_next", "use_new", "use_recent", "use_debuts", "rungs",
     ]  # fmt: skip
+
+
+def test_a_model_of_one_temperature_is_read_as_before(tmp_path: Path) -> None:
+    """A folder of the version before has no weights of temperatures: its *new* is the plain softmax."""
+    model = random_model(SMALL)
+    save_model(tmp_path / "model", model, CountsConfig(), {})
+    meta = json.loads((tmp_path / "model" / "model.json").read_text())
+    meta["version"] = 2
+    rungs = meta["mixture"].pop("rungs")
+    (tmp_path / "model" / "model.json").write_text(json.dumps(meta))
+    tensors = load_file(tmp_path / "model" / "model.safetensors")
+    del tensors["mixture.rungs"]
+    for name in ("mixture.gate.5.weight", "mixture.gate.5.bias"):
+        tensors[name] = tensors[name][:-rungs].contiguous()
+    (tmp_path / "model" / "model.safetensors").write_bytes(save(tensors))
+    found = load_model(tmp_path / "model")
+    assert found.fingerprint.startswith("learned-2-") and found.mixture is not None
+    scores = torch.tensor([[3.0, 1.0, -2.0]])
+    weights = torch.softmax(found.mixture.rungs, dim=1)[:1]
+    torch.testing.assert_close(mixed(scores, weights), torch.softmax(scores, dim=1))
 
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:

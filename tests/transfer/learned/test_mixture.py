@@ -15,7 +15,7 @@ from transfer.learned.mixture import COMPONENTS, Mixture, log_likelihood, segmen
 from transfer.learned.pool import BACK_OFF, Pool, log_shares
 from transfer.learned.ranking import Ranking, ScenarioCandidates, rank
 from transfer.learned.requests import Requests, mixture_config, requests_of
-from transfer.rows import first_of_each, owners
+from transfer.rows import first_of_each
 from transfer.state.packing import unpack_states
 from transfer.training.config import TrainConfig
 from transfer.training.mixture_stage import chosen, join_judged, judged
@@ -86,13 +86,13 @@ def test_probabilities_of_all_items_sum_to_one_at_most(in_scenarios: bool) -> No
             np.testing.assert_allclose(part[name], whole[name][some], rtol=1e-6)
     total = found.scores.sum(axis=1)
     assert (found.scores >= 0).all() and (total <= 1 + 1e-4).all() and (total > 0.9).all()
+    assert not requests.others.all() or not in_scenarios
     np.testing.assert_allclose(found.gates.sum(axis=1), 1.0, atol=1e-5)
 
 
 @pytest.mark.parametrize("in_scenarios", [True, False])
 def test_training_judges_by_the_probabilities_that_ranking_gives(in_scenarios: bool) -> None:
-    """The likelihood of an item is the logarithm of its score: for open requests and for own items. In a scenario all others
-    have together what training gives them, in the order of the pool."""
+    """The likelihood of an item is the logarithm of its score, for open requests and in a scenario, own items and others."""
     requests, index, mixture, _ = story(in_scenarios)
     for row in range(len(requests)):
         members = index.members(int(requests.scenario[row]))
@@ -103,23 +103,9 @@ def test_training_judges_by_the_probabilities_that_ranking_gives(in_scenarios: b
         data = judged(one.requests, np.array([0, len(members)]), members, index, mixture)
         inputs = one.requests.mixture_input()
         with torch.inference_mode():
-            found = log_likelihood(
-                mixture(inputs),
-                torch.from_numpy(owners(data.target_offsets)),
-                torch.from_numpy(data.own_row),
-                torch.from_numpy(data.log_new),
-                torch.from_numpy(data.follow),
-                torch.from_numpy(data.shares),
-                inputs.place_mass,
-            ).numpy()
-        likely = np.exp(found)
+            found = log_likelihood(mixture(inputs), data.evidence(inputs.place_mass)).numpy()
         scores = rank(one.requests, mixture, index).scores[0, members]
-        own = data.own_row >= 0
-        same = own if requests.scenario[row] >= 0 else np.ones_like(own)
-        np.testing.assert_allclose(likely[same], scores[same], rtol=1e-3, atol=1e-7)
-        np.testing.assert_allclose(likely[~own].sum(), scores[~own].sum(), rtol=1e-3, atol=1e-6)
-        apart = scores[~own] / np.exp(data.log_new[~own])
-        np.testing.assert_allclose(apart, np.full_like(apart, apart.max(initial=0)), rtol=1e-3)
+        np.testing.assert_allclose(np.exp(found), scores, rtol=2e-3, atol=1e-7)
 
 
 def test_a_request_in_a_scenario_is_about_its_items_alone() -> None:
@@ -173,9 +159,10 @@ def test_without_again_own_items_compete_like_all_others() -> None:
     assert found.scores[requests.own_request, requests.own].min() > 0
     np.testing.assert_allclose(found.scores[requests.scenario < 0].sum(axis=1), 1.0, atol=1e-4)
     after = judged(requests, np.arange(len(target) + 1), target, index, mixture)
-    own = np.flatnonzero((after.own_row >= 0) & (requests.scenario < 0))
-    expected = found.scores[own, target[own]]
-    np.testing.assert_allclose(np.exp(after.log_new[own]), expected, rtol=1e-3, atol=1e-6)
+    open_ = np.flatnonzero(requests.scenario < 0)
+    assert (after.own_row < 0).all()
+    likely = np.exp(after.log_new + found.weights.rungs.numpy()).sum(axis=1)
+    np.testing.assert_allclose(likely[open_], found.scores[open_, target[open_]], rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("in_scenarios", [True, False])
@@ -239,8 +226,12 @@ def test_an_ablated_pool_is_fitted_as_it_ranks(setting: str) -> None:
     for row in report:
         mine = [case for case in data if case.candidates.given == bool(row["given"])]
         with torch.no_grad():
-            found = [case.candidates.log_new(mixture)[case.target_row, case.target_column] for case in mine]
-        assert row["loss"] == pytest.approx(-float(torch.cat(found).mean()), rel=1e-4, abs=1e-6)
+            of_all = mixture.rungs.log_softmax(dim=1)[int(row["given"])].expand(len(requests), -1)
+            weights = replace(mixture(requests.mixture_input()), rungs=of_all)
+            found = [
+                case.candidates.new(mixture, weights)[case.target_row, case.target_column] for case in mine
+            ]
+        assert row["loss"] == pytest.approx(-float(torch.log(torch.cat(found)).mean()), rel=1e-3, abs=1e-4)
     left_out = {"use_new": [0], "use_next": [1], "use_recent": [3, 5], "use_debuts": [5, 6]}[setting]
     assert (mixture.pool.powers[:, left_out] == 0).all()
 
@@ -259,7 +250,10 @@ def test_the_pool_is_fitted_to_what_came_next() -> None:
     open_ = requests.scenario < 0
     new = np.flatnonzero(open_ & (after.own_row < 0) & (found.scores[np.arange(len(target)), target] > 0))
     expected = np.log(found.scores[new, target[new]] / found.gates[new, 1])
-    np.testing.assert_allclose(after.log_new[new], expected, rtol=1e-3, atol=1e-3)
+    rungs = found.weights.rungs.numpy()[new]
+    np.testing.assert_allclose(
+        np.logaddexp.reduce(after.log_new[new] + rungs, axis=1), expected, rtol=1e-3, atol=1e-3
+    )
 
 
 def test_some_of_the_requests_are_judged_as_in_the_whole() -> None:
