@@ -12,11 +12,12 @@ from sinks.item_filter import AttributeTest, passes_all
 from sinks.points import ItemRecord
 from streams.errors import UserNotFound
 from streams.serving.because import Because, Reasons
+from streams.serving.best_first import BestFirst, columns_of
 from streams.serving.item_tests import available_at
 from streams.serving.model_ranker import ranker_of
-from streams.serving.ranker import ItemScores, Ranker
+from streams.serving.ranker import ItemScores, Ranker, Reason
 from streams.workspace.workspace import Workspace
-from transfer.arrays import I64, U64
+from transfer.arrays import U64
 from transfer.state.packing import unpack_states
 from transfer.state.states import InterestStates
 
@@ -105,19 +106,15 @@ class Recommender:
         tests = (*available_at(workspace.now() if self._at is None else self._at), *self._tests)
         asked = k + len(met) - len(own)
         ranked = self._ranker.score(states, [scenario], asked, explained=True)
-        columns = _ranked(ranked, own, met, mode, exclude_seen)
-        shown = _shown(workspace, ranked, columns, own, k, tests)
-        if (
-            shown.refused
-            and mode != "again"
-            and _may_lack(ranked, columns[shown.seen :], own, asked, shown, k)
-        ):
+        best = _ranked(ranked, own, met, mode, exclude_seen)
+        shown = _shown(workspace, ranked, best, own, k, tests)
+        if shown.refused and mode != "again" and _may_lack(ranked, best, own, asked, shown, k):
             ranked = self._ranker.score(states, [scenario], asked, explained=True, tests=tests)
-            columns = _ranked(ranked, own, met, mode, exclude_seen)
-            shown = _shown(workspace, ranked, columns, own, k, tests)
-        known = workspace.store.items.read(met.tolist(), with_vectors=True)
-        reasons = Reasons(states, dict(zip(met.tolist(), known, strict=True)), workspace.interest)
+            best = _ranked(ranked, own, met, mode, exclude_seen)
+            shown = _shown(workspace, ranked, best, own, k, tests)
         why = ranked.reasons(0, np.array(shown.columns, np.int64))
+        told = _told_of(workspace, states, shown.items, why)
+        reasons = Reasons(states, told, workspace.interest)
         return [
             Recommendation(
                 item_id=item.item_id,
@@ -125,7 +122,7 @@ class Recommender:
                 scenario=reason.scenario or item.scenario,
                 score=float(ranked.scores[0, column]),
                 source=reason.source,
-                because=reasons.of(reason, item),
+                because=reasons.of(reason, told.get(item.key) or item),
             )
             for item, column, reason in zip(shown.items, shown.columns, why, strict=True)
         ]
@@ -146,17 +143,32 @@ def read_state(workspace: Workspace, user_id: str) -> InterestStates:
     return unpack_states([record.state], workspace.interest)
 
 
-def _ranked(found: ItemScores, own: U64, met: U64, mode: RecommendMode, exclude_seen: bool) -> I64:
-    """Columns of the items that may be shown, best first."""
+def _told_of(
+    workspace: Workspace, states: InterestStates, shown: Sequence[ItemRecord], why: Sequence[Reason]
+) -> dict[int, ItemRecord | None]:
+    """What the reasons speak of, by key: items that are new and those of the ring are compared by their vectors."""
+    told: dict[int, ItemRecord | None] = {item.key: item for item in shown}
+    compared = [item.key for item, reason in zip(shown, why, strict=True) if reason.source == "new"]
+    if compared:
+        ring = states.ring_item[states.ring_item > 0]
+        keys = np.unique(np.concatenate([ring, np.array(compared, np.uint64)])).tolist()
+    else:
+        keys = sorted({reason.lead for reason in why} - {0, *told})
+    return told | dict(zip(keys, workspace.store.items.read(keys, with_vectors=bool(compared)), strict=True))
+
+
+def _ranked(found: ItemScores, own: U64, met: U64, mode: RecommendMode, exclude_seen: bool) -> BestFirst:
+    """The items that may be shown."""
     scores = found.scores[0]
     allowed = scores > 0
     if mode == "again":
-        allowed &= np.isin(found.keys, own)
+        mine = columns_of(found.keys, own)
+        kept = np.zeros_like(allowed)
+        kept[mine] = allowed[mine]
+        allowed = kept
     elif mode == "new" or exclude_seen:
-        allowed &= ~np.isin(found.keys, met)
-    columns = np.flatnonzero(allowed)
-    ranked: I64 = columns[np.lexsort((found.keys[columns], -scores[columns]))]
-    return ranked
+        allowed[columns_of(found.keys, met)] = False
+    return BestFirst(scores, found.keys, allowed)
 
 
 @dataclass(slots=True)
@@ -173,7 +185,7 @@ class _Shown:
 def _shown(
     workspace: Workspace,
     found: ItemScores,
-    ranked: I64,
+    ranked: BestFirst,
     own: U64,
     k: int,
     tests: Sequence[AttributeTest],
@@ -183,10 +195,10 @@ def _shown(
     looks: set[tuple[str, str, float]] = set()
     page = PAGE + k
     while shown.seen < len(ranked) and len(shown.items) < k:
-        columns = ranked[shown.seen : shown.seen + page]
+        columns = ranked.columns(shown.seen, shown.seen + page)
         keys = found.keys[columns]
         again = np.isin(keys, own)
-        records = workspace.store.items.read(keys.tolist(), with_vectors=True)
+        records = workspace.store.items.read(keys.tolist())
         for record, column, owned in zip(records, columns.tolist(), again.tolist(), strict=True):
             if len(shown.items) == k:
                 break
@@ -206,13 +218,16 @@ def _shown(
     return shown
 
 
-def _may_lack(found: ItemScores, rest: I64, own: U64, asked: int, shown: _Shown, k: int) -> bool:
+def _may_lack(found: ItemScores, best: BestFirst, own: U64, asked: int, shown: _Shown, k: int) -> bool:
     """Whether an item that was not scored may belong among those shown, in the place of one that passed no test.
 
-    rest: ranked columns that were not looked at. What was not scored is worse than any item among them that is not an own one.
+    What was not scored is worse than any item that was and is not an own one.
     """
-    if len(shown.items) == k and not np.isin(found.keys[rest], own).all():
-        return False
-    others = found.scores[0] > 0
-    others &= ~np.isin(found.keys, own)
-    return int(others.sum()) >= asked
+    mine = columns_of(found.keys, own)
+    if len(shown.items) == k:
+        looked_at = best.columns(0, shown.seen)
+        others = len(best) - len(best.among(mine)) - np.count_nonzero(~np.isin(looked_at, mine))
+        if others:
+            return False
+    scores = found.scores[0]
+    return int(np.count_nonzero(scores > 0) - np.count_nonzero(scores[mine] > 0)) >= asked

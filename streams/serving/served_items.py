@@ -65,6 +65,7 @@ class ServedItems:
                 "set [counts] as for the training and replay the log"
             )
         items = [item for page in self._store.items.scan(AT_A_TIME, with_vectors=True) for item in page]
+        items.sort(key=lambda item: item.key)  # as they come, mostly; requests find keys among ascending ones
         keys = np.array([item.key for item in items], np.uint64)
         dim = self._model.interest.dim
         base = np.array([item.vector for item in items], np.float32).reshape(len(items), dim)

@@ -154,7 +154,7 @@ def candidates_by_scenario(
             rows,
             scenario >= 0,
             members,
-            requests.query[rows] @ index.member_towers(scenario).T,
+            _products(requests.query[rows], index.member_towers(scenario)),
             _dense(follow, rows, members),
             shares,
             logs,
@@ -214,6 +214,13 @@ def follow_shares(requests: Requests, weights: MixtureWeights, index: ItemIndex)
     next_, window = index.transitions
     part: csr_array = (start @ next_) * column[0] + (start @ window) * column[1]
     return part
+
+
+def _products(queries: F32, towers: F32) -> F32:
+    """(R, C) q . t, by torch: its library takes a tenth of the time of NumPy's for few queries."""
+    with torch.inference_mode():
+        found: F32 = (torch.from_numpy(queries) @ torch.from_numpy(towers).T).numpy()
+    return found
 
 
 def _dense(matrix: csr_array, rows: I64, columns: I64) -> F32:
