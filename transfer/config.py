@@ -237,6 +237,13 @@ class TransferConfig(BaseModel):
         description="folder of a trained model (driftline train); without one the analytic model",
     )
     int8: bool = Field(default=False, description="a trained model's matrices in 8 bits on the CPU")
+    threads: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        description="torch threads of a trained model, for a batch of users and for a request; two were no faster on an idle "
+        "machine, and slower beside a busy process",
+    )
     lifelong_share: Share = Field(
         default=0.5,
         description="part of the weights that goes by all that a user ever did, as far as the longest half-life forgot it",
@@ -282,7 +289,7 @@ class TransferConfig(BaseModel):
         later = {"against_share"}  # as earlier releases have it, unless it was set
         fields = type(self).model_fields
         same = {name for name in later if getattr(self, name) == fields[name].default}
-        return self.model_dump_json(exclude={"model", "int8", *same})
+        return self.model_dump_json(exclude={"model", "int8", "threads", *same})
 
     def fingerprint(self) -> str:
         """16 hex digits over all weights of the analytic model.

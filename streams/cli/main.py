@@ -10,6 +10,9 @@ def main() -> None:
     """Entry point of the `driftline` program."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
+        from streams.thread_policy import let_waiting_threads_sleep
+
+        let_waiting_threads_sleep()
         # Here, since it fails where another distribution has overwritten a package of ours, and takes long enough for a Ctrl-C.
         from streams.cli.private_files import keep_files_private
 

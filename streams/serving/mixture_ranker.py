@@ -22,6 +22,7 @@ from transfer.learned.mixture import Mixture
 from transfer.learned.model import LearnedModel, UserQueries
 from transfer.learned.ranking import Ranking, rank
 from transfer.learned.requests import Requests, names_asked, requests_of
+from transfer.learned.threads import torch_threads
 from transfer.state.states import InterestStates, take_users
 
 
@@ -105,7 +106,8 @@ class MixtureRanker:
         rows_of: dict[int, list[int]] = {}
         for row, (index, _) in enumerate(asked):
             rows_of.setdefault(id(index), []).append(row)
-        groups = [self._group(states, np.array(rows), asked, explained) for rows in rows_of.values()]
+        with torch_threads(self._model.threads):
+            groups = [self._group(states, np.array(rows), asked, explained) for rows in rows_of.values()]
         if len(groups) == 1:
             return MixtureScores(groups[0].index.keys, groups[0].ranking.scores, self._mixture, groups)
         scores = np.zeros((len(asked), len(asked[0][0].keys)), np.float32)

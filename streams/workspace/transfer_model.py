@@ -49,6 +49,7 @@ def load_transfer_model(interest: InterestConfig, config: TransferConfig) -> Tra
             "other weights of actions); train it with these settings, or set them as they were"
         )
     model = in_8_bits(model) if config.int8 else model
+    model.threads = config.threads
     model.read_states_of(interest)
     return model
 

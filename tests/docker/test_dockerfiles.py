@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 
 from streams.broker.embedded import free_port
 from streams.metrics import Metrics
+from streams.thread_policy import ASLEEP
 from streams.worker.http import HttpServer, http_app
 from support.checks.dashboard import DOCKER
 from support.checks.dockerfile import instructions, stages
@@ -123,6 +124,12 @@ def test_no_secret_is_built_in(file: Path):
     for instruction in instructions(file):
         if instruction.word in ("ARG", "ENV"):
             assert not re.search(r"KEY|PASSWORD|SECRET|TOKEN", instruction.rest.upper())
+
+
+def test_waiting_threads_sleep_whatever_is_run(file: Path):
+    """The image itself says how threads of the numeric libraries wait, for programs that are not ours, too."""
+    variables = " ".join(each.rest for each in instructions(file) if each.word == "ENV")
+    assert all(f"{name}={value}" in variables for name, value in ASLEEP.items())
 
 
 def test_what_is_copied_exists_and_reaches_the_builder(file: Path):

@@ -16,6 +16,7 @@ from transfer.learned.batches import Asked, ItemLookup, asked_slot, context, rin
 from transfer.learned.config import NetworkConfig
 from transfer.learned.mixture import Mixture, MixtureConfig
 from transfer.learned.network import RingItems, TransferNetwork
+from transfer.learned.threads import torch_threads
 from transfer.learned.vocabulary import ActionReading, reading_of
 from transfer.names import NameLookup, NameSource, hashed_names
 from transfer.protocols import Fusion
@@ -79,7 +80,8 @@ class LearnedModel:
         fingerprint: str,
         name_source: NameSource | None = None,
     ) -> None:
-        """names: vectors of the scenarios that it was trained with, made as name_source says."""
+        """names: vectors of the scenarios that it was trained with, made as name_source says. `threads` may be set
+        (`transfer.learned.threads`)."""
         if network.config.width >= interest.dim:
             raise ValueError(f"width {network.config.width} must be below dim {interest.dim}")
         self.network = network.eval()
@@ -88,6 +90,7 @@ class LearnedModel:
         self.items = items
         self.fingerprint = fingerprint
         self.name_source = name_source or NameSource()
+        self.threads = 0
         self._transfer = TransferConfig()
         self._lookup: ItemLookup | None = None
         self._encode_names: NameLookup | None = None
@@ -195,7 +198,7 @@ class LearnedModel:
     def _queries(self, states: InterestStates, asked: Asked | None) -> UserQueries:
         config = self.config
         features = scenario_features(states, self.interest, self._transfer)
-        with torch.inference_mode():
+        with torch.inference_mode(), torch_threads(self.threads):
             latest = self.network.without_ring(states.users).clone()
             if config.use_ring and states.ring_item.any():
                 tokens, last = ring_tokens(states, config, self._items_read, self._name_vectors)

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import torch
 
 from encoders.config import EncoderConfig
 from sinks.errors import StoreMismatch
@@ -266,6 +267,26 @@ def test_a_model_of_other_states_is_refused(tmp_path: Path, learned: Settings) -
             PLAIN.model_copy(update={"transfer": TransferConfig(model=tmp_path / "absent")}),
             create=True,
         )
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_trained_model_takes_the_threads_of_the_settings(
+    threads: int, tmp_path: Path, learned: Settings, model: Path
+) -> None:
+    """For a batch of users and for a request, however many others in the process take."""
+    settings = learned.model_copy(update={"transfer": TransferConfig(model=model, threads=threads)})
+    with open_intake(str(tmp_path / "s"), settings, create=True) as intake:
+        taken: list[int] = []
+        loaded = intake.workspace.model
+        assert isinstance(loaded, LearnedModel) and loaded.mixture is not None
+        for part in (loaded.network, loaded.mixture):
+            part.register_forward_hook(lambda *_: taken.append(torch.get_num_threads()))
+        before = torch.get_num_threads()
+        filled(intake)
+        fused = len(taken)
+        assert recommend(intake.workspace, "u1")
+        assert 0 < fused < len(taken) and set(taken) == {threads}
+        assert torch.get_num_threads() == before
 
 
 def test_int8_is_a_model_of_its_own(tmp_path: Path, learned: Settings, model: Path) -> None:
