@@ -19,10 +19,12 @@ FAMILIES: Final[tuple[Family, ...]] = (ALL, NEW)
 Choice = TypeVar("Choice")
 
 
-def best_of_each(choices: Sequence[Choice], values: Mapping[Family, F64]) -> dict[Family, Choice]:
+def best_of_each(
+    choices: Sequence[Choice], values: Mapping[Family, F64], margin: float = 0.0
+) -> dict[Family, Choice]:
     """The choice of the highest value for each family; of equal ones that of `all`, then the first.
 
-    values: (C,) for each family.
+    values: (C,) for each family. margin: another choice than that of `all` must be better by this part of its own value.
 
     >>> best_of_each("abc", {"all": np.array([1.0, 2.0, 0.0]), "new": np.array([0.0, 3.0, 3.0])})
     {'all': 'b', 'new': 'b'}
@@ -31,7 +33,7 @@ def best_of_each(choices: Sequence[Choice], values: Mapping[Family, F64]) -> dic
     """
     first = int(np.argmax(values[ALL]))
     return {
-        family: choices[first if of[first] >= of.max() else int(np.argmax(of))]
+        family: choices[first if of[first] >= of.max() * (1 - margin) else int(np.argmax(of))]
         for family, of in values.items()
     }
 
@@ -39,7 +41,7 @@ def best_of_each(choices: Sequence[Choice], values: Mapping[Family, F64]) -> dic
 def edges_of(grid: Sequence[Mapping[str, Any]], chosen: Mapping[Family, Mapping[str, Any]]) -> list[str]:
     """The chosen numbers that are the least or greatest of three or more that were tried, as `name value (family)`.
 
-    Numbers are compared within entries whose texts (such as `by`) are equal; None stands beyond the greatest.
+    Numbers are compared within entries of equal texts (such as `by`), if they have them; None stands beyond the greatest.
 
     >>> grid = [{"backoff": 1.0}, {"backoff": 10.0}, {"backoff": 100.0}]
     >>> edges_of(grid, {"all": {"backoff": 100.0}, "new": {"backoff": 10.0}})
@@ -48,9 +50,13 @@ def edges_of(grid: Sequence[Mapping[str, Any]], chosen: Mapping[Family, Mapping[
     found: dict[str, list[str]] = {}
     for family, params in chosen.items():
         texts = {name: value for name, value in params.items() if isinstance(value, str)}
-        alike = [entry for entry in grid if all(entry.get(name) == text for name, text in texts.items())]
+        alike = [
+            entry for entry in grid if all(entry.get(name, text) == text for name, text in texts.items())
+        ]
         for name, value in params.items():
-            tried = {entry.get(name) for entry in alike}
+            tried = {entry[name] for entry in alike if name in entry}
+            if any(name in entry and entry[name] is None for entry in grid):
+                tried.add(None)
             numbers = sorted(float(one) for one in tried if one is not None and _is_number(one))
             ends = numbers[:1] if None in tried else [*numbers[:1], *numbers[-1:]]
             if len(tried) >= 3 and _is_number(value) and value in ends:

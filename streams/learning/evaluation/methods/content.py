@@ -19,7 +19,8 @@ class ContentMean:
     """Cosine of an item's text vector with the decayed mean of the text vectors of the user's items.
 
     Items without text come last. What must not be used is what tells this apart: nothing but text and the user's own
-    events, with one half-life.
+    events, with one half-life. At the test it knows every strictly earlier event of the user; the whitening is fitted on the
+    catalogue's texts, which are no events.
     """
 
     name = "content"

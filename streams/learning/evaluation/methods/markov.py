@@ -9,8 +9,10 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from streams.learning.evaluation.methods.base import Setup, last_baskets, profiles
+from streams.learning.evaluation.methods.half_life_search import distinct
 from streams.learning.evaluation.methods.interactions import row_shares
 from streams.learning.evaluation.methods.pair_counts import PairCounts
+from streams.learning.evaluation.methods.validation import Validation
 from streams.learning.history import History
 from streams.learning.queries import Queries
 from transfer.arrays import F32, I64
@@ -18,6 +20,9 @@ from transfer.codes import NONE
 from transfer.rows import offsets_of
 
 _PAIRS_AT_A_TIME = 4_000_000
+_HALF_LIVES = (None, 1.0, 3.0, 10.0)
+_BACKOFFS = (0.1, 1.0, 10.0, 100.0, 1000.0)
+_USUAL = 10.0
 
 
 class Markov:
@@ -27,30 +32,41 @@ class Markov:
     of the user's next basket, C_i all pairs from i, and pop_j is j's share of all events. The b pairs of back-off are a
     Dirichlet prior on each row. The answer is the mean of the rows of the last basket's items; or, where `half_life` says
     so, of all earlier items, weighted 2 ** (-events since / half_life). It sums to 1 over items.
+
+    Both are chosen on validation for each slice family. At the test it knows every strictly earlier event of the user, and
+    counts are of all that happened before the block of queries.
     """
 
     name = "markov"
     probabilities = True
-    grid: Sequence[Mapping[str, Any]] = [
-        {"half_life": half_life, "backoff": backoff}
-        for half_life in (None, 1.0, 3.0)
-        for backoff in (1.0, 10.0, 100.0)
-    ]
 
     def __init__(self, setup: Setup | None = None) -> None:
+        self.grid: Sequence[Mapping[str, Any]] = []
+        # Zero stands for the last basket alone.
+        self.tried = [
+            *({"half_life": half_life or 0.0} for half_life in _HALF_LIVES),
+            *({"backoff": backoff} for backoff in _BACKOFFS),
+        ]
         self._half_life: float | None = None
-        self._backoff = 10.0
+        self._backoff = _USUAL
 
     def set(self, *, half_life: float | None, backoff: float) -> None:
         """`half_life`: weights of earlier items, in the user's events; None: those of the last basket alone."""
         self._half_life, self._backoff = half_life, backoff
 
     def fit(self, history: History, rows: I64, validation: Queries) -> None:
-        """Count all of `rows`."""
+        """Count all of `rows`, and choose half-lives: with each back-off, which the runner tries, they are too many."""
         self._history = history
         self._counts = PairCounts(len(history.items))
         self._popularity = np.zeros(len(history.items))
         self.learn(rows)
+        usual = [{"half_life": half_life, "backoff": _USUAL} for half_life in _HALF_LIVES]
+        found = Validation(history, rows, validation).each(self, usual)
+        self.grid = [
+            {**half_life, "backoff": backoff}
+            for half_life in distinct({family: usual[int(np.argmax(of))] for family, of in found.items()})
+            for backoff in _BACKOFFS
+        ]
 
     def learn(self, rows: I64) -> None:
         """Count these too. A basket's events must come together."""

@@ -8,18 +8,20 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from streams.learning.evaluation.methods.base import DecayClock, Method, Setup, Tunable, profiles
+from streams.learning.evaluation.families import ALL, FAMILIES, Family, best_of_each, edges_of
+from streams.learning.evaluation.methods.base import DecayClock, Method, Refitted, Setup, Tunable, profiles
 from streams.learning.evaluation.methods.ease import Ease
+from streams.learning.evaluation.methods.half_life_search import distinct
 from streams.learning.evaluation.methods.interactions import row_shares
 from streams.learning.evaluation.methods.markov import Markov
 from streams.learning.evaluation.methods.own import TAIL, half_life_grid
 from streams.learning.evaluation.methods.popularity import PopularityOfAWeek
-from streams.learning.evaluation.methods.validation import Validation, best_choice
+from streams.learning.evaluation.methods.validation import Validation, around
 from streams.learning.history import History
 from streams.learning.queries import Queries
 from transfer.arrays import F32, I64
 
-_OWN = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
+_OWN = (0.03, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.995)
 _USUAL = 0.8
 _KEPT = 4
 
@@ -28,9 +30,11 @@ class OwnAndOther:
     """w * (share of the user's own decayed sums) + (1 - w) * (the other method's share of all items).
 
     Shares are what is not negative, divided by its sum, so that both parts are distributions over items. The other
-    method's own settings are chosen when it is fitted, by the mixture's value on validation; the half-life of own items
-    (out of those that are best without the other method) and w are what the runner tries. A user without own items gets
-    the other part alone.
+    method's own settings are chosen when it is fitted, by the mixture's value on validation, for each slice family: where own
+    items are taken out only they matter. The half-life of own items (out of those that are best without the other method) and w
+    (out of those near the best) are what the runner tries. A user without own items gets the other part alone.
+
+    At the test it knows every strictly earlier event of the user, and what the other method knows.
     """
 
     name = "own+other"
@@ -38,40 +42,52 @@ class OwnAndOther:
 
     def __init__(self, other: Method) -> None:
         self.grid: Sequence[Mapping[str, Any]] = []
+        self.tried: Sequence[Mapping[str, Any]] = []
+        self.edges: Sequence[str] = ()
         self._other = other
         self._half_life: float | None = None
         self._by: DecayClock = "time"
         self._own = 0.5
+        self._set: Mapping[str, Any] | None = None
         self._asked: tuple[Queries, F32] | None = None
 
-    def set(self, *, half_life: float | None, by: DecayClock, own: float) -> None:
-        """Half-life of own items and their weight (`own`)."""
+    def set(
+        self, *, half_life: float | None, by: DecayClock, own: float, other: Mapping[str, Any] | None = None
+    ) -> None:
+        """Half-life of own items, their weight (`own`), and the other method's settings."""
         self._half_life, self._by, self._own = half_life, by, own
+        if other is not None and other != self._set:
+            assert isinstance(self._other, Tunable)
+            self._other.set(**other)
+            self._set, self._asked = other, None
 
     def fit(self, history: History, rows: I64, validation: Queries) -> None:
         """Fit the other method and choose its settings; own items have nothing to fit."""
         self._history = history
         self._other.fit(history, rows, validation)
+        self._set = self._asked = None
         judge = Validation(history, rows, validation)
-        half_lives = self._promising(half_life_grid(history, rows), judge)
-        if isinstance(self._other, Tunable) and len(self._other.grid):
-            other = self._other
-            # One after the other, from own items alone to the other's settings: together they are too many to try.
-            self.set(**half_lives[0], own=_USUAL)
-
-            def value(params: Mapping[str, Any]) -> float:
-                other.set(**params)
-                self._asked = None
-                return judge.mean(self.scores)
-
-            other.set(**best_choice(other.grid, value))
-            self._asked = None
-        self.grid = [{**params, "own": own} for params in half_lives for own in _OWN]
+        every = half_life_grid(history, rows)
+        half_lives = self._promising(every, judge)
+        chosen = self._chosen(judge, half_lives[0])
+        weights = [{**half_lives[0], "own": own, **chosen[ALL]} for own in _OWN]
+        near = around(_OWN, int(np.argmax(judge.each(self, weights)[ALL])))
+        grid = [{**params, "own": own, **chosen[ALL]} for params in half_lives for own in near]
+        # Without own items neither their half-life nor their weight changes an order.
+        self.grid = [*grid, *({**weights[0], **one} for one in distinct(chosen)[1:])]
+        self.tried = [*every, *half_lives, *({"own": own} for own in _OWN)]
+        self.set(**self.grid[0])
 
     def learn(self, rows: I64) -> None:
         """The other method learns."""
         self._asked = None
         self._other.learn(rows)
+
+    def refit(self) -> None:
+        """The other method is fitted again, if it is fitted as a whole."""
+        self._asked = None
+        if isinstance(self._other, Refitted):
+            self._other.refit()
 
     def scores(self, queries: Queries) -> F32:
         """(Q, N) float32 shares of the mixture."""
@@ -83,6 +99,17 @@ class OwnAndOther:
         owner = np.repeat(np.arange(len(queries)), np.diff(own.indptr))
         result[owner, own.indices] += np.float32(self._own) * own.data
         return result
+
+    def _chosen(self, judge: Validation, half_life: Mapping[str, Any]) -> dict[Family, dict[str, Any]]:
+        """The other method's settings for each family, as `set` takes them; empty where it has none."""
+        if not (isinstance(self._other, Tunable) and len(self._other.grid)):
+            return {family: {} for family in FAMILIES}
+        # One after the other, from own items alone to the other's settings: together they are too many to try.
+        grid = [dict(params) for params in self._other.grid]
+        found = judge.each(self, [{**half_life, "own": _USUAL, "other": params} for params in grid])
+        best = best_of_each(grid, found)
+        self.edges = edges_of(getattr(self._other, "tried", None) or grid, best)
+        return {family: {"other": params} for family, params in best.items()}
 
     def _promising(self, half_lives: Sequence[Mapping[str, Any]], judge: Validation) -> list[dict[str, Any]]:
         """The best half-lives by own items alone, the best one first, and those between it and its neighbours."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from streams.learning.evaluation.families import ALL, FAMILIES, Family, best_of_each
 from streams.learning.evaluation.methods.sequence_networks import SequenceNetwork
 from streams.learning.evaluation.methods.sequence_windows import SequenceWindows, WindowBatch
 
 _LOGITS_AT_A_TIME = 20_000_000
+
+NetworkState = dict[str, Tensor]
+"""The weights of a network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,48 +43,106 @@ class Training:
     negatives: int = 4096
 
 
+@dataclass(slots=True)
+class Course:
+    """How a training went: what was reached whenever the value was asked for."""
+
+    curve: list[tuple[float, float]] = field(default_factory=list)
+    """(epochs so far, value for all targets)"""
+    values: list[Mapping[Family, float]] = field(default_factory=list)
+    states: dict[int, NetworkState] = field(default_factory=dict)
+    """the network's weights at the best time of each family, by index into the lists"""
+    seconds: float = 0.0
+    """processor time, judging included"""
+
+    def add(self, epochs: float, value: Mapping[Family, float], network: SequenceNetwork) -> None:
+        """A value is there; the weights are copied if it is the best of a family."""
+        self.curve.append((epochs, value[ALL]))
+        self.values.append(dict(value))
+        best = set(self.best(0.0).values())
+        if len(self.values) - 1 in best:
+            self.states[len(self.values) - 1] = _copy(network)
+        self.states = {place: state for place, state in self.states.items() if place in best}
+
+    def best(self, margin: float = 0.01) -> dict[Family, int]:
+        """The index of the best value of each family; see `families.best_of_each`."""
+        values = {family: np.array([value[family] for value in self.values]) for family in FAMILIES}
+        return best_of_each(range(len(self.values)), values, margin)
+
+
 def train_sequence_network(
     network: SequenceNetwork,
     windows: SequenceWindows,
-    value: Callable[[], float],
+    value: Callable[[], Mapping[Family, float]],
     settings: Training,
     seed: int,
     progress: Callable[[str], None] | None = None,
-) -> list[tuple[float, float]]:
-    """Train until `value()` (higher is better) has not risen `patience` times in a row, and keep the best.
+    growth: float = 0.0,
+) -> Course:
+    """Train until `value()` (higher is better) has not risen for all targets `patience` times in a row.
 
-    Returns:
-        The curve: (epochs so far, value) of each time.
+    growth: how many times as long as this one a second training will take, for as many epochs as are best; time is left for it.
     """
+    course, losses = Course(), list[float]()
+    began = clock.process_time()
+    judging = needed = 0.0
+    for seen, loss, last, ended in _steps(network, windows, settings, seed):
+        losses.append(loss)
+        spent = clock.process_time() - began
+        over = ended or spent + growth * needed > settings.max_seconds
+        if not (over or len(losses) >= 5 * settings.steps or (last and len(losses) >= settings.steps)):
+            continue
+        course.add(seen / windows.positions, value(), network)
+        now = len(course.values) - 1
+        if now in course.states:
+            needed = spent - judging
+        judging += clock.process_time() - began - spent
+        if progress is not None:
+            epochs, reached = course.curve[-1]
+            progress(f"epoch {epochs:.1f}: loss {np.mean(losses):.3f}, validation {reached:.4f}")
+        losses = []
+        if over or now - course.best(0.0)[ALL] >= settings.patience:
+            break
+    course.seconds = clock.process_time() - began
+    return course
+
+
+def train_for(
+    network: SequenceNetwork,
+    windows: SequenceWindows,
+    epochs: Sequence[float],
+    settings: Training,
+    seed: int,
+    seconds: float,
+) -> dict[float, NetworkState]:
+    """Train for so many epochs, or until so many seconds of processor time are spent; the weights after each number."""
+    states: dict[float, NetworkState] = {}
+    end = clock.process_time() + seconds
+    for seen, _, _, ended in _steps(network, windows, settings, seed):
+        over = ended or clock.process_time() > end
+        for count in epochs:
+            if count not in states and (over or seen >= round(count * windows.positions)):
+                states[count] = _copy(network)
+        if len(states) == len(set(epochs)):
+            break
+    return states
+
+
+def _steps(
+    network: SequenceNetwork, windows: SequenceWindows, settings: Training, seed: int
+) -> Iterator[tuple[int, float, bool, bool]]:
+    """Makes one step after the other: targets so far, loss, whether an epoch ends with it, whether the last one does."""
     rng = np.random.default_rng(seed)
     optimiser = torch.optim.AdamW(
         network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
     )
     sampler = _sampler(windows, settings, rng)
     size = int(np.clip(windows.positions // windows.length // 50, 16, 64))
-    end = clock.process_time() + settings.max_seconds
-    best, kept, worse, seen = -1.0, _copy(network), 0, 0
-    losses: list[float] = []
-    curve: list[tuple[float, float]] = []
+    seen = 0
     for epoch in range(settings.epochs):
         for batch, last in _with_last(windows.epoch(rng, size)):
             seen += int(np.count_nonzero(batch.inside))
-            losses.append(_step(network, optimiser, batch, sampler))
-            over = clock.process_time() > end or (last and epoch + 1 == settings.epochs)
-            if not (over or len(losses) >= 5 * settings.steps or (last and len(losses) >= settings.steps)):
-                continue
-            reached = value()
-            curve.append((seen / windows.positions, reached))
-            if progress is not None:
-                progress(f"epoch {curve[-1][0]:.1f}: loss {np.mean(losses):.3f}, validation {reached:.4f}")
-            losses = []
-            worse += 1
-            if reached > best:
-                best, kept, worse = reached, _copy(network), 0
-            if over or worse >= settings.patience:
-                network.load_state_dict(kept)
-                return curve
-    return curve
+            yield seen, _step(network, optimiser, batch, sampler), last, last and epoch + 1 == settings.epochs
 
 
 @contextmanager
@@ -163,7 +225,7 @@ def sampled_loss(
     return loss
 
 
-def _copy(network: SequenceNetwork) -> dict[str, Tensor]:
+def _copy(network: SequenceNetwork) -> NetworkState:
     return {name: value.detach().clone() for name, value in network.state_dict().items()}
 
 

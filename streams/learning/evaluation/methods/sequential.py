@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
 from streams.learning.evaluation.methods.base import Setup
+from streams.learning.evaluation.methods.learned_rows import LearnedRows
 from streams.learning.evaluation.methods.sequence_networks import (
     AttentionNetwork,
     RecurrentNetwork,
     SequenceNetwork,
 )
-from streams.learning.evaluation.methods.sequence_training import Training, one_thread, train_sequence_network
+from streams.learning.evaluation.methods.sequence_training import (
+    Training,
+    one_thread,
+    train_for,
+    train_sequence_network,
+)
 from streams.learning.evaluation.methods.sequence_windows import training_windows
 from streams.learning.evaluation.methods.validation import Validation
 from streams.learning.history import History
@@ -24,9 +31,11 @@ _LENGTH = 64
 
 
 class Sequential:
-    """A network over the user's latest 64 items, trained once on the training events; the sequence itself is always current.
+    """A network over the user's latest 64 items; the sequence itself is always current.
 
-    Items that are not in training have no vector and come last; a user without known items gets popularity.
+    It is trained on the training part, until validation is no longer better, and then anew on training and validation part, for
+    as many epochs as were best, for each slice family; `max_seconds` are for both. That is what it knows at the test: nothing
+    later changes it. Items that are in neither part have no vector and come last; a user without known items gets popularity.
     """
 
     name = "sequential"
@@ -38,27 +47,62 @@ class Sequential:
         self._training = training or Training(max_seconds=setup.max_seconds)
         self._progress = setup.progress
         self._length = length
+        self._used: float | None = None
         self.curve: list[tuple[float, float]] = []
         """(epochs, NDCG@10 on validation)"""
+        self.grid: Sequence[Mapping[str, Any]] = []
+
+    def set(self, *, epochs: float) -> None:
+        """The network as it was after so many epochs."""
+        if epochs != self._used:
+            self._network.load_state_dict(self._states[epochs])
+            self._used = epochs
 
     def fit(self, history: History, rows: I64, validation: Queries) -> None:
         """Train on `rows` with early stopping by NDCG@10 on a sample of `validation`."""
         self._history = history
-        self._windows = training_windows(history, rows, self._length)
+        self._rows = LearnedRows(rows, 0.0)
+        self._make(rows)
         judge = Validation(history, rows, validation)
         with one_thread(self._seed):
-            self._network = type(self).network(len(self._windows.known), self._length)
-            self.curve = train_sequence_network(
+            course = train_sequence_network(
                 self._network,
                 self._windows,
-                lambda: judge.mean(self.scores),
+                lambda: judge.means(self.scores),
                 self._training,
                 self._seed,
                 self._progress,
+                growth=1 + validation.targets / max(len(rows), 1),
             )
+        self.curve, self._seconds = course.curve, course.seconds
+        best = course.best() if self.curve else {}
+        self._states = {self.curve[place][0]: course.states[place] for place in best.values()}
+        self.grid = [{"epochs": epochs} for epochs in self._states]
+        if self.grid:
+            self.set(**self.grid[0])
 
     def learn(self, rows: I64) -> None:
-        """Nothing: the network stays as it was trained."""
+        """Kept for the second training."""
+        self._rows.add(rows)
+
+    def refit(self) -> None:
+        """Train anew on all that was learned."""
+        if not self._states:
+            return
+        self._make(self._rows.taken())
+        left = self._training.max_seconds - self._seconds
+        with one_thread(self._seed):
+            self._states = train_for(
+                self._network, self._windows, list(self._states), self._training, self._seed, left
+            )
+        self._used = None
+        self.set(**self.grid[0])
+
+    def _make(self, rows: I64) -> None:
+        """The windows of these events, and a network for them."""
+        self._windows = training_windows(self._history, rows, self._length)
+        with one_thread(self._seed):
+            self._network = type(self).network(len(self._windows.known), self._length)
 
     def scores(self, queries: Queries) -> F32:
         """(Q, N) float32 logits; -inf for items that training did not have."""

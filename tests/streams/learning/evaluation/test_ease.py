@@ -10,6 +10,7 @@ from streams.learning.evaluation.methods.base import profiles
 from streams.learning.evaluation.methods.ease import Ease
 from streams.learning.evaluation.methods.interactions import binary, interactions
 from streams.learning.evaluation.methods.linear_autoencoder import OverItems, OverUsers, weights_of
+from streams.learning.evaluation.methods.own import TAIL
 from streams.learning.queries import open_queries
 from support.data.histories import random_history
 
@@ -53,8 +54,27 @@ def test_scores_are_profile_times_weights_of_what_was_learned():
     queries = open_queries(history, np.sort(rows[cut:]))
     method = Ease()
     method.fit(history, rows[:cut], queries)
-    method.set(half_life=None, by="time")
+    lambda_ = method.grid[0]["lambda_"]
+    method.set(half_life=None, by="time", lambda_=lambda_)
     method.learn(rows[cut:])
-    weights = closed_form(binary(interactions(history, rows)).toarray(), method._lambda)
+    weights = closed_form(binary(interactions(history, rows)).toarray(), lambda_)
     expected = profiles(history, queries).toarray() @ weights
     assert method.scores(queries) == pytest.approx(expected, rel=1e-3, abs=1e-3)
+
+
+def test_fitted_again_it_knows_all_that_was_learned():
+    """However little has come, after `refit` scores are those of the formula on everything so far."""
+    history = random_history()
+    rows = np.argsort(history.time, kind="stable")
+    queries = open_queries(history, np.sort(rows[590:]))
+    method = Ease()
+    method.fit(history, rows[:580], queries)
+    method.learn(rows[580:590])
+    method.refit()
+    for params in method.grid:
+        method.set(**params)
+        weights = closed_form(binary(interactions(history, rows[:590])).toarray(), params["lambda_"])
+        profile = profiles(
+            history, queries, params["half_life"], params["by"], since="latest", tail=TAIL
+        ).toarray()
+        assert method.scores(queries) == pytest.approx(profile @ weights, rel=1e-3, abs=1e-3)

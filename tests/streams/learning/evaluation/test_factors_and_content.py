@@ -45,11 +45,15 @@ def test_a_users_factors_solve_the_equation():
     method = ImplicitALS(Setup())
     method.fit(history, np.arange(400), queries)
     own = profiles(history, queries)
-    solved = method._solved(own)
-    items, confidence = method._items.astype(np.float64), 1 + method._alpha * np.log1p(own.toarray())
+    method.set(**{**method.grid[0], "half_life": None, "by": "time"})
+    alpha, regularisation = method.grid[0]["alpha"], method.grid[0]["regularisation"]
+    items = method._items[alpha, regularisation].astype(np.float64)
+    solved = method._solved(own, items.astype(np.float32))
+    assert method.scores(queries) == pytest.approx(solved @ items.T, abs=1e-4)
+    confidence = 1 + alpha * np.log1p(own.toarray())
     wanted = (own.toarray() > 0).astype(float)
     error = wanted - solved @ items.T
-    gradient = (confidence * error) @ items - method._regularisation * solved
+    gradient = (confidence * error) @ items - regularisation * solved
     assert np.abs(gradient).max() < 1e-3
 
 

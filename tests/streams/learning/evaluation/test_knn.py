@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 from streams.learning.evaluation.methods import knn
 from streams.learning.evaluation.methods.base import profiles
-from streams.learning.evaluation.methods.interactions import interactions, largest_of_rows
+from streams.learning.evaluation.methods.interactions import binary, interactions, largest_of_rows
 from streams.learning.evaluation.methods.knn import ItemKNN, UserKNN, nearest_items
 from streams.learning.evaluation.methods.own import TAIL
 from streams.learning.queries import open_queries
@@ -55,11 +55,12 @@ def test_item_scores_are_sums_of_cosines():
     queries = open_queries(history, np.arange(450, 550))
     method = ItemKNN()
     method.fit(history, rows, queries)
-    neighbours = method._nearest.toarray()
     own = profiles(history, queries, 4.0, "count", since="latest", tail=TAIL).toarray()
-    for itself in (True, False):
-        method.set(half_life=4.0, by="count", itself=itself)
-        expected = own @ (largest_of_rows(csr_array(neighbours), method._k).toarray() + itself * np.eye(30))
+    for params in method.grid:
+        method.set(**{**params, "half_life": 4.0, "by": "count"})
+        matrix = binary(interactions(history, rows, params["unit"]))
+        (neighbours,) = nearest_items(matrix, params["k"], [params["shrinkage"]])
+        expected = own @ (neighbours.toarray() + params["itself"] * np.eye(30))
         assert method.scores(queries) == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
@@ -70,8 +71,7 @@ def test_user_scores_are_what_like_users_had():
     queries = open_queries(history, np.arange(450, 550))
     method = UserKNN()
     method.fit(history, rows, queries)
-    method.set(half_life=None, by="time", itself=False)
-    method._k = 3
+    method.set(half_life=None, by="time", k=3, itself=False)
     users = np.log1p(interactions(history, rows).toarray())
     users /= np.maximum(np.linalg.norm(users, axis=1, keepdims=True), 1e-9)
     own = profiles(history, queries).toarray()

@@ -39,7 +39,7 @@ def test_learning_bit_by_bit_counts_the_same():
     parts.fit(history, first, queries)
     for part in more:
         parts.learn(part)
-    for params in Markov.grid:
+    for params in whole.grid:
         whole.set(**params)
         parts.set(**params)
         assert np.allclose(whole.scores(queries), parts.scores(queries), atol=1e-6)
@@ -51,7 +51,7 @@ def test_scores_are_a_distribution():
     queries = open_queries(history, np.arange(len(history)))
     method = Markov()
     method.fit(history, np.argsort(history.time, kind="stable"), queries)
-    for params in Markov.grid:
+    for params in method.grid:
         method.set(**params)
         scores = method.scores(queries.take(slice(0, 60)))
         assert (scores >= -1e-6).all()

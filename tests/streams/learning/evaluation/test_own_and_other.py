@@ -14,6 +14,7 @@ from streams.learning.evaluation.methods.own_and_other import (
     OwnAndOther,
     OwnAndPopularityOfAWeek,
 )
+from streams.learning.evaluation.methods.validation import Validation
 from streams.learning.queries import open_queries
 from streams.learning.split import split_of
 from support.data.histories import random_history
@@ -27,9 +28,9 @@ def test_the_mixture_is_one_of_distributions():
     other = Markov()
     method = OwnAndOther(other)
     method.fit(history, rows, queries)
-    theirs = other.scores(queries)
     for params in method.grid:
         method.set(**params)
+        theirs = other.scores(queries)
         own = profiles(
             history, queries, params["half_life"], params["by"], since="latest", tail=TAIL
         ).toarray()
@@ -58,6 +59,20 @@ def test_each_mixture_fits_and_names_its_settings(kind: type[OwnAndOther]):
     queries = split.queries(history, "validation", "open")
     method = kind(Setup())
     method.fit(history, split.train, queries)
-    assert {"half_life", "by", "own"} == set(method.grid[0])
+    assert {"half_life", "by", "own"} <= set(method.grid[0]) <= {"half_life", "by", "own", "other"}
     scores = method.scores(queries)
     assert scores.shape == (len(queries), len(history.items)) and scores.dtype == np.float32
+
+
+def test_new_items_come_in_the_order_of_the_settings_that_are_best_for_them():
+    """With own items taken out, the best setting for new items ranks as the other method does by its own best for them."""
+    history = random_history(events=900)
+    split = split_of(history, "time", force=True)
+    queries = split.queries(history, "validation", "open")
+    method, alone = OwnAndMarkov(Setup()), Markov()
+    method.fit(history, split.train, queries)
+    alone.fit(history, split.train, queries)
+    judge = Validation(history, split.train, queries)
+    best = float(judge.each(method, method.grid)["new"].max())
+    assert best == pytest.approx(float(judge.each(alone, alone.grid)["new"].max()))
+    assert all(other["other"] in alone.grid for other in method.grid)

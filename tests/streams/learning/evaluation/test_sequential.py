@@ -8,7 +8,12 @@ import torch
 
 from streams.learning.evaluation.methods.base import Setup
 from streams.learning.evaluation.methods.sequence_networks import AttentionNetwork, RecurrentNetwork
-from streams.learning.evaluation.methods.sequence_training import Training, sampled_loss
+from streams.learning.evaluation.methods.sequence_training import (
+    Training,
+    sampled_loss,
+    train_for,
+    train_sequence_network,
+)
 from streams.learning.evaluation.methods.sequence_windows import training_windows
 from streams.learning.evaluation.methods.sequential import GRU4Rec, SASRec, Sequential
 from streams.learning.queries import open_queries
@@ -110,6 +115,46 @@ def test_the_same_seed_trains_the_same_network():
         scores.append(method.scores(queries))
     assert np.array_equal(scores[0], scores[1]) and not np.allclose(scores[0], scores[2])
     assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_it_is_trained_again_with_what_was_learned():
+    """For as many epochs as were best, on the validation part, too: an item of that part alone is known then."""
+    late = [(f"u{user}", f"late{user % 2}", float(12 + step), "s") for user in range(20) for step in range(2)]
+    history = history_of([*CYCLE, *late])
+    is_late = history.time >= history.time.min() + 12
+    train, later = np.flatnonzero(~is_late), np.flatnonzero(is_late)
+    queries = open_queries(history, later)
+    method = SASRec(Setup(), Training(learning_rate=0.01, epochs=6, patience=2, steps=10), length=8)
+    method.fit(history, train, queries)
+    epochs = [entry["epochs"] for entry in method.grid]
+    new = [code for code, name in enumerate(history.items) if name.startswith("late")]
+    assert np.isinf(method.scores(queries)[:, new]).all()
+    method.learn(later)
+    method.refit()
+    assert [entry["epochs"] for entry in method.grid] == epochs
+    assert max(epochs) in [epoch for epoch, _ in method.curve]
+    second = method.scores(queries)
+    assert np.isfinite(second[:, new]).all()
+    assert second[len(queries) // 2 :, new].mean() > second[len(queries) // 2 :].mean()
+
+
+def test_the_time_is_for_both_trainings():
+    """With a budget the first training ends early enough for the second to have as many epochs."""
+    history = history_of(
+        [(f"u{user}", f"i{(user + step) % 10}", float(step), "s") for user in range(60) for step in range(40)]
+    )
+    windows = training_windows(history, np.arange(len(history)), 8)
+    rising = iter(range(10_000))
+    network = AttentionNetwork(len(windows.known), 8)
+    value = lambda: dict.fromkeys(("all", "new"), float(next(rising)))  # noqa: E731
+    course = train_sequence_network(
+        network, windows, value, Training(max_seconds=2.0, steps=3), 0, growth=1.0
+    )
+    assert 0.5 < course.seconds < 1.6 and len(course.curve) > 1
+    best = course.best()["all"]
+    epochs = course.curve[best][0]
+    states = train_for(network, windows, [epochs], Training(), 0, seconds=60)
+    assert list(states) == [epochs] and best in course.states
 
 
 def test_the_sampled_loss_estimates_the_full_one():
