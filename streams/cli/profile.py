@@ -30,7 +30,10 @@ def profile(
         Path | None,
         typer.Option("--out", metavar="FILE", help="Write the settings that fit the log to this TOML file."),
     ] = None,
-    force: options.Force = False,
+    split: options.SplitBy = None,
+    test_share: options.TestShare = 0.1,
+    validation_share: options.ValidationShare = 0.1,
+    force: options.ForceSplit = False,
     plots: Annotated[
         Path | None, typer.Option("--plots", metavar="FOLDER", help="Draw gaps, evidence and sizes as PNG.")
     ] = None,
@@ -40,8 +43,9 @@ def profile(
 ) -> None:
     """Describe a log, and propose settings that fit it: half-lives, own items, scenarios, windows.
 
-    Half-lives come from the gaps between events and from how well they predict the tenth of the log before the last one;
-    nothing is judged by the last tenth. A log of sessions needs seconds and minutes, one of groceries days and months.
+    Half-lives come from the gaps between events and from how well they predict the validation part, the one that evaluate
+    chooses settings on; nothing is chosen by its test part. A log of sessions needs seconds and minutes, one of groceries days
+    and months.
 
     Example: driftline profile events.parquet --items items.parquet --map scenario=department --out driftline.toml
     """
@@ -49,6 +53,7 @@ def profile(
     from streams.learning.profile.report import report_tables
     from streams.learning.profile.run import profile as run_profile
     from streams.learning.profile.settings_file import actions_text, settings_text, write_settings
+    from streams.learning.split import SplitPlan
     from streams.outputs import check_output
 
     with reported():
@@ -71,7 +76,8 @@ def profile(
             )
         history = read_history(given, settings, json_)
         with console.status("looking at gaps, asking questions") if not json_ else nullcontext():
-            profiled = run_profile(history, settings.interest, seed)
+            plan = SplitPlan(split, test_share, validation_share, force)
+            profiled = run_profile(history, settings.interest, seed, plan)
         drawn: list[Path] = []
         if plots is not None:
             from streams.learning.profile.plots import draw_profile

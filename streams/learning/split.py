@@ -65,7 +65,7 @@ class SplitPlan:
     validation_share: float = 0.1
     """0: no validation part"""
     force: bool = False
-    """take parts that are too small to judge by"""
+    """take parts that are too small to go by"""
 
     def cut(self, history: History) -> Split:
         """The parts, however small they are.
@@ -81,26 +81,39 @@ class SplitPlan:
         return _leave_one_out(history, self) if by == "last" else _cut_at_moments(history, self, by)
 
     def of(self, history: History) -> Split:
-        """The parts, checked by `weakness_of`.
+        """The parts, if they are large enough.
 
         Raises:
-            EvaluationError: one is empty, or too small and `force` is not set.
+            EvaluationError: they are not (`weakness`).
         """
         split = self.cut(history)
-        asked = {
-            "train",
-            *(("validation",) if self.validation_share else ()),
-            *(("test",) if self.test_share else ()),
-        }
-        for part, rows in split.parts().items():
-            if part in asked and not len(rows):
-                raise EvaluationError(
-                    f"the {part} part of the {split.name} split is empty; {_advice(split, part)}"
-                )
-        weakness = weakness_of(split)
-        if weakness and not self.force:
+        weakness = self.weakness(split)
+        if weakness:
             raise EvaluationError(weakness)
         return split
+
+    def weakness(self, split: Split) -> str:
+        """Which part is empty or, unless `force` is set, too small to go by, and what to do; "" where all will do.
+
+        Of leave-one-out parts the share says nothing: one basket of each of many users is small beside long histories.
+        """
+        shares = {"train": 1.0, "validation": self.validation_share, "test": self.test_share}
+        events = sum(map(len, split.parts().values()))
+        least = (
+            LEAST_EVENTS if split.name == "last" else max(LEAST_EVENTS, int(np.ceil(LEAST_SHARE * events)))
+        )
+        for part, rows in split.parts().items():
+            if not len(rows) and shares[part]:
+                return f"the {part} part of the {split.name} split is empty; {_advice(split, part)}"
+        if self.force or len(split.train) == events:
+            return ""
+        for part, rows in split.parts().items():
+            if len(rows) < least and shares[part]:
+                return (
+                    f"the {part} part of the {split.name} split has {len(rows):,} of {events:,} events, too few to go by "
+                    f"(at least {least:,}); {_advice(split, part)}, or --force to go on with it"
+                )
+        return ""
 
 
 def split_of(
@@ -119,24 +132,6 @@ def split_of(
         EvaluationError: a part is empty, or so small that it tells nothing and `force` is not set.
     """
     return SplitPlan(by, test_share, validation_share, force).of(history)
-
-
-def weakness_of(split: Split) -> str:
-    """Which part that is not empty is too small to judge by, and what to do; "" where all are large enough.
-
-    Of leave-one-out parts the share says nothing: one basket of each of many users is small beside long histories.
-    """
-    events = sum(map(len, split.parts().values()))
-    least = LEAST_EVENTS if split.name == "last" else max(LEAST_EVENTS, int(np.ceil(LEAST_SHARE * events)))
-    if len(split.train) == events:
-        return ""
-    for part, rows in split.parts().items():
-        if 0 < len(rows) < least:
-            return (
-                f"the {part} part of the {split.name} split has {len(rows):,} of {events:,} events, too few to go by "
-                f"(at least {least:,}); {_advice(split, part)}, or --force to go on with it"
-            )
-    return ""
 
 
 def _advice(split: Split, part: str) -> str:

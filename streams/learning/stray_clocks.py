@@ -7,13 +7,11 @@ ahead makes a history of two months one of fourteen.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from streams.learning.history import History
 from transfer.arrays import F64, Bool
-from transfer.rows import first_of_each
 
 LEAST_EVENTS = 500
 WINDOWS = 50
@@ -43,29 +41,6 @@ class StrayClocks:
             if count
         ]
         return f"{' and '.join(parts)} left out: clocks that are wrong" if parts else ""
-
-
-def without_strays(history: History) -> tuple[History, StrayClocks]:
-    """The events in the log's own time, and what was left out."""
-    ahead, behind = stray_times(history.time)
-    kept = ~(ahead | behind)
-    if kept.all():
-        return history, StrayClocks()
-    user, item = history.user[kept], history.item[kept]
-    trimmed = replace(
-        history,
-        offsets=np.searchsorted(user, np.arange(len(history.users) + 1)).astype(np.int64),
-        user=user,
-        item=item,
-        scenario=history.scenario[kept],
-        text=history.text[kept],
-        time=history.time[kept],
-        action=history.action[kept],
-        key=history.key[kept],
-        debut=first_of_each([user, item]) & (item >= 0),
-        weight=None if history.weight is None else history.weight[kept],
-    )
-    return trimmed, StrayClocks(int(ahead.sum()), int(behind.sum()))
 
 
 def stray_times(time: F64) -> tuple[Bool, Bool]:

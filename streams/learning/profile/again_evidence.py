@@ -70,15 +70,6 @@ class AgainEvidence:
         found = gain(ahead[questions.target], tied[questions.target])
         return mean_by_question(found, questions.question[questions.target], questions.count)
 
-    def kept(self, mix: F64, cap: int) -> float:
-        """Share of the targets among the `cap` own items of most weight: what a state of this many keeps."""
-        ahead, tied = (of_all[self.questions.target] for of_all in self._ranks(mix))
-        if not len(ahead):
-            return 1.0
-        return float(
-            np.clip((cap - ahead) / (tied + 1), 0.0, 1.0).mean()
-        )  # of equal ones as many as there is room for
-
     def _ranks(self, mix: F64) -> tuple[I64, I64]:
         """Of each own item how many of the question score more, and how many others as much."""
         score = self.shares @ mix.astype(np.float32)

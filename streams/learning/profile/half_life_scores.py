@@ -11,10 +11,10 @@ import numpy as np
 from streams.learning.history import History
 from streams.learning.profile.again_evidence import AgainEvidence, AgainQuestions
 from streams.learning.profile.baskets import Baskets
-from streams.learning.profile.clock import Clock
 from streams.learning.profile.half_lives import ERRORS, Curve
 from streams.learning.profile.new_evidence import NewEvidence, NewQuestions
-from streams.learning.profile.questions import questions_of
+from streams.learning.profile.own_room import OwnRoom
+from streams.learning.profile.questions import Parts, Questions, questions_of
 from streams.learning.profile.quick_vectors import QuickVectors, quick_vectors
 from transfer.arrays import F64
 
@@ -39,25 +39,30 @@ class Mixed:
 
 
 class HalfLifeScores:
-    """Questions, drawn once, that any half-lives can be asked.
+    """Questions, drawn once, that any half-lives can be asked; none where there are no parts.
 
     `vectors` are made at once where there are enough questions about new items; that takes most of the time.
     """
 
     def __init__(
-        self, history: History, baskets: Baskets, clock: Clock, weights: F64, rng: np.random.Generator
+        self, history: History, baskets: Baskets, parts: Parts | None, weights: F64, rng: np.random.Generator
     ) -> None:
-        again = questions_of(history, baskets, clock, AGAIN_QUESTIONS, rng)
-        new = questions_of(history, baskets, clock, NEW_QUESTIONS, rng)
-        self.asked: dict[TargetKind, int] = {
-            "again": len(np.unique(again.target_question[again.known])),
-            "new": len(np.unique(new.target_question[~new.known])),
-        }
+        self.asked: dict[TargetKind, int] = {"again": 0, "new": 0}
         """how many questions have a target of that kind"""
-        self.questions = again
+        self.questions: Questions | None = None
         """those about own items; others may ask them too"""
         self.vectors: QuickVectors | None = None
+        self.room: OwnRoom | None = None
+        """how many own items keep what comes again; None: there are no questions"""
         self._ask: dict[TargetKind, Callable[[F64], AgainEvidence | NewEvidence]] = {}
+        if parts is None:
+            return
+        again = questions_of(history, baskets, parts, AGAIN_QUESTIONS, rng)
+        new = questions_of(history, baskets, parts, NEW_QUESTIONS, rng)
+        self.questions = again
+        self.room = OwnRoom(history, again, weights)
+        self.asked["again"] = len(np.unique(again.target_question[again.known]))
+        self.asked["new"] = len(np.unique(new.target_question[~new.known]))
         if self.asked["again"] >= ENOUGH:
             self._ask["again"] = AgainQuestions(history, again, weights).at
         if self.asked["new"] >= ENOUGH:
@@ -90,14 +95,6 @@ class HalfLifeScores:
             if more.mean() > ERRORS * more.std() / np.sqrt(len(more)):
                 kept, kept_gains = share, one
         return Mixed(half_lives_s, kept, float(kept_gains.mean()))
-
-    def kept(self, half_lives_s: tuple[float, ...], cap: int) -> float | None:
-        """Share of the items that come again which a state with room for `cap` own items still has; None: unknown."""
-        if "again" not in self._ask:
-            return None
-        found = self._ask["again"](np.array(half_lives_s))
-        assert isinstance(found, AgainEvidence)
-        return found.kept(np.ones(len(half_lives_s)), cap)
 
 
 def mix_of(half_lives: int, share: float) -> F64:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from encoders.behaviour import BASKETS
-from streams.learning.history import History
-from streams.learning.profile import caps
 from streams.learning.profile.baskets import Baskets
+from streams.learning.profile.choice import Choice
 from streams.learning.profile.clock import Clock
 from streams.learning.profile.durations import duration, durations
-from streams.learning.profile.facts import LogStatistics, own_counts
+from streams.learning.profile.facts import LogStatistics
 from streams.learning.profile.half_life_scores import HalfLifeScores, Mixed, TargetKind
 from streams.learning.profile.half_lives import Curve, choose, half_life_candidates, usual_gap_s, usual_span_s
+from streams.learning.profile.known_part import KnownPart
 from streams.learning.profile.reach import Reach, reach_of
-from streams.learning.profile.scenarios import ScenarioUse
+from streams.learning.profile.rooms import own_room, ring_room, scenario_room
 from streams.learning.profile.trend import trend_curve, trend_half_lives
 from transfer.config import InterestConfig, TransferConfig
 
@@ -30,14 +29,6 @@ DENSE, MANY = 100, 200_000
 """Events an item, and events in all, from which on the learned ids of items can be relied on. Chosen on the validation part of
 MovieLens 1M (293 events an item: NDCG@10 of new items .206 against .198); a log with 7 events an item was indifferent."""
 ON_DENSE = {"width": 96, "feed_forward": 2.0, "dropout": 0.2, "id_dropout": 0.1}
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One setting and why."""
-
-    value: Any
-    reason: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,29 +46,24 @@ class Proposal:
     half_lives_s: tuple[float, ...]
     """the proposed ones; those that were set where the log does not tell"""
     own_items: int
-    """room for the own items of nine users in ten"""
+    """room for own items"""
     reach: Reach
     """how far back baskets resemble the present one"""
     kept: float | None = None
     """share of the items that come again which the proposed `own_items` still hold; None: unknown"""
     asked: Mapping[TargetKind, int] = field(default_factory=dict)
+    weakness: str = ""
+    """why nothing was measured, and what to do; "" where it was"""
 
 
-def propose(
-    history: History,
-    baskets: Baskets,
-    clock: Clock,
-    facts: LogStatistics,
-    use: ScenarioUse,
-    interest: InterestConfig,
-    rng: np.random.Generator,
-) -> Proposal:
+def propose(known: KnownPart, interest: InterestConfig, rng: np.random.Generator) -> Proposal:
     """Fit settings. `interest` tells the actions' weights and what is compared with.
 
-    Everything that is searched is judged on the tenth of the log before the last one; nothing is judged by the last tenth.
-    Gaps, histories, and the room for items, scenarios and visits are counted over the whole log.
+    Everything that is searched is judged on the validation part of the split, and everything that is counted is counted before
+    its test part.
     """
-    evidence = HalfLifeScores(history, baskets, clock, interest.action_weights, rng)
+    history, baskets, clock, facts = known.history, known.baskets, known.clock, known.facts
+    evidence = HalfLifeScores(history, baskets, known.parts, interest.action_weights, rng)
     tried = half_life_candidates(baskets, clock)
     curves = {kind: evidence.curve(kind, tried) for kind in evidence.kinds}
     gap, span = usual_gap_s(baskets, clock), usual_span_s(baskets, clock)
@@ -92,21 +78,20 @@ def propose(
         }
         for kind in evidence.kinds
     }
-    reach = reach_of(history, baskets, clock, evidence.vectors, rng)
+    reach = reach_of(history, baskets, known.parts, evidence.vectors, rng)
     trend = None
-    if clock.kind != "positions" and "new" in evidence.kinds:
+    if clock.kind != "positions" and "new" in evidence.kinds and evidence.questions is not None:
         trend = trend_curve(history, evidence.questions)
-    room = caps.own_items_cap(own_counts(history))
-    kept = evidence.kept(lives, room)
+    room, kept = own_room(known, evidence, interest.model_copy(update={"half_lives_s": lives}))
     fitted: dict[str, Choice] = {}
     if timed:
         fitted["half_lives_s"] = Choice(lives, _why_lives(lives, clock, gap, span, curves))
     if facts.users >= ENOUGH_USERS:
-        fitted["own_items"] = Choice(room, _why_room(history, room, kept))
-        fitted["max_scenarios"] = _scenarios(use)
+        fitted["own_items"] = room
+        fitted["max_scenarios"] = scenario_room(known.use)
     visits = baskets.visit_events() if clock.kind != "positions" else np.empty(0, np.int64)
     if len(visits) >= ENOUGH_USERS:
-        fitted["ring"] = Choice(caps.ring_cap(visits), "holds nineteen visits in twenty, within 64 to 128")
+        fitted["ring"] = ring_room(visits)
     sections: dict[str, dict[str, Choice]] = {
         "interest": fitted,
         "transfer": _transfer(lives, facts, compared, usual),
@@ -119,7 +104,9 @@ def propose(
     )
     sections["interest"] |= {name: Choice(value, "kept as it was") for name, value in weights.items()}
     told = {name: choices for name, choices in sections.items() if choices}
-    return Proposal(told, curves, compared, trend, lives, room, reach, kept, evidence.asked)
+    return Proposal(
+        told, curves, compared, trend, lives, room.value, reach, kept, evidence.asked, known.weakness
+    )
 
 
 def _why_lives(
@@ -133,18 +120,6 @@ def _why_lives(
     if clock.kind == "pages":
         ends = f"gaps tell of pages, so none below a visit ({duration(clock.floor_s, clock)})"
     return "; ".join([durations(lives, clock), ends, *peaks])
-
-
-def _why_room(history: History, room: int, kept: float | None) -> str:
-    fits = caps.share_that_fits(own_counts(history), room)
-    said = f"{100 * fits:.0f} % of users fit"
-    return said if kept is None else f"{said}; {100 * kept:.1f} % of what comes again is kept"
-
-
-def _scenarios(use: ScenarioUse) -> Choice:
-    room = caps.scenarios_cap(use.per_user)
-    fits = caps.share_that_fits(use.per_user + 1, room)
-    return Choice(room, f"{100 * fits:.0f} % of users fit; the lightest of the others' fold into one")
 
 
 def _transfer(

@@ -8,16 +8,25 @@ import numpy as np
 
 from streams.learning.history import History
 from streams.learning.profile.baskets import Baskets
-from streams.learning.profile.clock import Clock
 from transfer.arrays import F64, I32, I64, Bool
 from transfer.rows import offsets_of, sizes_of
 
-VALIDATION, TEST = 0.8, 0.9
-"""Shares of the events, in order of time, at which the validation part begins and ends. Nothing is asked of the last tenth."""
 LONGEST = 5000
 """Earlier events of a user that are looked at, the latest ones."""
 MOST_EVENTS = 1_000_000
 """Earlier events of all questions: fewer questions where histories are long."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """What questions are about, and what may be learned to answer them; both (E,) for the events of a history."""
+
+    train: Bool
+    validation: Bool
+
+    def judged(self, baskets: Baskets) -> I64:
+        """The baskets of the validation part."""
+        return np.flatnonzero(self.validation[baskets.start])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,29 +47,18 @@ class Questions:
     known: Bool
     """(T,) the user had the item before"""
     fit: Bool
-    """(rows of the history,) rows strictly before the validation part; what is learned is learned on these"""
+    """(rows of the history,) those of the training part; what is learned is learned on these"""
 
     def __len__(self) -> int:
         return len(self.earlier_offsets) - 1
 
 
 def questions_of(
-    history: History, baskets: Baskets, clock: Clock, most: int, rng: np.random.Generator
+    history: History, baskets: Baskets, parts: Parts, most: int, rng: np.random.Generator
 ) -> Questions:
-    """At most `most` baskets, drawn evenly from the validation part.
-
-    The part is the tenth of events before the last tenth; where timestamps are positions, the last basket but one of each
-    user, since positions of different users can't be compared.
-    """
-    if clock.kind == "positions":
-        last = np.append(baskets.first[1:], True)
-        chosen = np.append(last[1:], False) & ~last
-        fit = np.repeat(~(last | chosen), baskets.size)
-    else:
-        begin, end = np.quantile(history.time, [VALIDATION, TEST])
-        chosen = (baskets.time >= begin) & (baskets.time < end)
-        fit = history.time < begin
-    chosen_baskets = np.flatnonzero(chosen & ~baskets.first)
+    """At most `most` baskets, drawn evenly from the validation part; none of them is its user's first."""
+    chosen_baskets = parts.judged(baskets)
+    chosen_baskets = chosen_baskets[~baskets.first[chosen_baskets]]
     chosen_baskets = rng.permutation(chosen_baskets)[:most]
     events = np.minimum(
         baskets.start[chosen_baskets] - history.offsets[baskets.user[chosen_baskets]], LONGEST
@@ -85,7 +83,7 @@ def questions_of(
         target_question=asked // max(items, 1),
         target_item=(asked % max(items, 1)).astype(np.int32),
         known=np.isin(asked, had[history.item[earlier] >= 0]),
-        fit=fit,
+        fit=parts.train,
     )
 
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from streams.learning.history import History
 from streams.learning.profile.baskets import Baskets
-from streams.learning.profile.clock import Clock
-from streams.learning.profile.questions import TEST, VALIDATION
+from streams.learning.profile.questions import Parts
 from streams.learning.profile.quick_vectors import QuickVectors
 from transfer.arrays import F64
 from transfer.codes import NONE
@@ -32,20 +31,19 @@ class Reach:
 
 
 def reach_of(
-    history: History, baskets: Baskets, clock: Clock, vectors: QuickVectors | None, rng: np.random.Generator
+    history: History,
+    baskets: Baskets,
+    parts: Parts | None,
+    vectors: QuickVectors | None,
+    rng: np.random.Generator,
 ) -> Reach:
     """Measure it on one item, drawn at random, of each basket of the validation part."""
-    if vectors is None:
+    if vectors is None or parts is None:
         return Reach(np.full(FURTHEST, np.nan), None)
     drawn = baskets.start + (rng.random(len(baskets)) * baskets.size).astype(np.int64)
     item = history.item[drawn]
     place = np.where(item >= 0, vectors.place[item], NONE)
-    if clock.kind == "positions":
-        last = np.append(baskets.first[1:], True)
-        judged = np.flatnonzero(np.append(last[1:], False) & ~last)
-    else:
-        begin, end = np.quantile(history.time, [VALIDATION, TEST])
-        judged = np.flatnonzero((baskets.time >= begin) & (baskets.time < end))
+    judged = parts.judged(baskets)
     cosine, error = np.full(FURTHEST, np.nan), np.full(FURTHEST, np.nan)
     for distance in range(1, FURTHEST + 1):
         later = judged[judged >= distance]

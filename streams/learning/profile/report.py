@@ -10,7 +10,8 @@ from streams.learning.profile.durations import duration, durations
 from streams.learning.profile.facts import LogStatistics, Quantiles
 from streams.learning.profile.proposal import KINDS
 from streams.learning.profile.run import Profile
-from streams.learning.profile.settings_file import is_setting, toml
+from streams.learning.profile.settings_file import NOT_MEASURED, is_setting, toml
+from streams.learning.split import Split
 from streams.text_tables import TextTable
 
 CLOCKS = {
@@ -23,10 +24,15 @@ CLOCKS = {
 
 def report_tables(profile: Profile) -> list[TextTable]:
     """What the log is, the evidence, and the proposal."""
-    return [_log(profile.facts), _spread(profile.facts), _evidence(profile), _proposal(profile)]
+    return [
+        _log(profile.facts, profile.split),
+        _spread(profile.facts),
+        _evidence(profile),
+        _proposal(profile),
+    ]
 
 
-def _log(facts: LogStatistics) -> TextTable:
+def _log(facts: LogStatistics, split: Split) -> TextTable:
     table = TextTable("", "", title="the log", show_header=False)
     positions = facts.clock.kind == "positions"
     rows = [
@@ -53,6 +59,13 @@ def _log(facts: LogStatistics) -> TextTable:
     if not positions:
         pause = f"{_percent(facts.dormant_scenario_share)} of events come after a pause of 30 d in theirs"
         rows.append(("dormant scenarios", pause))
+    rows.append(
+        (
+            "split",
+            ", ".join(f"{name} {len(part):,}" for name, part in split.parts().items())
+            + f" events, by {split.name}",
+        )
+    )
     for row in rows:
         table.add_row(*row)
     return table
@@ -83,6 +96,8 @@ def _spread(facts: LogStatistics) -> TextTable:
 def _evidence(profile: Profile) -> TextTable:
     clock, proposal = profile.facts.clock, profile.proposal
     table = TextTable("NDCG@10 on validation", "half-lives", "", title="the evidence")
+    if proposal.weakness:
+        table.caption = f"{NOT_MEASURED}: {proposal.weakness}"
     for kind, curve in proposal.curves.items():
         table.add_row(
             f"items {KINDS[kind]}, best alone", duration(curve.peak_s, clock), f"{curve.mean.max():.4f}"

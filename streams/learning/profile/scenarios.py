@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streams.learning.history import History
-from transfer.arrays import F64, I64
+from transfer.arrays import F64, I32, I64
 from transfer.rows import group_starts
 
 EARLY_EVENTS = 5
@@ -17,10 +17,13 @@ DORMANT_S = 30 * 86400.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScenarioUse:
-    """Of the events after each user's first basket."""
+    """Shares are of the events after each user's first basket."""
 
     per_user: I64
     """(U,) distinct scenarios of each user"""
+    pair_user: I32
+    pair_events: I64
+    """`pair_user` and `pair_events`: (P,) each pair of a user and a scenario, and its events"""
     new_share: float
     """share of events in a scenario in which the user had fewer than `EARLY_EVENTS` events before"""
     first_share: float
@@ -54,6 +57,8 @@ def scenario_use(history: History, dormant_s: float = DORMANT_S) -> ScenarioUse:
     events = max(int(later.sum()), 1)
     return ScenarioUse(
         per_user=np.bincount(user[run], minlength=len(history.users)),
+        pair_user=user[run],
+        pair_events=np.diff(run, append=len(order)),
         new_share=float(new.sum() / events),
         first_share=float((later & (earlier == 0)).sum() / events),
         dormant_share=float(dormant.sum() / events),

@@ -14,6 +14,7 @@ from streams.settings import Settings
 from transfer.config import InterestConfig
 
 WIDTH = 110
+NOT_MEASURED = "Nothing was measured, only counted; what is not here stays as it is"
 
 
 def settings_text(proposal: Proposal, head: str) -> str:
@@ -22,6 +23,8 @@ def settings_text(proposal: Proposal, head: str) -> str:
     A section or key that this release's settings don't have stands there as a comment, for the option of the same name.
     """
     lines = [*_comment(head)]
+    if proposal.weakness:
+        lines += _comment(f"{NOT_MEASURED}: {proposal.weakness}.")
     for section, choices in proposal.sections.items():
         known = {key: choice for key, choice in choices.items() if is_setting(section, key)}
         if known:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from streams.learning.profile.run import Profile, profile
+from streams.learning.split import SplitPlan
 from streams.learning.stray_clocks import StrayClocks, stray_times
 from support.data.profiled import DAY_S, Row, groceries, history_of
 from transfer.config import InterestConfig
@@ -15,7 +16,7 @@ from transfer.config import InterestConfig
 
 def profiled(folder: Path, rows: list[Row]) -> Profile:
     folder.mkdir()
-    return profile(history_of(folder, rows), InterestConfig())
+    return profile(history_of(folder, rows), InterestConfig(), plan=SplitPlan(force=True))
 
 
 def half_lives(found: Profile) -> list[float]:

@@ -1,4 +1,4 @@
-"""Evidence: strictly earlier events, nothing of the last tenth, ranks as a plain loop gives them."""
+"""Evidence: strictly earlier events, ranks as a plain loop gives them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import pytest
 from streams.learning.history import History
 from streams.learning.profile.again_evidence import AgainQuestions
 from streams.learning.profile.baskets import baskets_of
-from streams.learning.profile.clock import clock_of
 from streams.learning.profile.new_evidence import NewQuestions
-from streams.learning.profile.questions import Questions, gain, questions_of
+from streams.learning.profile.questions import Parts, Questions, gain, questions_of
 from streams.learning.profile.quick_vectors import quick_vectors
-from streams.learning.profile.run import profile
-from support.data.profiled import Row, groceries, history_of, sessions
+from streams.learning.split import split_of
+from support.data.profiled import groceries, history_of, sessions
 from transfer.config import InterestConfig
 
 WEIGHTS = InterestConfig().action_weights
@@ -25,17 +24,18 @@ LIVES = np.array([60.0, 1e6])
 
 def asked(history: History, most: int = 60) -> Questions:
     """Some questions."""
-    baskets = baskets_of(history)
-    return questions_of(history, baskets, clock_of(baskets), most, np.random.default_rng(1))
+    split, rows = split_of(history, "time", force=True), np.arange(len(history))
+    parts = Parts(np.isin(rows, split.train), np.isin(rows, split.validation))
+    return questions_of(history, baskets_of(history), parts, most, np.random.default_rng(1))
 
 
 def test_questions_see_only_what_is_strictly_earlier(tmp_path: Path) -> None:
-    """Earlier events are of the same user before the basket; baskets are of the tenth before the last one."""
+    """Earlier events are of the same user before the basket; baskets are of the validation part."""
     history = history_of(tmp_path, groceries(users=12))
     questions = asked(history)
-    begin, end = np.quantile(history.time, [0.8, 0.9])
-    assert ((questions.time >= begin) & (questions.time < end)).all()
-    assert (history.time[questions.fit] < begin).all()
+    split = split_of(history, "time", force=True)
+    assert np.isin(questions.time, history.time[split.validation]).all()
+    assert np.flatnonzero(questions.fit).tolist() == np.sort(split.train).tolist()
     for q in range(len(questions)):
         rows = questions.earlier[questions.earlier_offsets[q] : questions.earlier_offsets[q + 1]]
         assert len(np.unique(history.user[rows])) == 1 and (history.time[rows] < questions.time[q]).all()
@@ -98,21 +98,3 @@ def test_new_equals_a_plain_loop(tmp_path: Path) -> None:
         score[codes[codes >= 0]] = -np.inf
         gains[q].append(float(gain(np.array([(score > score[target]).sum()]))[0]) if target >= 0 else 0.0)
     assert found.mean() == pytest.approx(np.mean([np.mean(one) for one in gains.values()]), abs=0.01)
-
-
-@pytest.mark.parametrize("log", [sessions, groceries])
-def test_the_last_tenth_decides_nothing(tmp_path: Path, log: type) -> None:
-    """Other items and actions in the last tenth of the log: the same evidence, to the last digit, and the same half-lives."""
-    rows: list[Row] = log()
-    (tmp_path / "other").mkdir()
-    cut = np.quantile([one["timestamp"] for one in rows], 0.9)
-    rng = np.random.default_rng(3)
-    other = [{**one, "item_id": f"i{rng.integers(200)}"} if one["timestamp"] >= cut else one for one in rows]
-    settings = InterestConfig()
-    # The reader codes items by first sight, so the log has to be in order of time for equal codes.
-    a, b = (
-        profile(history_of(folder, sorted(log, key=lambda one: float(one["timestamp"]))), settings)
-        for folder, log in ((tmp_path, rows), (tmp_path / "other", other))
-    )
-    assert a.proposal.half_lives_s == b.proposal.half_lives_s
-    assert a.as_dict()["evidence"] == b.as_dict()["evidence"] and a.proposal.curves

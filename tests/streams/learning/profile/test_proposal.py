@@ -9,19 +9,22 @@ import numpy as np
 import pytest
 
 from streams.errors import SettingsError
+from streams.learning.profile.choice import Choice
 from streams.learning.profile.half_lives import MOST, Curve, choose
-from streams.learning.profile.proposal import Choice, Proposal, network_settings
+from streams.learning.profile.proposal import Proposal, network_settings
 from streams.learning.profile.reach import Reach
+from streams.learning.profile.report import report_tables
 from streams.learning.profile.run import Profile, profile
 from streams.learning.profile.settings_file import settings_text, write_settings
+from streams.learning.split import By, SplitPlan
 from streams.settings import Settings
 from support.data.profiled import DAY_S, Row, groceries, history_of, pages, row, sessions
 from transfer.config import InterestConfig
 
 
-def profiled(folder: Path, rows: list[Row]) -> Profile:
-    """With the default settings."""
-    return profile(history_of(folder, rows), InterestConfig())
+def profiled(folder: Path, rows: list[Row], by: By | None = None) -> Profile:
+    """With the default settings, and parts as small as they are."""
+    return profile(history_of(folder, rows), InterestConfig(), plan=SplitPlan(by, force=True))
 
 
 def test_sessions_get_seconds_and_groceries_days(tmp_path: Path) -> None:
@@ -36,7 +39,7 @@ def test_sessions_get_seconds_and_groceries_days(tmp_path: Path) -> None:
 @pytest.mark.parametrize("log", [sessions, groceries])
 def test_the_proposal_foresees_better_than_the_defaults(tmp_path: Path, log: type) -> None:
     """On the items that come again, mixed as the untrained model mixes them."""
-    compared = profiled(tmp_path, log()).proposal.compared["again"]
+    compared = profiled(tmp_path, log(), "events").proposal.compared["again"]
     assert compared["proposed"].ndcg > compared["default"].ndcg
 
 
@@ -76,10 +79,26 @@ def test_a_log_of_one_event_keeps_the_half_lives(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("events", [1, 30])
 def test_want_of_evidence_writes_no_setting(tmp_path: Path, events: int) -> None:
-    """A handful of events says nothing about a shop: no key is proposed, and the file is the head alone."""
-    found = profiled(tmp_path, [row(n % 3, n % 5, n * 60.0) for n in range(events)])
+    """A handful of events says nothing about a shop: no key is proposed, and the file has comments alone, which say why."""
+    found = profile(
+        history_of(tmp_path, [row(n % 3, n % 5, n * 60.0) for n in range(events)]), InterestConfig()
+    )
     assert not found.proposal.sections
-    assert settings_text(found.proposal, "From a log.") == "# From a log.\n"
+    lines = settings_text(found.proposal, "From a log.").splitlines()
+    assert lines[0] == "# From a log." and all(line.startswith("# ") for line in lines)
+    assert "Nothing was measured" in lines[1] and "part of the time split" in lines[1]
+
+
+def test_a_log_that_is_too_short_to_ask_gets_what_is_usual_for_its_kind(tmp_path: Path) -> None:
+    """Parts below 500 events are no evidence: half-lives follow the gaps of such a log, rooms are counted, the reason is told;
+    `force` measures all the same."""
+    history = history_of(tmp_path, sessions())
+    found = profile(history, InterestConfig())
+    assert not found.proposal.curves and "validation part" in found.proposal.weakness
+    assert found.proposal.half_lives_s[0] <= 60 and "own_items" in found.proposal.sections["interest"]
+    assert "# half_lives_s" not in settings_text(found.proposal, "x")
+    assert any("Nothing was measured" in str(table.caption) for table in report_tables(found))
+    assert profile(history, InterestConfig(), plan=SplitPlan(force=True)).proposal.curves
 
 
 def test_a_log_of_texts_alone_is_profiled(tmp_path: Path) -> None:
