@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from streams.errors import EvaluationError
-from streams.learning.evaluation.bootstrap import paired_difference
+from streams.learning.evaluation.bootstrap import corrected_level, paired_differences
 from streams.learning.evaluation.kept import HEAD, read_result, results_in, targets_file
 from streams.learning.evaluation.metrics import HEADLINE, values
 
@@ -65,8 +65,9 @@ def compare(options: argparse.Namespace) -> list[dict[str, object]]:
             continue
         family = int(targets[1]["without_own"][place])
         pair = (targets[1]["user"][new][chosen], after[family][new][chosen], before[family][old][chosen])
-        plain = paired_difference(*pair, draws=DRAWS)
-        corrected = paired_difference(*pair, draws=DRAWS, level=1 - 0.05 / len(asked))
+        user, value, other = pair
+        levels = (0.95, corrected_level(len(asked)))
+        plain, corrected = paired_differences(user, value, [other], DRAWS, levels=levels)[0]
         rows.append(
             {
                 "slice": name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ from streams.learning.evaluation.slices import Slice
 from transfer.arrays import F64, I32
 
 DRAWS = 1000
+CORRECTED_DRAWS = 10 * DRAWS
+"""So many that the tail of a corrected interval is known."""
 CHUNK = 2**22
 """Draws times users that are held at once."""
 
@@ -44,16 +47,43 @@ def paired_difference(
     >>> paired_difference(np.array([0, 0, 1]), np.array([1.0, 1.0, 1.0]), np.zeros(3)).low
     1.0
     """
+    (found,) = paired_differences(user, value, [other], draws, seed, (level,))
+    return found[0]
+
+
+def paired_differences(
+    user: I32,
+    value: F64,
+    others: Sequence[F64],
+    draws: int = DRAWS,
+    seed: int = 0,
+    levels: Sequence[float] = (0.95,),
+) -> list[list[Interval]]:
+    """As `paired_difference` from each of K others, at each level: the draws are made once for all of them."""
     users, code = np.unique(user, return_inverse=True)
-    sums = np.bincount(code, value - other)
     counts = np.bincount(code).astype(np.float64)
-    rng = np.random.default_rng(seed)
-    means = []
-    left = draws
-    while left:
-        size = min(left, max(CHUNK // len(users), 1))
-        drawn = rng.integers(0, len(users), (size, len(users)))
-        means.append(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
-        left -= size
-    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(sums.sum() / counts.sum()), float(low), float(high), len(users))
+    sums = np.stack([np.bincount(code, value - other) for other in others], axis=1)
+    size, rng = len(users), np.random.default_rng(seed)
+    means = np.empty((draws, len(others)))
+    step = max(CHUNK // size, 1)
+    for begin in range(0, draws, step):
+        part = min(step, draws - begin)
+        drawn = rng.integers(0, size, (part, size)) + np.arange(part)[:, None] * size
+        often = np.bincount(drawn.reshape(-1), minlength=part * size).reshape(part, size).astype(np.float64)
+        means[begin : begin + part] = (often @ sums) / (often @ counts)[:, None]
+    found = sums.sum(axis=0) / counts.sum()
+    out = []
+    for number, difference in enumerate(found.tolist()):
+        tails = [tail for level in levels for tail in ((1 - level) / 2, (1 + level) / 2)]
+        ends = np.quantile(means[:, number], tails).reshape(-1, 2).tolist()
+        out.append([Interval(difference, low, high, size) for low, high in ends])
+    return out
+
+
+def corrected_level(comparisons: int, level: float = 0.95) -> float:
+    """Of each interval, for all of them to hold together at `level` (Bonferroni): no assumption on how slices overlap.
+
+    >>> round(corrected_level(5), 3)
+    0.99
+    """
+    return 1 - (1 - level) / max(comparisons, 1)

@@ -171,8 +171,7 @@ def _differences(task: dict[str, Any]) -> list[str]:
         [
             other,
             *(
-                f"{found['difference']:+.4f} [{found['low']:+.4f}, {found['high']:+.4f}]"
-                + (" *" if found["low"] > 0 else " (-)" if found["high"] < 0 else "")
+                f"{found['difference']:+.4f} [{found['low']:+.4f}, {found['high']:+.4f}]{_mark(found)}"
                 for found in (by_slice[part] for part in parts)
             ),
         ]
@@ -181,10 +180,19 @@ def _differences(task: dict[str, Any]) -> list[str]:
     return [
         f"### {task['subject']} minus each other method, {HEADLINE}",
         "",
-        "95 % interval of a paired bootstrap over users; * above zero, (-) below.",
+        "95 % interval of a paired bootstrap over users; * above zero, (-) below. ** and (--): still so when corrected for the "
+        "slices of the first table (Bonferroni: all of a row's intervals hold together at 95 %; they are in results.json).",
         "",
         *markdown_table([f"{task['subject']} minus", *parts], rows),
     ]
+
+
+def _mark(found: dict[str, Any]) -> str:
+    if found.get("corrected_low", 0) > 0:
+        return " **"
+    if found.get("corrected_high", 0) < 0:
+        return " (--)"
+    return " *" if found["low"] > 0 else " (-)" if found["high"] < 0 else ""
 
 
 def _definitions(data: dict[str, Any]) -> list[str]:

@@ -6,14 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from streams.learning.evaluation.bootstrap import paired_difference, per_target
+from streams.learning.evaluation.bootstrap import (
+    CORRECTED_DRAWS,
+    DRAWS,
+    corrected_level,
+    paired_differences,
+    per_target,
+)
 from streams.learning.evaluation.metrics import HEADLINE, all_means, coverage, gini, popularity_bias, values
 from streams.learning.evaluation.plan import Task
 from streams.learning.evaluation.reliability import unpacked
 from streams.learning.evaluation.reliability_figures import reliability_figures
 from streams.learning.evaluation.result import Result
 from streams.learning.evaluation.run import Evaluation
-from streams.learning.evaluation.slices import ACTIVITY
+from streams.learning.evaluation.slices import ACTIVITY, MAIN, UNKNOWN
 from transfer.arrays import I64
 from transfer.codes import NONE
 
@@ -99,26 +105,36 @@ def _reliability(result: Result) -> dict[str, Any] | None:
 
 
 def _differences(task: Task, results: list[Result], subject: str, draws: int) -> dict[str, dict[str, Any]]:
-    """Of the subject from every other method, slice by slice."""
+    """Of the subject from every other method, slice by slice; those of the main table also as they hold together."""
     by_name = {result.method: result for result in results}
-    out: dict[str, dict[str, Any]] = {}
-    for other, result in by_name.items():
-        if other == subject:
-            continue
-        out[other] = {}
-        for name, part in task.slices.items():
-            interval = paired_difference(
-                task.facts.user[part.chosen],
-                per_target(by_name[subject], part),
-                per_target(result, part),
-                draws,
-            )
+    others = [name for name in by_name if name != subject]
+    out: dict[str, dict[str, Any]] = {other: {} for other in others}
+    if not others:
+        return out
+    # In `UNKNOWN` there is nothing to compare.
+    family = [name for name in MAIN if name in task.slices and name != UNKNOWN]
+    for name, part in task.slices.items():
+        together = name in family
+        found = paired_differences(
+            task.facts.user[part.chosen],
+            per_target(by_name[subject], part),
+            [per_target(by_name[other], part) for other in others],
+            draws * CORRECTED_DRAWS // DRAWS if together else draws,
+            levels=(0.95, corrected_level(len(family))) if together else (0.95,),
+        )
+        for other, (plain, *corrected) in zip(others, found, strict=True):
             out[other][name] = {
-                "difference": interval.difference,
-                "low": interval.low,
-                "high": interval.high,
-                "users": interval.users,
+                "difference": plain.difference,
+                "low": plain.low,
+                "high": plain.high,
+                "users": plain.users,
             }
+            for interval in corrected:
+                out[other][name] |= {
+                    "corrected_low": interval.low,
+                    "corrected_high": interval.high,
+                    "corrected_for": len(family),
+                }
     return out
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streams.learning.evaluation.bootstrap import paired_difference
+from streams.learning.evaluation.bootstrap import corrected_level, paired_difference, paired_differences
 
 
 def test_the_interval_is_that_of_the_mean_for_independent_users():
@@ -39,3 +39,31 @@ def test_no_difference_is_not_significant_and_a_sure_one_is():
     assert sure.low == pytest.approx(0.1)
     noisy = rng.random(400)
     assert paired_difference(user, value, noisy, seed=4) == paired_difference(user, value, noisy, seed=4)
+
+
+def test_several_others_are_compared_as_each_alone():
+    """The same draws serve all others and levels; a wider level holds the narrower one's interval."""
+    rng = np.random.default_rng(3)
+    user, value = rng.integers(0, 40, 300), rng.random(300)
+    others = [rng.random(300) for _ in range(3)]
+    levels = (0.95, corrected_level(11))
+    found = paired_differences(user, value, others, 500, seed=5, levels=levels)
+    for other, (plain, corrected) in zip(others, found, strict=True):
+        alone = paired_difference(user, value, other, 500, seed=5)
+        assert (plain.low, plain.high, plain.difference) == pytest.approx(
+            (alone.low, alone.high, alone.difference)
+        )
+        assert corrected.low < plain.low < plain.high < corrected.high
+
+
+def test_intervals_that_are_corrected_rarely_miss_in_any_of_many_comparisons():
+    """Twelve comparisons of nothing: some 95 % interval leaves zero out in about half of the trials, a corrected one in few."""
+    rng = np.random.default_rng(4)
+    user = np.arange(200)
+    missed = {"plain": 0, "corrected": 0}
+    for trial in range(60):
+        others = [rng.standard_normal(200) for _ in range(12)]
+        found = paired_differences(user, np.zeros(200), others, 1000, trial, (0.95, corrected_level(12)))
+        for kind, level in (("plain", 0), ("corrected", 1)):
+            missed[kind] += any(each[level].low > 0 or each[level].high < 0 for each in found)
+    assert missed["plain"] > 15 and missed["corrected"] <= 9

@@ -11,6 +11,7 @@ import pytest
 from streams.learning.evaluation.plan import Plan
 from streams.learning.evaluation.report import write_report
 from streams.learning.evaluation.run import evaluate
+from streams.learning.evaluation.slices import MAIN
 from streams.learning.evaluation.summary import summarise
 from streams.learning.evaluation.weights import ShownModel, emerging_users, weight_shifts
 from streams.learning.split import split_of
@@ -61,6 +62,13 @@ def test_figures_are_the_means_over_targets(evaluation):
                 own = task["methods"]["own"]["slices"]["all"]["ndcg@10"]
                 assert difference["difference"] == pytest.approx(own - by_slice["all"]["ndcg@10"])
                 assert difference["low"] <= difference["difference"] <= difference["high"]
+                assert difference["corrected_low"] <= difference["low"] <= difference["high"]
+                assert difference["high"] <= difference["corrected_high"]
+                corrected = {
+                    part for part, found in task["differences"][name].items() if "corrected_low" in found
+                }
+                assert corrected == {*MAIN} & {*task["slices"]} - {"unknown"}
+                assert difference["corrected_for"] == len(corrected)
 
 
 def test_the_report_has_every_plot_it_shows(evaluation, tmp_path):
