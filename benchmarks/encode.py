@@ -1,4 +1,4 @@
-"""How many texts a second, against plain padded batches? Prints one JSON line.
+"""How many texts a second, against plain padded batches, on an idle machine and beside one busy process? Prints one JSON line.
 
     python benchmarks/encode.py [--texts FILE] [--count N] [--repeats R] [--device auto] [--precision auto]
 
@@ -6,6 +6,10 @@ Baseline, run in the same call and in turns with ours: the same model on the sam
 tokenizer, batches of 32 in the order of the input, each padded to its longest text (what most examples do). FILE is
 a Parquet catalogue with title and description, or a text file with one text a line; without it, texts of the
 lengths of a shop's catalogue and of user reviews are made up.
+
+On a CPU `beside_per_s` is the rate with a busy process on the machine, and `ratio_to_share` what an idle machine does with
+as many threads as that process leaves cores, over it. `spinning` are the rates as the libraries come, with threads that spin
+while they wait.
 """
 
 import argparse
@@ -13,6 +17,7 @@ import json
 import platform
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
@@ -20,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.workloads.neighbour import MOST_RATIO, busy_neighbour, cores, measured, share_left
 from encoders.config import EncoderConfig
 from encoders.folder import model_folder
 from encoders.prepare import item_text
@@ -99,7 +105,28 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16", "fp16"])
     parser.add_argument("--tokens-per-batch", type=int, default=None)
+    parser.add_argument("--one-process", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.one_process:
+        print(json.dumps(measure(options)))
+        return
+    given = [*sys.argv[1:], "--one-process"]
+    line = measured(__file__, given, asleep=True)
+    if "beside_per_s" in line:
+        ratio = round(line["share_per_s"] / line["beside_per_s"], 2)
+        spinning = measured(__file__, given, asleep=False)
+        line |= {
+            "ratio_to_share": ratio,
+            "most_ratio": MOST_RATIO,
+            "met": ratio <= MOST_RATIO,
+            "spinning": {name: spinning[name] for name in ("texts_per_s", "beside_per_s")},
+        }
+    print(json.dumps(line))
+
+
+def measure(options: argparse.Namespace) -> dict[str, object]:
+    """What one process finds."""
+    import torch
 
     rng = np.random.default_rng(options.seed)
     texts = from_file(options.texts, options.count, rng) if options.texts else made_up(options.count, rng)
@@ -121,35 +148,42 @@ def main() -> None:
     for _ in range(options.repeats):
         ours.append(seconds(encoder.encode, texts))
         theirs.append(seconds(baseline, texts))
-    print(
-        json.dumps(
-            {
-                "benchmark": "encode",
-                "device": device_name(encoder.device),
-                "precision": encoder.device.split()[1],
-                "versions": {
-                    "python": platform.python_version(),
-                    **{name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy")},
-                },
-                "texts": len(texts),
-                "source": options.texts.name if options.texts else "made up",
-                "repeats": options.repeats,
-                "load_s": round(load_s, 2),
-                "texts_per_s": round(len(texts) / statistics.median(ours), 1),
-                "texts_per_s_all": [round(len(texts) / value, 1) for value in ours],
-                "baseline": f"batches of {BASELINE_ROWS} in input order, padded to the longest",
-                "baseline_texts_per_s": round(len(texts) / statistics.median(theirs), 1),
-                "baseline_texts_per_s_all": [round(len(texts) / value, 1) for value in theirs],
-                "ratio": round(statistics.median(theirs) / statistics.median(ours), 2),
-                "ratio_of_pairs": round(
-                    statistics.median(b / a for a, b in zip(ours, theirs, strict=True)), 2
-                ),
-                "max_difference": difference,
-                "padded_lengths": sorted(encoder.shapes),
-                "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-            }
-        )
-    )
+    found: dict[str, object] = {
+        "benchmark": "encode",
+        "device": device_name(encoder.device),
+        "cores": cores(),
+        "precision": encoder.device.split()[1],
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy")},
+        },
+        "texts": len(texts),
+        "source": options.texts.name if options.texts else "made up",
+        "repeats": options.repeats,
+        "load_s": round(load_s, 2),
+        "texts_per_s": rate(texts, ours),
+        "texts_per_s_all": [round(len(texts) / value, 1) for value in ours],
+        "baseline": f"batches of {BASELINE_ROWS} in input order, padded to the longest",
+        "baseline_texts_per_s": rate(texts, theirs),
+        "baseline_texts_per_s_all": [round(len(texts) / value, 1) for value in theirs],
+        "ratio": round(statistics.median(theirs) / statistics.median(ours), 2),
+        "ratio_of_pairs": round(statistics.median(b / a for a, b in zip(ours, theirs, strict=True)), 2),
+        "max_difference": difference,
+        "padded_lengths": sorted(encoder.shapes),
+        "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    }
+    if encoder.device.startswith("cpu"):
+        with busy_neighbour():
+            beside = [seconds(encoder.encode, texts) for _ in range(options.repeats)]
+        torch.set_num_threads(share_left())
+        share = [seconds(encoder.encode, texts) for _ in range(options.repeats)]
+        found |= {"beside_per_s": rate(texts, beside), "share_per_s": rate(texts, share)}
+    return found
+
+
+def rate(texts: Sequence[str], taken: Sequence[float]) -> float:
+    """Texts a second, at the median."""
+    return round(len(texts) / statistics.median(taken), 1)
 
 
 def device_name(device: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from sinks.errors import StoreMismatch
 from sinks.protocols import Store
 from streams.counts.counts import read_counts
 from streams.serving.refreshed import Refreshed
-from transfer.arrays import I32, U64
+from transfer.arrays import F32, I32, U64
 from transfer.codes import NONE
 from transfer.counts.counts import ItemCounts
 from transfer.item_scenarios import item_scenarios
@@ -64,19 +65,27 @@ class ServedItems:
                 f"the model was trained with shares at {wanted.shares} half-lives, the store counts {counts.horizons}; "
                 "set [counts] as for the training and replay the log"
             )
-        items = [item for page in self._store.items.scan(AT_A_TIME, with_vectors=True) for item in page]
-        items.sort(key=lambda item: item.key)  # as they come, mostly; requests find keys among ascending ones
-        keys = np.array([item.key for item in items], np.uint64)
-        dim = self._model.interest.dim
-        base = np.array([item.vector for item in items], np.float32).reshape(len(items), dim)
-        names = (*counts.scenarios, *sorted({item.scenario for item in items} - {"", *counts.scenarios}))
+        keys, towers, scenarios = self._items()
+        names = (*counts.scenarios, *sorted({*scenarios} - {"", *counts.scenarios}))
         code = {name: position for position, name in enumerate(names)}
-        by_catalogue = np.array([code.get(item.scenario, NONE) for item in items], np.int32)
-        towers = self._model.towers(keys, base)
-        index = ItemIndex(
-            keys, towers, np.arange(len(keys)), _item_scenarios(counts, keys, by_catalogue), names, counts
-        )
+        by_catalogue = np.array([code.get(name, NONE) for name in scenarios], np.int32)
+        belongs = _item_scenarios(counts, keys, by_catalogue)
+        index = ItemIndex(keys, towers, np.arange(len(keys)), belongs, names, counts).prepared()
         return Served(index, index.placed(by_catalogue))
+
+    def _items(self) -> tuple[U64, F32, list[str]]:
+        """Keys, ascending, in which requests find theirs at once; towers; scenarios by the catalogue."""
+        keys: list[U64] = [np.zeros(0, np.uint64)]
+        vectors: list[F32] = [np.zeros((0, self._model.interest.dim), np.float32)]
+        scenarios: list[str] = []
+        for page in self._store.items.scan(AT_A_TIME, with_vectors=True):
+            keys.append(np.array([item.key for item in page], np.uint64))
+            vectors.append(np.array([item.vector for item in page], np.float32))
+            scenarios += [sys.intern(item.scenario) for item in page]
+        key = np.concatenate(keys)
+        tower = self._model.towers(key, np.concatenate(vectors))
+        order = np.argsort(key, kind="stable")
+        return key[order], tower[order], [scenarios[row] for row in order.tolist()]
 
 
 def _item_scenarios(counts: ItemCounts, keys: U64, by_catalogue: I32) -> I32:

@@ -147,6 +147,14 @@ class ItemIndex:
         """The same items with other counts."""
         return ItemIndex(self.keys, self.towers, self.candidates, self.item_scenario, self.scenarios, counts)
 
+    def prepared(self) -> ItemIndex:
+        """Itself, with all there that does not depend on a request: who asks first would wait for it."""
+        self.codes(self.keys[:1])
+        self.follow_mass(np.zeros((1, 1), np.int64), np.array([OPEN], np.int32))
+        own_count_features(self, *(np.zeros(0, np.int64),) * 2, np.zeros((0, 1), np.int64))
+        self.member_shares(OPEN)
+        return self
+
     def placed(self, item_scenario: I32) -> ItemIndex:
         """The same items and counts, where items belong elsewhere: item_scenario (N,)."""
         return replace(self, item_scenario=item_scenario, _counted=self._coded)
