@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import statistics
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from pathlib import Path
 
 from benchmarks.workloads.neighbour import measured
 from benchmarks.workloads.report import where
-from benchmarks.workloads.resident import resident
+from benchmarks.workloads.resident import most_resident_mib, resident
 from benchmarks.workloads.shop import DEPARTMENTS, Shop
 from streams.serving.model_ranker import ranker_of
 from streams.serving.recommend import Recommender, read_state
@@ -122,7 +121,7 @@ def measure(args: argparse.Namespace) -> dict[str, object]:
         "memory_mib": {
             "before": before,
             "after": after,
-            "most": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            "most": most_resident_mib(),
         },
     }
 

@@ -26,3 +26,10 @@ def resident() -> Resident:
         found[name] = float(rest.split()[0]) / MIB
     total, anonymous = found["Rss"], found["Anonymous"]
     return Resident(round(total, 1), round(anonymous, 1), round(total - anonymous, 1))
+
+
+def most_resident_mib() -> float:
+    """The most that this process ever had; `getrusage` would tell of the one that started it, too. Linux only."""
+    lines = Path("/proc/self/status").read_text("ascii").splitlines()
+    (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
+    return round(float(peak) / MIB, 1)
