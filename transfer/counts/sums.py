@@ -11,7 +11,7 @@ from transfer.arrays import F32, F64, I32, I64, U64, Bool
 from transfer.counts.config import CountsConfig
 from transfer.counts.counts import NEXT, WINDOW, ItemCounts, empty_counts
 from transfer.counts.steps import Steps
-from transfer.rows import group_starts, offsets_of, owners, segment_sum, sizes_of
+from transfer.rows import group_starts, kept_offsets, offsets_of, owners, rows_of, segment_sum, sizes_of
 from transfer.state.decay import decay
 from transfer.state.states import renumbering, sorted_names
 
@@ -91,7 +91,7 @@ def merge_counts(a: ItemCounts, b: ItemCounts, config: CountsConfig) -> ItemCoun
     if not len(a.items) or not len(b.items):
         return trim(b if not len(a.items) else a, config)
     t_ref = max(a.t_ref, b.t_ref)
-    items = np.union1d(a.items, b.items)
+    items = _union(a.items, b.items)
     names = sorted_names(a.scenarios, b.scenarios)
     code_a, code_b = np.searchsorted(items, a.items), np.searchsorted(items, b.items)
     name_a, name_b = renumbering(a.scenarios, names), renumbering(b.scenarios, names)
@@ -118,23 +118,22 @@ def merge_counts(a: ItemCounts, b: ItemCounts, config: CountsConfig) -> ItemCoun
 
 def trim(counts: ItemCounts, config: CountsConfig, slack: float = SLACK) -> ItemCounts:
     """The counts cut to the caps where they have passed `slack` times of them; else the same."""
-    sizes = sizes_of(counts.pair_offsets)
-    heavy = np.abs(counts.pair_counts[:, WINDOW])
     kept = np.ones(counts.pairs, np.bool_)
-    large = np.repeat(sizes > slack * config.max_neighbours, sizes)
-    if large.any():
-        at = np.flatnonzero(large)
-        owner = owners(counts.pair_offsets)[at]
+    large = np.flatnonzero(sizes_of(counts.pair_offsets) > slack * config.max_neighbours)
+    if len(large):
+        # Of the few items that have too many: what is done to all transitions is most of what merging costs.
+        at, own_offsets = rows_of(counts.pair_offsets, large)
+        owner = owners(own_offsets)
         # By owner, then the heaviest first, in one number: the bits of a positive float ascend as it does.
-        lightness = np.uint64(0xFFFFFFFF) - heavy[at].view(np.uint32)
+        lightness = np.uint64(0xFFFFFFFF) - np.abs(counts.pair_counts[at, WINDOW]).view(np.uint32)
         order = np.argsort((owner.astype(np.uint64) << np.uint64(32)) | lightness, kind="stable")
-        own_offsets = offsets_of(np.where(sizes > slack * config.max_neighbours, sizes, 0))
         place = np.arange(len(at)) - own_offsets[owner[order]]
         kept[at[order]] = place < config.max_neighbours
-    left = int(kept.sum())
+    left = int(np.count_nonzero(kept))
     if left > slack * config.max_pairs:
         candidates = np.flatnonzero(kept)
-        lightest = np.argpartition(heavy[candidates], left - config.max_pairs)[: left - config.max_pairs]
+        heavy = np.abs(counts.pair_counts[candidates, WINDOW])
+        lightest = np.argpartition(heavy, left - config.max_pairs)[: left - config.max_pairs]
         kept[candidates[lightest]] = False
     rows = np.ones(len(counts.share_item), np.bool_)
     if len(rows) > slack * config.max_counts:
@@ -155,11 +154,11 @@ def _kept(counts: ItemCounts, rows: Bool, pairs: Bool) -> ItemCounts:
     """The counts without the other counts and transitions, and without items and scenarios that have no count left."""
     known = np.zeros(len(counts.items), np.bool_)
     known[counts.share_item[rows]] = True
-    source = owners(counts.pair_offsets)
     if not known.all():
-        pairs = pairs & known[source] & known[counts.pair_item]
+        pairs = pairs & known[owners(counts.pair_offsets)] & known[counts.pair_item]
     left = np.flatnonzero(pairs)
     code = (np.cumsum(known) - 1).astype(np.int32)
+    pair_item = counts.pair_item[left]
     used = np.zeros(len(counts.scenarios), np.bool_)
     used[counts.share_scenario[rows]] = True
     name = (np.cumsum(used) - 1).astype(np.int32)
@@ -171,8 +170,8 @@ def _kept(counts: ItemCounts, rows: Bool, pairs: Bool) -> ItemCounts:
         share_item=code[counts.share_item[rows]],
         share_counts=counts.share_counts[rows],
         share_totals=counts.share_totals[used],
-        pair_offsets=offsets_of(np.bincount(code[source[left]], minlength=int(known.sum()))),
-        pair_item=code[counts.pair_item[left]],
+        pair_offsets=offsets_of(sizes_of(kept_offsets(counts.pair_offsets, pairs))[known]),
+        pair_item=pair_item if known.all() else code[pair_item],
         pair_counts=counts.pair_counts[left],
         pair_totals=counts.pair_totals[known],
     )
@@ -189,6 +188,12 @@ def _summed(
     return (cell // items).astype(np.int32), (cell % items).astype(np.int32), sums
 
 
+def _union(a: U64, b: U64) -> U64:
+    """All keys of both, ascending. (np.union1d hashes them, though they ascend already.)"""
+    both = np.sort(np.concatenate([a, b]), kind="stable")
+    return both[group_starts([both])]
+
+
 def _ranges(begin: I64, end: I64) -> tuple[I64, I64]:
     """The numbers of all ranges, one after the other, and where each range begins among them."""
     ends = offsets_of(end - begin)
@@ -200,8 +205,10 @@ def _matrix(counts: ItemCounts, code: I64, factor: float, items: int) -> csr_arr
     sizes = np.zeros(items, np.int64)
     sizes[code] = sizes_of(counts.pair_offsets)
     value: Pairs = np.empty(counts.pairs, np.complex128)
-    value.real, value.imag = counts.pair_counts[:, WINDOW], counts.pair_counts[:, NEXT]
-    return csr_array((value * factor, code[counts.pair_item], offsets_of(sizes)), shape=(items, items))
+    np.multiply(counts.pair_counts[:, WINDOW], factor, out=value.real, dtype=np.float64)
+    np.multiply(counts.pair_counts[:, NEXT], factor, out=value.imag, dtype=np.float64)
+    moved = counts.pair_item if len(code) == items else code.astype(np.int32)[counts.pair_item]
+    return csr_array((value, moved, offsets_of(sizes).astype(np.int32)), shape=(items, items))
 
 
 def _assembled(
@@ -215,19 +222,20 @@ def _assembled(
     """Sums as counts. shares: as `_summed`; totals: of shares by scenario, and of pairs by item, where the rows are not all."""
     share_scenario, share_item, counts = shares
     value: Pairs = pairs.data
-    both: F64 = np.empty((len(value), 2))
-    both[:, NEXT], both[:, WINDOW] = value.imag, value.real
     offsets = pairs.indptr.astype(np.int64)
     if totals is None:
         by_scenario = offsets_of(np.bincount(share_scenario, minlength=len(names)))
+        both: F64 = np.empty((len(value), 2))
+        both[:, NEXT], both[:, WINDOW] = value.imag, value.real
         totals = segment_sum(counts, by_scenario), segment_sum(both, offsets)
     share_totals, pair_totals = totals
     gone = (np.abs(value.real) <= TINY) & (np.abs(value.imag) <= TINY)
-    indices: I32 = pairs.indices.astype(np.int32)
+    indices: I32 = pairs.indices.astype(np.int32, copy=False)
     if gone.any():
         left = np.flatnonzero(~gone)
-        offsets, indices, both = offsets_of(~gone)[offsets], indices[left], both[left]
-    counted: F32 = both.astype(np.float32)
+        offsets, indices, value = kept_offsets(offsets, ~gone), indices[left], value[left]
+    counted: F32 = np.empty((len(value), 2), np.float32)
+    counted[:, NEXT], counted[:, WINDOW] = value.imag, value.real
     return ItemCounts(
         t_ref=t_ref,
         items=items,
