@@ -25,6 +25,7 @@ from encoders.arrays import F32, I64, U64, Bool
 from encoders.behaviour import Behaviour
 from encoders.config import FitConfig
 from encoders.errors import EncoderMismatch
+from encoders.learned_from import LearnedFrom
 from encoders.ridge import Ridge, fit_ridge
 from encoders.snapshot import check_snapshot_folder, read_snapshot, write_snapshot
 from encoders.unit import unit_rows
@@ -57,8 +58,10 @@ class ItemEncoder:
     """c of the blend"""
     config: FitConfig
     """what it was fitted with, for people"""
+    learned: LearnedFrom | None = None
+    """which events it was fitted on; None: unknown, an earlier release made it"""
     fingerprint: str = field(init=False)
-    """hex over all of the above but `config`"""
+    """hex over all of the above but `config` and `learned`"""
 
     def __post_init__(self) -> None:
         for name in ("keys", "behaviour", "counts"):
@@ -140,6 +143,7 @@ class ItemEncoder:
             "penalty": None if self.ridge is None else self.ridge.penalty,
             "held_out_cosine": None if self.ridge is None else self.ridge.cosine,
             "whitening": None if self.whitening is None else self.whitening.fingerprint,
+            "learned": None if self.learned is None else self.learned.as_dict(),
             "config": json.loads(self.config.model_dump_json()),
         }
         tensors = self._arrays()
@@ -191,6 +195,7 @@ class ItemEncoder:
             whitening,
             float(about["pull"]),  # type: ignore[arg-type]
             FitConfig.model_validate(config),
+            LearnedFrom.of(about.get("learned")),
         )
 
     def _arrays(self) -> dict[str, npt.NDArray[np.generic]]:

@@ -122,6 +122,7 @@ def evaluate(
     Example: driftline evaluate events.parquet --items items.parquet --map scenario=department
     --methods popularity-7d,own,own+popularity-7d --task both --report ./report
     """
+    from streams.learning.evaluation.artefacts import check_artefacts
     from streams.learning.evaluation.head import head_of
     from streams.learning.evaluation.kept import KeptResults
     from streams.learning.evaluation.methods.base import Setup
@@ -152,6 +153,7 @@ def evaluate(
             seeds=seeds,
             sample=sample,
             dormant_s=dormant_days * DAY,
+            force=force,
             setup=Setup(
                 model=model,
                 encoder=encoder,
@@ -162,6 +164,7 @@ def evaluate(
                 progress=progress_lines(json_),
             ),
         )
+        check_artefacts(history, cut, plan)
         tasks = tasks_of(history, cut, plan)
         keep = None
         if (folder := resume or (report and report / RESULTS)) is not None:

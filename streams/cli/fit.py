@@ -69,10 +69,16 @@ def fit(
         given = LogInput(log, EventFlags(map_, action, scenario, time_, action_map), items, items_map)
         history = read_history(given, settings, json_)
         plan = SplitPlan(split, holdout_share, validation_share=0.0, force=force)
-        rows = plan.of(history).train if before is None else rows_before(history, before)
+        if before is None:
+            cut = plan.of(history)
+            rows, left_out = cut.train, cut.leaves_out
+        else:
+            rows, left_out = rows_before(history, before), ""
         content = encode_texts(history, settings, None, json_)
         with progress_bar("fitting", fit_passes(), json_) as advance:
-            encoder = fit_encoder(history, rows, settings.fit, advance, content, settings.encoder.dim)
+            encoder = fit_encoder(
+                history, rows, settings.fit, advance, content, settings.encoder.dim, left_out
+            )
         encoder.save(out)
         met = encoder.has_behaviour(history.item_keys)
         summary = {
@@ -80,6 +86,7 @@ def fit(
             "fingerprint": encoder.fingerprint,
             "dim": encoder.dim,
             "events": len(rows),
+            "until": None if encoder.learned is None else encoder.learned.until,
             "items": len(history.items),
             "with_behaviour": int(met.sum()),
             "text_alone": 0 if content is None else int((content.known & ~met).sum()),

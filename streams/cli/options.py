@@ -62,7 +62,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 ForceSplit = Annotated[
     bool,
     typer.Option(
-        "--force", help="Replace what is there; go on where a part of the log is too small to judge by."
+        "--force", help="Replace what is there; go on where a part of the log is too small to go by."
     ),
 ]
 Store = Annotated[

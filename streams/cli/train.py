@@ -74,7 +74,7 @@ def train(
         run = read_training(given, settings, encoder, plan, json_)
         done = run_training(
             run,
-            progressive=run.split != "last",
+            progressive=run.progressive,
             logs=logs,
             bar=not json_ and console.is_terminal,
             tell=progress_lines(json_),
@@ -88,6 +88,7 @@ def train(
             "encoder": str(encoder or out / "encoder"),
             "events": len(run.rows),
             "validation_events": len(run.validation),
+            "until": done.report["until"],
             "positions": done.report["positions"],
             "validation_new_ndcg10": round(done.report["best_new"], 5),
             "best_epoch": done.report["best_epoch"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streams.cli.console import console
 from streams.cli.log_input import LogInput, encode_texts, read_history
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def read_training(
         TrainingError: too little to train on.
     """
     from encoders.item_encoder import ItemEncoder
+    from streams.learning.fit import fit_encoder
     from streams.learning.training.training_data import training_data
     from streams.learning.training.training_run import TrainingRun
     from streams.workspace.scenario_names import names_for_training
@@ -39,9 +41,25 @@ def read_training(
     split = plan.of(history)
     content = encode_texts(history, settings, fitted.whitening if fitted else None, quiet)
     names = names_for_training(settings.encoder, settings.train.name_words, history.scenarios)
-    data = training_data(
-        history, split.train, fitted, content, names, fit=settings.fit, dim=settings.interest.dim
+    if fitted is None:
+        dim, left_out = settings.interest.dim, split.leaves_out
+        fitted = fit_encoder(history, split.train, settings.fit, content=content, dim=dim, left_out=left_out)
+    data = training_data(history, split.train, fitted, content, names)
+    run = TrainingRun(
+        data,
+        split.train,
+        split.validation,
+        settings.interest,
+        settings.counts,
+        settings.train,
+        split.progressive,
+        split.leaves_out,
     )
-    return TrainingRun(
-        data, split.train, split.validation, settings.interest, settings.counts, settings.train, split.name
-    )
+    if run.encoder_saw_validation:
+        console.print(
+            "the item encoder has learned from the validation part, too: how far to trust each component looks better there "
+            f"than it is; an encoder from `driftline fit --holdout-share {plan.test_share + plan.validation_share:g}` knows "
+            "nothing of it",
+            soft_wrap=True,
+        )
+    return run

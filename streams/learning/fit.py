@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from encoders.behaviour import PRODUCTS, behaviour_vectors
 from encoders.config import EncoderConfig, FitConfig
 from encoders.content import ContentEncoder
 from encoders.item_encoder import ItemEncoder, fit_item_encoder
+from encoders.learned_from import LearnedFrom
 from encoders.unseen import unseen_vectors
 from encoders.whitening import Whitening
 from streams.errors import LogError
@@ -66,11 +67,12 @@ def fit_encoder(
     progress: Callable[[int], None] | None = None,
     content: ItemContent | None = None,
     dim: int = 128,
+    left_out: str = "",
 ) -> ItemEncoder:
     """Fit an item encoder of `dim` dimensions on the events `rows` of a history (all of them where None), in any order.
 
     `content` (`item_content`) gives the map for items without behaviour. `progress` is called for each pass of the
-    decomposition. No event outside `rows` has any influence.
+    decomposition. No event outside `rows` has any influence. left_out: as in `LearnedFrom`.
 
     Raises:
         LogError: no event among them names an item.
@@ -84,7 +86,7 @@ def fit_encoder(
     starts = group_starts([user, history.time[chosen]])
     basket = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(chosen)))
     behaviour = behaviour_vectors(item, basket, user, len(history.items), dim, config, progress)
-    return fit_item_encoder(
+    encoder = fit_item_encoder(
         history.item_keys,
         behaviour,
         content.vectors if content is not None else None,
@@ -92,6 +94,8 @@ def fit_encoder(
         content.whitening if content is not None else None,
         config,
     )
+    until = float(history.time[chosen].max())
+    return replace(encoder, learned=LearnedFrom(until, history.identity, left_out))
 
 
 def rows_before(history: History, until: float) -> I64:

@@ -43,6 +43,11 @@ class Split:
         return {"open": open_queries, "given": given_queries}[task](history, rows)
 
     @property
+    def leaves_out(self) -> str:
+        """What of the test part time does not tell, as `encoders.learned_from.LearnedFrom` has it: "last" or nothing."""
+        return self.name if self.name == "last" and len(self.test) else ""
+
+    @property
     def before_test(self) -> I64:
         """(A + B,) rows of train and validation, ascending."""
         return np.sort(np.concatenate([self.train, self.validation]))

@@ -40,6 +40,8 @@ class Plan:
     dormant_s: float = 30 * DAY
     """after this time without events a scenario counts as dormant"""
     setup: Setup = field(default_factory=Setup)
+    force: bool = False
+    """judge a model though it, or its item encoder, doesn't tell until when it has learned"""
 
     def runs(self, name: str) -> int:
         """How often a method of the registry is run."""

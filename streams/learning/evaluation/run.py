@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from encoders.errors import EncoderConfigError, EncoderError
 from sinks.errors import StoreError
 from streams.errors import EvaluationError, StreamsError
+from streams.learning.evaluation.artefacts import check_artefacts
 from streams.learning.evaluation.candidates import Candidates
 from streams.learning.evaluation.judge import Judge, QueriesDone
 from streams.learning.evaluation.kept import KeptResults
@@ -61,9 +62,10 @@ def evaluate(
     that it has. A method that fails is named in `failed`; an interruption ends the run with the methods that are done.
 
     Raises:
-        EvaluationError: no method could be judged (or the only one's own error).
+        EvaluationError: no method could be judged (or the only one's own error), or the model has learned from the test part.
         KeyboardInterrupt: interrupted before any was.
     """
+    check_artefacts(history, split, plan)
     history = with_homes_of(history, split.train)
     judge = Judge(history, split, plan, tasks or tasks_of(history, split, plan), progress)
     results: list[Result] = []

@@ -121,10 +121,11 @@ def mixture_data(run: TrainingRun, networks: TrainedNetworks, progressive: bool,
         share = _share(run, fold)
         fold.later.remember(run, [share(config.pool_queries), share(config.mixture_queries)])
     foreseen = _foreseen(run, folds, mixture)
-    until = float(history.time[run.validation].max())
+    learned = run.learned
     report = networks.report | {
         "events": len(run.rows),
-        "until": until,
+        "until": None if learned is None else learned.until,
+        "left_out": "" if learned is None else learned.left_out,
         "data": history.identity,
         "counted": curve,
     }

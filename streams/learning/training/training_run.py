@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from streams.learning.split import By
+import numpy as np
+
+from encoders.learned_from import LearnedFrom
 from streams.learning.training.training_data import TrainingData
 from transfer.arrays import I64
 from transfer.config import InterestConfig
@@ -24,5 +26,23 @@ class TrainingRun:
     interest: InterestConfig
     counts: CountsConfig
     config: TrainConfig
-    split: By = "time"
-    """how the log was cut"""
+    progressive: bool = True
+    """whether time is one for all users, so that counts continue through the validation part as the daemon's do"""
+    left_out: str = ""
+    """what was left out for a test that time does not tell, as in `LearnedFrom`"""
+
+    @property
+    def learned(self) -> LearnedFrom | None:
+        """Which events a model of this run has learned from, through its item encoder, too; None: the encoder doesn't tell."""
+        history = self.data.history
+        rows = np.concatenate([self.rows, self.validation])
+        ours = LearnedFrom(float(history.time[rows].max()), history.identity, self.left_out)
+        return ours.with_that_of(self.data.encoder.learned)
+
+    @property
+    def encoder_saw_validation(self) -> bool:
+        """Whether the item encoder knows events of the validation part, so that components look better there than they are."""
+        learned, history = self.data.encoder.learned, self.data.history
+        if learned is None or self.left_out:
+            return False
+        return learned.until >= float(history.time[self.validation].min())

@@ -108,11 +108,13 @@ def test_a_model_is_judged_by_what_it_has_not_seen(shop: Path) -> None:
 
 
 def test_the_settings_name_the_encoder_of_a_model(shop: Path, tmp_path: Path) -> None:
-    """A model trained with an encoder of its own is judged with the one of the settings, without a flag."""
+    """A model trained with an encoder of its own is judged with the one of the settings, without a flag; not with one that has
+    learned from what it would be judged by, however little of it."""
     log, encoder, model = shop / "events.jsonl", tmp_path / "encoder", tmp_path / "model"
     config = tmp_path / "driftline.toml"
     config.write_text(SETTINGS.replace("[encoder]", f'[encoder]\nfitted = "{encoder}"'))
-    driftline("fit", log, "--out", encoder, "--config", shop / "driftline.toml", "--json")
+    fitting = ("fit", log, "--out", encoder, "--config", shop / "driftline.toml", "--json", "--force")
+    driftline(*fitting)
     training = (
         "--encoder",
         encoder,
@@ -127,6 +129,9 @@ def test_the_settings_name_the_encoder_of_a_model(shop: Path, tmp_path: Path) ->
     )
     driftline("train", log, "--out", model, *training)
     arguments = ("evaluate", log, "--model", model, "--methods", "driftline", "--json", "--force", "--config")
+    assert "item encoder" in driftline(*arguments, config, fails=True)
+    driftline(*fitting, "--holdout-share", 0.1)
+    driftline("train", log, "--out", model, *training)
     assert json.loads(driftline(*arguments, config))["tasks"]["open"]["methods"]["driftline"]
     assert "--encoder" in driftline(*arguments, shop / "driftline.toml", fails=True)
 

@@ -105,6 +105,14 @@ class Setup:
     shared: dict[Any, Any] = field(default_factory=dict)
     """what methods of one run leave for each other: ablations that differ in the mixture alone share a network"""
 
+    @property
+    def encoder_folder(self) -> Path | None:
+        """The item encoder of the model: the one named, else that in the model's folder, else that of the settings."""
+        if self.encoder is not None or self.model is None:
+            return self.encoder
+        beside = self.model / "encoder"
+        return beside if beside.is_dir() else self.settings.encoder.fitted
+
 
 DecayClock = Literal["time", "count"]
 

@@ -169,7 +169,7 @@ class LearnedMethod:
         setup, settings = self._setup, self._setup.settings
         shared = setup.shared
         if setup.model is not None:
-            self._load(history, rows, validation)
+            self._load(history, rows)
             return
         if "data" not in shared:
             shared["data"] = _training_data(setup, history, rows)
@@ -196,17 +196,12 @@ class LearnedMethod:
         self._waiting: list[I64] = []
         self._leave()
 
-    def _load(self, history: History, rows: I64, validation: Queries) -> None:
+    def _load(self, history: History, rows: I64) -> None:
         setup, settings = self._setup, self._setup.settings
         assert setup.model is not None
         if self.without:
             raise EvaluationError(f"{self.name} is trained for the evaluation; --model gives driftline alone")
         self._model, report = load_model(setup.model), report_of(setup.model)
-        if float(report.get("until", np.inf)) > float(validation.time.max()):
-            raise EvaluationError(
-                f"the model {setup.model} was trained on events that it would be judged by; train it with "
-                "--holdout-share at least as large as the test share"
-            )
         if (
             self._model.mixture is None
             or self._model.interest.fingerprint() != settings.interest.fingerprint()
@@ -218,8 +213,7 @@ class LearnedMethod:
             self._model.read_states_of(settings.interest)
         except ModelError as error:
             raise EvaluationError(str(error)) from None
-        beside = setup.model / "encoder"
-        folder = setup.encoder or (beside if beside.is_dir() else settings.encoder.fitted)
+        folder = setup.encoder_folder
         if folder is None:
             raise EvaluationError(
                 f"the model {setup.model} was trained with an encoder that is not in its folder; give --encoder, or name it "
