@@ -31,18 +31,17 @@ from time import perf_counter
 
 import numpy as np
 
-from sinks.tombstones import FOREVER, SINCE
-from sinks.writer import FORGOTTEN as FORGOTTEN_USER
-from sinks.writer import LOST, NEW
+from sinks.writer import NEW
 from streams.counts.counts import CountsBuffer
 from streams.events.columns import EventColumns, rows_named, take_events
 from streams.events.event import RejectReason
 from streams.events.watermarks import advanced, redelivered, unwanted
 from streams.failpoints import Failpoints
+from streams.ingest.held_users import claimed_users, written_users
 from streams.ingest.item_collisions import ItemIdsCollide, collision
 from streams.ingest.outcome import COLLIDED, FORGOTTEN, REDELIVERED, Outcome
 from streams.ingest.preparation import Preparation, PreparedEvents
-from streams.ingest.seen_partitions import SEVERAL_PARTITIONS, join_partitions, partitions_seen
+from streams.ingest.seen_partitions import partitions_seen
 from streams.ingest.source_numbers import SourceNumbers
 from streams.ingest.tries import Tries
 from streams.ingest.user_cache import HeldUser, UserCache
@@ -245,17 +244,7 @@ class Applying:
             marked = {key for record in claim.records if record is not None for key in record.watermarks}
             ingest.sources.look(columns.sources, marked)
             ingest.failpoints.reached("progress read")
-        claimed: dict[str, HeldUser | None] = {}
-        for name, record, hold in zip(missing, claim.records, claim.holds, strict=True):
-            if hold == LOST:
-                claimed[name] = None
-            elif hold == FORGOTTEN_USER:
-                claimed[name] = HeldUser(b"", {SINCE: FOREVER}, "", hold)
-            elif record is None:
-                claimed[name] = HeldUser(b"", {}, "", hold)
-            else:
-                leader = max(record.weights, key=record.weights.__getitem__, default="")
-                claimed[name] = HeldUser(record.state, record.watermarks, leader, hold)
+        claimed = claimed_users(missing, claim)
         if not ingest.store.exclusive:
             ingest.metrics.takeovers.inc(sum(hold > NEW for hold in claim.holds))
         found = [
@@ -310,29 +299,13 @@ class Applying:
         taken: Bool,
         token: int | None,
     ) -> None:
-        points = prepared.points
-        partitions = partitions_seen(prepared.columns, self._partitions)
-        known: list[tuple[str, HeldUser]] = []
-        forgotten: list[str] = []
-        shifts = several = 0
-        for row, (name, user, was_taken) in enumerate(
-            zip(points.user_ids, held, taken.tolist(), strict=True)
-        ):
-            if not was_taken:
-                forgotten.append(name)
-                continue
-            leader = next(iter(points.weights[row]), "")
-            shifts += user.leader not in ("", leader)
-            hold = token if user.hold == NEW and token is not None else user.hold
-            partition = join_partitions(user.partition, partitions[row])
-            several += partition == SEVERAL_PARTITIONS != user.partition
-            known.append(
-                (name, HeldUser(points.states[row], points.watermarks[row], leader, hold, partition))
-            )
-        self._ingest.cache.put(known)
-        self._ingest.cache.forget(forgotten)
-        self._ingest.metrics.scenario_shifts.inc(shifts)
-        self._ingest.metrics.users_on_several_partitions.inc(several)
+        found = written_users(
+            prepared.points, held, taken, token, partitions_seen(prepared.columns, self._partitions)
+        )
+        self._ingest.cache.put(found.known)
+        self._ingest.cache.forget(found.refused)
+        self._ingest.metrics.scenario_shifts.inc(found.shifts)
+        self._ingest.metrics.users_on_several_partitions.inc(found.several)
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
