@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from streams.cli.console import print_json, show
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 SHOWN = (
     "all", "new", "new in the list", "repeat", "moved", "emerging", "old", "cold-user", "new visitors", "unknown",
 )  # fmt: skip
+ABREAST = 5
+"""Methods that stand side by side on eighty columns, with whole figures."""
 
 
 def show_figures(figures: dict[str, Any], json_: bool) -> None:
@@ -20,22 +23,28 @@ def show_figures(figures: dict[str, Any], json_: bool) -> None:
         print_json(figures)
         return
     for name, found in figures["tasks"].items():
-        show(_table(name, found))
+        methods = list(found["methods"])
+        for begin in range(0, len(methods), ABREAST):
+            show(_table(name, found, methods[begin : begin + ABREAST]))
         for line in _compared(found):
             show(line)
 
 
-def _table(name: str, task: dict[str, Any]) -> TextTable:
+def _table(name: str, task: dict[str, Any], methods: Sequence[str]) -> TextTable:
+    """Slices down, methods across."""
     from streams.text_tables import TextTable
 
-    parts = [part for part in SHOWN if part in task["slices"]]
-    table = TextTable("method", *parts, title=f"{name}: NDCG@10, {task['targets']:,} targets")
+    table = TextTable("slice", "targets", *methods, title=f"{name}: NDCG@10, {task['targets']:,} targets")
     table.title_justify = "left"
+    table.columns[0].min_width = max(map(len, SHOWN))
     for column in table.columns[1:]:
-        column.justify = "right"
-    table.add_row("targets", *(f"{task['slices'][part]['targets']:,}" for part in parts), end_section=True)
-    for key, method in task["methods"].items():
-        table.add_row(key, *(f"{method['slices'][part]['ndcg@10']:.4f}" for part in parts))
+        column.justify, column.min_width = "right", len("targets")
+    for part in SHOWN:
+        if part in task["slices"]:
+            figures = (task["methods"][method]["slices"][part]["ndcg@10"] for method in methods)
+            table.add_row(
+                part, f"{task['slices'][part]['targets']:,}", *(f"{figure:.4f}" for figure in figures)
+            )
     return table
 
 

@@ -46,6 +46,11 @@ def edges_of(grid: Sequence[Mapping[str, Any]], chosen: Mapping[Family, Mapping[
     >>> grid = [{"backoff": 1.0}, {"backoff": 10.0}, {"backoff": 100.0}]
     >>> edges_of(grid, {"all": {"backoff": 100.0}, "new": {"backoff": 10.0}})
     ['backoff 100 (all)']
+
+    Settings that are no numbers have no edge:
+
+    >>> edges_of([{"other": {"backoff": 1.0}}], {"all": {"other": {"backoff": 1.0}}})
+    []
     """
     found: dict[str, list[str]] = {}
     for family, params in chosen.items():
@@ -54,12 +59,14 @@ def edges_of(grid: Sequence[Mapping[str, Any]], chosen: Mapping[Family, Mapping[
             entry for entry in grid if all(entry.get(name, text) == text for name, text in texts.items())
         ]
         for name, value in params.items():
+            if not _is_number(value):
+                continue
             tried = {entry[name] for entry in alike if name in entry}
             if any(name in entry and entry[name] is None for entry in grid):
                 tried.add(None)
             numbers = sorted(float(one) for one in tried if one is not None and _is_number(one))
             ends = numbers[:1] if None in tried else [*numbers[:1], *numbers[-1:]]
-            if len(tried) >= 3 and _is_number(value) and value in ends:
+            if len(tried) >= 3 and value in ends:
                 found.setdefault(f"{name} {value:g}", []).append(family)
     return [f"{what} ({', '.join(families)})" for what, families in found.items()]
 

@@ -98,7 +98,8 @@ def reliability_diagram(path: Path, judged: Mapping[str, dict[str, Any]]) -> Non
         axes.set_xlabel("mean probability")
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("share of hits")
-    panels[0].legend(fontsize=7, frameon=False)
+    if panels[0].lines[1:]:  # besides the diagonal
+        panels[0].legend(fontsize=7, frameon=False)
     figure.savefig(path, dpi=130)
 
 
