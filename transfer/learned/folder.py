@@ -192,7 +192,7 @@ def _name_source(meta: Mapping[str, Any]) -> NameSource:
 def _mixture(meta: Mapping[str, Any], tensors: dict[str, torch.Tensor]) -> Mixture:
     config = meta["mixture"]
     if meta["version"] == 2:
-        config = config | {"rungs": len(ONE_TEMPERATURE)}
+        config = config | {"rungs": 1, "heads": [1]}
         last = max(int(name.split(".")[1]) for name in tensors if name.startswith("gate."))
         for name in (f"gate.{last}.weight", f"gate.{last}.bias"):
             of_rungs = tensors[name].new_zeros((len(ONE_TEMPERATURE), *tensors[name].shape[1:]))

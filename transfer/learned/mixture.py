@@ -31,7 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from transfer.learned.pool import Pool
-from transfer.learned.temperatures import log_mixture
+from transfer.learned.temperatures import Ladder, doubling, log_mixture
 
 COMPONENTS = ("again", "new", "next", "popular")
 FAINT = 1e-9
@@ -59,7 +59,17 @@ class MixtureConfig(BaseModel):
     use_debuts: bool = Field(
         default=True, description="shares of debuts, in *new*; own items know them anyway"
     )
-    rungs: int = Field(default=8, ge=2, le=16, description="temperatures of *new*, the uniform one included")
+    rungs: int = Field(default=4, ge=1, le=16, description="temperatures of *new*")
+    heads: tuple[int, ...] = Field(
+        default=(1, 16, 128),
+        min_length=1,
+        description="how many of the best new items count alike, in parts of *new*",
+    )
+
+    @property
+    def ladder(self) -> Ladder:
+        """The parts of *new*."""
+        return doubling(self.heads, self.rungs)
 
     @property
     def gates(self) -> int:
@@ -131,9 +141,9 @@ class Mixture(nn.Module):
             nn.Dropout(config.dropout),
             nn.Linear(h, h),
             nn.GELU(),
-            nn.Linear(h, config.gates + config.rungs),
+            nn.Linear(h, config.gates + config.ladder.size),
         )
-        self.rungs = nn.Parameter(torch.zeros(2, config.rungs))
+        self.rungs = nn.Parameter(torch.zeros(2, config.ladder.size))
         nn.init.zeros_(self.again_given.weight)
         with torch.no_grad():  # at first all users have the same weights of rungs
             for value in list(self.gate.parameters())[-2:]:
@@ -159,7 +169,7 @@ class Mixture(nn.Module):
         user = torch.cat(
             [inputs.user, inputs.scenario, inputs.given.unsqueeze(1).to(inputs.user), backed], dim=1
         )
-        gate, by_state = self.gate(user).split([config.gates, config.rungs], dim=1)
+        gate, by_state = self.gate(user).split([config.gates, config.ladder.size], dim=1)
         has_own = torch.zeros(requests, dtype=torch.bool, device=gate.device)
         has_own[inputs.own_request] = True
         allowed = torch.ones_like(gate, dtype=torch.bool)

@@ -14,7 +14,7 @@ from transfer.codes import NONE
 from transfer.learned.item_index import ItemIndex
 from transfer.learned.mixture import COMPONENTS, Mixture, MixtureConfig, MixtureWeights
 from transfer.learned.requests import Requests
-from transfer.learned.temperatures import OWN, ladder, log_rungs, mixed
+from transfer.learned.temperatures import OWN, mixed
 from transfer.rows import owners, positions_in
 
 
@@ -42,12 +42,12 @@ class ScenarioCandidates:
     def new(self, mixture: Mixture, weights: MixtureWeights) -> torch.Tensor:
         """(R, C) p_new, 0 for own items; weights of all requests."""
         rungs = torch.exp(weights.rungs[torch.from_numpy(self.rows)])
-        return mixed(self.pooled(mixture), rungs)
+        return mixed(self.pooled(mixture), rungs, mixture.config.heads)
 
     def log_rungs(self, mixture: Mixture, row: I64, column: I64) -> torch.Tensor:
         """(T, K) log of what each rung of p_new says of some items."""
         places = torch.from_numpy(row), torch.from_numpy(column)
-        return log_rungs(self.pooled(mixture), *places, ladder(mixture.config.rungs))
+        return mixture.config.ladder.log_parts(self.pooled(mixture), *places)
 
     def pooled(self, mixture: Mixture) -> torch.Tensor:
         """(R, C) what p_new orders by, OWN for own items."""

@@ -1,17 +1,20 @@
 """From an order to probabilities: a score's softmax at several temperatures, mixed.
 
-    p(i) = sum_k w_k softmax(s_k z)(i),    s = 0, 1, 2, 4, ..
+    p(i) = w_0 / N + sum_mk w_mk softmax(s_k min(z, z_m))(i),    s = 1, 2, 4, ..;  z_m: the m-th best score
 
 z: a score whose order is right and whose size means nothing, as that of a pool whose powers were chosen by how it ranks. Each
 part keeps the order of z, and so does the sum; it is normalised by construction; its greatest likelihood over w is a convex
-problem, and never below that of the uniform distribution, which is the part of s = 0. A single temperature can't say both that
-the first of ten thousand items is likely and that the last thousand are not impossible.
+problem, and never below that of the uniform distribution, which is a part of it. A single temperature can't say both that the
+first of ten thousand items is likely and that the last thousand are not impossible; and none can say that the first sixteen
+are about equally likely though their scores lie far apart, which products of many parts make them. For that there are the
+parts in which the best m count alike.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -21,43 +24,63 @@ OWN = -1e9
 FAINT = 1e-30
 
 
-def ladder(rungs: int) -> tuple[float, ...]:
-    """What scores are multiplied by at each rung.
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """The parts of the mixture; K of them: the uniform one, then for each number of equal ones every multiplier."""
 
-    >>> ladder(4)
-    (0.0, 1.0, 2.0, 4.0)
+    heads: tuple[int, ...]
+    """how many of the best count alike; 1: none do"""
+    multipliers: tuple[float, ...]
+
+    @property
+    def size(self) -> int:
+        """K.
+
+        >>> Ladder((1, 16), (1.0, 2.0, 4.0)).size
+        7
+        """
+        return 1 + len(self.heads) * len(self.multipliers)
+
+    def log_parts(self, scores: Tensor, row: Tensor, column: Tensor) -> Tensor:
+        """(T, K) log probability of some places in each part; scores (R, C), OWN for what does not compete."""
+        competes = scores[row, column] > OWN / 2
+        found = [-torch.log((scores > OWN / 2).sum(dim=1).clamp_min(1).to(scores))[row]]
+        for _, level in _levels(scores, self.heads):
+            leveled = torch.minimum(scores, level)
+            hit = leveled[row, column]
+            for multiplier in self.multipliers:
+                total = torch.logsumexp(leveled * multiplier, dim=1)
+                found.append(hit * multiplier - total[row])
+        return torch.stack(found, dim=1).masked_fill(~competes.unsqueeze(1), -torch.inf)
+
+
+def doubling(heads: Sequence[int], rungs: int) -> Ladder:
+    """Each multiplier twice the one before, from 1 on: what a model's scores are scaled for.
+
+    >>> doubling((1,), 3).multipliers
+    (1.0, 2.0, 4.0)
     """
-    return (0.0, *(2.0**rung for rung in range(rungs - 1)))
+    return Ladder(tuple(heads), tuple(2.0**rung for rung in range(rungs)))
 
 
-def log_rungs(scores: Tensor, row: Tensor, column: Tensor, at: Sequence[float]) -> Tensor:
-    """(T, K) log probability of some places at each of the K multipliers `at`; scores (R, C), OWN for what does not compete."""
-    hit = scores[row, column]
-    count = (scores > OWN / 2).sum(dim=1)
-    found = []
-    for multiplier in at:
-        if not multiplier:
-            total = torch.log(count.clamp_min(1).to(scores))[row]
-            found.append(torch.where(hit > OWN / 2, -total, -torch.inf))
-        else:
-            found.append(hit * multiplier - torch.logsumexp(scores * multiplier, dim=1)[row])
-    return torch.stack(found, dim=1)
-
-
-def mixed(scores: Tensor, weights: Tensor) -> Tensor:
-    """(R, C) probabilities; scores (R, C), OWN for what does not compete; weights (R, K) of the rungs of `ladder`, which sum
+def mixed(scores: Tensor, weights: Tensor, heads: Sequence[int]) -> Tensor:
+    """(R, C) probabilities; scores (R, C), OWN for what does not compete; weights (R, K) of the parts of `doubling`, which sum
     to 1.
 
-    >>> mixed(torch.tensor([[1.0, 0.0, OWN]]), torch.tensor([[1.0, 0.0]])).tolist()
+    >>> mixed(torch.tensor([[1.0, 0.0, OWN]]), torch.tensor([[1.0, 0.0]]), (1,)).tolist()
     [[0.5, 0.5, 0.0]]
     """
     competes = scores > OWN / 2
-    # Rung by rung the square of the one before: one exponential, however many rungs there are.
-    part = torch.exp(scores - scores.max(dim=1, keepdim=True).values) * competes
     found = competes * (weights[:, :1] / competes.sum(dim=1, keepdim=True).clamp_min(1))
-    for rung in range(1, weights.shape[1]):
-        found = found + part * (weights[:, rung : rung + 1] / part.sum(dim=1, keepdim=True).clamp_min(FAINT))
-        part = part * part
+    rungs = (weights.shape[1] - 1) // len(heads)
+    for number, level in _levels(scores, heads):
+        # Each multiplier's part is the square of the one before: one exponential, however many there are.
+        part = torch.exp(torch.minimum(scores, level) - level) * competes
+        for rung in range(1 + number * rungs, 1 + (number + 1) * rungs):
+            found = found + part * (
+                weights[:, rung : rung + 1] / part.sum(dim=1, keepdim=True).clamp_min(FAINT)
+            )
+            part = part * part
     return found
 
 
@@ -77,3 +100,12 @@ def likeliest_weights(parts: Tensor, steps: int = 200, pseudo: float = 1.0) -> T
         share = torch.softmax(parts + weights, dim=1).sum(dim=0) + pseudo / count
         weights = torch.log(share / share.sum())
     return weights
+
+
+def _levels(scores: Tensor, heads: Sequence[int]) -> Iterator[tuple[int, Tensor]]:
+    """Number of each head, and (R, 1) the score of the last of its best; of fewer candidates the last of all."""
+    most = min(max(heads), scores.shape[1])
+    best = torch.topk(scores, most, dim=1).values
+    last = (best > OWN / 2).sum(dim=1, keepdim=True).clamp_min(1) - 1
+    for number, head in enumerate(heads):
+        yield number, best.gather(1, last.clamp(max=head - 1))

@@ -73,7 +73,7 @@ def judged(
 ) -> Judged:
     """What components say of targets (T,), codes of candidates; *new* by the pool of `mixture`, without one nothing."""
     owner = owners(target_offsets)
-    rungs = 1 if mixture is None else mixture.config.rungs
+    rungs = 1 if mixture is None else mixture.config.ladder.size
     log_new = np.full((len(target), rungs), np.log(FAINT), np.float32)
     horizons = index.counts.horizons
     shares = np.zeros((len(target), horizons), np.float32)
@@ -192,11 +192,22 @@ def fit_counted(
 def fit_mixture(
     mixture: Mixture, data: Judged, train: TrainConfig, holdout: float = 0.2
 ) -> list[dict[str, float]]:
-    """All of it, from where `fit_counted` and `fit_pool` have brought it; `data` as judged by its own pool."""
-    torch.manual_seed(train.seed)
+    """All of it, from where `fit_counted` and `fit_pool` have brought it; `data` as judged by its own pool.
+
+    The last `holdout` of the requests tells for how many epochs; then all of them are learned for so many, since the last ones
+    are nearest to what will be asked.
+    """
     # The pool stays as it was when it judged the data.
     parameters = [value for name, value in mixture.named_parameters() if not name.startswith("pool.")]
-    return _ascend(mixture, data, train, holdout, train.mixture_rate / 3, False, parameters)
+    start = {name: value.clone() for name, value in mixture.state_dict().items()}
+    torch.manual_seed(train.seed)
+    curve = _ascend(mixture, data, train, holdout, train.mixture_rate / 3, False, parameters)
+    epochs = 1 + min(range(len(curve)), key=lambda epoch: curve[epoch]["validation_loss"])
+    mixture.load_state_dict(start)
+    torch.manual_seed(train.seed)
+    again = train.model_copy(update={"mixture_epochs": epochs})
+    _ascend(mixture, data, again, 0.0, train.mixture_rate / 3, False, parameters)
+    return curve
 
 
 def _without_network(data: Judged) -> F32:
@@ -215,11 +226,11 @@ def _ascend(
     counted: bool,
     parameters: list[torch.nn.Parameter] | None = None,
 ) -> list[dict[str, float]]:
-    """Climb to the greatest likelihood; the best of all epochs stays in `mixture`."""
+    """Climb to the greatest likelihood; the best of all epochs stays in `mixture`, with a `holdout` of 0 the last one."""
     rng = np.random.default_rng(train.seed)
     optimizer = torch.optim.AdamW(parameters or mixture.parameters(), lr=rate, weight_decay=1e-3)
     count = len(data.requests)
-    cut = max(1, min(count - 1, round(count * (1 - holdout))))
+    cut = max(1, min(count - 1, round(count * (1 - holdout)))) if holdout else count
     step = -(-len(data.requests.own) // OWN_ROWS) or 1
     learn, judge = np.arange(0, cut, step), np.arange(cut, count, step)
     best, kept, waited = np.inf, {name: value.clone() for name, value in mixture.state_dict().items()}, 0
@@ -237,6 +248,8 @@ def _ascend(
             torch.nn.utils.clip_grad_norm_(mixture.parameters(), train.gradient_norm)
             optimizer.step()
             total, seen = total - float(likelihood.detach().sum()), seen + len(likelihood)
+        if not holdout:
+            continue
         value = evaluate_mixture(mixture, data, judge, counted)
         row = {"epoch": float(epoch), "loss": total / max(seen, 1), "validation_loss": value}
         curve.append({**row, "counted": float(counted)})
@@ -247,7 +260,8 @@ def _ascend(
             waited += 1
             if waited >= PATIENCE:
                 break
-    mixture.load_state_dict(kept)
+    if holdout:
+        mixture.load_state_dict(kept)
     mixture.eval()
     return curve
 

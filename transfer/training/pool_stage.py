@@ -15,7 +15,7 @@ from transfer.learned.mixture import Mixture
 from transfer.learned.pool import BACK_OFF, NEXT, SHARES, Pool
 from transfer.learned.ranking import ScenarioCandidates, candidates_by_scenario, follow_shares
 from transfer.learned.requests import Requests
-from transfer.learned.temperatures import OWN, likeliest_weights, log_mixture, log_rungs
+from transfer.learned.temperatures import OWN, Ladder, likeliest_weights, log_mixture
 from transfer.rows import owners
 from transfer.training.config import TrainConfig
 from transfer.training.mixture_stage import targets_among
@@ -36,7 +36,7 @@ AS_GOOD = 1e-3
 """Nats a target that a sharper set of rungs must gain."""
 GUESS = 1e-6
 """Weight of all that is not uniform where nothing is better than that."""
-WIDEST = 20
+WIDEST = 12
 """Rungs that are looked at, from one spread of the scores over all candidates being 1/8 on."""
 
 
@@ -154,33 +154,36 @@ def fit_pool(mixture: Mixture, data: PoolCases, config: TrainConfig) -> list[dic
 def _warm(mixture: Mixture, data: Sequence[Case]) -> dict[str, float]:
     """Scale the powers so that the rungs stand where the likelihood wants them, with the weights of the greatest one."""
     given = int(data[0].candidates.given)
-    powers, count = mixture.pool.powers.data[given], mixture.config.rungs
+    powers, heads, rungs = mixture.pool.powers.data[given], mixture.config.heads, mixture.config.rungs
     with torch.inference_mode():
         pooled = [case.candidates.pooled(mixture) for case in data]
         spread = max(float(np.mean([_spread(each) for each in pooled])), 1e-6)
-        ladder_ = [0.0, *(2.0**rung / 8 / spread for rung in range(WIDEST))]
+        wide = Ladder(heads, tuple(2.0**rung / 8 / spread for rung in range(WIDEST)))
         places = [(torch.from_numpy(case.target_row), torch.from_numpy(case.target_column)) for case in data]
-        logs = torch.cat([log_rungs(each, *at, ladder_) for each, at in zip(pooled, places, strict=True)])
+        logs = torch.cat([wide.log_parts(each, *at) for each, at in zip(pooled, places, strict=True)])
         tried = []
-        for first in range(1, WIDEST - count + 3):
-            part = logs[:, [0, *range(first, first + count - 1)]]
+        for first in range(WIDEST - rungs + 1):
+            window = [1 + head * WIDEST + first + rung for head in range(len(heads)) for rung in range(rungs)]
+            part = logs[:, [0, *window]]
             weights = likeliest_weights(part)
             tried.append((-float(log_mixture(part, weights).mean()), first, weights))
     # The mildest of those that are as good as the best: of a few targets any score can be made sharp sense of.
     best, uniform = min(tried, key=lambda each: each[0])[0], -float(logs[:, 0].mean())
     enough = min(best + max(2 / len(logs), AS_GOOD), uniform)
-    guess = torch.log(torch.tensor([1 - GUESS, *[GUESS / (count - 1)] * (count - 1)]))
-    loss, first, weights = next((each for each in tried if each[0] <= enough), (uniform, 1, guess))
-    scale = ladder_[first]
+    parts = mixture.config.ladder.size
+    guess = torch.log(torch.tensor([1 - GUESS, *[GUESS / (parts - 1)] * (parts - 1)]))
+    loss, first, weights = next((each for each in tried if each[0] <= enough), (uniform, 0, guess))
+    scale = wide.multipliers[first]
     powers.copy_(_scaled(powers, scale))
     mixture.rungs.data[given] = weights
+    sharpest = weights[rungs::rungs].exp().sum()
     return {
         "loss": loss,
-        "loss_of_one_temperature": -float(logs.mean(dim=0).max()),
+        "loss_of_one_temperature": -float(logs[:, 1 : 1 + WIDEST].mean(dim=0).max()),
         "loss_of_uniform": uniform,
         "scale": scale,
         "first_rung": float(first),
-        "at_the_edge": float(first == tried[-1][1] and weights[-1].exp() > 0.5),
+        "at_the_edge": float(first == tried[-1][1] and sharpest > 0.5),
     }
 
 

@@ -47,6 +47,17 @@ class Curve:
         """The half-life that predicts best."""
         return float(self.half_lives_s[int(self.mean.argmax())])
 
+    @property
+    def at_the_edge(self) -> str:
+        """ " (the shortest tried)" or " (the longest tried)" where the best is an end of the finite candidates, else nothing.
+
+        >>> Curve(np.array([1.0, 2.0, np.inf]), np.array([[0.2], [0.3], [0.1]])).at_the_edge
+        ' (the longest tried)'
+        """
+        finite = self.half_lives_s[np.isfinite(self.half_lives_s)]
+        ends = {float(finite[-1]): " (the longest tried)", float(finite[0]): " (the shortest tried)"}
+        return ends.get(self.peak_s, "")
+
     def as_good(self) -> Bool:
         """(H,) whether each is as good as the best, by `SLACK` or by the paired standard errors."""
         best = int(self.mean.argmax())

@@ -113,7 +113,7 @@ def _why_lives(
     lives: tuple[float, ...], clock: Clock, gap: float, span: float, curves: Mapping[TargetKind, Curve]
 ) -> str:
     peaks = [
-        f"items {KINDS[kind]} are predicted best at {duration(curve.peak_s, clock)}"
+        f"items {KINDS[kind]} are predicted best at {duration(curve.peak_s, clock)}{curve.at_the_edge}"
         for kind, curve in curves.items()
     ]
     ends = f"usual gap {duration(gap, clock)}, usual history {duration(span, clock)}"
@@ -138,7 +138,8 @@ def _transfer(
         if kind in compared:
             best = compared[kind]["proposed"]
             if best.share != getattr(usual, key):
-                measured[key] = Choice(best.share, f"best for items {KINDS[kind]}, on validation")
+                edge = ", of 0.1 to 0.9 tried" if best.share in (SHARES[0], SHARES[-1]) else ""
+                measured[key] = Choice(best.share, f"best for items {KINDS[kind]}, on validation{edge}")
     if lives[0] < usual.min_age_s:
         measured["min_age_s"] = Choice(lives[0], "the shortest half-life")
     return measured
@@ -156,7 +157,10 @@ def _counts(clock: Clock, trend: Curve | None, reach: Reach) -> dict[str, Choice
         why = "positions of different users can't be compared, so all time"
         return {"half_lives_s": Choice((float("inf"),), why), **found}
     lives = trend_half_lives(trend)
-    why = f"popularity of {duration(lives[1], clock)} predicts new items as well as any shorter or longer one tried"
+    why = (
+        f"popularity of {duration(lives[1], clock)} predicts new items as well as any shorter or longer one "
+        f"tried{trend.at_the_edge}"
+    )
     return {"half_lives_s": Choice(lives, why), **found}
 
 

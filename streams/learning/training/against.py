@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from streams.learning.training.network import Tell
 from streams.learning.training.requests_at import Later, request_blocks
 from streams.learning.training.training_run import TrainingRun
 from transfer.learned.model import LearnedModel
@@ -18,7 +19,7 @@ FAINT = 1e-9
 
 
 def choose_against_share(
-    run: TrainingRun, later: Later, model: LearnedModel, mixture: Mixture
+    run: TrainingRun, later: Later, model: LearnedModel, mixture: Mixture, tell: Tell
 ) -> list[dict[str, float]]:
     """Mean log-probability of what users took next, for each share; empty where the log has no event against an item.
 
@@ -40,5 +41,8 @@ def choose_against_share(
             total += float(np.log(np.maximum(likely, FAINT)).sum())
             targets += len(likely)
         found.append({"share": share, "log_p": total / max(targets, 1)})
-    model.take_against(max(found, key=lambda row: row["log_p"])["share"])
+    best = max(found, key=lambda row: row["log_p"])["share"]
+    model.take_against(best)
+    if best == SHARES[-1]:
+        tell(f"warning: events against items take {best:.0%} of a query, the most that was tried")
     return found

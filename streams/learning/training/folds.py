@@ -63,6 +63,8 @@ def train_networks(
 
     found = positions(run.data, run.interest, tell)
     network, report = network_of(run, found, logs=logs, bar=bar, on_epoch=told)
+    if report["best_epoch"] == run.config.epochs - 1:
+        tell("warning: the network was best in its last epoch; more may be better (train.epochs)")
     first = model_of(run, network)
     early, late = _halves(run)
     if not learn_on or not _comes_back(run, found, early) or not _comes_back(run, found, late):

@@ -166,7 +166,7 @@ def weigh(ready: MixtureData, config: TrainConfig, tell: Tell | None = None) -> 
             "can't be trusted, and a longer validation part may help (--validation-share)"
         )
     served, last = ready.networks.served, ready.folds[-1]
-    report["against"] = choose_against_share(run, last.later, last.model, mixture.eval())
+    report["against"] = choose_against_share(run, last.later, last.model, mixture.eval(), tell)
     served.take_against(last.model.config.against_share)
     if report["against"]:
         tell(f"against: up to {served.config.against_share:.2f} of a query")

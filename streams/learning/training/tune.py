@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -80,6 +81,9 @@ def tune(
     if not done:
         raise TrainingError("no trial finished; give more time")
     best = study.best_trial
+    edges = at_the_edge(best.params)
+    if edges and tell is not None:
+        tell(f"warning: the best {', '.join(edges)} lie at an end of what was searched; try values beyond it")
     return Tuned(
         config.model_copy(update=best.params),
         float(best.value or 0.0),
@@ -87,27 +91,46 @@ def tune(
     )
 
 
-SEARCHED = (
-    "learning_rate",
-    "dropout",
-    "weight_decay",
-    "layers",
-    "repeat_loss",
-    "event_dropout",
-    "id_dropout",
-    "ring",
-)
+RANGES: Mapping[str, tuple[float, float]] = {
+    "learning_rate": (3e-4, 6e-3),
+    "dropout": (0.0, 0.5),
+    "weight_decay": (1e-4, 0.3),
+    "repeat_loss": (0.0, 1.0),
+    "event_dropout": (0.0, 0.3),
+    "id_dropout": (0.0, 0.5),
+}
+IN_PROPORTION = ("learning_rate", "weight_decay")
+CHOICES: Mapping[str, tuple[int, ...]] = {"layers": (1, 2), "ring": (16, 32, 48, 64)}
+SEARCHED = (*RANGES, *CHOICES)
+NEAR = 0.03
+"""Part of a range that counts as its end."""
 
 
 def suggest(trial: Any) -> dict[str, Any]:
     """Settings of one trial."""
-    return {
-        "learning_rate": trial.suggest_float("learning_rate", 3e-4, 6e-3, log=True),
-        "dropout": trial.suggest_float("dropout", 0.0, 0.5),
-        "weight_decay": trial.suggest_float("weight_decay", 1e-4, 0.3, log=True),
-        "layers": trial.suggest_int("layers", 1, 2),
-        "repeat_loss": trial.suggest_float("repeat_loss", 0.0, 1.0),
-        "event_dropout": trial.suggest_float("event_dropout", 0.0, 0.3),
-        "id_dropout": trial.suggest_float("id_dropout", 0.0, 0.5),
-        "ring": trial.suggest_categorical("ring", [16, 32, 48, 64]),
+    found = {
+        name: trial.suggest_float(name, *ends, log=name in IN_PROPORTION) for name, ends in RANGES.items()
     }
+    return found | {name: trial.suggest_categorical(name, list(values)) for name, values in CHOICES.items()}
+
+
+def at_the_edge(params: Mapping[str, float]) -> list[str]:
+    """Settings that are at an end of what was searched, where more might be better; nothing lies below 0 or one layer.
+
+    >>> at_the_edge({"learning_rate": 5.9e-3, "dropout": 0.0, "layers": 1, "ring": 64})
+    ['learning_rate', 'ring']
+    """
+    found = []
+    for name, value in params.items():
+        if name in CHOICES:
+            ends = [CHOICES[name][-1]] if name == "layers" else [CHOICES[name][0], CHOICES[name][-1]]
+            edge = value in ends
+        else:
+            low, high = RANGES[name]
+            if name in IN_PROPORTION:
+                low, high, value = math.log(low), math.log(high), math.log(max(value, 1e-12))
+            part = (value - low) / (high - low)
+            edge = part > 1 - NEAR or (part < NEAR and name in IN_PROPORTION)
+        if edge:
+            found.append(name)
+    return found

@@ -109,7 +109,7 @@ def test_a_stored_model_keeps_its_names(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert list(MixtureConfig.model_fields) == [
         "own_features", "place_features", "user_features", "scenario_features", "shares", "places", "hidden", "dropout",
-        "use_again", "use_next", "use_new", "use_recent", "use_debuts", "rungs",
+        "use_again", "use_next", "use_new", "use_recent", "use_debuts", "rungs", "heads",
     ]  # fmt: skip
 
 
@@ -119,18 +119,20 @@ def test_a_model_of_one_temperature_is_read_as_before(tmp_path: Path) -> None:
     save_model(tmp_path / "model", model, CountsConfig(), {})
     meta = json.loads((tmp_path / "model" / "model.json").read_text())
     meta["version"] = 2
-    rungs = meta["mixture"].pop("rungs")
+    del meta["mixture"]["rungs"], meta["mixture"]["heads"]
     (tmp_path / "model" / "model.json").write_text(json.dumps(meta))
     tensors = load_file(tmp_path / "model" / "model.safetensors")
-    del tensors["mixture.rungs"]
+    parts = tensors.pop("mixture.rungs").shape[1]
     for name in ("mixture.gate.5.weight", "mixture.gate.5.bias"):
-        tensors[name] = tensors[name][:-rungs].contiguous()
+        tensors[name] = tensors[name][:-parts].contiguous()
     (tmp_path / "model" / "model.safetensors").write_bytes(save(tensors))
     found = load_model(tmp_path / "model")
     assert found.fingerprint.startswith("learned-2-") and found.mixture is not None
     scores = torch.tensor([[3.0, 1.0, -2.0]])
     weights = torch.softmax(found.mixture.rungs, dim=1)[:1]
-    torch.testing.assert_close(mixed(scores, weights), torch.softmax(scores, dim=1))
+    torch.testing.assert_close(
+        mixed(scores, weights, found.mixture.config.heads), torch.softmax(scores, dim=1)
+    )
 
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
