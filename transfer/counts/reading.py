@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from transfer.arrays import F32, F64, I32, I64, U64
-from transfer.codes import OPEN
+from transfer.codes import NONE, OPEN
 from transfer.counts.counts import NEXT, WINDOW, ItemCounts
 from transfer.rows import owners, positions_in
 
@@ -41,6 +41,30 @@ class CodedCounts:
         known = np.flatnonzero(self._code[items] >= 0)
         result[self._code[items[known]]] = _ratio(values[known], total)
         return result
+
+    def shares_at(self, scenario: int, codes: I64) -> F32:
+        """(K, 2 H) `shares` of some items, by their own counts alone.
+
+        >>> from transfer.counts.counts import empty_counts
+        >>> from transfer.counts.config import CountsConfig
+        >>> coded = CodedCounts(empty_counts(CountsConfig()), np.array([5, 3], np.uint64), ("a",))
+        >>> coded.shares_at(0, np.array([1, 1, 0])).shape
+        (3, 8)
+        """
+        if scenario == OPEN:
+            return self.open_shares[codes]
+        counts = self._counts
+        rows, total = _rows(counts, self._scenarios[scenario])
+        place = positions_in(counts.share_item[rows], self._item[codes])
+        found = np.zeros((len(codes), 2 * counts.horizons), np.float32)
+        there = (place != NONE) & (self._item[codes] != NONE)
+        found[there] = _ratio(counts.share_counts[rows][place[there]], total)
+        return found
+
+    @cached_property
+    def _item(self) -> I64:
+        """(N,) place of each code among the items of the counts, -1: it has no count."""
+        return positions_in(self._counts.items, self._keys)
 
     @cached_property
     def open_shares(self) -> F32:

@@ -137,6 +137,10 @@ class ItemIndex:
         """(N, 2 H) float32 share of each item in all events, or in those of a scenario; then in all debuts."""
         return self._coded.open_shares if scenario == OPEN else self._coded.shares(scenario)
 
+    def shares_at(self, scenario: int, codes: I64) -> F32:
+        """(K, 2 H) `shares` of some items."""
+        return self._coded.shares_at(scenario, codes)
+
     @cached_property
     def codes(self) -> Callable[[U64], I64]:
         """A function from (K,) item keys to codes, -1 for a key that is none of these items."""

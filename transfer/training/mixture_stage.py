@@ -82,7 +82,7 @@ def judged(
     for scenario in np.unique(requests.scenario).tolist():
         candidates[requests.scenario == scenario] = max(len(index.members(scenario)), 1)
         of_scenario = np.flatnonzero(requests.scenario[owner] == scenario)
-        shares[of_scenario] = index.shares(scenario)[target[of_scenario], :horizons]
+        shares[of_scenario] = index.shares_at(scenario, target[of_scenario])[:, :horizons]
     if mixture is not None:
         with torch.inference_mode():
             weights = mixture(requests.mixture_input())

@@ -188,6 +188,8 @@ def test_a_log_block_by_block_is_the_log_at_once() -> None:
     for code, name in zip((-1, *range(len(names))), (None, *names), strict=True):
         expected = item_shares(whole, some_keys, name).astype(np.float32)
         np.testing.assert_array_equal(coded.shares(code), expected)
+        asked = np.array([2, 0, 2, len(some_keys) - 1])
+        np.testing.assert_array_equal(coded.shares_at(code, asked), expected[asked])
         assert (name == "unseen") != expected.any()
 
 
