@@ -33,6 +33,13 @@ class EncoderConfig(BaseModel):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
         default="auto", description="auto: fp32 on the CPU; on CUDA bf16 where the card has it, else fp16"
     )
+    threads: int = Field(
+        default=0,
+        ge=0,
+        le=256,
+        description="torch threads on a CPU; 0: one less than there are cores, since with all of them a batch waits for "
+        "whatever else is busy on the machine",
+    )
     tokens_per_batch: int | None = Field(
         default=None,
         ge=64,

@@ -1,7 +1,8 @@
 """Text to raw vectors by a Hugging Face encoder."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 
 import numpy as np
@@ -117,7 +118,7 @@ class TextEncoder:
         )
         vectors = np.zeros((len(texts), self.raw_dim), dtype=np.float32)
         present = np.flatnonzero(lengths)
-        with self._lock:
+        with self._lock, _threads(self._config.threads):
             self.truncated += truncated
             done = len(texts) - len(present)
             for batch in plan_batches(
@@ -165,3 +166,16 @@ class TextEncoder:
                 f"{result.shape[1]}; copy the model again"
             )
         return result
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Within it this thread's work in torch takes so many threads; 0: one less than it would take, at least one."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or max(1, before - 1))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -25,8 +25,7 @@ kinds stand in one list (JD .0469 after .0613, Complete Journey .0000 after .002
 
 Z is exact where the items are few. Else it is the sum over the `NEAREST`, which a search finds, and the mean over a sample of
 the others times their number: log Z is then off by .015 on average, by .05 at the 95th percentile (JD, Alibaba). Evaluations
-use the same sum, and give the figures above. An answer takes what it took before: p50 15-18 ms of 20,000 items in an embedded
-store, `benchmarks/recommend.py`; a ranker's first one takes 10 ms more.
+use the same sum, and give the figures above. What an answer takes: `benchmarks/recommend.py`.
 """
 
 from __future__ import annotations

@@ -173,3 +173,21 @@ def test_values_that_are_not_finite_are_an_error(tmp_path: Path) -> None:
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(EncoderError, match="not finite"):
         TextEncoder(tiny_config(folder)).encode(["red"])
+
+
+@pytest.mark.parametrize(("threads", "taken"), [(0, 3), (2, 2)])
+def test_texts_take_the_threads_of_the_settings(tiny_folder: Path, threads: int, taken: int) -> None:
+    """One less than torch would take unless they say otherwise; and what else uses torch takes as many as before."""
+    encoder = TextEncoder(tiny_config(tiny_folder, threads=threads))
+    encoder.load()
+    assert encoder._loaded is not None
+    found: list[int] = []
+    encoder._loaded.model.register_forward_hook(lambda *_: found.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        encoder.encode(TEXTS)
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(before)
+    assert found and set(found) == {taken}
