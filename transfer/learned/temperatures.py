@@ -70,18 +70,28 @@ def mixed(scores: Tensor, weights: Tensor, heads: Sequence[int]) -> Tensor:
     >>> mixed(torch.tensor([[1.0, 0.0, OWN]]), torch.tensor([[1.0, 0.0]]), (1,)).tolist()
     [[0.5, 0.5, 0.0]]
     """
-    competes = scores > OWN / 2
-    found = competes * (weights[:, :1] / competes.sum(dim=1, keepdim=True).clamp_min(1))
     rungs = (weights.shape[1] - 1) // len(heads)
-    for number, level in _levels(scores, heads):
-        # Each multiplier's part is the square of the one before: one exponential, however many there are.
-        part = torch.exp(torch.minimum(scores, level) - level) * competes
-        for rung in range(1 + number * rungs, 1 + (number + 1) * rungs):
-            found = found + part * (
-                weights[:, rung : rung + 1] / part.sum(dim=1, keepdim=True).clamp_min(FAINT)
-            )
-            part = part * part
-    return found
+    competes = scores > OWN / 2
+    best, place = torch.topk(scores, min(max(heads), scores.shape[1]), dim=1)
+    here = best > OWN / 2
+    last = here.sum(dim=1, keepdim=True).clamp_min(1) - 1
+    levels = best.gather(1, torch.minimum(last, last.new_tensor(heads) - 1))
+    low = best.gather(1, last)
+    # Below the best of the largest head all heads differ by a factor alone: (z - z_m) = (z - low) + (low - z_m). So there is
+    # one pass over the items for each multiplier, whose part is the square of the one before, and one exponential in all.
+    rest = (torch.exp((scores - low).clamp_max(0)) * competes).scatter(1, place, 0.0)
+    over = torch.minimum(best.unsqueeze(1), levels.unsqueeze(2)) - levels.unsqueeze(2)
+    uniform = weights[:, :1] / competes.sum(dim=1, keepdim=True).clamp_min(1)
+    found, of_best = competes * uniform, here * uniform
+    for rung in range(rungs):
+        part = torch.exp(over * 2**rung) * here.unsqueeze(1)
+        factor = torch.exp((low - levels) * 2**rung)
+        total = part.sum(dim=2) + factor * rest.sum(dim=1, keepdim=True)
+        share = weights[:, 1 + rung :: rungs] / total.clamp_min(FAINT)
+        of_best = of_best + (share.unsqueeze(2) * part).sum(dim=1)
+        found = torch.addcmul(found, rest, (share * factor).sum(dim=1, keepdim=True))
+        rest = rest * rest
+    return found.scatter(1, place, of_best)
 
 
 def log_mixture(parts: Tensor, weights: Tensor) -> Tensor:
