@@ -175,6 +175,21 @@ class ServingConfig(_Section):
         allow_inf_nan=False,
         description="impressions without an act after which an item counts half; 0: they don't matter",
     )
+    popular_half_life_s: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="which of counts.half_lives_s tells what is popular: the nearest; default: the second. A trained model "
+        "knows by itself",
+    )
+    popular_events: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        allow_inf_nan=False,
+        description="as many events of a user say as much as what is popular, of users with fewer than 10; 0: of those without "
+        "any it is popular alone, with any it has no part. A trained model knows by itself",
+    )
 
 
 class RetentionConfig(_Section):

@@ -17,6 +17,8 @@ _NONE_PASSES: Final = (
     "a price such as '€12' is text"
 )
 
+_NEW: Final = "this user is not known yet: what is popular now is shown, until the first events come"
+
 
 def recommend(
     user: Annotated[str, typer.Argument(metavar="USER", help="User id, as it is in the events.")],
@@ -59,7 +61,8 @@ def recommend(
     config: options.Config = None,
 ) -> None:
     """Recommend items to a user from the store alone; the source of each is new or again, and with a trained model also next
-    (what follows the latest items) or popular. *because* is the event that speaks for it most.
+    (what follows the latest items) or popular. *because* is the event that speaks for it most. A user who is not known yet
+    gets what is popular.
 
     Examples: driftline recommend alice --store ./store --k 5
               driftline recommend alice --store ./store --mode new --scenario garden
@@ -78,13 +81,17 @@ def recommend(
         with open_for_reading(store_location(store, settings), settings) as workspace:
             ranker = ranker_of(workspace)
             recommender = Recommender(workspace, ranker, tests, moment)
-            found = recommender.recommend(user, k, scenario, mode, exclude_seen)
+            answer = recommender.answer(user, k, scenario, mode, exclude_seen)
+            found = answer.items
             if scenario is not None and not ranker.has_items(scenario):
                 console.print(f"no item belongs to {scenario!r}: all items compete", soft_wrap=True)
+            if not answer.known and mode != "again":
+                console.print(_NEW, soft_wrap=True)
             if tests and not found:
                 console.print(_NONE_PASSES, soft_wrap=True)
         if json_:
-            print_json({"user_id": user, "items": [item.as_dict() for item in found]})
+            known = "known" if answer.known else "new"
+            print_json({"user_id": user, "items": [item.as_dict() for item in found], "user": known})
             return
         from streams.text_tables import TextTable
 

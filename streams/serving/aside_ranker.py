@@ -6,15 +6,14 @@
                                                      on the item; N `serving.fade_shown` [5]
 
 Ten impressions without a click so leave a quarter, and a click makes up for five of them. Times are those of the user's latest
-event of any kind, as everywhere. A user without any act gets what is popular: shares of users' first events with an item at the
-longest half-life of the counts, less what was hidden.
+event of any kind, as everywhere. A user without any act gets what is popular (`streams.serving.first_events`), less what was
+hidden.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -25,17 +24,9 @@ from transfer.arrays import F32, I64, U64
 from transfer.codes import NONE
 from transfer.rows import positions_in, sizes_of
 from transfer.state.decay import decay
-from transfer.state.states import InterestStates, take_users
+from transfer.state.states import InterestStates
 
 DAY_S = 86400.0
-
-
-class PopularItems(Protocol):
-    """What is popular among the items that compete."""
-
-    def popular(self, scenario: str | None) -> tuple[U64, F32]:
-        """Keys (P,) and shares (P,) of items, of those of the scenario if one is named; none where nothing was counted."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,28 +35,21 @@ class AsideScores:
 
     keys: U64
     scores: F32
-    inner: ItemScores | None
-    place: I64
-    """(U,) row of each request in `inner`, -1: it got what is popular"""
+    inner: ItemScores
 
     def reasons(self, request: int, columns: I64) -> list[Reason]:
-        """The model's own, or that the item is popular."""
-        if self.inner is None or self.place[request] == NONE:
-            return [Reason("popular")] * len(columns)
-        return self.inner.reasons(int(self.place[request]), columns)
+        """The model's own."""
+        return self.inner.reasons(request, columns)
 
 
 class AsideRanker:
     """See the head of this file."""
 
-    def __init__(
-        self, ranker: Ranker, longest_s: float, config: ServingConfig, popular: PopularItems | None = None
-    ) -> None:
-        """longest_s: the longest half-life. popular: for users without acts; None: the model answers for them, too."""
+    def __init__(self, ranker: Ranker, longest_s: float, config: ServingConfig) -> None:
+        """longest_s: the longest half-life."""
         self._ranker = ranker
         self._longest_s = longest_s
         self._config = config
-        self._popular = popular
 
     def has_items(self, scenario: str) -> bool:
         """Whether items belong to the scenario."""
@@ -82,48 +66,18 @@ class AsideRanker:
     ) -> ItemScores:
         """One request for each of U states, as `Ranker` says."""
         aside = states.aside
-        if aside is None and bool((states.n_events > 0).all()):
+        if aside is None:
             return self._ranker.score(states, scenarios, k, explained=explained, tests=tests)
-        popular = self._found_popular(states, scenarios)
-        place = np.full(states.users, NONE)
-        asked = np.flatnonzero([row not in popular for row in range(states.users)])
-        place[asked] = np.arange(len(asked))
-        inner: ItemScores | None = None
-        if len(asked):
-            more = 0
-            if aside is not None:
-                more = int((sizes_of(aside.hidden.offsets) + sizes_of(aside.shown.offsets))[asked].max())
-            some = states if len(asked) == states.users else take_users(states, asked)
-            names = [scenarios[row] for row in asked.tolist()]
-            inner = self._ranker.score(some, names, k + more, explained=explained, tests=tests)
-        keys = inner.keys if inner is not None else np.zeros(0, np.uint64)
-        fresh = [found for found, _ in popular.values()]
-        missing = np.setdiff1d(np.concatenate(fresh), keys) if fresh else np.zeros(0, np.uint64)
-        keys = np.concatenate([keys, missing]) if len(missing) else keys
-        scores = np.zeros((states.users, len(keys)), np.float32)
-        if inner is not None:
-            scores[asked, : len(inner.keys)] = inner.scores
+        more = int((sizes_of(aside.hidden.offsets) + sizes_of(aside.shown.offsets)).max(initial=0))
+        inner = self._ranker.score(states, scenarios, k + more, explained=explained, tests=tests)
+        keys, scores = inner.keys, inner.scores.copy()
         order = np.argsort(keys)
-        for row, (found, shares) in popular.items():
-            scores[row, positions_in(keys, found, order)] = shares
         for row in range(states.users):
             items, factors = aside_factors(states, row, self._longest_s, self._config)
             columns = positions_in(keys, items, order)
             there = columns != NONE
             scores[row, columns[there]] *= factors[there]
-        return AsideScores(keys, scores, inner, place)
-
-    def _found_popular(
-        self, states: InterestStates, scenarios: Sequence[str | None]
-    ) -> dict[int, tuple[U64, F32]]:
-        """By row of the users without acts, where anything is popular."""
-        if self._popular is None:
-            return {}
-        found = {
-            row: self._popular.popular(scenarios[row])
-            for row in np.flatnonzero(states.n_events == 0).tolist()
-        }
-        return {row: each for row, each in found.items() if len(each[0])}
+        return AsideScores(keys, scores, inner)
 
 
 def aside_factors(

@@ -19,7 +19,7 @@ from streams.serving.ranker import ItemScores, Ranker, Reason
 from streams.workspace.workspace import Workspace
 from transfer.arrays import U64
 from transfer.state.packing import unpack_states
-from transfer.state.states import InterestStates
+from transfer.state.states import InterestStates, empty_states
 
 RecommendMode = Literal["new", "again", "mixed"]
 PAGE = 10
@@ -45,6 +45,15 @@ class Recommendation:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is recommended to a user, best first."""
+
+    items: list[Recommendation]
+    known: bool
+    """whether the store has an act of the user; else the items are what is popular"""
+
+
 def recommend(
     workspace: Workspace,
     user_id: str,
@@ -57,7 +66,7 @@ def recommend(
     """What `Recommender` recommends now. `ranker`: of `ranker_of`, to be held for many calls.
 
     Raises:
-        UserNotFound: the store has no such user.
+        UserNotFound: the store has no such user, and nothing in it is popular.
     """
     return Recommender(workspace, ranker).recommend(user_id, k, scenario, mode, exclude_seen)
 
@@ -91,21 +100,39 @@ class Recommender:
         mode: RecommendMode = "mixed",
         exclude_seen: bool = False,
     ) -> list[Recommendation]:
-        """The best `k` items for the user, best first; ties by item key, so that the answer is stable.
+        """The items of `answer`."""
+        return self.answer(user_id, k, scenario, mode, exclude_seen).items
+
+    def answer(
+        self,
+        user_id: str,
+        k: int = 10,
+        scenario: str | None = None,
+        mode: RecommendMode = "mixed",
+        exclude_seen: bool = False,
+    ) -> Answer:
+        """The best `k` items for the user, best first; ties by item key, so that the answer is stable. A user without an act,
+        or of whom the store knows nothing at all, gets what is popular.
 
         With `scenario` the query is that of the scenario, and the items are limited to those that belong to it; a scenario
         without items of its own (an entry page, say) takes all items. `exclude_seen` leaves out whatever the state still knows
         the user to have met, in the own items and in the ring; so does `mode="new"`.
 
         Raises:
-            UserNotFound: the store has no such user.
+            UserNotFound: the store has no such user, and nothing in it is popular.
         """
         workspace = self._workspace
-        states = read_state(workspace, user_id)
+        found = _found_state(workspace, user_id)
+        states = empty_states(1, workspace.interest) if found is None else found
         own, met = states.own_item, np.union1d(states.own_item, states.ring_item[states.ring_item > 0])
         tests = (*available_at(workspace.now() if self._at is None else self._at), *self._tests)
         asked = k + len(met) - len(own)
         ranked = self._ranker.score(states, [scenario], asked, explained=True)
+        if found is None and not (ranked.scores > 0).any():
+            raise UserNotFound(
+                f"the store knows no user {user_id!r}, and nothing can be popular in it: it has no counts of events; "
+                "`driftline replay` and `driftline run` count, unless counts.keep is off"
+            )
         best = _ranked(ranked, own, met, mode, exclude_seen)
         shown = _shown(workspace, ranked, best, own, k, tests)
         if shown.refused and mode != "again" and _may_lack(ranked, best, own, asked, shown, k):
@@ -115,7 +142,7 @@ class Recommender:
         why = ranked.reasons(0, np.array(shown.columns, np.int64))
         told = _told_of(workspace, states, shown.items, why)
         reasons = Reasons(states, told, workspace.interest)
-        return [
+        items = [
             Recommendation(
                 item_id=item.item_id,
                 title=item.title,
@@ -126,6 +153,7 @@ class Recommender:
             )
             for item, column, reason in zip(shown.items, shown.columns, why, strict=True)
         ]
+        return Answer(items, known=bool(states.n_events[0] > 0))
 
 
 def read_state(workspace: Workspace, user_id: str) -> InterestStates:
@@ -134,13 +162,18 @@ def read_state(workspace: Workspace, user_id: str) -> InterestStates:
     Raises:
         UserNotFound: the store has no such user.
     """
-    (record,) = workspace.store.users.read([user_id])
-    if record is None:
+    found = _found_state(workspace, user_id)
+    if found is None:
         raise UserNotFound(
             f"the store knows no user {user_id!r}; `driftline export` lists those it knows, and new ones appear "
             "with their first event"
         )
-    return unpack_states([record.state], workspace.interest)
+    return found
+
+
+def _found_state(workspace: Workspace, user_id: str) -> InterestStates | None:
+    (record,) = workspace.store.users.read([user_id])
+    return None if record is None else unpack_states([record.state], workspace.interest)
 
 
 def _told_of(

@@ -71,6 +71,13 @@ class CodedCounts:
         """(N, 2 H) the shares in all events."""
         return self.shares(OPEN)
 
+    def totals(self, scenario: int = OPEN) -> F64:
+        """(2 H,) decayed events of all items by half-life, then debuts: everywhere, or in the scenario of that code."""
+        if scenario == OPEN:
+            everywhere: F64 = self._counts.share_totals.sum(axis=0)
+            return everywhere
+        return _rows(self._counts, self._scenarios[scenario])[1]
+
     @cached_property
     def transitions(self) -> tuple[csr_array, csr_array]:
         """(N, N) twice, rows and columns ascending: probability that an item (column) comes in the next basket after another

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 
-from transfer.arrays import F32, I32, I64, U64
+from transfer.arrays import F32, F64, I32, I64, U64
 from transfer.codes import OPEN
 from transfer.counts.counts import ItemCounts
 from transfer.counts.reading import CodedCounts
@@ -140,6 +140,10 @@ class ItemIndex:
     def shares_at(self, scenario: int, codes: I64) -> F32:
         """(K, 2 H) `shares` of some items."""
         return self._coded.shares_at(scenario, codes)
+
+    def totals(self, scenario: int = OPEN) -> F64:
+        """(2 H,) float64 of how many decayed events those are shares, and of how many debuts."""
+        return self._coded.totals(scenario)
 
     @cached_property
     def codes(self) -> Callable[[U64], I64]:

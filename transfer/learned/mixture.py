@@ -32,6 +32,7 @@ from torch import Tensor, nn
 
 from transfer.learned.pool import Pool
 from transfer.learned.temperatures import Ladder, doubling, log_mixture
+from transfer.popular import PopularRule
 
 COMPONENTS = ("again", "new", "next", "popular")
 FAINT = 1e-9
@@ -64,6 +65,9 @@ class MixtureConfig(BaseModel):
         default=(1, 16, 128),
         min_length=1,
         description="how many of the best new items count alike, in parts of *new*",
+    )
+    popular: PopularRule = Field(
+        default=PopularRule(), description="what users get of whom nothing or little is known"
     )
 
     @property

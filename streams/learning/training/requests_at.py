@@ -95,6 +95,8 @@ class Later:
     index: ItemIndex
     progressive: bool
     """what happened before a part is in its counts; else they stay"""
+    below: int | None = None
+    """only what users do with fewer earlier events is asked for; None: what all do"""
     states: dict[int, bytes] = field(default_factory=dict, repr=False)
     """packed, by row of the log; users without earlier events have none"""
     asked: set[int] = field(default_factory=set, repr=False)
@@ -158,5 +160,12 @@ def _drawn(run: TrainingRun, later: Later, count: int) -> list[Queries]:
     queries = [open_queries(history, later.rows)]
     if config.use_slots and len(history.scenarios) > 1:
         queries.append(given_queries(history, later.rows))
+    if later.below is not None:
+        queries = [part.take(np.flatnonzero(_earlier(history, part) < later.below)) for part in queries]
     share = max(1, count // len(queries))
     return [part.sample(share, config.seed) for part in queries]
+
+
+def _earlier(history: History, queries: Queries) -> I64:
+    """(Q,) earlier events of each query's user."""
+    return queries.seen - history.offsets[queries.user]

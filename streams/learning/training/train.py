@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.errors import MissingExtra, TrainingError
 from streams.learning.training.against import choose_against_share
+from streams.learning.training.first_events import fit_popular
 from streams.learning.training.folds import Fold, TrainedNetworks, train_networks
 from streams.learning.training.network import Tell
 from streams.learning.training.requests_at import (
@@ -166,6 +167,7 @@ def weigh(ready: MixtureData, config: TrainConfig, tell: Tell | None = None) -> 
             "can't be trusted, and a longer validation part may help (--validation-share)"
         )
     served, last = ready.networks.served, ready.folds[-1]
+    report["popular"] = fit_popular(run, [(fold.model, fold.later) for fold in ready.folds], mixture.eval())
     report["against"] = choose_against_share(run, last.later, last.model, mixture.eval(), tell)
     served.take_against(last.model.config.against_share)
     if report["against"]:

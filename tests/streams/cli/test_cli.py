@@ -103,7 +103,10 @@ def test_recommend_and_explain_print_the_documented_json(shop: Path) -> None:
     found = json.loads(
         driftline("recommend", "u0", "--store", str(shop / "store"), "--k", "2", "--json").stdout
     )
-    assert list(found) == ["user_id", "items"] and found["user_id"] == "u0" and len(found["items"]) == 2
+    assert (
+        list(found) == ["user_id", "items", "user"] and found["user_id"] == "u0" and len(found["items"]) == 2
+    )
+    assert found["user"] == "known"
     assert list(found["items"][0]) == ["item_id", "title", "scenario", "score", "source", "because"]
     nowhere = driftline("recommend", "u0", "--store", str(shop / "store"), "--scenario", "attic", "--json")
     assert json.loads(nowhere.stdout)["items"] and "no item belongs to 'attic'" in nowhere.stderr
@@ -111,6 +114,20 @@ def test_recommend_and_explain_print_the_documented_json(shop: Path) -> None:
     assert {"user_id", "scenarios", "recent"} <= set(told)
     assert {"name", "weight", "emergence", "mass"} <= set(told["scenarios"][0])
     assert {"timestamp", "action", "scenario", "item_id", "title"} <= set(told["recent"][0])
+
+
+def test_a_user_who_is_not_known_gets_what_is_popular_and_is_called_new(shop: Path, tmp_path: Path) -> None:
+    """For machines and people, by exit code 0; where nothing is counted it is an error that says so."""
+    store = str(shop / "store")
+    asked = driftline("recommend", "nobody", "--store", store, "--scenario", "fruit", "--json")
+    assert asked.returncode == 0, asked.stderr
+    found = json.loads(asked.stdout)
+    assert found["user"] == "new" and {item["item_id"] for item in found["items"]} == {"g", "h"}
+    assert {item["source"] for item in found["items"]} == {"popular"}
+    told = driftline("recommend", "nobody", "--store", store)
+    assert told.returncode == 0 and "Red grapes" in told.stdout and "not known yet" in told.stderr
+    driftline("items", str(shop / "items.jsonl"), "--map", "item_id=sku", "--store", str(tmp_path / "bare"))
+    failure("recommend", "nobody", "--store", str(tmp_path / "bare"), code=1, says="no counts of events")
 
 
 def test_brackets_in_names_are_shown_as_they_are(tmp_path: Path) -> None:
@@ -214,7 +231,7 @@ def test_wrong_usage_and_settings_exit_with_2(shop: Path) -> None:
 def test_failures_exit_with_1_and_say_what_to_do(shop: Path, tmp_path: Path) -> None:
     """A missing store or broker, an unknown user, another schema, a cut file: one line each, nothing written."""
     failure("recommend", "u0", "--store", str(tmp_path / "none"), code=1, says="driftline items")
-    failure("recommend", "nobody", "--store", str(shop / "store"), code=1, says="no user 'nobody'")
+    failure("explain", "nobody", "--store", str(shop / "store"), code=1, says="no user 'nobody'")
     other = tmp_path / "other.csv"
     other.write_text("a,b\n1,2\n")
     failure("replay", str(other), "--store", str(tmp_path / "s"), code=1, says="user_id")

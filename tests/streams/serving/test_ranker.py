@@ -43,8 +43,8 @@ from transfer.state.update import apply_events
 DIM = 24
 PLAIN = Settings(interest=InterestConfig(dim=DIM), encoder=EncoderConfig(dim=DIM))
 ITEMS = 5500
-OWN = {"one": 1, "few": 4, "many": 100}
-"""Users who are asked for, and how many items they have."""
+OWN = {"none": 0, "one": 1, "few": 4, "many": 100}
+"""Users who are asked for, and how many items they have; the store does not know the first."""
 KS = (1, 10, 300)
 
 
@@ -59,7 +59,7 @@ def log() -> list[Shopping]:
         own = rng.choice(ITEMS, count, replace=False)
         for number, item in enumerate([*own.tolist(), *rng.choice(own, count).tolist()]):
             rows.append((user, f"i{item}", 40_000.0 + 50 * number, f"s{item % 3}"))
-    rows += [(user, f"i{number}", 80_000.0, f"s{number}") for number, user in enumerate(OWN)]
+    rows += [(user, f"i{number}", 80_000.0, f"s{number % 3}") for number, user in enumerate(OWN)]
     return rows
 
 
@@ -110,8 +110,8 @@ def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.mark.parametrize("k", KS)
 def test_an_evaluation_measures_what_is_recommended(shop: Shop, k: int) -> None:
-    """Scores and order are the same, of more items than any bound, for users of one item, a few or many, whatever `k` is, with
-    a scenario and without."""
+    """Scores and order are the same, of more items than any bound, for users of no item, one, a few or many, whatever `k` is,
+    with a scenario and without."""
     assert ITEMS > 5 * SAMPLE > NEAREST
     ranker = ranker_of(shop.workspace)
     code = {item: number for number, item in enumerate(shop.history.items)}

@@ -11,7 +11,7 @@ from streams.errors import UserNotFound
 from streams.events.event import ItemRow
 from streams.ingest.intake import Intake, open_intake
 from streams.serving.explain import explain
-from streams.serving.recommend import recommend
+from streams.serving.recommend import Recommender, recommend
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace, open_for_reading
 from support.data.event_columns import columns_of, event
@@ -52,6 +52,8 @@ def workspace(
         writing.catalogue.fit(rows)
         writing.catalogue.upsert(rows)
         writing.ingest.apply(columns_of(events))
+        assert writing.counts is not None
+        writing.counts.finish()
     with open_for_reading(location, Settings()) as reading:
         yield reading
     if server is not None:
@@ -102,11 +104,19 @@ def test_a_scenario_limits_the_items_where_items_belong_to_it(workspace: Workspa
     assert page[0].scenario == "car"
 
 
-def test_an_unknown_user_is_said_to_be_unknown(workspace: Workspace) -> None:
-    """No guess for somebody who never acted."""
+def test_an_unknown_user_gets_what_is_popular(workspace: Workspace) -> None:
+    """Of everything, or of the department that asks; only an explanation needs a user of whom something is known."""
+    answer = Recommender(workspace).answer("nobody", k=4)
+    assert not answer.known and {item.source for item in answer.items} == {"popular"}
+    assert {item.item_id for item in answer.items[:3]} == {
+        "c0",
+        "c1",
+        "c2",
+    }  # cleo and dan have just met them
+    of_cars = Recommender(workspace).answer("nobody", k=20, scenario="car").items
+    assert {item.item_id for item in of_cars} == {f"c{n}" for n in range(5)}
+    assert Recommender(workspace).answer("ada").known
     with pytest.raises(UserNotFound, match="nobody"):
-        recommend(workspace, "nobody")
-    with pytest.raises(UserNotFound):
         explain(workspace, "nobody")
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from encoders.item_encoder import ItemEncoder
 from streams.errors import EvaluationError
 from streams.learning.evaluation.methods.base import Setup
+from streams.learning.evaluation.methods.fallback import rows_of
+from streams.learning.evaluation.methods.log_counts import LogCounts
 from streams.learning.evaluation.methods.log_items import LogItems
 from streams.learning.history import History
 from streams.learning.queries import Queries
@@ -19,7 +21,11 @@ from streams.learning.training.training_data import TrainingData, training_data
 from streams.learning.training.training_run import TrainingRun
 from streams.serving.analytic_ranker import AnalyticRanker
 from streams.serving.aside_ranker import AsideRanker
+from streams.serving.first_events import FirstEventsRanker
+from streams.serving.index_popular import IndexPopular
 from streams.serving.mixture_ranker import MixtureRanker
+from streams.serving.popular import CountedPopular, rule_of
+from streams.serving.ranker import ItemScores
 from streams.workspace.scenario_names import name_lookup, names_for_training
 from transfer.analytic.model import AnalyticTransfer
 from transfer.arrays import F32, I64
@@ -27,8 +33,9 @@ from transfer.codes import NONE
 from transfer.errors import ModelError
 from transfer.learned.folder import counts_config_of, encoder_of, load_model, report_of
 from transfer.learned.item_index import ItemIndex
-from transfer.state.packing import unpack_states
-from transfer.state.states import InterestStates
+from transfer.rows import positions_in
+from transfer.state.packing import pack_states, unpack_states
+from transfer.state.states import InterestStates, empty_states
 
 MIXTURE_ALONE = dict.fromkeys(("use_again", "use_new", "use_next", "use_recent", "use_debuts"), True)
 """Settings that the network does not see."""
@@ -45,30 +52,30 @@ class _States:
         self._data, self._interest = data, setup.settings.interest
         self._packed: dict[int, bytes] = {}
 
-    def _at(self, queries: Queries) -> dict[int, bytes]:
-        """By row of the log; users without earlier events are missing."""
+    def of(self, queries: Queries) -> InterestStates:
+        """Right before each of the queries; without events where the user has none."""
         data = self._data
-        wanted = data.to_log[queries.seen]
-        if not set(wanted.tolist()) <= self._packed.keys():
+        wanted = data.to_log[queries.seen].tolist()
+        if not set(wanted) <= self._packed.keys():
             later = data.history.basket_starts
             later = later[data.history.time[later] >= float(queries.time.min())]
             self._packed = states_before(data, _whole(data.history, later, queries), self._interest)
-            # Users without earlier events have no state: they are known to be missing.
-            for row in wanted.tolist():
-                self._packed.setdefault(row, b"")
-        return {row: self._packed[row] for row in wanted.tolist() if self._packed[row]}
-
-    def of(self, queries: Queries) -> tuple[InterestStates, I64]:
-        """States of the users who have one, and which of the queries are theirs."""
-        packed = self._at(queries)
-        at = self._data.to_log[queries.seen].tolist()
-        known = np.array([number for number, row in enumerate(at) if row in packed], np.int64)
-        return unpack_states([packed[at[number]] for number in known.tolist()], self._interest), known
+            (nothing,) = pack_states(empty_states(1, self._interest), self._interest)
+            for row in wanted:
+                self._packed.setdefault(row, nothing)
+        return unpack_states([self._packed[row] for row in wanted], self._interest)
 
 
 def _names(history: History, queries: Queries) -> list[str | None]:
     """The scenario that each of the queries names."""
     return [history.scenarios[code] if code >= 0 else None for code in queries.scenario.tolist()]
+
+
+def _by_code(history: History, found: ItemScores) -> F32:
+    """(Q, N) scores of the history's items."""
+    result = np.zeros((len(found.scores), len(history.items)), np.float32)
+    result[:, positions_in(history.item_keys, found.keys, np.argsort(history.item_keys))] = found.scores
+    return result
 
 
 def _whole(history: History, rows: I64, queries: Queries) -> Queries:
@@ -111,21 +118,22 @@ class AnalyticMethod:
         self._states = _States(self._data, self._setup)
         self._items = LogItems(history, self._data.log.vectors)
         model = AnalyticTransfer(settings.interest, settings.transfer)
-        ranker = AnalyticRanker(model, settings.transfer, self._items)
-        self._ranker = AsideRanker(ranker, settings.interest.half_lives_s[-1], settings.serving)
+        self._counts = LogCounts(history, rows, settings.counts)
+        serving = settings.serving
+        rule = rule_of(serving.popular_half_life_s, settings.counts, serving.popular_events)
+        popular = CountedPopular(self._counts.get, self._items, rule, most=None)
+        ranker = FirstEventsRanker(AnalyticRanker(model, settings.transfer, self._items), popular, rule)
+        self._ranker = AsideRanker(ranker, settings.interest.half_lives_s[-1], serving)
 
     def learn(self, rows: I64) -> None:
-        """The states follow by themselves."""
+        """What is popular; the states follow by themselves."""
+        self._counts.learn(rows)
 
     def scores(self, queries: Queries) -> F32:
-        """Probabilities of all items; zeros for users without a state."""
+        """Probabilities of all items."""
         history = self._data.history
-        result = np.zeros((len(queries), len(history.items)), np.float32)
-        states, known = self._states.of(queries)
-        if len(known):
-            found = self._ranker.score(states, _names(history, queries.take(known)), len(history.items))
-            result[np.ix_(known, self._items.codes)] = found.scores
-        return result
+        names = _names(history, queries)
+        return _by_code(history, self._ranker.score(self._states.of(queries), names, len(history.items)))
 
 
 LEARNINGS = 3000
@@ -180,7 +188,7 @@ class LearnedMethod:
         key = ("network", whole.model_dump_json())
         ready: MixtureData | None = shared.get(key)
         if ready is None:
-            judging = _rows_of(history, validation)
+            judging = rows_of(history, validation)
             run = TrainingRun(data, rows, judging, settings.interest, settings.counts, whole)
             later = float(validation.time.min()) >= float(history.time[rows].max())
             ready = prepare_mixture(run, progressive=later, tell=setup.progress)
@@ -251,32 +259,17 @@ class LearnedMethod:
             self._waiting = []
 
     def scores(self, queries: Queries) -> F32:
-        """The mixture over all items; users without a state get the shares."""
-        result = np.zeros((len(queries), len(self._index.keys)), np.float32)
-        for scenario in np.unique(queries.scenario).tolist():
-            rows = np.flatnonzero(queries.scenario == scenario)
-            result[rows] = self._index.shares(scenario)[:, -1]
-        states, known = self._states.of(queries)
-        if len(known):
-            assert self._model.mixture is not None
-            settings = self._setup.settings
-            ranker = AsideRanker(
-                MixtureRanker(self._model, self._model.mixture, self._index),
-                settings.interest.half_lives_s[-1],
-                settings.serving,
-            )
-            names = _names(self._data.history, queries.take(known))
-            result[known] = ranker.score(states, names, len(self._index.keys)).scores
-        return result
+        """The mixture over all items; what is popular for users without a state."""
+        assert self._model.mixture is not None
+        settings, mixture = self._setup.settings, self._model.mixture
+        rule = mixture.config.popular
+        ranker = FirstEventsRanker(
+            MixtureRanker(self._model, mixture, self._index), IndexPopular(self._index, rule), rule
+        )
+        whole = AsideRanker(ranker, settings.interest.half_lives_s[-1], settings.serving)
+        history = self._data.history
+        names = _names(history, queries)
+        return _by_code(history, whole.score(self._states.of(queries), names, len(history.items)))
 
     def _batch(self) -> int:
         return max(200, len(self._data.log) // LEARNINGS)
-
-
-def _rows_of(history: History, queries: Queries) -> I64:
-    """All rows of the queries' baskets."""
-    starts = np.append(history.basket_starts, len(history))
-    basket = np.searchsorted(starts, queries.seen)
-    sizes = starts[basket + 1] - starts[basket]
-    ends = np.cumsum(sizes)
-    return np.unique(np.arange(ends[-1]) + np.repeat(starts[basket] - (ends - sizes), sizes))

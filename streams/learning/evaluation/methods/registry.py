@@ -7,24 +7,29 @@ from importlib import import_module
 
 from streams.errors import EvaluationError, MissingExtra, SettingsError
 from streams.learning.evaluation.methods.base import Method, Setup
+from streams.learning.evaluation.methods.fallback import Fallback
 
 _HERE = "streams.learning.evaluation.methods"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where a method is: `class_(setup)` in `module`, or `class_(setup, variant)`. One that is trained runs once a seed."""
+    """Where a method is: `class_(setup)` in `module`, or `class_(setup, variant)`. One that is trained runs once a seed.
+
+    One that `knows_all` has an answer of its own for users without events; the others get the run's (`Fallback`).
+    """
 
     module: str
     class_: str
     trained: bool = False
     variant: str = ""
+    knows_all: bool = False
 
 
 METHODS: dict[str, Entry] = {
-    "popularity": Entry("popularity", "Popularity"),
-    "popularity-7d": Entry("popularity", "PopularityOfAWeek"),
-    "debuts-7d": Entry("popularity", "DebutsOfAWeek"),
+    "popularity": Entry("popularity", "Popularity", knows_all=True),
+    "popularity-7d": Entry("popularity", "PopularityOfAWeek", knows_all=True),
+    "debuts-7d": Entry("popularity", "DebutsOfAWeek", knows_all=True),
     "own": Entry("own", "OwnItems"),
     "own+popularity-7d": Entry("own_and_other", "OwnAndPopularityOfAWeek"),
     "own+markov": Entry("own_and_other", "OwnAndMarkov"),
@@ -37,18 +42,30 @@ METHODS: dict[str, Entry] = {
     "markov": Entry("markov", "Markov"),
     "gru4rec": Entry("sequential", "GRU4Rec", trained=True),
     "sasrec": Entry("sequential", "SASRec", trained=True),
-    "analytic": Entry("driftline", "AnalyticMethod"),
-    "driftline": Entry("driftline", "LearnedMethod", trained=True),
-    "driftline-no-transfer": Entry("driftline", "LearnedMethod", trained=True, variant="no-transfer"),
-    "driftline-blend": Entry("driftline", "LearnedMethod", trained=True, variant="blend"),
-    "driftline-no-emergence": Entry("driftline", "LearnedMethod", trained=True, variant="no-emergence"),
-    "driftline-no-ring": Entry("driftline", "LearnedMethod", trained=True, variant="no-ring"),
-    "driftline-no-slots": Entry("driftline", "LearnedMethod", trained=True, variant="no-slots"),
-    "driftline-no-again": Entry("driftline", "LearnedMethod", trained=True, variant="no-again"),
-    "driftline-no-trend": Entry("driftline", "LearnedMethod", trained=True, variant="no-trend"),
-    "driftline-no-debuts": Entry("driftline", "LearnedMethod", trained=True, variant="no-debuts"),
-    "driftline-no-next": Entry("driftline", "LearnedMethod", trained=True, variant="no-next"),
-    "driftline-no-new": Entry("driftline", "LearnedMethod", trained=True, variant="no-new"),
+    "analytic": Entry("driftline", "AnalyticMethod", knows_all=True),
+    "driftline": Entry("driftline", "LearnedMethod", trained=True, knows_all=True),
+    "driftline-no-transfer": Entry(
+        "driftline", "LearnedMethod", trained=True, knows_all=True, variant="no-transfer"
+    ),
+    "driftline-blend": Entry("driftline", "LearnedMethod", trained=True, knows_all=True, variant="blend"),
+    "driftline-no-emergence": Entry(
+        "driftline", "LearnedMethod", trained=True, knows_all=True, variant="no-emergence"
+    ),
+    "driftline-no-ring": Entry("driftline", "LearnedMethod", trained=True, knows_all=True, variant="no-ring"),
+    "driftline-no-slots": Entry(
+        "driftline", "LearnedMethod", trained=True, knows_all=True, variant="no-slots"
+    ),
+    "driftline-no-again": Entry(
+        "driftline", "LearnedMethod", trained=True, knows_all=True, variant="no-again"
+    ),
+    "driftline-no-trend": Entry(
+        "driftline", "LearnedMethod", trained=True, knows_all=True, variant="no-trend"
+    ),
+    "driftline-no-debuts": Entry(
+        "driftline", "LearnedMethod", trained=True, knows_all=True, variant="no-debuts"
+    ),
+    "driftline-no-next": Entry("driftline", "LearnedMethod", trained=True, knows_all=True, variant="no-next"),
+    "driftline-no-new": Entry("driftline", "LearnedMethod", trained=True, knows_all=True, variant="no-new"),
 }
 
 
@@ -87,4 +104,4 @@ def build(name: str, setup: Setup) -> Method:
         raise MissingExtra(f"method {name} needs {error.name}: pip install 'driftline[{extra}]'") from None
     make = getattr(module, entry.class_)
     method: Method = make(setup, entry.variant) if entry.variant else make(setup)
-    return method
+    return method if entry.knows_all else Fallback(method, setup)
