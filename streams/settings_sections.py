@@ -178,7 +178,7 @@ class ServingConfig(_Section):
     popular_half_life_s: float | None = Field(
         None,
         gt=0,
-        allow_inf_nan=False,
+        allow_inf_nan=True,
         description="which of counts.half_lives_s tells what is popular: the nearest; default: the second. A trained model "
         "knows by itself",
     )

@@ -92,5 +92,5 @@ def rule_of(half_life_s: float | None, counts: CountsConfig, events: float = 0.0
     if half_life_s is None:
         return PopularRule(events=events, events_given=events)
     lives = np.minimum(counts.half_lives, 1e12)
-    nearest = len(lives) + int(np.abs(np.log2(lives / half_life_s)).argmin())
+    nearest = len(lives) + int(np.abs(np.log2(lives / min(half_life_s, 1e12))).argmin())
     return PopularRule(column=nearest, column_given=nearest, events=events, events_given=events)

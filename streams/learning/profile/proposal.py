@@ -16,6 +16,7 @@ from streams.learning.profile.facts import LogStatistics
 from streams.learning.profile.half_life_scores import HalfLifeScores, Mixed, TargetKind
 from streams.learning.profile.half_lives import Curve, choose, half_life_candidates, usual_gap_s, usual_span_s
 from streams.learning.profile.known_part import KnownPart
+from streams.learning.profile.popular import popular_choices
 from streams.learning.profile.reach import Reach, reach_of
 from streams.learning.profile.rooms import own_room, ring_room, scenario_room
 from streams.learning.profile.trend import trend_curve, trend_half_lives
@@ -92,10 +93,14 @@ def propose(known: KnownPart, interest: InterestConfig, rng: np.random.Generator
     visits = baskets.visit_events() if clock.kind != "positions" else np.empty(0, np.int64)
     if len(visits) >= ENOUGH_USERS:
         fitted["ring"] = ring_room(visits)
+    counted = _counts(clock, trend, reach)
     sections: dict[str, dict[str, Choice]] = {
         "interest": fitted,
         "transfer": _transfer(lives, facts, compared, usual),
-        "counts": _counts(clock, trend, reach),
+        "counts": counted,
+        "serving": {}
+        if trend is None
+        else popular_choices(known.history, clock, counted["half_lives_s"].value),
         "fit": _fit(reach, baskets),
         "train": network_settings(facts),
     }

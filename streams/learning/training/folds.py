@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from streams.learning.count_rows import count_rows
 from streams.learning.training.continued import continued
 from streams.learning.training.network import Tell, epoch_text, model_of, network_of, positions
-from streams.learning.training.requests_at import Later, count_rows, item_index
+from streams.learning.training.requests_at import Later, item_index
 from streams.learning.training.training_run import TrainingRun
 from transfer.arrays import I64
 from transfer.learned.item_index import ItemIndex

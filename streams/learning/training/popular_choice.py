@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from streams.learning.count_rows import count_rows, shares_alone
 from streams.learning.history import History
 from streams.learning.queries import Queries, given_queries, open_queries
-from streams.learning.training.requests_at import count_rows
 from transfer.arrays import F64, I32, I64
 from transfer.codes import NONE, OPEN
 from transfer.counts.config import CountsConfig
@@ -36,9 +36,14 @@ class PopularChoice:
     asked: dict[str, int]
 
 
-def choose_popular(history: History, rows: I64, config: CountsConfig) -> PopularChoice:
-    """By `rows` of a history (in order of time) alone. Where little speaks for another choice, the usual one stays."""
-    counted = config.model_copy(update={"pair_window": 1, "pair_events": 1, "max_pairs": 1})
+def choose_popular(
+    history: History, rows: I64, config: CountsConfig, debuts_alone: bool = False
+) -> PopularChoice:
+    """By `rows` of a history (in order of time) alone. Where little speaks for another choice, the usual one stays.
+
+    debuts_alone: shares of all events are no choice.
+    """
+    counted = shares_alone(config)
     first = _first_baskets(history, rows)
     asked = {"open": open_queries(history, first), "given": given_queries(history, first)}
     gains = {name: np.zeros((part.targets, 2 * len(config.half_lives_s))) for name, part in asked.items()}
@@ -59,7 +64,10 @@ def choose_popular(history: History, rows: I64, config: CountsConfig) -> Popular
                 targets = _targets_of(part, inside)
                 gains[name][targets] = _gains(history, counts, part.take(inside))
     usual = PopularRule().taken(False, len(config.half_lives_s))
-    column, given = (_best(gains[name], part.target_query, usual) for name, part in asked.items())
+    first_column = len(config.half_lives_s) if debuts_alone else 0
+    column, given = (
+        _best(gains[name], part.target_query, usual, first_column) for name, part in asked.items()
+    )
     return PopularChoice(
         PopularRule(column=column, column_given=given),
         {name: found.mean(axis=0).round(5).tolist() if len(found) else [] for name, found in gains.items()},
@@ -113,14 +121,14 @@ def _gains(history: History, counts: ItemCounts, queries: Queries) -> F64:
     return gains
 
 
-def _best(gains: F64, question: I64 | I32, usual: int) -> int:
-    """The column of the best mean by question, if it is surely better than the usual one."""
+def _best(gains: F64, question: I64 | I32, usual: int, first: int) -> int:
+    """The column, from the first one on, of the best mean by question, if it is surely better than the usual one."""
     if not len(gains):
         return usual
     starts = group_starts([question])
     sizes = np.diff(np.append(starts, len(question)))
     means = np.add.reduceat(gains, starts, axis=0) / sizes[:, None]
-    best = int(means.mean(axis=0).argmax())
+    best = first + int(means.mean(axis=0)[first:].argmax())
     difference = means[:, best] - means[:, usual]
     error = float(difference.std()) / np.sqrt(len(difference))
     return best if difference.mean() > SURE * error else usual

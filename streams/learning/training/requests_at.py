@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from streams.learning.count_rows import count_rows
 from streams.learning.history import History
 from streams.learning.queries import Queries, given_queries, open_queries
 from streams.learning.training.training_data import TrainingData
 from streams.learning.training.training_run import TrainingRun
 from transfer.arrays import I64
 from transfer.config import InterestConfig
-from transfer.counts.config import CountsConfig
-from transfer.counts.counts import ItemCounts, empty_counts
-from transfer.counts.of_log import LogColumns, counts_of_log
+from transfer.counts.counts import ItemCounts
 from transfer.learned.item_index import ItemIndex
 from transfer.learned.model import LearnedModel
 from transfer.learned.requests import Requests, requests_of
@@ -23,24 +22,6 @@ from transfer.state.packing import unpack_states
 from transfer.training.states_at import packed_states_at
 
 REQUESTS_AT_A_TIME = 256
-
-
-def count_rows(
-    history: History, rows: I64, config: CountsConfig, counts: ItemCounts | None = None
-) -> ItemCounts:
-    """`counts` with these rows of a history (in order of time) added."""
-    if not len(rows):
-        return counts or empty_counts(config)
-    log = LogColumns(
-        history.offsets,
-        history.time,
-        history.item,
-        history.item_keys,
-        history.scenario,
-        history.scenarios,
-        history.debut,
-    )
-    return counts_of_log(log, rows, config, counts)
 
 
 def item_index(model: LearnedModel, data: TrainingData, counts: ItemCounts) -> ItemIndex:

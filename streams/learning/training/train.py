@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streams.errors import MissingExtra, TrainingError
+from streams.learning.count_rows import count_rows
 from streams.learning.training.against import choose_against_share
 from streams.learning.training.first_events import fit_popular
 from streams.learning.training.folds import Fold, TrainedNetworks, train_networks
 from streams.learning.training.network import Tell
 from streams.learning.training.requests_at import (
-    count_rows,
     item_index,
     last_part_of,
     request_blocks,

@@ -9,13 +9,14 @@ import numpy as np
 
 from encoders.item_encoder import ItemEncoder
 from streams.errors import EvaluationError
+from streams.learning.count_rows import count_rows
 from streams.learning.evaluation.methods.base import Setup
 from streams.learning.evaluation.methods.fallback import rows_of
 from streams.learning.evaluation.methods.log_counts import LogCounts
 from streams.learning.evaluation.methods.log_items import LogItems
 from streams.learning.history import History
 from streams.learning.queries import Queries
-from streams.learning.training.requests_at import count_rows, item_index, states_before
+from streams.learning.training.requests_at import item_index, states_before
 from streams.learning.training.train import MixtureData, prepare_mixture, weigh
 from streams.learning.training.training_data import TrainingData, training_data
 from streams.learning.training.training_run import TrainingRun

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from streams.learning.count_rows import count_rows, shares_alone
 from streams.learning.history import History
-from streams.learning.training.requests_at import count_rows
 from transfer.arrays import I64
 from transfer.counts.config import CountsConfig
 from transfer.counts.counts import ItemCounts
@@ -18,8 +18,7 @@ class LogCounts:
     """Grows by `learn`; merges when it is read, and not at every time, since that costs about as much however little came."""
 
     def __init__(self, history: History, rows: I64, config: CountsConfig) -> None:
-        # What follows what is not asked for, and takes most of the time.
-        self._config = config.model_copy(update={"pair_window": 1, "pair_events": 1, "max_pairs": 1})
+        self._config = shares_alone(config)
         self._history = history
         self._waiting: list[I64] = []
         self._least = max(200, len(history) // PARTS)
