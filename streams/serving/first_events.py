@@ -1,5 +1,5 @@
-"""What users get of whom nothing or little is known: what is popular, alone or beside the model. One rule for `recommend` and
-`evaluate`.
+"""What new visitors get, and users of whom little is known: what is popular, alone or beside the model. One rule for
+`recommend` and `evaluate`.
 
     no event       p(i) = p_popular(i)
     n events       p(i) = (1 - b) p_model(i) + b m p_popular(i)    for items that are not the user's own

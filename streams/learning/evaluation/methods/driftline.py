@@ -11,7 +11,7 @@ from encoders.item_encoder import ItemEncoder
 from streams.errors import EvaluationError
 from streams.learning.count_rows import count_rows
 from streams.learning.evaluation.methods.base import Setup
-from streams.learning.evaluation.methods.fallback import rows_of
+from streams.learning.evaluation.methods.fallback import query_rows
 from streams.learning.evaluation.methods.log_counts import LogCounts
 from streams.learning.evaluation.methods.log_items import LogItems
 from streams.learning.history import History
@@ -189,7 +189,7 @@ class LearnedMethod:
         key = ("network", whole.model_dump_json())
         ready: MixtureData | None = shared.get(key)
         if ready is None:
-            judging = rows_of(history, validation)
+            judging = query_rows(history, validation)
             run = TrainingRun(data, rows, judging, settings.interest, settings.counts, whole)
             later = float(validation.time.min()) >= float(history.time[rows].max())
             ready = prepare_mixture(run, progressive=later, tell=setup.progress)

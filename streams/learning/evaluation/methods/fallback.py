@@ -98,13 +98,13 @@ def chosen_rule(setup: Setup, history: History, rows: I64, validation: Queries) 
     key = (CHOICE, history.identity, len(rows), end)
     held: PopularChoice | None = setup.shared.get(key)
     if held is None:
-        known = np.union1d(rows, rows_of(history, validation))
+        known = np.union1d(rows, query_rows(history, validation))
         known = known[np.argsort(history.time[known], kind="stable")]
         held = setup.shared[key] = choose_popular(history, known, setup.settings.counts)
     return held.rule
 
 
-def rows_of(history: History, queries: Queries) -> I64:
+def query_rows(history: History, queries: Queries) -> I64:
     """All rows of the queries' baskets."""
     starts = np.append(history.basket_starts, len(history))
     basket = np.searchsorted(starts, queries.seen)
