@@ -102,21 +102,22 @@ class SplitPlan:
 
         Of leave-one-out parts the share says nothing: one basket of each of many users is small beside long histories.
         """
-        shares = {"train": 1.0, "validation": self.validation_share, "test": self.test_share}
+        left = 1 - self.validation_share - self.test_share
+        shares = {"train": left, "validation": self.validation_share, "test": self.test_share}
         events = sum(map(len, split.parts().values()))
         least = (
             LEAST_EVENTS if split.name == "last" else max(LEAST_EVENTS, int(np.ceil(LEAST_SHARE * events)))
         )
         for part, rows in split.parts().items():
             if not len(rows) and shares[part]:
-                return f"the {part} part of the {split.name} split is empty; {_advice(split, part)}"
+                return f"the {part} part of the {split.name} split is empty; {_advice(split, part, False)}"
         if self.force or len(split.train) == events:
             return ""
         for part, rows in split.parts().items():
             if len(rows) < least and shares[part]:
                 return (
                     f"the {part} part of the {split.name} split has {len(rows):,} of {events:,} events, too few to go by "
-                    f"(at least {least:,}); {_advice(split, part)}, or --force to go on with it"
+                    f"(at least {least:,}); {_advice(split, part, shares[part] * events >= least)}, or --force to go on with it"
                 )
         return ""
 
@@ -139,11 +140,11 @@ def split_of(
     return SplitPlan(by, test_share, validation_share, force).of(history)
 
 
-def _advice(split: Split, part: str) -> str:
+def _advice(split: Split, part: str, events_would_do: bool) -> str:
     others = "give a longer log, " + ("smaller shares" if part == "train" else f"a larger --{part}-share")
     if split.name == "last":
         return "give a log of more users who come three times, or --split time"
-    return f"{others}, or --split events" if split.name == "time" else others
+    return f"{others}, or --split events" if split.name == "time" and events_would_do else others
 
 
 def _cut_at_moments(history: History, plan: SplitPlan, by: Literal["time", "events"]) -> Split:

@@ -43,5 +43,10 @@ def test_wrong_methods_and_short_logs_are_told(log):
     """One line that says what to do; exit code 2 for wrong usage."""
     done = driftline("evaluate", str(log), "--methods", "owm")
     assert done.returncode == 2 and "choose from popularity" in done.stderr
+    short = driftline("evaluate", str(log), "--methods", "own")
+    assert (
+        short.returncode == 1 and "validation part of the time split has 120 of 1,200 events" in short.stderr
+    )
+    assert "--validation-share" in short.stderr and "--force" in short.stderr
     assert "popularity-7d" in driftline("evaluate", str(log), "--methods", "list").stdout
     assert "Example" in driftline("evaluate", "--help").stdout

@@ -115,6 +115,10 @@ def test_the_settings_name_the_encoder_of_a_model(shop: Path, tmp_path: Path) ->
     config.write_text(SETTINGS.replace("[encoder]", f'[encoder]\nfitted = "{encoder}"'))
     fitting = ("fit", log, "--out", encoder, "--config", shop / "driftline.toml", "--json", "--force")
     driftline(*fitting)
+    judging = ("evaluate", log, "--methods", "driftline", "--json", "--force")
+    tainted = driftline(*judging, "--model", shop / "model", "--encoder", encoder, fails=True)
+    assert "item encoder" in tainted and "driftline fit --holdout-share" in tainted
+    driftline(*fitting, "--holdout-share", 0.1)
     training = (
         "--encoder",
         encoder,
@@ -128,12 +132,9 @@ def test_the_settings_name_the_encoder_of_a_model(shop: Path, tmp_path: Path) ->
         "--force",
     )
     driftline("train", log, "--out", model, *training)
-    arguments = ("evaluate", log, "--model", model, "--methods", "driftline", "--json", "--force", "--config")
-    assert "item encoder" in driftline(*arguments, config, fails=True)
-    driftline(*fitting, "--holdout-share", 0.1)
-    driftline("train", log, "--out", model, *training)
-    assert json.loads(driftline(*arguments, config))["tasks"]["open"]["methods"]["driftline"]
-    assert "--encoder" in driftline(*arguments, shop / "driftline.toml", fails=True)
+    judging = (*judging, "--model", model, "--config")
+    assert json.loads(driftline(*judging, config))["tasks"]["open"]["methods"]["driftline"]
+    assert "--encoder" in driftline(*judging, shop / "driftline.toml", fails=True)
 
 
 def test_a_trained_model_serves(shop: Path) -> None:
