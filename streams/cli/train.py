@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from streams.cli import options
 from streams.cli.console import console, load, print_json, progress_lines, reported, show
 from streams.cli.log_input import EventFlags, LogInput
-from streams.cli.training_input import read_training
+from streams.cli.training_input import TrainingInput, read_training
+from streams.cli.verdict_output import show_verdict
+
+if TYPE_CHECKING:
+    from streams.learning.training.network import Tell
+    from streams.learning.training.train import MixtureData, TrainedModel
+    from streams.settings import Settings
 
 
 def train(
@@ -37,6 +43,14 @@ def train(
     logs: Annotated[
         Path | None, typer.Option("--logs", metavar="FOLDER", help="Write TensorBoard logs there.")
     ] = None,
+    verdict: Annotated[
+        bool,
+        typer.Option(
+            "--verdict/--no-verdict",
+            help="Say what the model is worth beside quick baselines: on the part of --holdout-share, else on the later half "
+            "of the validation part, by a model that has not learned it.",
+        ),
+    ] = True,
     force: options.ForceSplit = False,
     json_: options.Json = False,
     config: options.Config = None,
@@ -49,8 +63,7 @@ def train(
     Example: driftline train events.parquet --items items.parquet --map scenario=department --out ./model
     """
     from streams.learning.split import SplitPlan
-    from streams.learning.training.train import require_training
-    from streams.learning.training.train import train as run_training
+    from streams.learning.training.train import prepare_mixture, require_training, weigh
     from streams.outputs import check_output
     from transfer.learned.folder import check_model_folder, save_model
 
@@ -71,14 +84,14 @@ def train(
         began = time.monotonic()
         given = LogInput(log, EventFlags(map_, action, scenario, time_, action_map), items, items_map)
         plan = SplitPlan(split, holdout_share, validation_share, force)
-        run = read_training(given, settings, encoder, plan, json_)
-        done = run_training(
-            run,
-            progressive=run.progressive,
-            logs=logs,
-            bar=not json_ and console.is_terminal,
-            tell=progress_lines(json_),
+        read = read_training(given, settings, encoder, plan, json_)
+        run, tell, progressive = read.run, progress_lines(json_), read.split.progressive
+        ready = prepare_mixture(
+            run, progressive=progressive, logs=logs, bar=not json_ and console.is_terminal, tell=tell
         )
+        done = weigh(ready, run.config, tell)
+        if verdict:
+            done.report["verdict"] = _verdict(read, ready, done, settings, tell)
         done.report["seconds"] = round(time.monotonic() - began, 1)
         beside = None if encoder else lambda folder: run.data.encoder.save(folder / "encoder")
         fingerprint = save_model(out, done.model, done.counts, done.report, done.encoder, beside)
@@ -94,11 +107,36 @@ def train(
             "best_epoch": done.report["best_epoch"],
             "seed": settings.train.seed,
             "seconds": done.report["seconds"],
+            "verdict": done.report.get("verdict"),
         }
         if json_:
             print_json(summary)
         else:
             _show(summary)
+
+
+def _verdict(
+    read: TrainingInput, ready: MixtureData, done: TrainedModel, settings: Settings, tell: Tell | None
+) -> dict[str, Any] | None:
+    """On the part that is held back, else on a part that a model like this one has not learned."""
+    from streams.learning.evaluation.run import KNOWN_ERRORS
+    from streams.learning.evaluation.verdict import encoder_knows, verdict
+    from streams.learning.training.apart import Apart, model_apart
+
+    held_back = bool(len(read.split.test))
+    apart = Apart(done, read.split) if held_back else model_apart(ready, read.split.progressive, tell)
+    if apart is None:
+        return None
+    if tell is not None:
+        tell("verdict: beside the baselines")
+    try:
+        found = verdict(apart.model, read.run.data, apart.split, settings, read.content)
+    except KNOWN_ERRORS as error:  # the model is there all the same
+        console.print(f"no verdict: {error}", soft_wrap=True)
+        return None
+    if not read.encoder_is_new and encoder_knows(read.run.data, apart.split):
+        found["sentence"] += " (flattered: the item encoder was fitted on this part, too, or does not tell)"
+    return {**found, "judged_on": "holdout" if held_back else "later half of validation"}
 
 
 def _show(summary: dict[str, Any]) -> None:
@@ -107,6 +145,8 @@ def _show(summary: dict[str, Any]) -> None:
         f"{summary['positions']} positions, best epoch {summary['best_epoch']}, NDCG@10 of new items on validation "
         f"{summary['validation_new_ndcg10']}; {summary['seconds']} s"
     )
+    if summary["verdict"] is not None:
+        show_verdict(summary["verdict"])
     show(f"written to {model}, fingerprint {summary['fingerprint']}")
     show(
         f'for a new store: encoder.fitted = "{encoder}", transfer.model = "{model}"; for one made with that '

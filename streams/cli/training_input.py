@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,23 @@ from streams.cli.console import console
 from streams.cli.log_input import LogInput, encode_texts, read_history
 
 if TYPE_CHECKING:
-    from streams.learning.split import SplitPlan
+    from streams.learning.fit import ItemContent
+    from streams.learning.split import Split, SplitPlan
     from streams.learning.training.training_run import TrainingRun
     from streams.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingInput:
+    """What a training works on, and what was read for it."""
+
+    run: TrainingRun
+    split: Split
+    """its test part is left out of the run"""
+    content: ItemContent | None
+    """vectors of the items' texts"""
+    encoder_is_new: bool
+    """whether the item encoder was fitted for this training, on the run's rows alone"""
 
 
 def read_training(
@@ -20,7 +35,7 @@ def read_training(
     encoder: Path | None,
     plan: SplitPlan,
     quiet: bool,
-) -> TrainingRun:
+) -> TrainingInput:
     """The log, its item vectors and scenario names, and which of its rows are for what.
 
     encoder: what `driftline fit` wrote; without one it is fitted on the training rows. plan: its test part is left out.
@@ -28,10 +43,11 @@ def read_training(
     Raises:
         LogError, MappingError, EncoderError: log, catalogue or encoder can't be read.
         EvaluationError: a part of the plan's split is too small.
-        TrainingError: too little to train on.
+        TrainingError: too little to train on, and the plan does not force it.
     """
     from encoders.item_encoder import ItemEncoder
     from streams.learning.fit import fit_encoder
+    from streams.learning.training.enough import check_enough
     from streams.learning.training.training_data import training_data
     from streams.learning.training.training_run import TrainingRun
     from streams.workspace.scenario_names import names_for_training
@@ -39,6 +55,8 @@ def read_training(
     fitted = ItemEncoder.load(encoder) if encoder else None
     history = read_history(given, settings, quiet)
     split = plan.of(history)
+    if not plan.force:
+        check_enough(history, split.train, split.validation)
     content = encode_texts(history, settings, fitted.whitening if fitted else None, quiet)
     names = names_for_training(settings.encoder, settings.train.name_words, history.scenarios)
     if fitted is None:
@@ -62,4 +80,4 @@ def read_training(
             "nothing of it",
             soft_wrap=True,
         )
-    return run
+    return TrainingInput(run, split, content, encoder is None)

@@ -58,7 +58,7 @@ def tune(
         settings = load(config, {"files": {"encoding": encoding, "delimiter": delimiter}})
         given = LogInput(log, EventFlags(map_, action, scenario, time_, action_map), items, items_map)
         plan = SplitPlan(split, holdout_share, validation_share, force)
-        run = read_training(given, settings, encoder, plan, json_)
+        run = read_training(given, settings, encoder, plan, json_).run
         tuned = search(
             run,
             seconds=60 * minutes,

@@ -67,7 +67,7 @@ def train_networks(
     if report["best_epoch"] == run.config.epochs - 1:
         tell("warning: the network was best in its last epoch; more may be better (train.epochs)")
     first = model_of(run, network)
-    early, late = _halves(run)
+    early, late = halves_of(run)
     if not learn_on or not _comes_back(run, found, early) or not _comes_back(run, found, late):
         return TrainedNetworks(first, first, ((first, run.validation),), report)
     tell("network: learns on, from each half of the validation part and from both")
@@ -76,7 +76,7 @@ def train_networks(
     return TrainedNetworks(first, served, ((of_late, early), (of_early, late)), report)
 
 
-def _halves(run: TrainingRun) -> tuple[I64, I64]:
+def halves_of(run: TrainingRun) -> tuple[I64, I64]:
     """The validation rows before and from the time of their middle event on."""
     time = run.data.history.time[run.validation]
     late = time >= np.median(time)

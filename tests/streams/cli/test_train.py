@@ -88,6 +88,37 @@ def test_training_says_what_it_made(shop: Path) -> None:
     assert (shop / "model" / "encoder").is_dir()
 
 
+def test_training_ends_with_a_verdict(shop: Path, tmp_path: Path) -> None:
+    """On the part that is held back, or else on one that the judged model has not learned; beside baselines, with intervals,
+    and in the model's report. It can be left out."""
+    held_back = json.loads((shop / "summary.json").read_text())["verdict"]
+    assert held_back["judged_on"] == "holdout"
+    training = ("train", shop / "events.jsonl", "--config", shop / "driftline.toml", "--force")
+    shown = driftline(*training, "--out", tmp_path / "m")
+    assert "later half of the validation part" in shown and "The model is" in shown
+    apart = json.loads((tmp_path / "m" / "model.json").read_text())["report"]["verdict"]
+    for found in (held_back, apart):
+        assert list(found["methods"]) == ["own+markov", "own+popularity-7d", "popularity", "driftline"]
+        assert not found["failed"] and {"all", "repeat"} <= set(found["slices"])
+        best = found["methods"][found["best_baseline"]]["all"]
+        assert best == max(found["methods"][name]["all"] for name in found["differences"])
+        interval = found["differences"][found["best_baseline"]]["all"]
+        assert found["methods"]["driftline"]["all"] - best == pytest.approx(interval["difference"])
+        assert found["better"] is (True if interval["low"] > 0 else False if interval["high"] < 0 else None)
+        assert ("do not use it" in found["sentence"]) == (found["better"] is not True)
+    assert apart["slices"]["all"]["targets"] < held_back["slices"]["all"]["targets"]
+    driftline(*training, "--out", tmp_path / "n", "--no-verdict")
+    assert json.loads((tmp_path / "n" / "model.json").read_text())["report"].get("verdict") is None
+
+
+def test_a_handful_of_events_is_no_model(shop: Path, tmp_path: Path) -> None:
+    """Fifty rows are refused, with what there is and what is needed; nothing is written."""
+    rows = (shop / "events.jsonl").read_text().splitlines()[:50]
+    (tmp_path / "few.jsonl").write_text("\n".join(rows) + "\n")
+    error = driftline("train", tmp_path / "few.jsonl", "--out", tmp_path / "m", fails=True)
+    assert "--force" in error and "few" in error and not (tmp_path / "m").exists()
+
+
 def test_a_model_is_judged_by_what_it_has_not_seen(shop: Path) -> None:
     """`evaluate --model` ranks the held-out part, and refuses a model that was trained on it."""
     arguments = (

@@ -229,6 +229,20 @@ def test_own_items_rank_before_all_others_and_the_latest_first_when_decay_is_fas
     assert [newest[item] for item in ranked[:5]] == sorted(newest.values(), reverse=True)[:5]
 
 
+@pytest.mark.parametrize(
+    "name", ["own", "own+markov", "own+ease", "own+popularity-7d", "itemknn", "userknn", "ease", "markov"]
+)
+def test_methods_with_settings_are_judged_for_each_family(name):
+    """From fitting to ranks nothing fails; each family has settings out of the grid, and edges are words about numbers."""
+    history = random_history(events=900)
+    evaluation = evaluate(history, split_of(history, "time", force=True), Plan([name], ("open", "given")))
+    assert not evaluation.failed
+    for result in evaluation.results:
+        (params,) = result.params
+        assert set(params) == {"all", "new"} and params["all"] and params["new"]
+        assert all(edge.endswith(("(all)", "(new)", "(all, new)")) for edge in result.edges)
+
+
 def test_unknown_methods_are_named():
     """A wrong name ends before anything is computed, and says which names there are."""
     with pytest.raises(SettingsError, match="no method 'itemkn'; choose from popularity"):
