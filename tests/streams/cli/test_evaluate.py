@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import time
 
 import pytest
 
 from support.data.event_columns import event
 from support.data.streamed_logs import write_lines
-from support.servers.daemon_process import driftline
+from support.servers.daemon_process import QUICK, driftline, program
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +54,33 @@ def test_wrong_methods_and_short_logs_are_told(log):
     assert "--validation-share" in short.stderr and "--force" in short.stderr
     assert "popularity-7d" in driftline("evaluate", str(log), "--methods", "list").stdout
     assert "Example" in driftline("evaluate", "--help").stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_run_that_was_stopped_goes_on(log, tmp_path, number):
+    """What is done when the process is killed stays done; another split is refused by name; a method that fails makes it 1."""
+    asked = ["evaluate", str(log), "--force", "--json", "--methods", "popularity,sasrec,content"]
+    report, kept = tmp_path / "report", tmp_path / "report" / "results"
+    done = kept / "popularity.0.open.npz"
+    process = subprocess.Popen(
+        [str(program()), *asked, "--report", str(report)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **QUICK},
+    )
+    while process.poll() is None and not done.exists():
+        time.sleep(0.01)
+    process.send_signal(number)
+    out, said = process.communicate(timeout=60)
+    assert process.returncode == (-9 if number == signal.SIGKILL else 130), said
+    assert number == signal.SIGKILL or (f"--resume {kept}" in said and list(json.loads(out)["tasks"]))
+    before = done.read_bytes(), done.stat().st_mtime_ns
+    asked[-1] = "popularity,own,content"
+    other = driftline(*asked, "--resume", str(kept), "--split", "last")
+    assert other.returncode == 1 and 'split ("time" there, "last" now)' in other.stderr
+    again = driftline(*asked, "--report", str(report), "--resume", str(kept))
+    assert again.returncode == 1 and "1 of 3 methods failed: content" in again.stderr
+    found = json.loads(again.stdout)
+    assert list(found["tasks"]["open"]["methods"]) == ["popularity", "own"] and "content" in found["failed"]
+    assert (report / "report.md").exists() and before == (done.read_bytes(), done.stat().st_mtime_ns)
