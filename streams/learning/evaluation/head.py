@@ -15,6 +15,8 @@ from streams.learning.split import Split
 FORMAT = 1
 SETTINGS = ("interest", "counts", "fit", "train", "encoder", "serving", "transfer")
 """Sections that methods read."""
+OF_THE_MACHINE = ("threads", "device")
+"""Settings that change how fast a figure comes, and not which."""
 
 
 def head_of(history: History, split: Split, plan: Plan) -> dict[str, Any]:
@@ -43,7 +45,12 @@ def head_of(history: History, split: Split, plan: Plan) -> dict[str, Any]:
         "max_seconds": setup.max_seconds,
         "model": _of_folder(setup.model),
         "encoder": _of_folder(setup.encoder),
-        **{f"[{name}]": getattr(settings, name).model_dump(mode="json") for name in SETTINGS},
+        **{
+            f"{section}.{name}": value
+            for section in SETTINGS
+            for name, value in getattr(settings, section).model_dump(mode="json").items()
+            if name not in OF_THE_MACHINE
+        },
     }
 
 

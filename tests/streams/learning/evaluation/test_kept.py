@@ -76,7 +76,7 @@ def test_methods_may_be_added_but_nothing_else_may_differ(tmp_path: Path):
     for head, named in (
         (head_of(HISTORY, split_of(HISTORY, "last", force=True), plan), "split"),
         (head_of(HISTORY, SPLIT, replace(plan, sample=7)), "sample"),
-        (head_of(HISTORY, SPLIT, other), "counts"),
+        (head_of(HISTORY, SPLIT, other), "counts.half_lives_s"),
         (head_of(random_history(events=901), SPLIT, plan), "events"),
     ):
         with pytest.raises(EvaluationError, match=f"differs: .*{named}"):
