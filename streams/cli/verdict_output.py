@@ -12,19 +12,18 @@ def show_verdict(found: dict[str, Any]) -> None:
     from streams.text_tables import TextTable
 
     methods, differences = found["methods"], found["differences"]
-    columns = ("targets", *methods, *(f"minus {other}" for other in differences))
-    table = TextTable("NDCG@10", *columns)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    figures = TextTable("NDCG@10", "targets", *methods)
+    minus = TextTable("driftline minus", *differences)
+    for table, least in ((figures, len("targets")), (minus, len("[-.000, +.000]"))):
+        table.columns[0].min_width = max(map(len, found["slices"]))
+        for column in table.columns[1:]:
+            column.justify, column.min_width = "right", least
     for part, size in found["slices"].items():
-        table.add_row(
-            part,
-            f"{size['targets']:,}",
-            *(_short(method[part]) for method in methods.values()),
-            *(_interval(by_slice[part]) for by_slice in differences.values()),
-        )
+        figures.add_row(part, f"{size['targets']:,}", *(_short(method[part]) for method in methods.values()))
+        minus.add_row(part, *(_interval(by_slice[part]) for by_slice in differences.values()))
     show(f"verdict, on {_where(found)}:")
-    show(table)
+    show(figures)
+    show(minus)
     show(f"The model is {found['sentence']}.")
 
 
@@ -38,9 +37,9 @@ def _interval(found: dict[str, float]) -> str:
     """Of the model minus a baseline.
 
     >>> _interval({"difference": 0.0123, "low": -0.004, "high": 0.02})
-    '+.012 [-.004, +.020]'
+    '+.012\\n[-.004, +.020]'
     """
-    return f"{_short(found['difference'], '+')} [{_short(found['low'], '+')}, {_short(found['high'], '+')}]"
+    return f"{_short(found['difference'], '+')}\n[{_short(found['low'], '+')}, {_short(found['high'], '+')}]"
 
 
 def _short(number: float, sign: str = "") -> str:

@@ -84,7 +84,6 @@ def test_training_says_what_it_made(shop: Path) -> None:
     meta = json.loads((shop / "model" / "model.json").read_text())
     report = meta["report"]
     assert report["train"]["epochs"] == 2 and report["data"]
-    assert len(report["refit"]) == report["best_epoch"] + 1
     assert (shop / "model" / "encoder").is_dir()
 
 
