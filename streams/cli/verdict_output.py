@@ -20,7 +20,8 @@ def show_verdict(found: dict[str, Any]) -> None:
             column.justify, column.min_width = "right", least
     for part, size in found["slices"].items():
         figures.add_row(part, f"{size['targets']:,}", *(_short(method[part]) for method in methods.values()))
-        minus.add_row(part, *(_interval(by_slice[part]) for by_slice in differences.values()))
+        minus.add_row(part, *(_short(of[part]["difference"], "+") for of in differences.values()))
+        minus.add_row("", *(_interval(of[part]) for of in differences.values()))
     show(f"verdict, on {_where(found)}:")
     show(figures)
     show(minus)
@@ -36,10 +37,10 @@ def _where(found: dict[str, Any]) -> str:
 def _interval(found: dict[str, float]) -> str:
     """Of the model minus a baseline.
 
-    >>> _interval({"difference": 0.0123, "low": -0.004, "high": 0.02})
-    '+.012\\n[-.004, +.020]'
+    >>> _interval({"low": -0.004, "high": 0.02})
+    '[-.004, +.020]'
     """
-    return f"{_short(found['difference'], '+')}\n[{_short(found['low'], '+')}, {_short(found['high'], '+')}]"
+    return f"[{_short(found['low'], '+')}, {_short(found['high'], '+')}]"
 
 
 def _short(number: float, sign: str = "") -> str:

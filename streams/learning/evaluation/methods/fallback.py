@@ -47,6 +47,11 @@ class Fallback:
         """The method's; empty where it has none."""
         return getattr(self._method, "edges", ())
 
+    @property
+    def tried(self) -> Sequence[Mapping[str, Any]]:
+        """All settings that the method has tried, if its grid is but a part of them."""
+        return getattr(self._method, "tried", ())
+
     def set(self, **params: Any) -> None:
         """Settings of the method."""
         assert isinstance(self._method, Tunable)
