@@ -156,6 +156,16 @@ def positions_in(keys: npt.NDArray[Any], wanted: npt.NDArray[Any], order: I64 | 
     return np.where(keys[place] == wanted, place, NONE)
 
 
+def ascending_order(keys: npt.NDArray[Any]) -> I64 | None:
+    """The order in which distinct keys ascend, as `positions_in` takes it; None where they ascend as they are, which is seen a
+    hundred times sooner than they are sorted.
+
+    >>> ascending_order(np.array([2, 5])), ascending_order(np.array([5, 2])).tolist()
+    (None, [1, 0])
+    """
+    return None if bool((keys[1:] > keys[:-1]).all()) else np.argsort(keys)
+
+
 def group_starts(keys: Keys) -> I64:
     """Index of the first row of each run of equal keys, in sorted columns.
 

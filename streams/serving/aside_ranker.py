@@ -22,7 +22,7 @@ from streams.serving.ranker import ItemScores, Ranker, Reason
 from streams.settings_sections import ServingConfig
 from transfer.arrays import F32, I64, U64
 from transfer.codes import NONE
-from transfer.rows import positions_in, sizes_of
+from transfer.rows import ascending_order, positions_in, sizes_of
 from transfer.state.decay import decay
 from transfer.state.states import InterestStates
 
@@ -71,7 +71,7 @@ class AsideRanker:
         more = int((sizes_of(aside.hidden.offsets) + sizes_of(aside.shown.offsets)).max(initial=0))
         inner = self._ranker.score(states, scenarios, k + more, explained=explained, tests=tests)
         keys, scores = inner.keys, inner.scores.copy()
-        order = np.argsort(keys)
+        order = ascending_order(keys)
         for row in range(states.users):
             items, factors = aside_factors(states, row, self._longest_s, self._config)
             columns = positions_in(keys, items, order)

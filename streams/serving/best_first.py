@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from transfer.arrays import F32, I64, U64, Bool
-from transfer.rows import positions_in
+from transfer.rows import ascending_order, positions_in
 
 LEAST = 64
 """Items that are put in order at first."""
@@ -57,6 +57,5 @@ def columns_of(keys: U64, wanted: U64) -> I64:
     >>> columns_of(np.array([5, 8, 9], np.uint64), np.array([9, 7], np.uint64)).tolist()
     [2]
     """
-    order = None if bool((keys[1:] > keys[:-1]).all()) else np.argsort(keys)
-    place = positions_in(keys, wanted, order)
+    place = positions_in(keys, wanted, ascending_order(keys))
     return place[place >= 0]

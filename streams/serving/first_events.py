@@ -22,7 +22,7 @@ from streams.serving.ranker import ItemScores, Ranker, Reason
 from transfer.arrays import F32, F64, I64, U64
 from transfer.codes import NONE
 from transfer.popular import PopularRule, blended, popular_part
-from transfer.rows import positions_in
+from transfer.rows import ascending_order, positions_in
 from transfer.state.states import InterestStates, take_users
 
 REACH = 500
@@ -93,12 +93,13 @@ class FirstEventsRanker:
         rows = np.flatnonzero(part).tolist()
         popular = {name: self._popular.popular(name) for name in {scenarios[row] for row in rows}}
         keys = inner.keys if inner is not None else np.zeros(0, np.uint64)
-        missing = np.setdiff1d(np.concatenate([found for found, _ in popular.values()]), keys)
+        taken = np.concatenate([found for found, _ in popular.values()])
+        missing = np.unique(taken[positions_in(keys, taken, ascending_order(keys)) == NONE])
         keys = np.concatenate([keys, missing]) if len(missing) else keys
         scores = np.zeros((states.users, len(keys)), np.float32)
         if inner is not None:
             scores[asked, : len(inner.keys)] = inner.scores
-        order = np.argsort(keys)
+        order = ascending_order(keys)
         at = {name: positions_in(keys, found, order) for name, (found, _) in popular.items()}
         added: dict[int, F32] = {}
         for row in rows:
@@ -108,7 +109,10 @@ class FirstEventsRanker:
             if part[row] == 1:
                 scores[row] = shares
             else:
-                added[row] = blended(scores[row], shares, np.isin(keys, own), float(part[row]))
+                mine = np.zeros(len(keys), np.bool_)
+                place_of = positions_in(keys, own, order)
+                mine[place_of[place_of != NONE]] = True
+                added[row] = blended(scores[row], shares, mine, float(part[row]))
         return FirstEventsScores(keys, scores, inner, place, added)
 
     def _part(self, states: InterestStates, scenarios: Sequence[str | None]) -> F64:

@@ -15,7 +15,7 @@ from transfer.codes import OPEN
 from transfer.counts.counts import ItemCounts
 from transfer.counts.reading import CodedCounts
 from transfer.learned.pool import log_shares
-from transfer.rows import owners, positions_in, rows_of
+from transfer.rows import ascending_order, owners, positions_in, rows_of
 
 TRANSITIONS = 4
 """Features of an own item by transitions."""
@@ -148,7 +148,7 @@ class ItemIndex:
     @cached_property
     def codes(self) -> Callable[[U64], I64]:
         """A function from (K,) item keys to codes, -1 for a key that is none of these items."""
-        order = np.argsort(self.keys)
+        order = ascending_order(self.keys)
         return lambda keys: positions_in(self.keys, keys, order)
 
     def at(self, counts: ItemCounts) -> ItemIndex:
