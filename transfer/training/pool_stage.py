@@ -156,11 +156,18 @@ def _warm(mixture: Mixture, data: Sequence[Case]) -> dict[str, float]:
     given = int(data[0].candidates.given)
     powers, heads, rungs = mixture.pool.powers.data[given], mixture.config.heads, mixture.config.rungs
     with torch.inference_mode():
-        pooled = [case.candidates.pooled(mixture) for case in data]
-        spread = max(float(np.mean([_spread(each) for each in pooled])), 1e-6)
+        spread = max(float(np.mean([_spread(case.candidates.pooled(mixture)) for case in data])), 1e-6)
         wide = Ladder(heads, tuple(2.0**rung / 8 / spread for rung in range(WIDEST)))
-        places = [(torch.from_numpy(case.target_row), torch.from_numpy(case.target_column)) for case in data]
-        logs = torch.cat([wide.log_parts(each, *at) for each, at in zip(pooled, places, strict=True)])
+        logs = torch.cat(
+            [
+                wide.log_parts(
+                    case.candidates.pooled(mixture),
+                    torch.from_numpy(case.target_row),
+                    torch.from_numpy(case.target_column),
+                )
+                for case in data
+            ]
+        )
         tried = []
         for first in range(WIDEST - rungs + 1):
             window = [1 + head * WIDEST + first + rung for head in range(len(heads)) for rung in range(rungs)]
