@@ -47,6 +47,7 @@ def read_training(
     """
     from encoders.item_encoder import ItemEncoder
     from streams.learning.fit import fit_encoder
+    from streams.learning.homes import with_homes_of
     from streams.learning.training.enough import check_enough
     from streams.learning.training.training_data import training_data
     from streams.learning.training.training_run import TrainingRun
@@ -57,12 +58,13 @@ def read_training(
     split = plan.of(history)
     if not plan.force:
         check_enough(history, split.train, split.validation)
+    history = with_homes_of(history, split.before_test)
     content = encode_texts(history, settings, fitted.whitening if fitted else None, quiet)
     names = names_for_training(settings.encoder, settings.train.name_words, history.scenarios)
     if fitted is None:
         dim, left_out = settings.interest.dim, split.leaves_out
         fitted = fit_encoder(history, split.train, settings.fit, content=content, dim=dim, left_out=left_out)
-    data = training_data(history, split.train, fitted, content, names)
+    data = training_data(history, split.train, fitted, content, names).knowing(split.before_test)
     run = TrainingRun(
         data,
         split.train,

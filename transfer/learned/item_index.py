@@ -121,6 +121,10 @@ class ItemIndex:
             self._member_shares[scenario] = found
         return found
 
+    def among(self, candidates: I64) -> ItemIndex:
+        """The same items and counts with other candidates (C,), ascending."""
+        return replace(self, candidates=candidates, _counted=self._coded)
+
     def asked(self, scenarios: Sequence[str | None]) -> list[tuple[ItemIndex, int]]:
         """For each request itself, and the code of the scenario that the request names.
 

@@ -101,6 +101,20 @@ class Candidates:
         return members
 
 
+class KnownItems:
+    """Which items a method knows to exist while it is asked: those that compete by the end of a block of queries."""
+
+    def __init__(self, history: History, rows: I64, validation: Queries) -> None:
+        """rows: what it was fitted on; validation: asked after them."""
+        self._candidates = Candidates.after(history, rows, validation)
+        if self._candidates.rows is not None:
+            self._candidates = Candidates(history, np.concatenate([rows, validation.target_row]))
+
+    def at(self, queries: Queries) -> I64:
+        """(C,) codes, ascending."""
+        return np.sort(self._candidates.at(OPEN, float(queries.time.max())).codes)
+
+
 class _Scope:
     """The items of one scenario, or all of them, as of the latest time that was asked for."""
 

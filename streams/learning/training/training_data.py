@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,11 +33,19 @@ class TrainingData:
     encoder: ItemEncoder
     names: NameLookup
     name_source: NameSource
+    known: I64 | None = None
+    """rows of the history whose items may be known; None: all"""
 
     @property
     def has_events(self) -> Bool:
-        """(N,) whether an item has any event."""
-        return np.bincount(self.log.item, minlength=len(self.history.items)) > 0
+        """(N,) whether an item has any event that may be known: these items compete."""
+        item = self.log.item if self.known is None else self.history.item[self.known]
+        return np.bincount(item[item != NONE], minlength=len(self.history.items)) > 0
+
+    def knowing(self, rows: I64) -> TrainingData:
+        """The same, in which the items of these rows of the history compete, and no others: what a test part alone has is not
+        known to exist."""
+        return replace(self, known=rows)
 
 
 def training_data(

@@ -54,6 +54,16 @@ def faithful(users: int = 40, events: int = 1200) -> SanityLog:
     return cut(rows, (0.8, 0.9))
 
 
+def growing(users: int = 15, events: int = 1200) -> SanityLog:
+    """A new item comes every 20 events, so that a tenth of all are not there before the test part."""
+    rng = np.random.default_rng(8)
+    rows = [
+        (f"u{rng.integers(users)}", f"i{rng.integers(1 + step // 20)}", 600.0 * step, "s")
+        for step in range(events)
+    ]
+    return cut(rows, (0.8, 0.9))
+
+
 def one_moment(users: int = 30, items: int = 30) -> SanityLog:
     """Everything happened at once: nothing is earlier than anything. The parts are given, since no split can make them."""
     rng = np.random.default_rng(2)

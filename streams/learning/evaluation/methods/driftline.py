@@ -10,6 +10,7 @@ import numpy as np
 from encoders.item_encoder import ItemEncoder
 from streams.errors import EvaluationError
 from streams.learning.count_rows import count_rows
+from streams.learning.evaluation.candidates import KnownItems
 from streams.learning.evaluation.methods.base import Setup
 from streams.learning.evaluation.methods.fallback import query_rows
 from streams.learning.evaluation.methods.log_counts import LogCounts
@@ -117,14 +118,14 @@ class AnalyticMethod:
         settings = self._setup.settings
         self._data = _training_data(self._setup, history, rows)
         self._states = _States(self._data, self._setup)
-        self._items = LogItems(history, self._data.log.vectors)
-        model = AnalyticTransfer(settings.interest, settings.transfer)
+        self._known = KnownItems(history, rows, validation)
+        self._model = AnalyticTransfer(settings.interest, settings.transfer)
         self._counts = LogCounts(history, rows, settings.counts)
         serving = settings.serving
-        rule = rule_of(serving.popular_half_life_s, settings.counts, serving.popular_events)
-        popular = CountedPopular(self._counts.get, self._items, rule, most=None)
-        ranker = FirstEventsRanker(AnalyticRanker(model, settings.transfer, self._items), popular, rule)
-        self._ranker = AsideRanker(ranker, settings.interest.half_lives_s[-1], serving)
+        self._rule = rule_of(serving.popular_half_life_s, settings.counts, serving.popular_events)
+        # Only what was counted is popular.
+        everything = LogItems(history, self._data.log.vectors)
+        self._popular = CountedPopular(self._counts.get, everything, self._rule, most=None)
 
     def learn(self, rows: I64) -> None:
         """What is popular; the states follow by themselves."""
@@ -132,9 +133,13 @@ class AnalyticMethod:
 
     def scores(self, queries: Queries) -> F32:
         """Probabilities of all items."""
-        history = self._data.history
+        settings, history = self._setup.settings, self._data.history
+        items = LogItems(history, self._data.log.vectors, self._known.at(queries))
+        ranked = AnalyticRanker(self._model, settings.transfer, items)
+        ranker = FirstEventsRanker(ranked, self._popular, self._rule)
+        whole = AsideRanker(ranker, settings.interest.half_lives_s[-1], settings.serving)
         names = _names(history, queries)
-        return _by_code(history, self._ranker.score(self._states.of(queries), names, len(history.items)))
+        return _by_code(history, whole.score(self._states.of(queries), names, len(history.items)))
 
 
 LEARNINGS = 3000
@@ -179,9 +184,11 @@ class LearnedMethod:
         shared = setup.shared
         if setup.model is not None:
             self._load(history, rows)
+            self._known = KnownItems(history, rows, validation)
             return
         if "data" not in shared:
-            shared["data"] = _training_data(setup, history, rows)
+            may_know = np.concatenate([rows, query_rows(history, validation)])
+            shared["data"] = _training_data(setup, history, rows).knowing(may_know)
         self._data = data = shared["data"]
         config = settings.train.model_copy(update={**self.without, "seed": setup.seed})
         # What is prepared has all components, whichever variant asks for it first.
@@ -198,6 +205,9 @@ class LearnedMethod:
         done = weigh(ready, config, setup.progress)
         self._model, self._counts = done.model, settings.counts
         self._index: ItemIndex = item_index(done.model, data, ready.index.counts)
+        # Of the items that come while it is judged, too.
+        done.model.bind(LogItems(history, data.log.vectors).lookup, data.names)
+        self._known = KnownItems(history, rows, validation)
         self.curve = [(row["epoch"], row["validation_new"]) for row in done.report["network"]]
         if "states" not in shared:
             shared["states"] = _States(data, setup)
@@ -261,6 +271,9 @@ class LearnedMethod:
 
     def scores(self, queries: Queries) -> F32:
         """The mixture over all items; what is popular for users without a state."""
+        compete = self._known.at(queries)
+        if len(compete) != len(self._index.candidates):
+            self._index = self._index.among(compete)
         assert self._model.mixture is not None
         settings, mixture = self._setup.settings, self._model.mixture
         rule = mixture.config.popular

@@ -14,11 +14,13 @@ from transfer.codes import NONE
 
 
 class LogItems:
-    """The items that have an event in a log: those that an evaluation ranks. They belong where `History.item_scenario` says."""
+    """Items of a log: those that have an event in it, or some of them. They belong where `History.item_scenario` says."""
 
-    def __init__(self, history: History, vectors: F32) -> None:
-        """vectors (N, D): of all items of the history."""
-        self.codes: I64 = np.unique(history.item[history.item != NONE]).astype(np.int64)
+    def __init__(self, history: History, vectors: F32, codes: I64 | None = None) -> None:
+        """vectors (N, D): of all items of the history. codes: of those that compete, ascending; None: all with an event."""
+        self.codes: I64 = (
+            np.unique(history.item[history.item != NONE]).astype(np.int64) if codes is None else codes
+        )
         """(C,) ascending; `nearest` has the items in this order"""
         self._keys: U64 = history.item_keys[self.codes]
         self._vectors: F32 = vectors[self.codes]

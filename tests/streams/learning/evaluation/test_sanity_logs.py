@@ -12,6 +12,8 @@ from streams.learning.evaluation.methods.base import Setup
 from streams.learning.evaluation.methods.registry import METHODS
 from streams.learning.evaluation.metrics import HEADLINE, values
 from streams.learning.evaluation.plan import Plan
+from streams.learning.evaluation.reliability import unpacked
+from streams.learning.evaluation.reliability_figures import reliability_figures
 from streams.learning.evaluation.run import Evaluation, evaluate
 from streams.learning.split import split_of
 from streams.settings import Settings
@@ -134,6 +136,15 @@ def test_where_own_items_say_all_methods_of_own_items_read_one(name):
     """Users who come back to one item each: it is first every time."""
     found = gains(judged("faithful", name))
     assert len(found) >= 110 and (found == 1).all()
+
+
+@pytest.mark.parametrize("name", ["own+markov", "analytic", "driftline"])
+def test_items_that_are_not_there_yet_get_no_probability(name):
+    """New items come while methods are judged: those that nobody had get hardly anything, the others all."""
+    (result,) = judged("growing", name).results
+    found = reliability_figures(unpacked(result.reliability))["all"]
+    assert found["targets"] >= 100
+    assert found["leaked_share"] < 0.005 and found["competing_share"] > 0.99
 
 
 @pytest.mark.parametrize("name", ["popularity", "popularity-7d", "own", "markov", "all alike", "prophet"])
