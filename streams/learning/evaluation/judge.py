@@ -84,7 +84,7 @@ class Judge:
         fitted = clock.perf_counter()
         stream = LaterEvents(self._history, self._split)
         params = self._tune(method, stream) if isinstance(method, Tunable) and len(method.grid) else {}
-        edges = self._edges(method, params)
+        edges = {task.name: self._edges(method, params.get(task.name, {})) for task in self.tasks}
         tuned = clock.perf_counter()
         self._take_validation(method, stream)
         refitted = clock.perf_counter()
@@ -94,7 +94,7 @@ class Judge:
         return [
             replace(
                 result,
-                edges=edges,
+                edges=edges[result.task],
                 fit_s=(fitted - started + refitted - tuned) * share,
                 tune_s=(tuned - fitted) * share,
                 score_s=seconds * share,
@@ -126,11 +126,11 @@ class Judge:
                     total[task][family][number] += values(rank, HEADLINE).sum()
         return {task: best_of_each(grid, sums) for task, sums in total.items()}
 
-    def _edges(self, method: Method, params: Mapping[str, Chosen]) -> list[str]:
-        """Of what was chosen here and in the method's own fitting."""
-        tried = list(method.grid) if isinstance(method, Tunable) else []
-        found = [edge for of_task in params.values() for edge in edges_of(tried, of_task)]
-        return list(dict.fromkeys([*found, *getattr(method, "edges", ())]))
+    def _edges(self, method: Method, chosen: Chosen) -> list[str]:
+        """Of what was chosen here for a task, and in the method's own fitting."""
+        grid = list(method.grid) if isinstance(method, Tunable) else []
+        tried = getattr(method, "tried", None) or grid
+        return list(dict.fromkeys([*edges_of(tried, chosen), *getattr(method, "edges", ())]))
 
     def _take_validation(self, method: Method, stream: LaterEvents) -> None:
         """Learn what is left of the validation part, and fit again what learning alone leaves as it was."""

@@ -21,7 +21,7 @@ from streams.learning.history import History
 from streams.learning.queries import Queries
 from transfer.arrays import F32, I64
 
-_OWN = (0.03, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.995)
+_OWN = (0.003, 0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.995)
 _USUAL = 0.8
 _KEPT = 4
 
@@ -69,9 +69,15 @@ class OwnAndOther:
         judge = Validation(history, rows, validation)
         every = half_life_grid(history, rows)
         half_lives = self._promising(every, judge)
-        chosen = self._chosen(judge, half_lives[0])
+        chosen = self._chosen(judge, half_lives[0], _USUAL)
         weights = [{**half_lives[0], "own": own, **chosen[ALL]} for own in _OWN]
-        near = around(_OWN, int(np.argmax(judge.each(self, weights)[ALL])))
+        best = int(np.argmax(judge.each(self, weights)[ALL]))
+        if abs(best - _OWN.index(_USUAL)) > 1:
+            # Where own items weigh little, or nearly all, the other method is best with other settings.
+            chosen = self._chosen(judge, half_lives[0], _OWN[best])
+            weights = [{**params, **chosen[ALL]} for params in weights]
+            best = int(np.argmax(judge.each(self, weights)[ALL]))
+        near = around(_OWN, best)
         grid = [{**params, "own": own, **chosen[ALL]} for params in half_lives for own in near]
         # Without own items neither their half-life nor their weight changes an order.
         self.grid = [*grid, *({**weights[0], **one} for one in distinct(chosen)[1:])]
@@ -100,13 +106,16 @@ class OwnAndOther:
         result[owner, own.indices] += np.float32(self._own) * own.data
         return result
 
-    def _chosen(self, judge: Validation, half_life: Mapping[str, Any]) -> dict[Family, dict[str, Any]]:
-        """The other method's settings for each family, as `set` takes them; empty where it has none."""
+    def _chosen(
+        self, judge: Validation, half_life: Mapping[str, Any], own: float
+    ) -> dict[Family, dict[str, Any]]:
+        """The other method's settings for each family beside own items of this weight, as `set` takes them; empty where it has
+        none."""
         if not (isinstance(self._other, Tunable) and len(self._other.grid)):
             return {family: {} for family in FAMILIES}
         # One after the other, from own items alone to the other's settings: together they are too many to try.
         grid = [dict(params) for params in self._other.grid]
-        found = judge.each(self, [{**half_life, "own": _USUAL, "other": params} for params in grid])
+        found = judge.each(self, [{**half_life, "own": own, "other": params} for params in grid])
         best = best_of_each(grid, found)
         self.edges = edges_of(getattr(self._other, "tried", None) or grid, best)
         return {family: {"other": params} for family, params in best.items()}
