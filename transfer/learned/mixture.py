@@ -30,6 +30,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from transfer.learned.pauses import VISIT_GAP_S, CountedPauses
 from transfer.learned.pool import Pool
 from transfer.learned.temperatures import Ladder, doubling, log_mixture
 from transfer.popular import PopularRule
@@ -50,6 +51,12 @@ class MixtureConfig(BaseModel):
     user_features: int = Field(ge=1)
     scenario_features: int = Field(ge=0, description="of the request's scenario; zeros when none is named")
     shares: int = Field(ge=1, description="half-lives of the shares")
+    visit_gap_s: float = Field(
+        default=VISIT_GAP_S, ge=0, description="a longer pause before a request begins a visit, and counts"
+    )
+    longest_pause_s: float = Field(
+        default=0.0, ge=0, description="longer ones count as this; 0: the time of a request is of no account"
+    )
     places: int = Field(default=24, ge=1, description="latest items that item-to-item evidence starts from")
     hidden: int = Field(default=32, ge=1)
     dropout: float = Field(default=0.1, ge=0, lt=1)
@@ -74,6 +81,11 @@ class MixtureConfig(BaseModel):
     def ladder(self) -> Ladder:
         """The parts of *new*."""
         return doubling(self.heads, self.rungs)
+
+    @property
+    def pauses(self) -> CountedPauses:
+        """Which pauses before a request count."""
+        return CountedPauses(self.visit_gap_s, self.longest_pause_s)
 
     @property
     def gates(self) -> int:

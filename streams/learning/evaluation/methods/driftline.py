@@ -283,7 +283,8 @@ class LearnedMethod:
         whole = AsideRanker(ranker, settings.interest.half_lives_s[-1], settings.serving)
         history = self._data.history
         names = _names(history, queries)
-        return _by_code(history, whole.score(self._states.of(queries), names, len(history.items)))
+        found = whole.score(self._states.of(queries), names, len(history.items), times=queries.time)
+        return _by_code(history, found)
 
     def _batch(self) -> int:
         return max(200, len(self._data.log) // LEARNINGS)
