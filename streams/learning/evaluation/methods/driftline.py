@@ -13,6 +13,7 @@ from streams.learning.count_rows import count_rows
 from streams.learning.evaluation.candidates import KnownItems
 from streams.learning.evaluation.methods.base import Setup
 from streams.learning.evaluation.methods.fallback import query_rows
+from streams.learning.evaluation.methods.learned_rows import LearnedRows
 from streams.learning.evaluation.methods.log_counts import LogCounts
 from streams.learning.evaluation.methods.log_items import LogItems
 from streams.learning.history import History
@@ -105,7 +106,7 @@ def _training_data(setup: Setup, history: History, rows: I64) -> TrainingData:
 
 
 class AnalyticMethod:
-    """The analytic model's ranking, over fitted item vectors."""
+    """The analytic model's ranking. At the test, item vectors are of training and validation part, counts and states of all."""
 
     probabilities = True
 
@@ -116,20 +117,25 @@ class AnalyticMethod:
     def fit(self, history: History, rows: I64, validation: Queries) -> None:
         """Fit item vectors; nothing else is learned."""
         settings = self._setup.settings
-        self._data = _training_data(self._setup, history, rows)
-        self._states = _States(self._data, self._setup)
+        self._history, self._rows = history, LearnedRows(rows, 1.0)
         self._known = KnownItems(history, rows, validation)
         self._model = AnalyticTransfer(settings.interest, settings.transfer)
         self._counts = LogCounts(history, rows, settings.counts)
         serving = settings.serving
         self._rule = rule_of(serving.popular_half_life_s, settings.counts, serving.popular_events)
-        # Only what was counted is popular.
-        everything = LogItems(history, self._data.log.vectors)
-        self._popular = CountedPopular(self._counts.get, everything, self._rule, most=None)
+        self.refit()
 
     def learn(self, rows: I64) -> None:
         """What is popular; the states follow by themselves."""
         self._counts.learn(rows)
+        self._rows.add(rows)
+
+    def refit(self) -> None:
+        """Fit item vectors to all that was learned."""
+        self._data = _training_data(self._setup, self._history, self._rows.taken())
+        self._states = _States(self._data, self._setup)
+        everything = LogItems(self._history, self._data.log.vectors)  # only what was counted is popular
+        self._popular = CountedPopular(self._counts.get, everything, self._rule, most=None)
 
     def scores(self, queries: Queries) -> F32:
         """Probabilities of all items."""
@@ -164,7 +170,8 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
 
 
 class LearnedMethod:
-    """The learned model, whole or as one of `ABLATIONS`."""
+    """The learned model, whole or as one of `ABLATIONS`, with one setting for all slices. At the test its network has learned
+    training and validation part, item vectors are of the training part; counts and states follow all that happens."""
 
     probabilities = True
 

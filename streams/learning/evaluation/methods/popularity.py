@@ -18,7 +18,7 @@ class Popularity:
     """Counts of events, over everything; where the request names a scenario, counts in it.
 
     `window` limits the counts to the time before the first query of a block; items that are equal there rank by their
-    count of all time.
+    count of all time. At the test counts are of all that happened before the block of queries.
     """
 
     name = "popularity"
