@@ -51,12 +51,6 @@ class MixtureConfig(BaseModel):
     user_features: int = Field(ge=1)
     scenario_features: int = Field(ge=0, description="of the request's scenario; zeros when none is named")
     shares: int = Field(ge=1, description="half-lives of the shares")
-    visit_gap_s: float = Field(
-        default=VISIT_GAP_S, ge=0, description="a longer pause before a request begins a visit, and counts"
-    )
-    longest_pause_s: float = Field(
-        default=0.0, ge=0, description="longer ones count as this; 0: the time of a request is of no account"
-    )
     places: int = Field(default=24, ge=1, description="latest items that item-to-item evidence starts from")
     hidden: int = Field(default=32, ge=1)
     dropout: float = Field(default=0.1, ge=0, lt=1)
@@ -72,6 +66,12 @@ class MixtureConfig(BaseModel):
         default=(1, 16, 128),
         min_length=1,
         description="how many of the best new items count alike, in parts of *new*",
+    )
+    visit_gap_s: float = Field(
+        default=VISIT_GAP_S, ge=0, description="a longer pause before a request begins a visit, and counts"
+    )
+    longest_pause_s: float = Field(
+        default=0.0, ge=0, description="longer ones count as this; 0: the time of a request is of no account"
     )
     popular: PopularRule = Field(
         default=PopularRule(), description="what users get of whom nothing or little is known"

@@ -165,6 +165,8 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "no-debuts": {"use_debuts": False},  # new items by shares of all events, not of users' first with an item
     "no-next": {"use_next": False},
     "no-new": {"use_new": False},  # counting alone
+    # Whenever a request comes, it is answered as right after the latest act.
+    "no-pauses": {"visit_gap_s": 1e12},
 }
 """What each variant changes of `TrainConfig`."""
 
