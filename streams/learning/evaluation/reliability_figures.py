@@ -60,7 +60,7 @@ def reliability_lines(task: dict[str, Any]) -> list[str]:
             continue
         for kind in KINDS:
             part = found[kind]
-            if part["loss"] is not None:
+            if part["hits"] or part["predicted"]:
                 worst = [
                     decile["observed_over_predicted"]
                     for decile in part["deciles"]
@@ -107,6 +107,8 @@ def reliability_lines(task: dict[str, Any]) -> list[str]:
 
 
 def _losses(part: dict[str, Any]) -> list[str]:
+    if part["loss"] is None:
+        return ["-", "-", "0"]
     above = " (above uniform)" if part["loss"] > part["uniform"] else ""
     return [f"{part['loss']:.3f}{above}", f"{part['uniform']:.3f}", f"{part['zero']:,}"]
 
