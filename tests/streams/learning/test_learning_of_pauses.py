@@ -20,7 +20,7 @@ from transfer.learned.ranking import rank
 from transfer.training.config import TrainConfig
 
 DAY = 86400.0
-USERS, VISITS, ITEMS = 20, 10, 40
+USERS, VISITS, ITEMS = 30, 12, 60
 
 
 def shopping(visit_gap_s: float) -> list[Shopping]:
