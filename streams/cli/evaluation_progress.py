@@ -68,12 +68,16 @@ def progress_text(name: str, share: float, seconds: float) -> str:
 
     >>> progress_text("own+markov", 0.25, 120.0)
     'own+markov: 25 % done, about 6 min left'
-    >>> progress_text("own", 0.0, 10.0)
-    'own: 0 % done'
+    >>> progress_text("driftline", 0.0, 100.0)
+    'driftline: 0 % done after 2 min'
     """
     line = f"{name}: {int(100 * share)} % done"
     if not share:
-        return line
-    left = seconds * (1 - share) / share
-    text = f"{left:.0f} s" if left < 90 else f"{left / 60:.0f} min" if left < 5400 else f"{left / 3600:.1f} h"
-    return f"{line}, about {text} left"
+        return f"{line} after {_duration(seconds)}"
+    return f"{line}, about {_duration(seconds * (1 - share) / share)} left"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

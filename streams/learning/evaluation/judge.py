@@ -79,6 +79,7 @@ class Judge:
 
         Settings are chosen with what the training part taught; before the test begins the method has the validation part, too.
         """
+        self._progress(name, 0)
         started = clock.perf_counter()
         method.fit(self._history, self._split.train, self._validation[self._plan.tasks[0]])
         fitted = clock.perf_counter()
