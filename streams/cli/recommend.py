@@ -54,8 +54,7 @@ def recommend(
         typer.Option(
             "--at",
             metavar="TIME",
-            help="When the request comes, instead of now, which tells what is available and how long the user was away: unix "
-            "seconds, or 2026-11-25[T12:00:00] in UTC.",
+            help="What is available then, instead of now: unix seconds, or 2026-11-25[T12:00:00] in UTC.",
         ),
     ] = None,
     json_: options.Json = False,

@@ -132,7 +132,6 @@ class AnalyticRanker:
         *,
         explained: bool = False,
         tests: Sequence[AttributeTest] = (),
-        times: F64 | None = None,
     ) -> AnalyticScores:
         """One request for each of U states, as `Ranker` says; reasons are always there."""
         items, queries = self._items, self._queries(states, scenarios)

@@ -20,7 +20,7 @@ import numpy as np
 from sinks.item_filter import AttributeTest
 from streams.serving.ranker import ItemScores, Ranker, Reason
 from streams.settings_sections import ServingConfig
-from transfer.arrays import F32, F64, I64, U64
+from transfer.arrays import F32, I64, U64
 from transfer.codes import NONE
 from transfer.rows import ascending_order, positions_in, sizes_of
 from transfer.state.decay import decay
@@ -63,14 +63,13 @@ class AsideRanker:
         *,
         explained: bool = False,
         tests: Sequence[AttributeTest] = (),
-        times: F64 | None = None,
     ) -> ItemScores:
         """One request for each of U states, as `Ranker` says."""
         aside = states.aside
         if aside is None:
-            return self._ranker.score(states, scenarios, k, explained=explained, tests=tests, times=times)
+            return self._ranker.score(states, scenarios, k, explained=explained, tests=tests)
         more = int((sizes_of(aside.hidden.offsets) + sizes_of(aside.shown.offsets)).max(initial=0))
-        inner = self._ranker.score(states, scenarios, k + more, explained=explained, tests=tests, times=times)
+        inner = self._ranker.score(states, scenarios, k + more, explained=explained, tests=tests)
         keys, scores = inner.keys, inner.scores.copy()
         order = ascending_order(keys)
         for row in range(states.users):

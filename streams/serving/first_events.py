@@ -76,12 +76,11 @@ class FirstEventsRanker:
         *,
         explained: bool = False,
         tests: Sequence[AttributeTest] = (),
-        times: F64 | None = None,
     ) -> ItemScores:
         """One request for each of U states, as `Ranker` says; states without events are answered, too."""
         part = self._part(states, scenarios)
         if not part.any():
-            return self._ranker.score(states, scenarios, k, explained=explained, tests=tests, times=times)
+            return self._ranker.score(states, scenarios, k, explained=explained, tests=tests)
         asked = np.flatnonzero(states.n_events > 0)
         place = np.full(states.users, NONE)
         place[asked] = np.arange(len(asked))
@@ -90,8 +89,7 @@ class FirstEventsRanker:
             some = states if len(asked) == states.users else take_users(states, asked)
             names = [scenarios[row] for row in asked.tolist()]
             more = REACH if part[asked].any() else 0
-            when = None if times is None else times[asked]
-            inner = self._ranker.score(some, names, k + more, explained=explained, tests=tests, times=when)
+            inner = self._ranker.score(some, names, k + more, explained=explained, tests=tests)
         rows = np.flatnonzero(part).tolist()
         popular = {name: self._popular.popular(name) for name in {scenarios[row] for row in rows}}
         keys = inner.keys if inner is not None else np.zeros(0, np.uint64)

@@ -15,7 +15,7 @@ import numpy as np
 
 from sinks.item_filter import AttributeTest
 from streams.serving.ranker import Reason
-from transfer.arrays import F32, F64, I64, U64
+from transfer.arrays import F32, I64, U64
 from transfer.codes import NONE, OPEN
 from transfer.learned.item_index import ItemIndex, picked
 from transfer.learned.mixture import Mixture
@@ -99,7 +99,6 @@ class MixtureRanker:
         *,
         explained: bool = False,
         tests: Sequence[AttributeTest] = (),
-        times: F64 | None = None,
     ) -> MixtureScores:
         """One request for each of U states, as `Ranker` says; all items are scored, whatever `k` and the tests are."""
         states = self._model.own_states(states)
@@ -107,12 +106,8 @@ class MixtureRanker:
         rows_of: dict[int, list[int]] = {}
         for row, (index, _) in enumerate(asked):
             rows_of.setdefault(id(index), []).append(row)
-        counted = self._mixture.config.pauses
-        pause = counted.of(states.t_ref, times) if counted.longest_s else None
         with torch_threads(self._model.threads):
-            groups = [
-                self._group(states, np.array(rows), asked, explained, pause) for rows in rows_of.values()
-            ]
+            groups = [self._group(states, np.array(rows), asked, explained) for rows in rows_of.values()]
         if len(groups) == 1:
             return MixtureScores(groups[0].index.keys, groups[0].ranking.scores, self._mixture, groups)
         scores = np.zeros((len(asked), len(asked[0][0].keys)), np.float32)
@@ -121,21 +116,14 @@ class MixtureRanker:
         return MixtureScores(asked[0][0].keys, scores, self._mixture, groups)
 
     def _group(
-        self,
-        states: InterestStates,
-        rows: I64,
-        asked: Sequence[tuple[ItemIndex, int]],
-        explained: bool,
-        pause: F64 | None,
+        self, states: InterestStates, rows: I64, asked: Sequence[tuple[ItemIndex, int]], explained: bool
     ) -> RankedRequests:
         """The requests `rows`, all of one index."""
         index = asked[rows[0]][0]
         codes = np.array([asked[row][1] for row in rows.tolist()], np.int32)
         states = states if len(rows) == states.users else take_users(states, rows)
         queries = self._model.queries(states, names_asked(codes, index))
-        places = self._mixture.config.places
-        paused = None if pause is None else pause[rows]
-        requests = requests_of(states, codes, self._model, index, places, queries, paused)
+        requests = requests_of(states, codes, self._model, index, self._mixture.config.places, queries)
         ranking = rank(requests, self._mixture, index, explained)
         return RankedRequests(rows, states, index, queries, requests, ranking)
 

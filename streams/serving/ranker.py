@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sinks.item_filter import AttributeTest
-from transfer.arrays import F32, F64, I64, U64
+from transfer.arrays import F32, I64, U64
 from transfer.state.states import InterestStates
 
 
@@ -58,12 +58,11 @@ class Ranker(Protocol):
         *,
         explained: bool = False,
         tests: Sequence[AttributeTest] = (),
-        times: F64 | None = None,
     ) -> ItemScores:
         """One request for each of U states, with the scenario that it names (U,), None for none.
 
         A user's own items and the `k` best of all others that pass the tests are among the items scored, if so many compete;
         items that don't pass may be among them, too. An item's score depends on neither `k` nor the tests. Reasons are given
-        if `explained`. times (U,): when each request comes, in unix seconds; None: right after the user's latest act.
+        if `explained`.
         """
         ...

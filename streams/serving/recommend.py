@@ -125,10 +125,9 @@ class Recommender:
         found = _found_state(workspace, user_id)
         states = empty_states(1, workspace.interest) if found is None else found
         own, met = states.own_item, np.union1d(states.own_item, states.ring_item[states.ring_item > 0])
-        at = workspace.now() if self._at is None else self._at
-        tests, times = (*available_at(at), *self._tests), np.array([at])
+        tests = (*available_at(workspace.now() if self._at is None else self._at), *self._tests)
         asked = k + len(met) - len(own)
-        ranked = self._ranker.score(states, [scenario], asked, explained=True, times=times)
+        ranked = self._ranker.score(states, [scenario], asked, explained=True)
         if found is None and not (ranked.scores > 0).any():
             raise UserNotFound(
                 f"the store knows no user {user_id!r}, and nothing can be popular in it: it has no counts of events; "
@@ -137,7 +136,7 @@ class Recommender:
         best = _ranked(ranked, own, met, mode, exclude_seen)
         shown = _shown(workspace, ranked, best, own, k, tests)
         if shown.refused and mode != "again" and _may_lack(ranked, best, own, asked, shown, k):
-            ranked = self._ranker.score(states, [scenario], asked, explained=True, tests=tests, times=times)
+            ranked = self._ranker.score(states, [scenario], asked, explained=True, tests=tests)
             best = _ranked(ranked, own, met, mode, exclude_seen)
             shown = _shown(workspace, ranked, best, own, k, tests)
         why = ranked.reasons(0, np.array(shown.columns, np.int64))

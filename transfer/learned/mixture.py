@@ -30,7 +30,6 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from transfer.learned.pauses import VISIT_GAP_S, CountedPauses
 from transfer.learned.pool import Pool
 from transfer.learned.temperatures import Ladder, doubling, log_mixture
 from transfer.popular import PopularRule
@@ -67,12 +66,6 @@ class MixtureConfig(BaseModel):
         min_length=1,
         description="how many of the best new items count alike, in parts of *new*",
     )
-    visit_gap_s: float = Field(
-        default=VISIT_GAP_S, ge=0, description="a longer pause before a request begins a visit, and counts"
-    )
-    longest_pause_s: float = Field(
-        default=0.0, ge=0, description="longer ones count as this; 0: the time of a request is of no account"
-    )
     popular: PopularRule = Field(
         default=PopularRule(), description="what users get of whom nothing or little is known"
     )
@@ -81,11 +74,6 @@ class MixtureConfig(BaseModel):
     def ladder(self) -> Ladder:
         """The parts of *new*."""
         return doubling(self.heads, self.rungs)
-
-    @property
-    def pauses(self) -> CountedPauses:
-        """Which pauses before a request count."""
-        return CountedPauses(self.visit_gap_s, self.longest_pause_s)
 
     @property
     def gates(self) -> int:

@@ -1,7 +1,7 @@
 """What a state says about the user's own items, the items that lead on, and the user: the mixture's inputs, without counts.
 
-Everything is a function of the state, relative to the user's latest event, and of the pause from there to the request
-(`transfer.learned.pauses`); what counts of items and transitions add comes in `transfer.learned.mixture`.
+Everything is a function of the state alone, relative to the user's latest event; what counts of items and transitions add
+comes in `transfer.learned.mixture`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import numpy as np
 from transfer.analytic.again import repeat_share
 from transfer.arrays import F32, F64, I32, I64, U64, Bool
 from transfer.config import InterestConfig, TransferConfig
-from transfer.learned.pauses import VISIT_GAP_S
 from transfer.learned.slot_features import horizon_masses
 from transfer.rows import (
     last_in_segment,
@@ -25,7 +24,6 @@ from transfer.rows import (
     segment_sum,
     sizes_of,
 )
-from transfer.state.decay import decay
 from transfer.state.emergence import scenario_features
 from transfer.state.states import InterestStates
 
@@ -52,35 +50,29 @@ class LatestItems:
     """(B, M, Fp)"""
 
 
-def own_width(horizons: int, actions: int, paused: bool = False) -> int:
+def own_width(horizons: int, actions: int) -> int:
     """Fo of `own_item_features`."""
-    return 3 * horizons + actions + 8 + 2 * paused
+    return 3 * horizons + actions + 8
 
 
-def own_item_features(
-    states: InterestStates, interest: InterestConfig, pause: F64 | None = None
-) -> OwnItemFeatures:
-    """Features of every own item, (O, 3 K + A + 8) float32, two more with pauses (U,) in seconds.
+def own_item_features(states: InterestStates, interest: InterestConfig) -> OwnItemFeatures:
+    """Features of every own item, (O, 3 K + A + 8) float32.
 
     In order: log mass (K), log share of the user's mass (K), log age over each half-life (K); log count, log of its rank by
     recency and one over it, whether it is of the latest basket, whether it was met in the scenario of the latest event, its
-    share of the user's counts, log number of own items, log events; last action (A). Masses and ages are those at the request,
-    after the pause; with pauses also whether there is one, and its log.
+    share of the user's counts, log number of own items, log events; last action (A).
     """
     offsets, owner = states.own_offsets, owners(states.own_offsets)
     mass = states.own_masses()
-    share = segment_shares(mass, offsets)  # all decay alike
     age = np.maximum(states.t_ref[owner] - states.own_last, 0.0)
-    waited = np.zeros(len(owner)) if pause is None else pause[owner]
-    mass = mass * decay(waited, interest.half_lives)
     rank = _rank_by_recency(states, owner)
     latest = _latest_scenario(states)
     count = states.own_count.astype(np.float64)
     actions = np.eye(len(interest.action_weights))[states.own_action]
     columns = [
         np.log1p(mass),
-        np.log(share + 1e-4) / 4,
-        np.log1p(np.minimum((age + waited)[:, None] / interest.half_lives, 1e6)) / 4,
+        np.log(segment_shares(mass, offsets) + 1e-4) / 4,
+        np.log1p(np.minimum(age[:, None] / interest.half_lives, 1e6)) / 4,
         np.log1p(count)[:, None],
         np.log1p(rank)[:, None],
         (1.0 / (1.0 + rank))[:, None],
@@ -90,7 +82,6 @@ def own_item_features(
         np.log1p(sizes_of(offsets))[owner][:, None] / 4,
         np.log1p(states.n_events)[owner][:, None] / 4,
         actions,
-        *([] if pause is None else _pause_columns(waited)),
     ]
     return OwnItemFeatures(offsets, states.own_item, np.concatenate(columns, axis=1).astype(np.float32))
 
@@ -140,19 +131,17 @@ def latest_items(states: InterestStates, interest: InterestConfig, count: int) -
     return LatestItems(items, table)
 
 
-def user_width(horizons: int, paused: bool = False) -> int:
+def user_width(horizons: int) -> int:
     """Fu of `user_features`."""
-    return horizons + 11 + (2 + 2 * horizons) * paused
+    return horizons + 11
 
 
-def user_features(states: InterestStates, interest: InterestConfig, pause: F64 | None = None) -> F32:
-    """(U, K + 11) float32: how much the user has done, how often it was a repeat, how concentrated it is; with pauses (U,) in
-    seconds 2 + 2 K more: how long ago.
+def user_features(states: InterestStates, interest: InterestConfig) -> F32:
+    """(U, K + 11) float32: how much the user has done, how often it was a repeat, how concentrated it is.
 
     Log masses (K); log events, log own items, repeat share, share of repeats within the ring, share of the ring on its
     latest item; log ring length; entropy of scenarios, their number, weight of the heaviest; largest share of an own item at
-    the shortest and at the longest half-life. Then whether there is a pause, its log, and that of its length over each
-    half-life (K); log of how many events of the user's pace would have filled it (K).
+    the shortest and at the longest half-life.
     """
     own = segment_shares(states.own_masses(), states.own_offsets)
     scenarios = scenario_features(states, interest, TransferConfig())
@@ -172,16 +161,7 @@ def user_features(states: InterestStates, interest: InterestConfig, pause: F64 |
         segment_max(own[:, 0], states.own_offsets, 0.0)[:, None],
         segment_max(own[:, -1], states.own_offsets, 0.0)[:, None],
     ]
-    if pause is not None:
-        lives = pause[:, None] / interest.half_lives
-        pace = np.expm1(horizon_masses(states, interest))
-        columns += [*_pause_columns(pause), np.log1p(lives) / 4, np.log1p(pace * lives) / 4]
     return np.concatenate(columns, axis=1).astype(np.float32)
-
-
-def _pause_columns(pause: F64) -> list[F64]:
-    """Whether there is a pause, and its log; zeros where there is none."""
-    return [(pause > 0)[:, None].astype(np.float64), np.log1p(pause / VISIT_GAP_S)[:, None] / 4]
 
 
 def _rank_by_recency(states: InterestStates, owner: I64) -> F64:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from transfer.arrays import F32, F64, I32, I64, Bool
+from transfer.arrays import F32, I32, I64, Bool
 from transfer.codes import OPEN
 from transfer.learned.item_index import TRANSITIONS, ItemIndex, own_count_features
 from transfer.learned.mixture import MixtureConfig, MixtureInput
@@ -20,7 +20,6 @@ from transfer.learned.mixture_features import (
     user_width,
 )
 from transfer.learned.model import LearnedModel, UserQueries
-from transfer.learned.pauses import CountedPauses
 from transfer.learned.slot_features import slot_features, slot_width
 from transfer.rows import kept_offsets, owners, segment_shares, segment_sum
 from transfer.state.states import InterestStates
@@ -77,25 +76,17 @@ class Requests:
 
 
 def mixture_config(
-    horizons: int,
-    actions: int,
-    shares_: int,
-    places: int = 24,
-    pauses: CountedPauses = CountedPauses(),  # noqa: B008  # immutable
-    **settings: object,
+    horizons: int, actions: int, shares_: int, places: int = 24, **settings: object
 ) -> MixtureConfig:
     """Widths as the functions of this file give them."""
-    paused = pauses.longest_s > 0
     return MixtureConfig.model_validate(
         {
-            "own_features": own_width(horizons, actions, paused) + TRANSITIONS + 1 + 2 * shares_,
+            "own_features": own_width(horizons, actions) + TRANSITIONS + 1 + 2 * shares_,
             "place_features": place_width(actions),
-            "user_features": user_width(horizons, paused),
+            "user_features": user_width(horizons),
             "scenario_features": slot_width(horizons, actions) + SCENARIO_EXTRA,
             "shares": shares_,
             "places": places,
-            "visit_gap_s": pauses.visit_gap_s,
-            "longest_pause_s": pauses.longest_s,
             **settings,
         }
     )
@@ -108,17 +99,14 @@ def requests_of(
     index: ItemIndex,
     places: int,
     queries: UserQueries | None = None,
-    pause: F64 | None = None,
 ) -> Requests:
     """One request for each of U states; scenario (U,): the code that it names, OPEN for none.
 
-    queries: what the model makes of the states and `names_asked`, if it is there already. pause (U,): seconds before each
-    request, as `CountedPauses` counts them; None: for a mixture that counts none.
+    queries: what the model makes of the states and `names_asked`, if it is there already.
     """
     names = names_asked(scenario, index)
     user_queries = queries or model.queries(states, names)
-    own = own_item_features(states, model.interest, pause)
-    leading = latest_items(states, model.interest, places)
+    own, leading = own_item_features(states, model.interest), latest_items(states, model.interest, places)
     owner = owners(own.offsets)
     codes = index.codes(own.item)
     kept = codes >= 0
@@ -133,7 +121,7 @@ def requests_of(
     near = np.einsum("ij,ij->i", user_queries.asked[owner], index.towers[own_codes])[:, None]
     return Requests(
         scenario=scenario,
-        user=user_features(states, model.interest, pause),
+        user=user_features(states, model.interest),
         scenario_features=_scenario_features(states, scenario, names, model, index),
         own_offsets=offsets,
         own=own_codes,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from transfer.learned.config import Transfer
-from transfer.learned.pauses import VISIT_GAP_S
 
 
 class TrainConfig(BaseModel):
@@ -56,12 +55,6 @@ class TrainConfig(BaseModel):
     scenario_loss: float = Field(0.1, ge=0, description="weight of telling the scenario of the next event")
     adversarial: float = Field(0.0, ge=0, description="length of the perturbation of the sums (0: none)")
     threads: int = Field(0, ge=0, description="torch threads; 0: one a core")
-    visit_gap_s: float = Field(
-        VISIT_GAP_S,
-        ge=0,
-        description="a longer pause between a user's latest act and a request begins a visit; gates and own items go by "
-        "its length",
-    )
     places: int = Field(24, ge=1, description="latest items that item-to-item evidence starts from")
     count_blocks: int = Field(128, ge=1, description="how often counts continue within the validation part")
     mixture_hidden: int = Field(32, ge=1, description="hidden units of the gate")

@@ -8,7 +8,9 @@ import numpy as np
 
 from streams.learning.history import History
 from transfer.arrays import F64, I32, I64, Bool
-from transfer.learned.pauses import VISIT_GAP_S
+
+VISIT_GAP_S = 1800.0
+"""A pause of more than half an hour begins a new visit, as web analytics has it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,7 +17,6 @@ from transfer.config import InterestConfig
 from transfer.counts.counts import ItemCounts
 from transfer.learned.item_index import ItemIndex
 from transfer.learned.model import LearnedModel
-from transfer.learned.pauses import CountedPauses, counted_pauses
 from transfer.learned.requests import Requests, requests_of
 from transfer.state.packing import unpack_states
 from transfer.training.states_at import packed_states_at
@@ -47,23 +46,12 @@ def requests_at(
     model: LearnedModel,
     index: ItemIndex,
     places: int,
-    pauses: CountedPauses = CountedPauses(),  # noqa: B008  # immutable
 ) -> tuple[Requests, I64]:
     """Requests of the queries whose user has a state, and which of the queries they are."""
     at = data.to_log[queries.seen].tolist()
     known = np.array([number for number, row in enumerate(at) if row in packed], np.int64)
     states = unpack_states([packed[at[number]] for number in known.tolist()], model.interest)
-    pause = pauses.of(states.t_ref, queries.time[known]) if pauses.longest_s else None
-    return requests_of(states, queries.scenario[known], model, index, places, pause=pause), known
-
-
-def pauses_of(run: TrainingRun) -> CountedPauses:
-    """Which pauses count: up to those before the baskets of the validation part, which the mixture is fitted on."""
-    history = run.data.history
-    queries = open_queries(history, run.validation)
-    seen = queries.seen > history.offsets[queries.user]
-    latest = history.time[queries.seen[seen] - 1]
-    return counted_pauses(queries.time[seen] - latest, run.config.visit_gap_s)
+    return requests_of(states, queries.scenario[known], model, index, places), known
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,7 +111,7 @@ def last_part_of(run: TrainingRun, index: ItemIndex) -> Later | None:
 
 def request_blocks(run: TrainingRun, later: Later, model: LearnedModel, count: int) -> Iterator[RequestBlock]:
     """About `count` queries, open ones and (where there are scenarios) ones that name one, in order of time."""
-    data, history, config, pauses = run.data, run.data.history, run.config, pauses_of(run)
+    data, history, config = run.data, run.data.history, run.config
     later.remember(run, [count])
     sampled = _drawn(run, later, count)
     times = history.time[later.rows]
@@ -142,7 +130,7 @@ def request_blocks(run: TrainingRun, later: Later, model: LearnedModel, count: i
             inside = np.flatnonzero((part.time >= first) & (part.time < last))
             for start in range(0, len(inside), REQUESTS_AT_A_TIME):
                 block = part.take(inside[start : start + REQUESTS_AT_A_TIME])
-                requests, known = requests_at(data, block, later.states, model, index, config.places, pauses)
+                requests, known = requests_at(data, block, later.states, model, index, config.places)
                 if len(known):
                     yield RequestBlock(block.take(known), requests, index)
 

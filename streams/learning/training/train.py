@@ -16,7 +16,6 @@ from streams.learning.training.network import Tell
 from streams.learning.training.requests_at import (
     item_index,
     last_part_of,
-    pauses_of,
     request_blocks,
 )
 from streams.learning.training.training_run import TrainingRun
@@ -117,7 +116,7 @@ def mixture_data(run: TrainingRun, networks: TrainedNetworks, progressive: bool,
     folds = networks.folds(run, index, progressive)
     before = last_part_of(run, index) if progressive else None
     judged = _judged(run, folds if before is None else [Fold(model, before)], None)
-    mixture, curve = fit_counted(_mixture_config(model, run), judged, config)
+    mixture, curve = fit_counted(_mixture_config(model, run.counts, config), judged, config)
     del judged
     for fold in folds:
         share = _share(run, fold)
@@ -142,7 +141,7 @@ def weigh(ready: MixtureData, config: TrainConfig, tell: Tell | None = None) -> 
 
     tell = tell or (lambda line: None)
     run, model = replace(ready.run, config=config), ready.networks.first
-    mixture = Mixture(_mixture_config(model, run))
+    mixture = Mixture(_mixture_config(model, run.counts, config))
     mixture.load_state_dict(ready.counted.state_dict())
     report = ready.report | {"train": config.model_dump(mode="json")}
     if ready.foreseen.cases:
@@ -211,16 +210,14 @@ def _judged(run: TrainingRun, folds: list[Fold], mixture: Mixture | None) -> Jud
     return join_judged(found)
 
 
-def _mixture_config(model: LearnedModel, run: TrainingRun) -> MixtureConfig:
+def _mixture_config(model: LearnedModel, counts: CountsConfig, config: TrainConfig) -> MixtureConfig:
     from transfer.learned.requests import mixture_config
 
-    config = run.config
     return mixture_config(
         model.config.horizons,
         model.config.actions,
-        len(run.counts.half_lives_s),
+        len(counts.half_lives_s),
         config.places,
-        pauses_of(run),
         hidden=config.mixture_hidden,
         use_again=config.use_again,
         use_new=config.use_new,

@@ -23,7 +23,7 @@ from streams.learning.history import History
 from streams.learning.queries import Queries, given_queries, open_queries
 from streams.serving.analytic_ranker import NEAREST, SAMPLE, AnalyticRanker, StoredItems
 from streams.serving.model_ranker import ranker_of
-from streams.serving.recommend import Recommender, read_state
+from streams.serving.recommend import recommend
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace
 from support.data.event_columns import columns_of, event
@@ -35,8 +35,6 @@ from transfer.analytic.model import AnalyticTransfer
 from transfer.arrays import F32, U64
 from transfer.config import InterestConfig, TransferConfig
 from transfer.learned.folder import load_model, save_model
-from transfer.learned.model import LearnedModel
-from transfer.learned.pauses import CountedPauses
 from transfer.rows import segment_sum
 from transfer.state.states import InterestStates, empty_states, stack, take_users
 from transfer.state.terms import EventTerms
@@ -48,7 +46,6 @@ ITEMS = 5500
 OWN = {"none": 0, "one": 1, "few": 4, "many": 100}
 """Users who are asked for, and how many items they have; the store does not know the first."""
 KS = (1, 10, 300)
-PAUSES = CountedPauses(1800.0, 86_400.0)
 
 
 def log() -> list[Shopping]:
@@ -89,8 +86,7 @@ def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         update={"encoder": PLAIN.encoder.model_copy(update={"fitted": folder / "encoder"})}
     )
     if request.param == "driftline":
-        known = [f"i{n}" for n in range(0, ITEMS, 2)]
-        small = load_model(save_small_model(folder / "small", PLAIN, known, pauses=PAUSES))
+        small = load_model(save_small_model(folder / "small", PLAIN, [f"i{n}" for n in range(0, ITEMS, 2)]))
         save_model(folder / "m", small, PLAIN.counts, {"until": 0.0}, encoder.fingerprint)
         settings = settings.model_copy(update={"transfer": TransferConfig(model=folder / "m")})
     setup = Setup(settings=PLAIN, model=settings.transfer.model, encoder=folder / "encoder")
@@ -115,44 +111,21 @@ def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.mark.parametrize("k", KS)
 def test_an_evaluation_measures_what_is_recommended(shop: Shop, k: int) -> None:
     """Scores and order are the same, of more items than any bound, for users of no item, one, a few or many, whatever `k` is,
-    with a scenario and without, for a request that comes when the event of the log does."""
+    with a scenario and without."""
     assert ITEMS > 5 * SAMPLE > NEAREST
-    recommender = Recommender(shop.workspace, ranker_of(shop.workspace), at=float(shop.history.time.max()))
+    ranker = ranker_of(shop.workspace)
     code = {item: number for number, item in enumerate(shop.history.items)}
     for scenario, queries in shop.queries.items():
         measured = shop.method.scores(queries)
         if scenario is not None:
             measured[:, shop.history.item_scenario != shop.history.scenarios.index(scenario)] = 0
         for scores, user in zip(measured, queries.user.tolist(), strict=True):
-            found = recommender.recommend(shop.history.users[user], k, scenario)
+            found = recommend(shop.workspace, shop.history.users[user], k, scenario, ranker=ranker)
             assert len(found) == k
             best = -np.sort(-scores)[:k]
             np.testing.assert_allclose([item.score for item in found], best, rtol=2e-3, atol=1e-7)
             by_item = [scores[code[item.item_id]] for item in found]
             np.testing.assert_allclose(by_item, best, rtol=2e-3, atol=1e-7)
-
-
-@pytest.mark.parametrize("user", [user for user, items in OWN.items() if items])
-def test_the_pause_before_a_request_counts_between_visits(shop: Shop, user: str) -> None:
-    """Within a visit, and before the latest event (clocks differ), the list is that of the latest event; years later (an old
-    log) it is that of the longest pause that was learned from; in between it differs, if the model has learned of pauses."""
-    states = read_state(shop.workspace, user)
-    (latest,), ranker = states.t_ref.tolist(), ranker_of(shop.workspace)
-
-    def asked(pause: float) -> F32:
-        return ranker.score(states, [None], ITEMS, times=np.array([latest + pause])).scores
-
-    at_once, day = asked(0.0), asked(PAUSES.longest_s)
-    for pause in (PAUSES.visit_gap_s, -1e6):
-        np.testing.assert_array_equal(asked(pause), at_once)
-    np.testing.assert_array_equal(ranker.score(states, [None], ITEMS).scores, at_once)
-    years = 30 * 365 * 86_400.0
-    np.testing.assert_array_equal(asked(years), day)
-    learned = isinstance(shop.workspace.model, LearnedModel)
-    for other in (day, asked(PAUSES.visit_gap_s + 1)):
-        assert bool((other != at_once).any()) == learned
-    shown = Recommender(shop.workspace, ranker, at=latest + years).recommend(user, 10)
-    np.testing.assert_allclose([item.score for item in shown], -np.sort(-day[0])[:10], rtol=1e-5)
 
 
 MANY = 3000

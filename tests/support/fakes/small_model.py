@@ -14,17 +14,10 @@ from transfer.learned.folder import save_model
 from transfer.learned.mixture import Mixture
 from transfer.learned.model import LearnedModel, TrainedItems
 from transfer.learned.network import TransferNetwork
-from transfer.learned.pauses import CountedPauses
 from transfer.learned.requests import mixture_config
 
 
-def save_small_model(
-    folder: Path,
-    settings: Settings,
-    item_ids: list[str],
-    seed: int = 0,
-    pauses: CountedPauses = CountedPauses(),  # noqa: B008  # immutable
-) -> Path:
+def save_small_model(folder: Path, settings: Settings, item_ids: list[str], seed: int = 0) -> Path:
     """A model of the settings' states that knows these items, with random vectors."""
     torch.manual_seed(seed)
     interest, rng = settings.interest, np.random.default_rng(seed)
@@ -34,7 +27,7 @@ def save_small_model(
     vectors = rng.normal(size=(len(keys), interest.dim)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     table = TrainedItems(keys, vectors, np.arange(1, len(keys) + 1))
-    mixture = Mixture(mixture_config(horizons, 3, len(settings.counts.half_lives_s), places=8, pauses=pauses))
+    mixture = Mixture(mixture_config(horizons, 3, len(settings.counts.half_lives_s), places=8))
     names = {"toys": np.full(interest.dim, interest.dim**-0.5, np.float32)}
     network = TransferNetwork(config, len(keys))
     for parameter in network.parameters():

@@ -109,8 +109,7 @@ def test_a_stored_model_keeps_its_names(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert list(MixtureConfig.model_fields) == [
         "own_features", "place_features", "user_features", "scenario_features", "shares", "places", "hidden", "dropout",
-        "use_again", "use_next", "use_new", "use_recent", "use_debuts", "rungs", "heads", "visit_gap_s", "longest_pause_s",
-        "popular",
+        "use_again", "use_next", "use_new", "use_recent", "use_debuts", "rungs", "heads", "popular",
     ]  # fmt: skip
 
 
@@ -120,8 +119,7 @@ def test_a_model_of_one_temperature_is_read_as_before(tmp_path: Path) -> None:
     save_model(tmp_path / "model", model, CountsConfig(), {})
     meta = json.loads((tmp_path / "model" / "model.json").read_text())
     meta["version"] = 2
-    for name in ("rungs", "heads", "visit_gap_s", "longest_pause_s"):
-        del meta["mixture"][name]
+    del meta["mixture"]["rungs"], meta["mixture"]["heads"]
     (tmp_path / "model" / "model.json").write_text(json.dumps(meta))
     tensors = load_file(tmp_path / "model" / "model.safetensors")
     parts = tensors.pop("mixture.rungs").shape[1]

@@ -165,8 +165,6 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "no-debuts": {"use_debuts": False},  # new items by shares of all events, not of users' first with an item
     "no-next": {"use_next": False},
     "no-new": {"use_new": False},  # counting alone
-    # Whenever a request comes, it is answered as right after the latest act.
-    "no-pauses": {"visit_gap_s": 1e12},
 }
 """What each variant changes of `TrainConfig`."""
 
@@ -292,8 +290,7 @@ class LearnedMethod:
         whole = AsideRanker(ranker, settings.interest.half_lives_s[-1], settings.serving)
         history = self._data.history
         names = _names(history, queries)
-        found = whole.score(self._states.of(queries), names, len(history.items), times=queries.time)
-        return _by_code(history, found)
+        return _by_code(history, whole.score(self._states.of(queries), names, len(history.items)))
 
     def _batch(self) -> int:
         return max(200, len(self._data.log) // LEARNINGS)

@@ -66,9 +66,6 @@ METHODS: dict[str, Entry] = {
     ),
     "driftline-no-next": Entry("driftline", "LearnedMethod", trained=True, knows_all=True, variant="no-next"),
     "driftline-no-new": Entry("driftline", "LearnedMethod", trained=True, knows_all=True, variant="no-new"),
-    "driftline-no-pauses": Entry(
-        "driftline", "LearnedMethod", trained=True, knows_all=True, variant="no-pauses"
-    ),
 }
 
 
