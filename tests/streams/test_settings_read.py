@@ -16,7 +16,7 @@ from streams.errors import SettingsError
 from streams.settings import Settings
 from streams.settings_environment import models_of, parts_of
 
-INFINITE = {"counts.half_lives_s", "counts.pair_half_life_s"}
+INFINITE = {"counts.half_lives_s", "counts.pair_half_life_s", "serving.popular_half_life_s"}
 """All time: what means something."""
 
 

@@ -133,7 +133,7 @@ def test_training_is_interrupted_like_everything_else(
     before = contents(folder)
     scratch = tmp_path_factory.mktemp("scratch")
     process = subprocess.Popen(
-        [str(program()), "train", LOG, "--out", "new/model"],
+        [str(program()), "train", LOG, "--out", "new/model", "--force"],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **QUICK, **SMALL, "TMPDIR": str(scratch)},

@@ -95,8 +95,9 @@ def test_half_open_connections_do_no_harm() -> None:
                 one.connect(("127.0.0.1", server.port))
             mine.append(one)
             most = max(most, open_files() - before - len(mine))
-        await asyncio.sleep(0.5)
-        held = open_files() - before - len(mine)
+        settled = time.monotonic() + 5
+        while (held := open_files() - before - len(mine)) > MAX_CONNECTIONS and time.monotonic() < settled:
+            await asyncio.sleep(0.1)  # on a busy machine some are still being turned away
         assert held <= MAX_CONNECTIONS and most <= MAX_CONNECTIONS + 2 * BACKLOG
         deadline = time.monotonic() + 3 * CONNECTION_S
         answered = False
