@@ -29,7 +29,7 @@ help:
 
 setup: .venv/ready
 
-.venv/ready: pyproject.toml constraints.txt .ci/requirements.txt
+.venv/ready: pyproject.toml constraints.txt .ci/requirements.txt .ci/requirements.alone.txt
 	@echo "==> setting up .venv (once; a minute or two)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Driftline needs Python 3.11 or newer: make PYTHON=python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -43,8 +43,9 @@ ifdef LOCKED
 else
 	@echo "==> driftline and its dependencies, as pinned in constraints.txt"
 	@$(BIN)/python -m pip install --quiet $(PIP)
-	@$(BIN)/pip install --quiet -c constraints.txt -e '.[local,train,evaluate,registry]' --group dev
+	@$(BIN)/pip install --quiet -c constraints.txt -e '.[local,train,evaluate,registry,image,audio]' --group dev
 endif
+	@$(BIN)/pip install --quiet --no-deps --only-binary :all: --require-hashes -r .ci/requirements.alone.txt
 	@touch $@
 
 quickstart: setup

@@ -17,7 +17,7 @@ from encoders.media_reference import MediaReference
 from encoders.media_urls import MediaUrls
 
 _MOST_PATH_CHARS: Final = 4096
-Located = Media | MediaUnusable | None
+LocatedMedia = Media | MediaUnusable | None
 
 
 class MediaSource:
@@ -28,9 +28,9 @@ class MediaSource:
         self._urls = urls or MediaUrls(config)
         self._downloads: tempfile.TemporaryDirectory[str] | None = None
 
-    def locate(self, modality: Modality, references: Sequence[MediaReference | None]) -> list[Located]:
+    def locate(self, modality: Modality, references: Sequence[MediaReference | None]) -> list[LocatedMedia]:
         """The media of N references, None where there is none, or why it can't be used. What several name is read once."""
-        found: dict[MediaReference, Located] = {}
+        found: dict[MediaReference, LocatedMedia] = {}
         for reference in references:
             if reference is not None and reference not in found:
                 try:
@@ -116,7 +116,7 @@ def _path_of_uri(uri: str) -> str:
     return unquote(parts.path)
 
 
-def reference_fingerprint(located: Located) -> str:
+def reference_fingerprint(located: LocatedMedia) -> str:
     """What stands for it in an item's fingerprint: the digest; "" where there is no such content.
 
     >>> reference_fingerprint(None), reference_fingerprint(MediaUnusable("not_found", "no such file"))
