@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 RESULTS = "results"
 """Folder in the report's, where each method's results are kept."""
+QUICK = ("popularity", "popularity-7d", "own", "own+popularity-7d", "own+markov")
+"""Methods that are judged where none is named: those that need no training."""
 USERS = 4
 """Whose weights over time the report shows."""
 
@@ -57,11 +59,14 @@ def evaluate(
         Path | None, typer.Option("--encoder", metavar="ENCODER", help="A fitted item encoder.")
     ] = None,
     methods: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--methods", metavar="A,B,C", help="Names, separated by commas; `--methods list` lists them."
+            "--methods",
+            metavar="A,B,C",
+            help="Names, separated by commas; `--methods list` lists them. "
+            f"Default: {','.join(QUICK)}, and driftline with --model.",
         ),
-    ] = "popularity,popularity-7d,own,own+popularity-7d,own+markov",
+    ] = None,
     task: Annotated[
         TaskChoice,
         typer.Option("--task", help="open: rank everything; given: the request names its scenario."),
@@ -122,7 +127,7 @@ def evaluate(
     Example: driftline evaluate events.parquet --items items.parquet --map scenario=department
     --methods popularity-7d,own,own+popularity-7d --task both --report ./report
     """
-    from streams.learning.evaluation.artefacts import check_artefacts
+    from streams.learning.evaluation.artefacts import JUDGED, check_artefacts
     from streams.learning.evaluation.head import head_of
     from streams.learning.evaluation.kept import KeptResults
     from streams.learning.evaluation.methods.base import Setup
@@ -134,13 +139,14 @@ def evaluate(
     from streams.learning.evaluation.summary import summarise
     from streams.learning.split import split_of
 
-    if methods.strip() == "list":
+    if (methods or "").strip() == "list":
         show("\n".join(METHODS))
         return
     if not log:
         raise typer.BadParameter("name the log to evaluate on", param_hint="LOG...")
     with reported():
-        chosen = names(methods)
+        _check_model(model, encoder, methods)
+        chosen = [*QUICK, *([JUDGED] if model else [])] if methods is None else names(methods)
         _check_folders(report, resume, force)
         settings = load(config, {"files": {"encoding": encoding, "delimiter": delimiter}})
         given = LogInput(log, EventFlags(map_, action, scenario, time_, action_map), items, items_map)
@@ -192,6 +198,23 @@ def evaluate(
             fail("interrupted", code=130)
         if evaluation.failed:
             fail(f"{len(evaluation.failed)} of {len(chosen)} methods failed: {', '.join(evaluation.failed)}")
+
+
+def _check_model(model: Path | None, encoder: Path | None, methods: str | None) -> None:
+    """Refuse a model or an encoder that no method would use.
+
+    Raises:
+        SettingsError: an encoder without a model (a method that is trained here fits its own), or a model that is not judged.
+    """
+    from streams.learning.evaluation.artefacts import JUDGED
+    from streams.learning.evaluation.methods.registry import names
+
+    if encoder is not None and model is None:
+        raise SettingsError(
+            "--encoder is the item encoder of a trained model: give --model too; without one, what is trained here fits its own"
+        )
+    if model is not None and methods is not None and JUDGED not in names(methods):
+        raise SettingsError(f"--model is for the method {JUDGED}, which --methods does not name")
 
 
 def _check_folders(report: Path | None, resume: Path | None, force: bool) -> None:

@@ -56,6 +56,14 @@ def test_wrong_methods_and_short_logs_are_told(log):
     assert "Example" in driftline("evaluate", "--help").stdout
 
 
+def test_a_model_or_an_encoder_that_no_method_would_use_is_refused(log, tmp_path):
+    """What is given and not judged is told before any work."""
+    alone = driftline("evaluate", str(log), "--encoder", str(tmp_path))
+    assert alone.returncode == 2 and "give --model too" in alone.stderr
+    unused = driftline("evaluate", str(log), "--model", str(tmp_path), "--methods", "own,popularity")
+    assert unused.returncode == 2 and "--methods does not name" in unused.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_run_that_was_stopped_goes_on(log, tmp_path, number):
     """What is done when the process is killed stays done; another split is refused by name; a method that fails makes it 1."""

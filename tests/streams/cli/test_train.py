@@ -120,15 +120,7 @@ def test_a_handful_of_events_is_no_model(shop: Path, tmp_path: Path) -> None:
 
 def test_a_model_is_judged_by_what_it_has_not_seen(shop: Path) -> None:
     """`evaluate --model` ranks the held-out part, and refuses a model that was trained on it."""
-    arguments = (
-        "--model",
-        shop / "model",
-        "--methods",
-        "popularity,driftline",
-        "--config",
-        shop / "driftline.toml",
-        "--force",
-    )
+    arguments = ("--model", shop / "model", "--config", shop / "driftline.toml", "--force")
     found = json.loads(driftline("evaluate", shop / "events.jsonl", *arguments, "--json"))
     assert {"popularity", "driftline"} <= set(found["tasks"]["open"]["methods"])
     error = driftline(
