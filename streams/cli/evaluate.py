@@ -11,10 +11,10 @@ import typer
 
 from streams.cli import options
 from streams.cli.console import console, fail, load, progress_lines, reported, show
+from streams.cli.evaluation_checks import RESULTS, check_folders, check_model
 from streams.cli.evaluation_output import show_figures
 from streams.cli.evaluation_progress import evaluation_progress
 from streams.cli.log_input import EventFlags, LogInput, encode_texts, read_history
-from streams.errors import SettingsError
 
 if TYPE_CHECKING:
     from encoders.whitening import Whitening
@@ -25,10 +25,7 @@ if TYPE_CHECKING:
     from streams.learning.fit import ItemContent
     from streams.learning.history import History
     from streams.settings import Settings
-    from transfer.arrays import F32, Bool
 
-RESULTS = "results"
-"""Folder in the report's, where each method's results are kept."""
 QUICK = ("popularity", "popularity-7d", "own", "own+popularity-7d", "own+markov")
 """Methods that are judged where none is named: those that need no training."""
 USERS = 4
@@ -88,6 +85,17 @@ def evaluate(
     sample: Annotated[
         int | None, typer.Option("--sample", min=1, metavar="N", help="Only N test queries, drawn once.")
     ] = None,
+    cold_items: Annotated[
+        float,
+        typer.Option(
+            "--cold-items",
+            min=0,
+            max=0.9,
+            metavar="SHARE",
+            help="Hide all events with a random share of the items, and ask for those items alone, as if they had just come: "
+            "what content says. 0: ask for everything, as it was.",
+        ),
+    ] = 0.0,
     max_seconds: Annotated[
         float, typer.Option("--max-seconds", min=1, help="Most time that training one method may take.")
     ] = 600.0,
@@ -128,11 +136,12 @@ def evaluate(
     --methods popularity-7d,own,own+popularity-7d --task both --report ./report
     """
     from streams.learning.evaluation.artefacts import JUDGED, check_artefacts
+    from streams.learning.evaluation.cold_items import asked_of
     from streams.learning.evaluation.head import head_of
     from streams.learning.evaluation.kept import KeptResults
     from streams.learning.evaluation.methods.base import Setup
     from streams.learning.evaluation.methods.registry import METHODS, names
-    from streams.learning.evaluation.plan import Plan, tasks_of
+    from streams.learning.evaluation.plan import Plan
     from streams.learning.evaluation.report import write_report
     from streams.learning.evaluation.run import evaluate as run_evaluation
     from streams.learning.evaluation.slices import DAY
@@ -145,14 +154,13 @@ def evaluate(
     if not log:
         raise typer.BadParameter("name the log to evaluate on", param_hint="LOG...")
     with reported():
-        _check_model(model, encoder, methods)
+        check_model(model, encoder, methods)
         chosen = [*QUICK, *([JUDGED] if model else [])] if methods is None else names(methods)
-        _check_folders(report, resume, force)
+        check_folders(report, resume, force)
         settings = load(config, {"files": {"encoding": encoding, "delimiter": delimiter}})
         given = LogInput(log, EventFlags(map_, action, scenario, time_, action_map), items, items_map)
         history = read_history(given, settings, json_)
         cut = split_of(history, split, test_share, validation_share, force)
-        content = _content(history, settings, json_)
         plan = Plan(
             methods=chosen,
             tasks=("open", "given") if task is TaskChoice.BOTH else (task.value,),
@@ -160,18 +168,19 @@ def evaluate(
             sample=sample,
             dormant_s=dormant_days * DAY,
             force=force,
+            cold_items=cold_items,
             setup=Setup(
                 model=model,
                 encoder=encoder,
                 settings=settings,
-                item_content=content,
-                content=None if content is None else lambda: _vectors(content),
                 max_seconds=max_seconds,
                 progress=progress_lines(json_),
             ),
         )
         check_artefacts(history, cut, plan)
-        tasks = tasks_of(history, cut, plan)
+        asked = asked_of(history, cut, plan)
+        history, cut, tasks = asked.history, asked.split, asked.tasks
+        plan = plan.with_content(_content(history, settings, json_))
         keep = None
         if (folder := resume or (report and report / RESULTS)) is not None:
             keep = KeptResults(folder, head_of(history, cut, plan), tasks, fresh=resume is None)
@@ -183,7 +192,7 @@ def evaluate(
             _tell_kept(keep)
             raise
         figures = summarise(evaluation, subject)
-        figures["data"]["dormant_days"] = dormant_days
+        figures["data"] |= {"dormant_days": dormant_days, "cold_items": cold_items}
         written = None
         if report is not None and not evaluation.interrupted:
             shifts = _shifts(evaluation, settings, plan.setup.shared) if cut.progressive else []
@@ -200,53 +209,9 @@ def evaluate(
             fail(f"{len(evaluation.failed)} of {len(chosen)} methods failed: {', '.join(evaluation.failed)}")
 
 
-def _check_model(model: Path | None, encoder: Path | None, methods: str | None) -> None:
-    """Refuse a model or an encoder that no method would use.
-
-    Raises:
-        SettingsError: an encoder without a model (a method that is trained here fits its own), or a model that is not judged.
-    """
-    from streams.learning.evaluation.artefacts import JUDGED
-    from streams.learning.evaluation.methods.registry import names
-
-    if encoder is not None and model is None:
-        raise SettingsError(
-            "--encoder is the item encoder of a trained model: give --model too; without one, what is trained here fits its own"
-        )
-    if model is not None and methods is not None and JUDGED not in names(methods):
-        raise SettingsError(f"--model is for the method {JUDGED}, which --methods does not name")
-
-
-def _check_folders(report: Path | None, resume: Path | None, force: bool) -> None:
-    """Refuse before the work what could not be written after it.
-
-    Raises:
-        SettingsError: something is in the place of the report, or the folder to resume can't be one.
-    """
-    from streams.outputs import check_output
-
-    if resume is not None:
-        check_output(resume, force=True, folder=True)
-    if report is None:
-        return
-    kept = report / RESULTS
-    alone = report.is_dir() and [path.name for path in report.iterdir()] == [RESULTS]
-    if alone and resume is None and not force:
-        raise SettingsError(
-            f"{report} holds what an interrupted evaluation has done: go on with --resume {kept}, or begin anew with --force"
-        )
-    check_output(report, force or (alone and resume == kept), folder=True)
-
-
 def _tell_kept(keep: KeptResults | None) -> None:
     if keep is not None and keep.folder is not None:
         console.print(f"what is done is kept; go on with --resume {keep.folder}", soft_wrap=True)
-
-
-def _vectors(content: Content) -> tuple[F32, Bool]:
-    found = content(None)
-    assert found is not None
-    return found.vectors, found.known
 
 
 def _content(history: History, settings: Settings, quiet: bool) -> Content | None:

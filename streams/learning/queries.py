@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,7 +32,8 @@ class Queries:
     target_item: I32
     """(T,) distinct items of the basket; where a scenario is named, those of its events in it"""
     target_row: I64
-    """(T,) row of the history in which the item is first in that basket"""
+    """(T,) row of the history in which the item is first in that basket; negative: ~row of a history from which this one has
+    the event hidden"""
 
     def __len__(self) -> int:
         return len(self.user)
@@ -69,6 +70,17 @@ class Queries:
             target_item=self.target_item[rows],
             target_row=self.target_row[rows],
         )
+
+    def of_targets(self, chosen: Bool) -> Queries:
+        """The queries of some of the targets (T,), with those alone."""
+        count = np.bincount(self.target_query[chosen], minlength=len(self))
+        left = replace(
+            self,
+            target_offsets=offsets_of(count),
+            target_item=self.target_item[chosen],
+            target_row=self.target_row[chosen],
+        )
+        return left.take(np.flatnonzero(count))
 
     def sample(self, size: int, seed: int) -> Queries:
         """At most `size` of them, drawn without replacement, still in order of time."""
@@ -147,5 +159,6 @@ def first_rows(history: History) -> I64:
 
 def new_targets(queries: Queries, first: I64) -> Bool:
     """(T,) whether the user had no event with the target before the basket; `first` is `first_rows(history)`."""
-    new: Bool = first[queries.target_row] >= queries.seen[queries.target_query]
+    row = queries.target_row
+    new: Bool = (row < 0) | (first[np.maximum(row, 0)] >= queries.seen[queries.target_query])
     return new

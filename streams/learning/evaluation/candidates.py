@@ -48,11 +48,14 @@ class Candidates:
     their items compete, at any time.
     """
 
-    def __init__(self, history: History, rows: I64 | None = None) -> None:
+    def __init__(self, history: History, rows: I64 | None = None, among: I64 | None = None) -> None:
+        """among: codes of the items that may compete; None: all."""
         self.rows = rows
         """events whose items compete at any time; None: by time"""
         self.since: F64 = _since(history, rows)
         """(N,) from when on (this moment included) each item competes; infinite: never"""
+        if among is not None:
+            self.since[np.setdiff1d(np.arange(len(self.since)), among)] = np.inf
         self._item_scenario = history.item_scenario
         self.by_item_scenario = bool((history.item_scenario != NONE).any())
         in_order = np.argsort(_mixed(history.item_keys), kind="stable")

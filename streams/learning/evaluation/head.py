@@ -42,6 +42,7 @@ def head_of(history: History, split: Split, plan: Plan) -> dict[str, Any]:
         "tasks": list(plan.tasks),
         "sample": plan.sample,
         "dormant_s": plan.dormant_s,
+        "cold_items": plan.cold_items,
         "max_seconds": setup.max_seconds,
         "model": _of_folder(setup.model),
         "encoder": _of_folder(setup.encoder),

@@ -69,7 +69,7 @@ class Judge:
         self._history, self._split, self._plan = history, split, plan
         self._progress = progress or (lambda name, done: None)
         self._first = first_rows(history)
-        self.candidates = Candidates.of_split(history, split)
+        self.candidates = tasks[0].candidates  # all tasks have the same
         self._tuned_by = Candidates.of_split(history, split, "validation")
         self.tasks = tasks
         self._validation = {task: split.queries(history, "validation", task) for task in plan.tasks}

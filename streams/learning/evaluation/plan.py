@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from streams.learning.evaluation.candidates import Candidates
-from streams.learning.evaluation.methods.base import Setup
+from streams.learning.evaluation.methods.base import Content, Setup
 from streams.learning.evaluation.methods.registry import METHODS
 from streams.learning.evaluation.slices import DAY, Facts, Slice, facts, slices
 from streams.learning.history import History
 from streams.learning.homes import with_homes_of
 from streams.learning.queries import Queries
 from streams.learning.split import Split
+from transfer.arrays import F32, Bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,6 +24,8 @@ class Task:
     queries: Queries
     facts: Facts
     slices: dict[str, Slice]
+    candidates: Candidates
+    """who competes"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,21 @@ class Plan:
     force: bool = False
     """judge a model though it, or its item encoder, doesn't tell until when it has learned"""
 
+    cold_items: float = 0.0
+    """share of the items of which methods see no event, and which alone are asked for; 0: everything is, as it was"""
+
+    def with_content(self, content: Content | None) -> Plan:
+        """The same, with what encodes the texts of the history's items."""
+        if content is None:
+            return self
+
+        def vectors() -> tuple[F32, Bool]:
+            found = content(None)
+            assert found is not None
+            return found.vectors, found.known
+
+        return replace(self, setup=replace(self.setup, item_content=content, content=vectors))
+
     def runs(self, name: str) -> int:
         """How often a method of the registry is run."""
         ready = name == "driftline" and self.setup.model is not None
@@ -59,5 +77,5 @@ def tasks_of(history: History, split: Split, plan: Plan) -> list[Task]:
         if plan.sample is not None:
             queries = queries.sample(plan.sample, seed=0)
         known = facts(history, queries, candidates)
-        tasks.append(Task(name, queries, known, slices(known, history.scenarios, plan.dormant_s)))
+        tasks.append(Task(name, queries, known, slices(known, history.scenarios, plan.dormant_s), candidates))
     return tasks

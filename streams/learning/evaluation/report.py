@@ -223,5 +223,16 @@ def _definitions(data: dict[str, Any]) -> list[str]:
         "- unknown: the target does not compete, since nobody had it before: a miss for every method, so that this reads 0.",
         "- Activity: terciles of the users by earlier events. Gap: best minus worst group; relative: to the mean over all.",
         "- Popularity bias: mean percentile of the listed items by training events; .5 is none.",
+        *_of_cold_items(data),
         *DEFINITIONS,
+    ]
+
+
+def _of_cold_items(data: dict[str, Any]) -> list[str]:
+    share = data.get("cold_items", 0)
+    if not share:
+        return []
+    return [
+        f"- Only cold items are asked for: all events with {share:.0%} of the items, drawn at random, are hidden from every "
+        "method, and these items compete among themselves. Targets are new to their users, of whom other events are known."
     ]
