@@ -140,6 +140,7 @@ class _Rest:
         before = (queries.seen - self.history.offsets[queries.user])[queries.target_query]
         known = replace(
             known,
+            user=queries.user[queries.target_query],
             known=np.ones(asked.targets, np.bool_),
             user_events=before,
             item_events=np.zeros(asked.targets, np.int64),

@@ -106,6 +106,7 @@ def test_what_is_asked_is_the_whole_logs_new_targets_among_hidden_items(whole):
         (history.users[user], history.items[item], float(time)) for user, item, time in targets
     } == expected
     assert len(expected) > 20 and named.queries.targets == len(expected)
+    assert (task.facts.user == queries.user[queries.target_query]).all()
     assert (queries.target_row < 0).all() and task.facts.new.all() and not task.facts.item_events.any()
     for knows in (True, False):
         make = {"witness": lambda setup, knows=knows: Witness(knows)}
