@@ -28,7 +28,7 @@ LEAST_TARGETS = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asked:
+class EvaluatedLog:
     """A log as methods see it, and what they are asked."""
 
     history: History
@@ -36,7 +36,7 @@ class Asked:
     tasks: list[Task]
 
 
-def asked_of(history: History, split: Split, plan: Plan) -> Asked:
+def asked_of(history: History, split: Split, plan: Plan) -> EvaluatedLog:
     """The log as it is and the whole test part; or, where the plan hides items, what `hide_items` leaves.
 
     Raises:
@@ -44,10 +44,10 @@ def asked_of(history: History, split: Split, plan: Plan) -> Asked:
     """
     if plan.cold_items:
         return hide_items(history, split, plan)
-    return Asked(history, split, tasks_of(history, split, plan))
+    return EvaluatedLog(history, split, tasks_of(history, split, plan))
 
 
-def hide_items(history: History, split: Split, plan: Plan) -> Asked:
+def hide_items(history: History, split: Split, plan: Plan) -> EvaluatedLog:
     """Hide a random share (`cold_items`) of the log's items: their events are gone, and the catalogue has them from the
     test part's begin on. What the test part has of them is asked for, among them alone: targets that are new to their users, of
     users of whom other events are left by then.
@@ -82,7 +82,7 @@ def hide_items(history: History, split: Split, plan: Plan) -> Asked:
             f"{fewest} targets of the test part are of hidden items, too few to go by (at least {LEAST_TARGETS}); give a "
             "larger --cold-items or --test-share, or --force to go on with them"
         )
-    return Asked(there.history, there.split, tasks)
+    return EvaluatedLog(there.history, there.split, tasks)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
