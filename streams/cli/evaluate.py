@@ -11,7 +11,7 @@ import typer
 
 from streams.cli import options
 from streams.cli.console import console, fail, load, progress_lines, reported, show
-from streams.cli.evaluation_checks import RESULTS, check_folders, check_model
+from streams.cli.evaluation_checks import RESULTS, check_folders, check_model_is_judged
 from streams.cli.evaluation_output import show_figures
 from streams.cli.evaluation_progress import evaluation_progress
 from streams.cli.log_input import EventFlags, LogInput, encode_texts, read_history
@@ -154,7 +154,7 @@ def evaluate(
     if not log:
         raise typer.BadParameter("name the log to evaluate on", param_hint="LOG...")
     with reported():
-        check_model(model, encoder, methods)
+        check_model_is_judged(model, encoder, methods)
         chosen = [*QUICK, *([JUDGED] if model else [])] if methods is None else names(methods)
         check_folders(report, resume, force)
         settings = load(config, {"files": {"encoding": encoding, "delimiter": delimiter}})

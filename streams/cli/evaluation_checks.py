@@ -10,7 +10,7 @@ RESULTS = "results"
 """Folder in the report's, where each method's results are kept."""
 
 
-def check_model(model: Path | None, encoder: Path | None, methods: str | None) -> None:
+def check_model_is_judged(model: Path | None, encoder: Path | None, methods: str | None) -> None:
     """Refuse a model or an encoder that no method would use.
 
     Raises:
