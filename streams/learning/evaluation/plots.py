@@ -98,8 +98,7 @@ def reliability_diagram(path: Path, judged: Mapping[str, dict[str, Any]]) -> Non
         axes.set_xlabel("mean probability")
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("share of hits")
-    if panels[0].lines[1:]:  # besides the diagonal
-        named = [axes for axes in panels if axes.get_legend_handles_labels()[0]]
+    named = [axes for axes in panels if axes.get_legend_handles_labels()[0]]  # those with points
     if named:
         named[0].legend(fontsize=7, frameon=False)
     figure.savefig(path, dpi=130)

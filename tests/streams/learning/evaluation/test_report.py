@@ -15,7 +15,7 @@ from streams.learning.evaluation.slices import MAIN
 from streams.learning.evaluation.summary import summarise
 from streams.learning.evaluation.weights import ShownModel, emerging_users, weight_shifts
 from streams.learning.split import split_of
-from support.data.histories import random_history
+from support.data.histories import history_of, random_history
 from support.fakes.learned import random_model
 from transfer.analytic.model import AnalyticTransfer
 from transfer.config import InterestConfig
@@ -128,3 +128,20 @@ def test_a_trained_model_reads_what_the_items_are(evaluation):
     np.testing.assert_allclose(course(analytic, base), course(analytic, None), atol=1e-6)
     assert not np.allclose(course(trained, base), course(trained, None), atol=1e-3)
     assert not np.allclose(course(trained, base), course(analytic, base), atol=1e-3)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_log_without_repeats_or_without_new_items_has_a_report(tmp_path, again):
+    """Films are rated once, and a few goods are bought again for ever: one panel of the reliability diagram stays empty."""
+    pytest.importorskip("matplotlib")
+    item = (lambda n: f"i{n % 2}") if again else (lambda n: f"i{(n * n + n // 40) % 97}")
+    rows = [(f"u{n % 40}", item(n // 40), n * 60.0, "s") for n in range(3200)]
+    seen: set[tuple[str, str]] = set()
+    kept = [row for row in rows if again or not (row[:2] in seen or seen.add(row[:2]))]
+    history = history_of(kept)
+    found = evaluate(history, split_of(history, "time", force=True), Plan(["own+popularity-7d"]))
+    figures = summarise(found, draws=10)
+    reliable = figures["tasks"]["open"]["methods"]["own+popularity-7d"]["reliability"]
+    assert bool(reliable["again"]["hits"]) == again == (not reliable["new"]["hits"])
+    assert write_report(tmp_path / "report", found, figures, "driftline evaluate").exists()
+    assert (tmp_path / "report" / "open-reliability.png").exists()
