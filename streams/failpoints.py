@@ -19,15 +19,17 @@ STEPS = (
     "synced",
 )
 """In the order of `streams.worker.lane`."""
+DECLARING_STEPS = ("declaring users claimed", "declared written")
+"""Those of declarations, between "catalogue written" and "users claimed" (`streams.ingest.declaring`)."""
 
 
 class Failpoints:
-    """Called at each of STEPS as it is reached; does nothing, since only code can set `on_step`, and only tests do."""
+    """Called at each step as it is reached; does nothing, since only code can set `on_step`, and only tests do."""
 
     def __init__(self) -> None:
         self.on_step: Callable[[str], None] | None = None
 
     def reached(self, step: str) -> None:
-        """One of STEPS was just done."""
+        """One of these steps was just done."""
         if self.on_step is not None:
             self.on_step(step)

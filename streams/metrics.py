@@ -115,6 +115,12 @@ class Metrics:
         self.users_written = Counter(
             "driftline_users_written", "User points written to the store", registry=registry
         )
+        self.declarations = Counter(
+            "driftline_declarations",
+            "What users declared of themselves, by outcome: applied, known (nothing changed) or forgotten",
+            ["outcome"],
+            registry=registry,
+        )
         self.scenario_shifts = Counter(
             "driftline_scenario_shifts", "Times that a user's leading scenario changed", registry=registry
         )

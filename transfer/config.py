@@ -23,8 +23,10 @@ MOST_ACTION_CHARS = 64
 RESERVED_ACTIONS = ("ignore", "*")
 """Words of the action map, which can't be names."""
 
-STATE_VERSION = 2
-"""Version of the packed states that are written; raised when an older release would read them wrongly."""
+STATE_VERSION = 3
+"""Newest version of packed states; raised when an older release would read them wrongly."""
+PLAIN_VERSION = 2
+"""Version of the packed states of users who declared nothing."""
 
 SETTINGS_VERSION = 1
 """Raised when the same settings mean something else, so that older states can't be read any longer."""
@@ -283,10 +285,13 @@ class TransferConfig(BaseModel):
     again_recency: Share = Field(default=0.5, description="share of the shorter half-lives in again scores")
     repeat_prior: Share = Field(default=0.3, description="share of repeats assumed before any evidence")
     repeat_strength: PositiveFloat = Field(default=4.0, description="events that the prior is worth")
+    declared: Annotated[float, Field(ge=0, le=10_000, allow_inf_nan=False)] = Field(
+        default=5.0, description="events that what a user declared is worth (docs/declared.md); 0: nothing"
+    )
 
     def weights_json(self) -> str:
         """The analytic model's weights alone: what a reader needs to continue with the same."""
-        later = {"against_share"}  # as earlier releases have it, unless it was set
+        later = {"against_share", "declared"}  # as earlier releases have it, unless it was set
         fields = type(self).model_fields
         same = {name for name in later if getattr(self, name) == fields[name].default}
         return self.model_dump_json(exclude={"model", "int8", "threads", *same})

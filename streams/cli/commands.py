@@ -20,6 +20,7 @@ from streams.cli import (
     items,
     manifest,
     profile,
+    profiles,
     quickstart,
     rebuild,
     recommend,
@@ -57,6 +58,7 @@ app.command("simulate", rich_help_panel=TRY)(simulate.simulate)
 app.command("broker", rich_help_panel=TRY)(broker.broker)
 
 app.command("items", rich_help_panel=FILL)(items.items)
+app.command("profiles", rich_help_panel=FILL)(profiles.profiles)
 app.command("replay", rich_help_panel=FILL)(replay.replay)
 app.command("run", rich_help_panel=FILL)(run.run)
 app.command("redrive", rich_help_panel=FILL)(redrive.redrive)

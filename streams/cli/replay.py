@@ -6,7 +6,7 @@ import json
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TextIO
 
 import typer
 
@@ -18,8 +18,9 @@ from streams.events.reject_summary import RejectSummary
 from streams.outputs import whole_file
 
 if TYPE_CHECKING:
-    from streams.event_log.log import Log, LogBatch
+    from streams.event_log.log import Log
     from streams.events.event import Reject
+    from streams.files.location import Location
     from streams.replay.once import SharedRows
     from streams.settings import Settings
 
@@ -183,13 +184,26 @@ def _of_forgotten(events: int) -> str:
     return f", {events} of forgotten users" if events else ""
 
 
-def tell_rejects(summary: RejectSummary, rows: int, rejected: int, most: float) -> None:
+def tell_rejects(
+    summary: RejectSummary, rows: int, rejected: int, most: float, what: str = "an event"
+) -> None:
     """Say why so many rows were rejected, where they were; if all of them were, that is a failure."""
     listed = "\n  ".join(summary.lines())
     if rows and rejected == rows:
-        fail(f"none of the {rows:,} rows is an event:\n  {listed}")
+        fail(f"none of the {rows:,} rows is {what}:\n  {listed}")
     if rejected > most * rows:
         console.print(f"warning: {rejected:,} of {rows:,} rows were rejected:\n  {listed}", soft_wrap=True)
+
+
+class FileRows(Protocol):
+    """Consecutive rows of one file of several: the file, and of the first row its number over all of them and in its own."""
+
+    @property
+    def path(self) -> Location: ...
+    @property
+    def first_row(self) -> int: ...
+    @property
+    def file_row(self) -> int: ...
 
 
 class RejectFile:
@@ -214,7 +228,7 @@ class RejectFile:
     def __exit__(self, *error: Any) -> None:
         self._open.__exit__(*error)
 
-    def write(self, batch: LogBatch, rejects: list[Reject]) -> None:
+    def write(self, batch: FileRows, rejects: list[Reject]) -> None:
         """Take the rejects of one batch."""
         self.summary.add(rejects)
         for reject in rejects:

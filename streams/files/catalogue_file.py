@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-import pyarrow as pa
 
 from streams.errors import LogError
 from streams.events.attributes import SERVED, ItemRefused
@@ -23,7 +22,8 @@ from streams.events.json_errors import undecodable
 from streams.files.catalogue_columns import item_columns
 from streams.files.data_files import check_files
 from streams.files.location import Location
-from streams.files.rows import Column, Rows, TabularFile, is_text
+from streams.files.plain_values import plain_values
+from streams.files.rows import Rows, TabularFile
 from streams.files.tabular_file import read_file, read_json_lines
 from streams.files.text_kinds import reader_of, text_kinds
 
@@ -131,29 +131,10 @@ def _records(one: CatalogueFile, batch_rows: int) -> Iterator[list[ItemFields | 
 
 
 def _values(rows: Rows, name: str, reader: Callable[[bytes], Any] | None) -> Iterable[Any]:
-    values = _python_values(rows.columns[name])
+    values = plain_values(rows.columns[name])
     if reader is None:
         return values
     return [None if value is None else reader(value) for value in values]
-
-
-def _python_values(column: Column) -> list[Any]:
-    """Strings as their bytes: what is no UTF-8 costs its row, not the file."""
-    if isinstance(column, list):
-        return column
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column, kind = column.dictionary_decode(), kind.value_type
-    if pa.types.is_string_view(kind):
-        column, kind = column.cast(pa.large_string()), pa.large_string()
-    if is_text(kind) and not pa.types.is_binary(kind):
-        column = column.view(pa.large_binary() if pa.types.is_large_string(kind) else pa.binary())
-    elif pa.types.is_timestamp(kind) and kind.unit == "ns":  # Python's times hold microseconds
-        column = column.cast(pa.timestamp("us", kind.tz), safe=False)
-    values: list[Any] = column.to_pylist()
-    return values
 
 
 def _batch(

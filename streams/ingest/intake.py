@@ -13,6 +13,7 @@ from sinks.errors import StoreMismatch, StoreMoved
 from streams.counts.counts import CountsBuffer, agree_on_config
 from streams.failpoints import Failpoints
 from streams.ingest.catalogue import CatalogueWriter
+from streams.ingest.declaring import Declaring
 from streams.ingest.ingest import Ingest
 from streams.ingest.quarantine import Quarantine
 from streams.ingest.record_decoders import RecordDecoders
@@ -48,6 +49,7 @@ class Intake:
         )
         self.quarantine = Quarantine(store.blobs, self.metrics, workspace.now)
         self.ingest = Ingest(workspace, self.metrics, counts=self.counts, failpoints=self.failpoints)
+        self.declaring = Declaring(self.ingest, workspace)
 
     def close(self) -> None:
         """Flush and close the store."""

@@ -92,5 +92,5 @@ def user_points(
         states=pack_states(states, config),
         watermarks=watermarks,
         weights=scenario_weights(states, fusion),
-        updated_at=states.latest(),
+        updated_at=states.touched(),
     )

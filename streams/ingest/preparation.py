@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
@@ -14,13 +14,14 @@ from streams.counts.sequences import batch_sequences
 from streams.events.columns import EventColumns, take_events
 from streams.events.watermarks import Watermark
 from streams.ingest.item_source import ItemSource
-from streams.ingest.pipeline import advance, user_points
+from streams.ingest.pipeline import Advance, advance, user_points
 from streams.metrics import Metrics
 from streams.workspace.workspace import Workspace
 from transfer.arrays import F32, U64, Bool
 from transfer.codes import NONE
 from transfer.counts.config import CountsConfig
 from transfer.counts.steps import Steps, steps_of
+from transfer.state.declared import Declaration, declare
 from transfer.state.packing import unpack_states
 from transfer.state.states import InterestStates
 from transfer.state.states import take_users as take_states
@@ -72,6 +73,31 @@ class Preparation:
         with self._stage("transfer"):
             points = user_points(columns.users, result, list(watermarks), self._config)
         return PreparedEvents(columns, before, keys, result.applied, points)
+
+    def declare(
+        self,
+        users: Sequence[str],
+        states: Sequence[bytes],
+        watermarks: Sequence[Watermark],
+        declarations: Sequence[Sequence[Declaration]],
+        vectors: Sequence[F32],
+    ) -> tuple[UserPoints | None, Bool]:
+        """The points of those users of whom something changes by what they declare, and (U,) which these are; None: nobody.
+
+        Args:
+            states, watermarks: of the users, as they are.
+            declarations, vectors: as `transfer.state.declared.declare` takes them.
+        """
+        before = unpack_states(states, self._config)
+        declared, changed = declare(before.declared, declarations, vectors)
+        rows = np.flatnonzero(changed)
+        if not len(rows):
+            return None, changed
+        after = take_states(replace(before, declared=declared), rows)
+        result = Advance(after, self._model(after), np.ones(len(rows), np.bool_))
+        chosen = rows.tolist()
+        marks = [dict(watermarks[row]) for row in chosen]
+        return user_points([users[row] for row in chosen], result, marks, self._config), changed
 
     def steps(self, prepared: PreparedEvents, events: Bool, counts: CountsConfig) -> Steps | None:
         """What some of the prepared events add to the counts, (B,) bool; None: nothing."""

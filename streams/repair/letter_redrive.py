@@ -25,6 +25,7 @@ from streams.ingest.intake import Intake
 from streams.ingest.item_collisions import collision
 from streams.ingest.outcome import APPLIED, COLLIDED, FORGOTTEN
 from streams.letters.letter import StoredLetter
+from streams.repair.known_declarations import declared_of_letter
 from streams.topics.layout import TopicLayout
 from streams.topics.slot import TopicSlot
 from streams.worker.bisect import bisect_failures
@@ -80,6 +81,7 @@ class LetterRedrive:
         self._ingest = intake.ingest
         self._catalogue = intake.catalogue
         self._decoders = intake.decoders
+        self._declaring = intake.declaring
         self._quarantine = intake.quarantine if leave_quarantined else None
         self._cluster = cluster
         self._layout = layout
@@ -128,6 +130,8 @@ class LetterRedrive:
             if slot is None:
                 why = f"its topic {letter.source_topic!r} is none of the settings' topics"
                 result.kept.append(Kept(letter, "unknown_topic", why))
+            elif slot.is_profiles:
+                self._redrive_declared(identity, letter, result)
             elif slot.is_consents:
                 result.kept.append(Kept(letter, letter.reason, "a consent is not redriven: send it again"))
             elif (refusal := self._refusal(letter, slot, passed)) is not None:
@@ -143,6 +147,23 @@ class LetterRedrive:
         self._apply(concatenate(events), by_identity, result)
         self._apply_items(items, result)
 
+    def _redrive_declared(self, identity: str, letter: StoredLetter, result: RedrivenLetters) -> None:
+        """Whenever it comes, what was declared later holds."""
+        decoded = declared_of_letter(letter, self._now)
+        users = [one.user_id for one in decoded.declarations]
+        if "truncated" in letter.cuts or ("truncated-key" in letter.cuts and letter.value is None):
+            result.kept.append(Kept(letter, *_TRUNCATED))
+        elif decoded.rejects:
+            result.kept.append(Kept(letter, decoded.rejects[0].reason, decoded.rejects[0].detail))
+        elif self._quarantine is not None and self._quarantine.rows(users):
+            result.kept.append(Kept(letter, *_IN_QUARANTINE))
+        else:
+            outcome = self._declaring.apply(decoded.declarations)
+            result.applied += outcome.applied
+            result.duplicates += outcome.known
+            result.forgotten += outcome.forgotten
+            self._ingest.advance({identity: DONE})
+
     def _passed(self, letters: Sequence[StoredLetter]) -> dict[str, int]:
         """How far each source of the letters' records is in the store."""
         known = self._store.sources.find([letter.source for letter in letters if letter.source])
@@ -157,7 +178,7 @@ class LetterRedrive:
         if letter.value is None or not slot.is_items:
             needed |= {"truncated-key"} if slot.is_items else self._decoders.events(slot).needed_parts
         if not needed.isdisjoint(letter.cuts):
-            return "truncated", "it was cut to what the dead-letter topic takes, so the record is not whole"
+            return _TRUNCATED
         if _is_ahead(letter, passed):
             return (
                 "not_passed",
@@ -269,5 +290,9 @@ def _is_ahead(letter: StoredLetter, passed: Mapping[str, int]) -> bool:
 
 _IGNORED: Final = Reject(
     0, "operation_refused", "by today's settings it is about no event, or of an action that they ignore"
+)
+_TRUNCATED: Final = (
+    "truncated",
+    "it was cut to what the dead-letter topic takes, so the record is not whole",
 )
 _IN_QUARANTINE: Final = ("user_quarantined", "its user is in quarantine: driftline repair")

@@ -6,6 +6,7 @@ begins again begins at the first one:
 1. find the user's parked events. Each must lie below its source's progress in the store: what the daemon has not passed yet
    it would read again;
 2. collect the user's events from the topics, up to their sources' progress, and from logs; each event once, by its identity;
+   and what the user declared;
 3. delete the point, and write all of them, the parked ones too, as one source of this repair's own;
 4. raise the progress of that source, and of each parked letter, so that `dead-letters redrive` knows them;
 5. let the user go, and apply as letters what was parked meanwhile. A worker that parks an event still looks again whether the
@@ -31,11 +32,13 @@ from streams.errors import DaemonError
 from streams.event_log.log import LogBatch
 from streams.events.columns import EventColumns
 from streams.events.record_clock import RecordClock
+from streams.ingest.declaring import Declaring
 from streams.ingest.ingest import Ingest
 from streams.ingest.intake import Intake
 from streams.letters.letter import PARKED, StoredLetter
 from streams.letters.search import LetterFilter, find_letters
 from streams.metrics import Metrics
+from streams.repair.known_declarations import KnownDeclarations, declared_of_letter
 from streams.repair.letter_redrive import DONE, LetterRedrive
 from streams.repair.user_history import UserHistory
 from streams.topics.layout import TopicLayout
@@ -124,7 +127,10 @@ class Repair:
                 "lag is 0, then repair again (a folder: stop it then). Nothing was changed"
             )
         history = UserHistory(wanted, RecordClock(self._now), intake.decoders)
+        declared = KnownDeclarations(wanted, RecordClock(self._now))
         if not drop:
+            profiles = [topic for topic, slot in self._topics().items() if slot.is_profiles]
+            declared.add_topics(self._letters.broker, profiles, intake.store.sources, self._letters.cluster)
             result.from_topics = history.add_topics(
                 self._letters.broker, self._event_topics(), intake.store.sources, self._letters.cluster
             )
@@ -132,9 +138,13 @@ class Repair:
             result.cut_topics = history.cut
         for columns in self._driver().decoded(parked):
             result.parked += history.add(columns)
+        for letter in self._declared_letters(parked):
+            result.parked += declared.add(declared_of_letter(letter, self._now()))
         events = history.events()
-        found = {user_point_id(user) for user in [*events.users, *(names if drop else ())]}
-        self._write(events, [*(names if drop else ()), *events.users])
+        users = [*(names if drop else ()), *events.users, *(one.user_id for one in declared.found)]
+        found = set(map(user_point_id, users))
+        self._write(events, list(dict.fromkeys(users)))
+        Declaring(self._ingest(), intake.workspace).apply(declared.found)
         result.events, result.users = len(events), len(found)
         result.without_events = [point for point in points if point not in found]
         self._ingest().advance({letter.identity(self._letters.cluster): DONE for letter in parked})
@@ -173,8 +183,14 @@ class Repair:
 
     def _event_topics(self) -> dict[str, TopicSlot]:
         """Those that the broker has, also by pattern."""
-        found = self._letters.layout.found(existing_topics(self._letters.broker))
-        return {topic: slot for topic, slot in found.slots.items() if slot.has_events}
+        return {topic: slot for topic, slot in self._topics().items() if slot.has_events}
+
+    def _topics(self) -> dict[str, TopicSlot]:
+        return dict(self._letters.layout.found(existing_topics(self._letters.broker)).slots)
+
+    def _declared_letters(self, letters: Iterable[StoredLetter]) -> list[StoredLetter]:
+        slots = ((letter, self._letters.layout.slot_of(letter.source_topic)) for letter in letters)
+        return [letter for letter, slot in slots if slot is not None and slot.is_profiles]
 
     def _parked(self, points: frozenset[str], starts: Mapping[int, int]) -> tuple[list[StoredLetter], Ends]:
         found: list[StoredLetter] = []
@@ -182,6 +198,8 @@ class Repair:
 
         def keep(letter: StoredLetter) -> None:
             users = [user for columns in driver.decoded([letter]) for user in columns.users]
+            for declared in self._declared_letters([letter]):
+                users += [one.user_id for one in declared_of_letter(declared, self._now()).declarations]
             if points.intersection(map(user_point_id, users)):
                 found.append(letter)
 

@@ -9,14 +9,12 @@ import numpy as np
 
 from sinks.points import user_point_id
 from sinks.protocols import Sources
-from streams.broker.cluster_view import view_cluster
 from streams.broker.config import BrokerConfig
-from streams.broker.sources import kafka_identity
-from streams.broker.topic_scan import scan_topic
 from streams.event_log.log import LogBatch
 from streams.events.columns import EventColumns, concatenate, take_events
 from streams.events.record_clock import RecordClock
 from streams.ingest.record_decoders import RecordDecoders
+from streams.repair.known_records import scan_known
 from streams.topics.slot import TopicSlot
 from streams.wire.record_batch import RecordBatch
 
@@ -58,41 +56,19 @@ class UserHistory:
 
         slots: of each topic of events.
         """
-        known = sources.known()
-        with view_cluster(broker) as view:
-            topics = view.topics(list(slots))
         count = 0
-        for topic, info in topics.items():
-            identities = {
-                partition: kafka_identity(cluster, topic, info.topic_id, partition)
-                for partition in range(info.partitions)
-            }
-            numbers = {p: known[identity].number for p, identity in identities.items() if identity in known}
-            progress = sources.progress(numbers.values())
-            ends = {p: progress[number] for p, number in numbers.items() if progress[number]}
-            first: dict[int, int] = {}
 
-            def take_records(
-                records: Sequence[Any],
-                topic: str = topic,
-                first: dict[int, int] = first,
-                identities: Mapping[int, str] = identities,
-            ) -> None:
-                nonlocal count
-                partition = records[0].partition
-                first.setdefault(partition, records[0].offset)
-                decoded = self._decoders.events(slots[topic]).decode(
-                    RecordBatch.fetched(records, topic),
-                    offsets=[record.offset for record in records],
-                    source=identities[partition],
-                    now=self._clock.references(topic, partition, records),
-                )
-                count += self.add(decoded.columns)
+        def take(topic: str, identity: str, records: Sequence[Any]) -> None:
+            nonlocal count
+            decoded = self._decoders.events(slots[topic]).decode(
+                RecordBatch.fetched(records, topic),
+                offsets=[record.offset for record in records],
+                source=identity,
+                now=self._clock.references(topic, records[0].partition, records),
+            )
+            count += self.add(decoded.columns)
 
-            if ends:
-                scan_topic(broker, topic, take_records, ends=ends)
-            if any(first.get(partition, end) > 0 for partition, end in ends.items()):
-                self.cut.append(topic)
+        self.cut += scan_known(broker, list(slots), sources, cluster, take)
         return count
 
     def events(self) -> EventColumns:

@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from streams.topics.layout import DEFAULT_ACTIONS, TopicLayout, TopicPattern
-from streams.topics.slot import CONSENTS_SLOT, ITEMS_SLOT, TopicSlot
+from streams.topics.slot import CONSENTS_SLOT, ITEMS_SLOT, PROFILES_SLOT, TopicSlot
 
 
 class EventTopicConfig(BaseModel):
@@ -68,6 +68,11 @@ class TopicsConfig(BaseModel):
         min_length=1,
         description="topic of consents of users who were forgotten (docs/privacy.md); default: none is read",
     )
+    profiles: str | None = Field(
+        None,
+        min_length=1,
+        description="topic of what users declare of themselves (docs/declared.md); default: none is read",
+    )
     dead_letters: str = Field("dead-letters", description="topic of records that could not be applied")
     events: dict[str, EventTopicConfig] = Field(
         {},
@@ -111,6 +116,8 @@ class TopicsConfig(BaseModel):
                 )
         if self.consents is not None:
             named.append((self.name("consents"), CONSENTS_SLOT))
+        if self.profiles is not None:
+            named.append((self.name("profiles"), PROFILES_SLOT))
         return TopicLayout.of(
             [*named, (self.name("items"), ITEMS_SLOT)], patterns, dead_letters=self.name("dead_letters")
         )

@@ -1,4 +1,5 @@
-"""What one or more topics hold: events, of one action or of the action that each names; catalogue records; or consents."""
+"""What one or more topics hold: events, of one action or of the action that each names; catalogue records; consents; or what
+users declare of themselves."""
 
 from __future__ import annotations
 
@@ -18,12 +19,15 @@ class TopicSlot:
     """its records are rows of the catalogue, no events"""
     is_consents: bool = False
     """its records are consents of users who were forgotten, no events"""
+    is_profiles: bool = False
+    """its records are what users declare of themselves, no events"""
 
     @property
     def has_events(self) -> bool:
         """Whether its records are events."""
-        return not (self.is_items or self.is_consents)
+        return not (self.is_items or self.is_consents or self.is_profiles)
 
 
 ITEMS_SLOT = TopicSlot("items", is_items=True)
 CONSENTS_SLOT = TopicSlot("consents", is_consents=True)
+PROFILES_SLOT = TopicSlot("profiles", is_profiles=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from streams.events.columns import EventColumns
 from streams.events.consent import ConsentRecord
+from streams.events.declaration import DecodedDeclarations
 from streams.events.decode_items import DecodedItems
 from streams.events.event import Reject
 from streams.topics.slot import TopicSlot
@@ -32,6 +33,7 @@ class LaneBatch:
     columns: EventColumns | None = None
     items: DecodedItems | None = None
     consents: Sequence[ConsentRecord] = ()
+    declared: DecodedDeclarations | None = None
     rejects: list[Reject] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -4,37 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
-from typing import Final
 
 import numpy as np
 
 from streams.errors import DaemonError
 from streams.events.columns import EventColumns, concatenate, empty, take_events
-from streams.events.consent import decode_consents
 from streams.events.decode_items import DecodedItems
-from streams.events.event import Reject, RejectReason, TimeLimits
+from streams.events.event import Reject, RejectReason
 from streams.events.record_clock import RecordClock
 from streams.events.watermarks import kafka_source
 from streams.ingest.ingest import Applying
 from streams.ingest.intake import Intake
 from streams.ingest.item_collisions import collision
 from streams.ingest.outcome import COLLIDED, OUTCOMES, Outcome
-from streams.letters.letter import PARKED
 from streams.letters.letter_events import as_letters
 from streams.privacy.consents import apply_consents
-from streams.wire.record_batch import RecordBatch
 from streams.worker.batch import LaneBatch, join_batches
 from streams.worker.bisect import bisect_failures
+from streams.worker.declared_records import DeclaredRecords
+from streams.worker.decode_batch import decode_batch, record_offsets
 from streams.worker.outcome_counts import OutcomeCounts
 from streams.worker.poison import failure_reason, is_poison
-from streams.worker.unreadable_users import unreadable_users
-from transfer.arrays import I64
+from streams.worker.unreadable_users import PARKED_WHY, unreadable_users
 from transfer.state.packing import unpack_states
-
-_PARKED: Final[tuple[RejectReason, str]] = (
-    PARKED,
-    "its user's state can't be read; driftline repair repairs it",
-)
 
 
 class Flush:
@@ -62,6 +54,7 @@ class Flush:
         self._batch = np.empty(0, np.int64)  # (B,) of each event
         self._applying: Applying | None = None
         self._parked: list[EventColumns] = []
+        self._declared = DeclaredRecords(self._batches, intake)
 
     @property
     def last(self) -> LaneBatch:
@@ -74,28 +67,11 @@ class Flush:
         Raises:
             RegistryUnavailable: call again.
         """
-        start, decoders = perf_counter(), self._intake.decoders
+        start = perf_counter()
         self._rejects, self._ignored = [], []
         for batch in self._batches:
-            records = RecordBatch.fetched(batch.records, batch.topic)
-            if batch.slot.is_items:
-                batch.items = decoders.items().decode(records)
-                rejects, ignored = batch.items.rejects, 0
-            elif batch.slot.is_consents:
-                found = decode_consents(
-                    [record.value for record in batch.records],
-                    now=self._clock.references(batch.topic, batch.partition, batch.records),
-                    limits=TimeLimits(max_future_s=self._intake.settings.max_future_s),
-                )
-                batch.consents, rejects, ignored = found.consents, found.rejects, 0
-            else:
-                decoded = decoders.events(batch.slot).decode(
-                    records,
-                    offsets=_offsets(batch),
-                    source=self._source(batch),
-                    now=self._clock.references(batch.topic, batch.partition, batch.records),
-                )
-                batch.columns, rejects, ignored = decoded.columns, decoded.rejects, decoded.ignored
+            now = self._clock.references(batch.topic, batch.partition, batch.records)
+            rejects, ignored = decode_batch(batch, self._intake, self._source(batch), now)
             self._ignored.append(ignored)
             if rejects:
                 self._rejects.append((batch, rejects))
@@ -134,7 +110,12 @@ class Flush:
                 batch.items = None
 
     def park(self) -> int:
-        """Take the events of users in quarantine out, to be sent as letters; how many they are."""
+        """Take what is of users in quarantine out, to be sent as letters; how many they are."""
+        declared = self._declared.park()
+        self._rejects += declared
+        return self._park_events() + sum(len(rejects) for _, rejects in declared)
+
+    def _park_events(self) -> int:
         if not len(self.events):
             return 0
         waiting = self._begun().waiting()
@@ -144,7 +125,7 @@ class Flush:
         rows = waiting[np.isin(self.events.user[waiting], quarantined)].tolist()
         if rows:
             self._parked.append(take_events(self.events, np.array(rows)))
-            self._leave_out([(row, _PARKED) for row in rows])
+            self._leave_out([(row, PARKED_WHY) for row in rows])
         return len(rows)
 
     def apply_freed(self) -> None:
@@ -166,18 +147,20 @@ class Flush:
         self._parked = []
 
     def quarantine_unreadable(self) -> int:
-        """Put those users of the waiting events that can't be read in quarantine; how many they are.
+        """Put those users of what waits that can't be read in quarantine; how many they are.
 
         Raises:
             DaemonError: too many are, or their states are another release's.
         """
-        users = take_events(self.events, self._begun().waiting()).users
+        users = self._declared.users
+        if len(self.events):
+            users += take_events(self.events, self._begun().waiting()).users
         store, interest = self._intake.store.users, self._intake.workspace.interest
 
         def attempt(part: Sequence[str]) -> None:
             unpack_states([b"" if user is None else user.state for user in store.read(part)], interest)
 
-        unreadable = unreadable_users(users, attempt)
+        unreadable = unreadable_users(list(dict.fromkeys(users)), attempt)
         quarantine = self._intake.quarantine
         most = self._intake.settings.daemon.max_quarantined_users
         if len(quarantine) + len(unreadable) > most:
@@ -190,7 +173,9 @@ class Flush:
         return len(unreadable)
 
     def apply(self, before: Callable[[], None]) -> Outcome:
-        """Bring the events into the store; see `streams.ingest.ingest.Applying.run`. Those of colliding items are rejected."""
+        """Bring declarations and events into the store; see `streams.ingest.ingest.Applying.run`. Events of colliding items are
+        rejected."""
+        self._declared.apply(before)
         if not len(self.events):
             return Outcome.none()
         applying = self._begun()
@@ -223,7 +208,10 @@ class Flush:
         Raises:
             TooManyFailures: more than `most`.
         """
-        return self._sift_catalogue(most) + self._sift_events(most)
+        declared = self._declared.sift(most)
+        self._rejects += declared
+        found = sum(len(rejects) for _, rejects in declared)
+        return found + self._sift_catalogue(most) + self._sift_events(most)
 
     def count(self, outcome: Outcome, outcomes: OutcomeCounts) -> None:
         """Count outcomes and freshness, by topic."""
@@ -284,7 +272,7 @@ class Flush:
         by_batch: dict[int, list[Reject]] = {}
         for at, why in failures:
             number = int(self._batch[at])
-            position = int(np.searchsorted(_offsets(self._batches[number]), self.events.offset[at]))
+            position = int(np.searchsorted(record_offsets(self._batches[number]), self.events.offset[at]))
             by_batch.setdefault(number, []).append(Reject(position, *why))
         self._rejects += [(self._batches[number], rejects) for number, rejects in by_batch.items()]
         left_out = [at for at, _ in failures]
@@ -294,7 +282,3 @@ class Flush:
 
     def _source(self, batch: LaneBatch) -> str:
         return batch.source or kafka_source(self._cluster, batch.topic, batch.partition)
-
-
-def _offsets(batch: LaneBatch) -> I64:
-    return np.array([record.offset for record in batch.records], np.int64)

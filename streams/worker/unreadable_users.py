@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from sinks.errors import PointUnreadable
 from streams.errors import DaemonError
+from streams.events.event import RejectReason
+from streams.letters.letter import PARKED
 from streams.worker.bisect import bisect_failures
 from transfer.errors import StateFormatError, StateSettingsMismatch, StateTooNew
+
+PARKED_WHY: Final[tuple[RejectReason, str]] = (
+    PARKED,
+    "its user's state can't be read; driftline repair repairs it",
+)
 
 
 def is_unreadable(error: Exception) -> bool:

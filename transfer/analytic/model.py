@@ -12,6 +12,8 @@ and defaults in brackets (`TransferConfig`):
     interest  u_s = unit(m_s v_s + c g)                       the share m_s / (m_s + c) is its own       [c 3]
     fused     f   = unit((1 - q) sum_s w_s u_s + q * mean_{k<K} G_k), less what the user is against
                                                              (`transfer/analytic/against.py`)
+    declared  q'  = unit(m q + d D)     of fused, interests and queries of scenarios, where the user declared something
+                                        (`transfer/analytic/declared.py`)                            [d 5]
 
 So a scenario of one event borrows from all others and one of many events speaks for itself; a scenario never
 visited is g. Without emergence the weights are shares of habit: of mass, and of what a longer memory says as far as
@@ -26,6 +28,7 @@ part of the state, so two ways to the same events give the same answer: 1e-6 apa
 import numpy as np
 
 from transfer.analytic.against import directions_against
+from transfer.analytic.declared import declared_within, with_declared
 from transfer.analytic.newness import newness
 from transfer.arrays import F32, F64
 from transfer.config import InterestConfig, TransferConfig
@@ -56,7 +59,8 @@ class AnalyticTransfer:
         return f"analytic-1-{self._interest.fingerprint()}-{self._transfer.fingerprint()}"
 
     def __call__(self, states: InterestStates) -> Fusion:
-        """Fuse U users; a user without events gets the first axis as fused vector and no interests.
+        """Fuse U users; a user without events gets the first axis as fused vector, or what the user declared, and no
+        interests.
 
         >>> from transfer.state.states import empty_states
         >>> config = InterestConfig(dim=3)
@@ -71,7 +75,10 @@ class AnalyticTransfer:
         mixed = segment_sum(slots * weights[:, None], states.scenario_offsets)
         mixed *= 1 - q
         mixed += q * short_term
-        fused = _unit_or(mixed, overall)
+        fused = self._with_declared(states, features.mass, _unit_or(mixed, overall))
+        if states.declared is not None:
+            said = declared_within(states, features.mass, self._transfer.shrinkage_mass)
+            slots = with_declared(slots, *said, self._transfer.declared)
         against = directions_against(states, self._interest)
         if against is not None:
             fused = _unit_or(fused - self._transfer.against_share * against, fused)
@@ -88,7 +95,7 @@ class AnalyticTransfer:
     def scenario_query(self, states: InterestStates, row: int, name: str) -> F32:
         """(D,) unit vector for one user's request in the scenario `name`: slot and global interest, blended.
 
-        A scenario that the user never visited gives the global interest alone.
+        A scenario that the user never visited gives the global interest alone, and what the user declared of it.
 
         Raises:
             IndexError: there is no such row.
@@ -96,15 +103,26 @@ class AnalyticTransfer:
         one = take_users(states, np.array([row]))
         _, overall = self._global(one)
         query = overall
+        masses, mass = one.masses(self._interest.action_weights)[:, -1], 0.0
         if name in one.scenario_names:
-            mass = one.masses(self._interest.action_weights)[:, -1]
             slot = one.slot_names(0).index(name)
-            query = self._blend(one, mass, overall)[slot : slot + 1]
+            query, mass = self._blend(one, masses, overall)[slot : slot + 1], float(masses[slot])
+        if one.declared is not None:
+            said, own = one.declared.within(0, name)
+            whole = float(masses.sum())
+            mass = mass + min(self._transfer.shrinkage_mass, whole) if own else whole
+            query = with_declared(query, np.array([mass]), said[None], self._transfer.declared)
         against = directions_against(one, self._interest)
         if against is not None:
             query = _unit_or(query - self._transfer.against_share * against, query)
         vector: F32 = query[0].astype(np.float32)
         return vector
+
+    def _with_declared(self, states: InterestStates, mass: F64, fused: F64) -> F64:
+        if states.declared is None:
+            return fused
+        whole = segment_sum(mass, states.scenario_offsets)
+        return with_declared(fused, whole, states.declared.everything(), self._transfer.declared)
 
     def _weights(self, states: InterestStates, features: ScenarioFeatures) -> F64:
         config = self._transfer

@@ -2,7 +2,8 @@
 
 Layout: the records of `transfer/state/layout.py`. Sums are rounded to a billionth (`transfer/state/blocks.py`), all
 else is kept as it is. Own and ring rows name a scenario by its slot's position. States of version 1 are read
-(`transfer/state/packing_v1.py`), and written as version 2 with the user's next event.
+(`transfer/state/packing_v1.py`), and written as version 2 with the user's next event. A state with what its user declared is of
+version 3, and else as one of version 2: a release that would drop it refuses it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,12 +15,13 @@ import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
 from transfer.arrays import I32, I64
-from transfer.config import MOST_SLOTS, STATE_VERSION, InterestConfig
+from transfer.config import MOST_SLOTS, PLAIN_VERSION, STATE_VERSION, InterestConfig
 from transfer.rows import offsets_of, owners, segment_positions, sizes_of
 from transfer.state.blocks import to_blocks
 from transfer.state.layout import MAGIC, StateLayout
 from transfer.state.packed_checks import checked_groups
 from transfer.state.packing_aside import pack_aside
+from transfer.state.packing_declared import pack_declared
 from transfer.state.states import InterestStates, empty_states, stack, take_users
 
 MOST_CELLS = 1 << 25
@@ -54,6 +56,8 @@ def pack_states(states: InterestStates, config: InterestConfig) -> list[bytes]:
     for name, value in zip(layout.head.names or (), layout.sizes(), strict=False):
         head[name] = value
     more = [b""] * states.users if states.aside is None else pack_aside(states.aside)
+    declared = [b""] * states.users if states.declared is None else pack_declared(states.declared)
+    more = [one + said for one, said in zip(more, declared, strict=True)]
     head["slots"], head["names"], head["more"] = slot_sizes, sizes_of(name_offsets), list(map(len, more))
     head["own"], head["ring"] = sizes_of(states.own_offsets), sizes_of(states.ring_offsets)
     head["t_ref"], head["t_first"], head["n_events"] = states.t_ref, states.t_first, states.n_events
@@ -79,7 +83,7 @@ def pack_states(states: InterestStates, config: InterestConfig) -> list[bytes]:
     ring["slot"] = _slot_positions(states, states.ring_offsets, states.ring_scenario)
     names = b"".join([table[code] for code in states.scenario_code.tolist()])
 
-    start = MAGIC + STATE_VERSION.to_bytes(4, "little")
+    start = [MAGIC + version.to_bytes(4, "little") for version in (PLAIN_VERSION, STATE_VERSION)]
     sections = zip(
         ((states.n_events > 0) | (head["more"] > 0)).tolist(),
         _slices(head.tobytes(), np.arange(states.users + 1) * layout.head.itemsize),
@@ -91,10 +95,10 @@ def pack_states(states: InterestStates, config: InterestConfig) -> list[bytes]:
         strict=True,
     )
     packed = []
-    for filled, *parts in sections:
+    for said, (filled, *parts) in zip(declared, sections, strict=True):
         if filled:
             body = b"".join(parts)
-            packed.append(b"".join((start, xxh3_64_intdigest(body).to_bytes(8, "little"), body)))
+            packed.append(b"".join((start[bool(said)], xxh3_64_intdigest(body).to_bytes(8, "little"), body)))
         else:
             packed.append(b"")
     return packed

@@ -1,22 +1,20 @@
 """What speaks against items and what was shown, as sections behind a packed state's names; nothing for users without any.
 
-A section is its tag, its length and its content. A release that does not know a tag skips it. The content begins with a head
-that says how long head and records are; fields may be appended to either, as to the records of `transfer/state/layout.py`.
+The content of a section (`transfer/state/sections.py`) begins with a head that says how long head and records are; fields may
+be appended to either, as to the records of `transfer/state/layout.py`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from transfer.arrays import I64
 from transfer.rows import offsets_of, sizes_of
 from transfer.state.aside import AsideStates, HiddenRows, ShownRows, empty_aside
 from transfer.state.blocks import from_blocks, to_blocks
 from transfer.state.layout import Records
+from transfer.state.sections import section, sections
 
 AGAINST, SHOWN = b"AGST", b"SHWN"
-SECTION = np.dtype([("tag", "S4"), ("bytes", "<u4")])
 _SIZES = [("head_bytes", "<u4"), ("record_bytes", "<u2"), ("records", "<u4")]
 _HIDDEN = np.dtype([("key", "<u8"), ("time", "<f8"), ("item", "<u8"), ("action", "u1")])
 _SHOWN_HEAD = np.dtype(_SIZES)
@@ -48,17 +46,8 @@ def pack_aside(aside: AsideStates) -> list[bytes]:
     for tag, heads, records, bounds, some in parts:
         for user in np.flatnonzero(some).tolist():
             content = heads[user].tobytes() + records[bounds[user] : bounds[user + 1]].tobytes()
-            packed[user] += tag + len(content).to_bytes(4, "little") + content
+            packed[user] += section(tag, content)
     return packed
-
-
-def whole_sections(content: bytes) -> bool:
-    """Whether the sections that this release knows are as long as they say; whatever else stands there is another one's.
-
-    >>> whole_sections(b""), whole_sections(b"ABCD\\x01\\0\\0\\0x"), whole_sections(b"SHWN\\x01\\0\\0\\0x")
-    (True, True, False)
-    """
-    return all(_whole(tag, part) for tag, part in _sections(content))
 
 
 def unpack_aside(contents: Sequence[bytes], dim: int) -> AsideStates | None:
@@ -70,7 +59,7 @@ def unpack_aside(contents: Sequence[bytes], dim: int) -> AsideStates | None:
     found = False
     exponent, sums = np.zeros(len(contents), np.int16), np.zeros((len(contents), dim), np.int32)
     for user, content in enumerate(contents):
-        for tag, part in _sections(content):
+        for tag, part in sections(content):
             if tag == AGAINST:
                 (head,), records = _parts(part, _against_head(dim), _HIDDEN)
                 heads.t_against[user], heads.n_against[user] = head["t_against"], head["n_against"]
@@ -109,14 +98,6 @@ def unpack_aside(contents: Sequence[bytes], dim: int) -> AsideStates | None:
     )
 
 
-def sections_of(blobs: Sequence[bytes], starts: I64, some: npt.NDArray[np.bool_]) -> list[bytes]:
-    """What follows the names of each state (N,), b"" where there is nothing."""
-    return [
-        blob[start:] if more else b""
-        for blob, start, more in zip(blobs, starts.tolist(), some.tolist(), strict=True)
-    ]
-
-
 def _against_head(dim: int) -> np.dtype:
     return np.dtype(
         [
@@ -130,20 +111,12 @@ def _against_head(dim: int) -> np.dtype:
     )
 
 
-def _sections(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    at = 0
-    while at < len(content):
-        start = at + SECTION.itemsize
-        end = start + int.from_bytes(content[at + 4 : start], "little")
-        if start > len(content) or end > len(content):
-            return
-        yield content[at : at + 4], content[start:end]
-        at = end
+def whole_aside(content: bytes) -> bool:
+    """Whether the content of a section of either kind is as long as it says.
 
-
-def _whole(tag: bytes, content: bytes) -> bool:
-    if tag not in (AGAINST, SHOWN):
-        return True
+    >>> whole_aside(b"x")
+    False
+    """
     if len(content) < _SHOWN_HEAD.itemsize:
         return False
     sizes = np.frombuffer(content, _SHOWN_HEAD, 1)[0]

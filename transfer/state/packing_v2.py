@@ -1,4 +1,4 @@
-"""States of version 2 from their bytes: the records of `layout.py`, also longer or shorter ones of other releases."""
+"""States of versions 2 and 3 from their bytes: the records of `layout.py`, also longer or shorter ones of other releases."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -12,7 +12,9 @@ from transfer.config import InterestConfig
 from transfer.rows import offsets_of, owners
 from transfer.state.blocks import from_blocks
 from transfer.state.layout import PREFIX, SIZES, Records, StateLayout
-from transfer.state.packing_aside import sections_of, unpack_aside, whole_sections
+from transfer.state.packing_aside import AGAINST, SHOWN, unpack_aside, whole_aside
+from transfer.state.packing_declared import DECLARED, unpack_declared, whole_declared
+from transfer.state.sections import sections, sections_of
 from transfer.state.states import InterestStates
 
 _MOST_EXPONENT: Final = 1000
@@ -40,7 +42,7 @@ class PackedV2:
         ends = self._ends()[-1]
         fitting: Bool = ends + self._head["more"] == lengths
         for row in np.flatnonzero(fitting & (self._head["more"] > 0)).tolist():
-            fitting[row] = whole_sections(self._blobs[row][ends[row] :])
+            fitting[row] = _whole_sections(self._blobs[row][ends[row] :], self._config.dim)
         # Only where all are as long as they say are there records to look at; else those that are not come out first.
         return self._consistent() if fitting.all() else fitting
 
@@ -93,7 +95,7 @@ class PackedV2:
         )
         dim = self._config.dim
         more = head["more"] > 0
-        aside = unpack_aside(sections_of(self._blobs, ends[-1], more), dim) if more.any() else None
+        behind = sections_of(self._blobs, ends[-1], more) if more.any() else []
         sums = from_blocks(head["exponents"].reshape(-1), head["global_sums"].reshape(-1, dim))
         return InterestStates(
             half_lives_s=self._config.half_lives,
@@ -124,7 +126,8 @@ class PackedV2:
             ring_item=ring["item"].astype(np.uint64),
             ring_action=ring["action"].astype(np.uint8),
             ring_scenario=codes[scenario_offsets[owners(ring_offsets)] + ring["slot"]],
-            aside=aside,
+            aside=unpack_aside(behind, dim) if behind else None,
+            declared=unpack_declared(behind, dim) if behind else None,
         )
 
     def _extra(self, slots: Records) -> F64:
@@ -160,6 +163,16 @@ class PackedV2:
         padded = np.zeros((len(there), kind.itemsize), np.uint8)
         padded[:, : there.shape[1]] = there
         return padded.view(kind)[:, 0]
+
+
+def _whole_sections(content: bytes, dim: int) -> bool:
+    """Whether the sections that this release knows are as long as they say; whatever else stands there is another one's."""
+    for tag, part in sections(content):
+        if tag in (AGAINST, SHOWN) and not whole_aside(part):
+            return False
+        if tag == DECLARED and not whole_declared(part, dim):
+            return False
+    return True
 
 
 def _not_text(content: bytes, bounds: I64) -> list[int]:

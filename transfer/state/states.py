@@ -12,6 +12,7 @@ from transfer.config import InterestConfig
 from transfer.rows import offsets_of, owners, rows_of, segment_sum, sizes_of
 from transfer.state.aside import AsideStates, stack_aside, take_aside
 from transfer.state.decay import decay
+from transfer.state.declared import DeclaredStates, stack_declared, take_declared
 
 OTHER = "(other)"
 """Name of the slot that takes the scenarios above `max_scenarios`."""
@@ -84,6 +85,8 @@ class InterestStates:
     ring_scenario: I32
     aside: AsideStates | None = None
     """What speaks against items and what was merely shown; None: nobody has any. All else is of events above weight 0."""
+    declared: DeclaredStates | None = None
+    """What users say of themselves; None: nobody said anything."""
 
     @property
     def users(self) -> int:
@@ -124,6 +127,11 @@ class InterestStates:
     def latest(self) -> F64:
         """(U,) time of the latest event of any kind, -inf if none."""
         return self.t_ref if self.aside is None else np.maximum(self.t_ref, self.aside.latest())
+
+    def touched(self) -> F64:
+        """(U,) time of the latest event or declaration, -inf if none."""
+        latest = self.latest()
+        return latest if self.declared is None else np.maximum(latest, self.declared.latest())
 
     def own_masses(self) -> F64:
         """Decayed sums of action weights of the own items, like all others as of the user's latest event, (O, K) float64."""
@@ -195,8 +203,13 @@ def take_users(states: InterestStates, rows: I64) -> InterestStates:
         columns |= {f"{kind}_{name}": getattr(states, f"{kind}_{name}")[chosen] for name in names}
     table, renumber = names_in_use(states.scenario_names, columns["scenario_code"])
     columns |= {code: renumber[columns[code]] for code in CODES.values()}
-    aside = take_aside(states.aside, rows)
-    return InterestStates(half_lives_s=states.half_lives_s, scenario_names=table, aside=aside, **columns)
+    return InterestStates(
+        half_lives_s=states.half_lives_s,
+        scenario_names=table,
+        aside=take_aside(states.aside, rows),
+        declared=take_declared(states.declared, rows),
+        **columns,
+    )
 
 
 def stack(parts: Sequence[InterestStates]) -> InterestStates:
@@ -219,8 +232,13 @@ def stack(parts: Sequence[InterestStates]) -> InterestStates:
         recoded = [new[getattr(part, code)] for new, part in zip(renumber, parts, strict=True)]
         columns[code] = np.concatenate(recoded)
         columns |= {f"{kind}_{name}": joined(f"{kind}_{name}") for name in names}
-    aside = stack_aside([(part.aside, part.users) for part in parts], parts[0].dim)
-    return InterestStates(half_lives_s=parts[0].half_lives_s, scenario_names=table, aside=aside, **columns)
+    return InterestStates(
+        half_lives_s=parts[0].half_lives_s,
+        scenario_names=table,
+        aside=stack_aside([(part.aside, part.users) for part in parts], parts[0].dim),
+        declared=stack_declared([(part.declared, part.users) for part in parts], parts[0].dim),
+        **columns,
+    )
 
 
 def sorted_names(*tables: Iterable[str]) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from transfer.state.aggregate import aggregate
 from transfer.state.aside import empty_aside
 from transfer.state.aside_update import add_against, add_shown, merge_aside
 from transfer.state.decay import decay, elapsed
+from transfer.state.declared import merge_declared
 from transfer.state.own import OwnEvents, OwnRows, keep_heaviest, merge_own, own_of_states, trim_in_order
 from transfer.state.ring import first_seen, keep_latest, merge_ring
 from transfer.state.slots import fold_slots, follow_fold, merge_slots, note_left, slots_of_states
@@ -132,13 +133,16 @@ def merge_states(a: InterestStates, b: InterestStates, config: InterestConfig) -
         raise ValueError(f"states of different shape: {a.global_sums.shape} and {b.global_sums.shape}")
     merged = _fold(_merge(a, b, config, None), config)
     aside = merge_aside(a.aside, b.aside, a.users, config)
-    return merged if aside is None else replace(merged, aside=aside)
+    declared = merge_declared(a.declared, b.declared, a.users, config.dim)
+    return merged if aside is None and declared is None else replace(merged, aside=aside, declared=declared)
 
 
 def _applied(states: InterestStates, terms: EventTerms, config: InterestConfig) -> InterestStates:
     """The states with distinct events, not folded."""
     after = _merge(states, aggregate(terms, states.users, config), config, terms)
-    return after if states.aside is None else replace(after, aside=states.aside)
+    if states.aside is None and states.declared is None:
+        return after
+    return replace(after, aside=states.aside, declared=states.declared)
 
 
 def _in_order(states: InterestStates, terms: EventTerms, config: InterestConfig) -> InterestStates:

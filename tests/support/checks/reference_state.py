@@ -8,6 +8,7 @@ import numpy as np
 
 from transfer.config import InterestConfig
 from transfer.state.aside import AsideStates, HiddenRows, ShownRows
+from transfer.state.declared import DeclaredStates
 from transfer.state.states import OTHER, InterestStates
 from transfer.state.terms import EventTerms
 
@@ -346,7 +347,21 @@ def max_relative_error(a: InterestStates, b: InterestStates) -> float:
         _error(a.scenario_extra, b.scenario_extra, a.scenario_offsets),
         _error(a.own_mass, b.own_mass, a.own_offsets),
         _aside_error(a.aside, b.aside),
+        _declared_error(a.declared, b.declared),
     )
+
+
+def _declared_error(a: DeclaredStates | None, b: DeclaredStates | None) -> float:
+    """Each declaration is the very same."""
+    assert (a is None) == (b is None), "one side alone has declarations"
+    if a is None or b is None:
+        return 0.0
+    for name in ("withdrawn", "offsets", "time", "digest"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
+    assert (a.scenario, a.text, a.language) == (b.scenario, b.text, b.language)
+    # A text is encoded in other company, which may change the last bits.
+    np.testing.assert_allclose(a.vector, b.vector, atol=1e-5)
+    return 0.0
 
 
 def _aside_error(a: AsideStates | None, b: AsideStates | None) -> float:

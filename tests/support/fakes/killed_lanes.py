@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 from collections import Counter
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,7 +25,10 @@ if not __package__:  # run as a program, not imported by a test
 
 from streams.ingest.intake import open_intake
 from streams.settings import Settings
+from streams.topics.slot import PROFILES_SLOT
 from streams.worker.batch import LaneBatch
+from support.data.event_columns import NOW
+from support.data.fetched import Fetched
 from support.data.placements import PLACEMENTS, fetches, some_events
 from support.fakes.lane_story import Worker, one_worker
 
@@ -38,13 +43,17 @@ class Run:
     marked: str
     """file of the batches that it may commit: topic, partition, next offset a line"""
     step: str = ""
-    """one of `streams.failpoints.STEPS`, "" for none"""
+    """one of `streams.failpoints.STEPS` or DECLARING_STEPS, "" for none"""
     nth: int = 1
     events: int = 150
     users: int = 12
     seed: int = 0
     user_cache: int = 6
     """fewer than there are users, so that many are claimed again"""
+    declarations: int = 0
+    """records of the profiles topic, among the others"""
+    model: str = ""
+    """folder of the text model, "" for the packaged one"""
 
 
 class Children:
@@ -82,7 +91,34 @@ class Children:
 def all_fetches(run: Run) -> list[LaneBatch]:
     """What the partitions have, in the order in which it is fetched."""
     events = some_events(run.events, run.users, run.seed)
-    return fetches(events, PLACEMENTS["null keys"], run.seed + 1, size=10)
+    found = fetches(events, PLACEMENTS["null keys"], run.seed + 1, size=10)
+    for number, batch in enumerate(profile_fetches(run)):
+        found.insert(2 * number, batch)
+    return found
+
+
+def profile_fetches(run: Run) -> list[LaneBatch]:
+    """What users declare, some of it twice, late, or taken back; some of them never act."""
+    rng = random.Random(run.seed + 2)
+    values: list[tuple[bytes, bytes | None]] = []
+    for _ in range(run.declarations):
+        user = f"u{rng.randrange(run.users + 3)}"
+        record = {
+            "user_id": user,
+            "interests": rng.choice(["jazz", "chess and go", "hiking boots", ""]),
+            "scenario": rng.choice(["", "games", "books"]),
+            "timestamp": NOW - rng.randrange(1, 50),
+        }
+        value = None if rng.random() < 0.1 else json.dumps(record).encode()
+        values.append((user.encode(), value))
+    records = [
+        Fetched(value, number, key, "profiles", 0, int((NOW - 60 + number) * 1000))
+        for number, (key, value) in enumerate(values)
+    ]
+    return [
+        LaneBatch(PROFILES_SLOT, "profiles", 0, records[start : start + 6])
+        for start in range(0, len(records), 6)
+    ]
 
 
 def source_of(fetch: LaneBatch) -> str:
@@ -92,7 +128,9 @@ def source_of(fetch: LaneBatch) -> str:
 
 def child(run: Run) -> None:
     """Apply what the store does not have, and die on the way."""
-    settings = Settings.model_validate({"daemon": {"user_cache": run.user_cache, "counts_s": 1e6}})
+    encoder = {"model": run.model} if run.model else {}
+    daemon = {"user_cache": run.user_cache, "counts_s": 1e6}
+    settings = Settings.model_validate({"daemon": daemon, "encoder": encoder})
     reached: Counter[str] = Counter()
 
     def on_step(step: str) -> None:
@@ -135,6 +173,8 @@ def child(run: Run) -> None:
 def main() -> None:
     for line in sys.stdin:
         run = Run(**json.loads(line))
+        if run.model:  # once, and not in each child
+            import_module("transformers.models.bert.modeling_bert")
         pid = os.fork()
         if not pid:
             try:
