@@ -56,13 +56,13 @@ class PopularRule(BaseModel):
         return column
 
 
-def popular_part(events: I64, k: float) -> F64:
+def popular_part(events: I64 | F64, k: float) -> F64:
     """(U,) part of what is popular for users of n events: 1 without any, k / (k + n), and 0 from `FEW` on.
 
     >>> popular_part(np.array([0, 1, 3, 10]), 1.0).tolist()
     [1.0, 0.5, 0.25, 0.0]
     """
-    part = np.where(events > 0, k / np.maximum(k + events, 1), 1.0)
+    part = np.where(events > 0, k / np.maximum(k + events, 1e-12), 1.0)
     return np.where(events < FEW, part, 0.0)
 
 

@@ -38,6 +38,13 @@ def explain(
         from streams.text_tables import TextTable
 
         show(f"{user}: {explanation.summary}")
+        for said in explanation.declared:
+            show(
+                f"says{f' of {said.scenario}' if said.scenario else ''}: {said.text}"
+                f"{f' ({said.language})' if said.language else ''}, {utc_time(said.timestamp)}"
+            )
+        if explanation.declared_share:
+            show(f"that is {explanation.declared_share:.0%} of the vector, beside what was done")
         against = f"{explanation.against} against items, " if explanation.against else ""
         show(
             f"{explanation.events} events, {against}{explanation.own_items} own items, "

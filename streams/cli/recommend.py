@@ -18,6 +18,7 @@ _NONE_PASSES: Final = (
 )
 
 _NEW: Final = "this user is not known yet: what is popular now is shown, until the first events come"
+_DECLARED: Final = "this user has not acted yet: what the user declared speaks, until the first events come"
 
 
 def recommend(
@@ -60,9 +61,9 @@ def recommend(
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
-    """Recommend items to a user from the store alone; the source of each is new or again, and with a trained model also next
-    (what follows the latest items) or popular. *because* is the event that speaks for it most. A user who is not known yet
-    gets what is popular.
+    """Recommend items to a user from the store alone; the source of each is new, again or declared (the user said so), and
+    with a trained model also next (what follows the latest items) or popular. *because* is the event or text that speaks for it
+    most. A user who is not known yet gets what is popular.
 
     Examples: driftline recommend alice --store ./store --k 5
               driftline recommend alice --store ./store --mode new --scenario garden
@@ -86,7 +87,7 @@ def recommend(
             if scenario is not None and not ranker.has_items(scenario):
                 console.print(f"no item belongs to {scenario!r}: all items compete", soft_wrap=True)
             if not answer.known and mode != "again":
-                console.print(_NEW, soft_wrap=True)
+                console.print(_DECLARED if answer.declared else _NEW, soft_wrap=True)
             if tests and not found:
                 console.print(_NONE_PASSES, soft_wrap=True)
         if json_:
@@ -113,6 +114,9 @@ def _told(because: Because | None) -> str:
     """In one line: which event, of which scenario."""
     if because is None:
         return ""
+    if because.declared:
+        said = because.declared if len(because.declared) <= 40 else f"{because.declared[:39]}…"
+        return f"said of {because.scenario}: {said}" if because.scenario else f"said: {said}"
     if because.timestamp is None:
         return f"in {because.scenario}" if because.scenario else ""
     return f"{because.action} of {because.title or because.item_id or 'an item'} in {because.scenario}"

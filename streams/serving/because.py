@@ -17,13 +17,14 @@ from transfer.state.states import InterestStates
 @dataclass(frozen=True, slots=True)
 class Because:
     """scenario: where the interest comes from. The event that spoke for it, if one did: its item (or "" for one that left
-    the catalogue), action and time."""
+    the catalogue), action and time. declared: the text that did, where the user said so."""
 
     scenario: str
     item_id: str = ""
     title: str = ""
     action: str = ""
     timestamp: float | None = None
+    declared: str = ""
 
 
 class Reasons:
@@ -60,6 +61,8 @@ class Reasons:
                 return self.of_own(item.key)
             case "next" if reason.lead:
                 return self.of_leading(reason.lead)
+            case "declared":
+                return Because(reason.lender, declared=reason.text)
             case "new":
                 event = None if item.vector is None else self.of_vector(item.vector, reason.lender or None)
                 return event or (Because(reason.lender) if reason.lender else None)

@@ -12,6 +12,8 @@ from streams.serving.aside_ranker import aside_factors, hidden_items
 from streams.serving.recommend import read_state
 from streams.serving.summary import WeightedScenario, summary
 from streams.workspace.workspace import Workspace
+from transfer.analytic.model import AnalyticTransfer
+from transfer.arrays import F32
 from transfer.state.emergence import scenario_features
 from transfer.state.states import InterestStates
 
@@ -64,6 +66,17 @@ class FadedItem:
 
 
 @dataclass(frozen=True, slots=True)
+class DeclaredInterest:
+    """A text that the user said of a scenario, "" of all. similarity: to the fused vector, from -1 to 1."""
+
+    timestamp: float
+    scenario: str
+    text: str
+    language: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """All of it, scenarios by weight and events latest first."""
 
@@ -82,6 +95,10 @@ class Explanation:
     """latest first"""
     shown: Sequence[FadedItem] = ()
     """those that faded most first"""
+    declared: Sequence[DeclaredInterest] = ()
+    """what the user says, by scenario, that of all scenarios first"""
+    declared_share: float = 0.0
+    """how much of the fused vector is what the user declared: c / (m + c); of a trained model 0, which ranks by it otherwise"""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -97,7 +114,7 @@ def explain(workspace: Workspace, user_id: str, recent: int = 20) -> Explanation
     states = read_state(workspace, user_id)
     fusion = workspace.model(states)
     features = scenario_features(states, workspace.interest, workspace.settings.transfer)
-    updated_at = float(states.latest()[0])
+    updated_at = float(states.touched()[0])
     names = states.slot_names(0)
     lines = [
         ScenarioLine(
@@ -146,7 +163,26 @@ def explain(workspace: Workspace, user_id: str, recent: int = 20) -> Explanation
         recent=events,
         hidden=_hidden(workspace, states, recent),
         shown=_faded(workspace, states, recent),
+        declared=_declared(states, fusion.fused[0]),
+        declared_share=_declared_share(workspace, states),
     )
+
+
+def _declared(states: InterestStates, fused: F32) -> list[DeclaredInterest]:
+    if states.declared is None:
+        return []
+    return [
+        DeclaredInterest(row.time, row.scenario, row.text, row.language, float(row.vector @ fused))
+        for row in states.declared.texts(0)
+    ]
+
+
+def _declared_share(workspace: Workspace, states: InterestStates) -> float:
+    declared, worth = states.declared, workspace.settings.transfer.declared
+    if declared is None or not declared.speaks()[0] or not isinstance(workspace.model, AnalyticTransfer):
+        return 0.0
+    mass = float(states.masses(workspace.interest.action_weights)[:, -1].sum())
+    return worth / (mass + worth) if worth else 0.0
 
 
 def _hidden(workspace: Workspace, states: InterestStates, most: int) -> list[HiddenItem]:

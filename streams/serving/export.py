@@ -16,11 +16,16 @@ from streams.errors import SettingsError
 from streams.outputs import whole_file
 from streams.workspace.workspace import Workspace
 from transfer.arrays import F32
+from transfer.config import InterestConfig
+from transfer.errors import TransferError
+from transfer.state.packing import declares, unpack_states
 
 USERS_AT_A_TIME = 1000
 SUFFIXES = (".parquet", ".csv", ".jsonl")
 
-WriteUsers = Callable[[Sequence[UserRecord], F32], None]
+Declared = list[dict[str, Any]]
+"""What one user declared: scenario ("" for all), text, language and timestamp of each text."""
+WriteUsers = Callable[[Sequence[UserRecord], F32, Sequence[Declared]], None]
 
 
 def check_suffix(out: Path) -> None:
@@ -36,9 +41,10 @@ def check_suffix(out: Path) -> None:
 
 
 def export_users(workspace: Workspace, out: Path, progress: Callable[[int], None] | None = None) -> int:
-    """Write user_id, fused (D numbers) and weights (a list of scenario and weight) of each user; count users.
+    """Write user_id, fused (D numbers), weights (a list of scenario and weight) and declared (a list of scenario, text,
+    language and timestamp) of each user; count users.
 
-    Parquet has them as string, fixed-size list of float32 and list of structs, JSON lines as text and lists, CSV the lists as
+    Parquet has them as string, fixed-size list of float32 and lists of structs, JSON lines as text and lists, CSV the lists as
     JSON in a cell. The file appears under its name only when it is whole.
 
     Raises:
@@ -53,7 +59,8 @@ def export_users(workspace: Workspace, out: Path, progress: Callable[[int], None
             with_vectors = [(user, user.fused) for user in users if user.fused is not None]
             if with_vectors:
                 fused = np.stack([vector.ravel() for _, vector in with_vectors]).astype(np.float32)
-                write([user for user, _ in with_vectors], fused)
+                declared = [_declared(user, workspace.interest) for user, _ in with_vectors]
+                write([user for user, _ in with_vectors], fused, declared)
             count += len(with_vectors)
             if progress is not None:
                 progress(len(with_vectors))
@@ -66,16 +73,30 @@ def _parquet(path: Path, dim: int) -> Iterator[WriteUsers]:
     import pyarrow.parquet as pq
 
     weight = pa.struct([("scenario", pa.string()), ("weight", pa.float32())])
+    text = pa.struct(
+        [
+            ("scenario", pa.string()),
+            ("text", pa.string()),
+            ("language", pa.string()),
+            ("timestamp", pa.float64()),
+        ]
+    )
     schema = pa.schema(
-        [("user_id", pa.string()), ("fused", pa.list_(pa.float32(), dim)), ("weights", pa.list_(weight))]
+        [
+            ("user_id", pa.string()),
+            ("fused", pa.list_(pa.float32(), dim)),
+            ("weights", pa.list_(weight)),
+            ("declared", pa.list_(text)),
+        ]
     )
     with pq.ParquetWriter(path, schema) as writer:
 
-        def write(users: Sequence[UserRecord], fused: F32) -> None:
+        def write(users: Sequence[UserRecord], fused: F32, declared: Sequence[Declared]) -> None:
             columns = [
                 pa.array([user.user_id for user in users], pa.string()),
                 pa.FixedSizeListArray.from_arrays(pa.array(fused.ravel(), pa.float32()), dim),
                 pa.array([_weights(user) for user in users], pa.list_(weight)),
+                pa.array(declared, pa.list_(text)),
             ]
             writer.write_batch(pa.record_batch(columns, schema=schema))
 
@@ -86,12 +107,12 @@ def _parquet(path: Path, dim: int) -> Iterator[WriteUsers]:
 def _csv(path: Path, dim: int) -> Iterator[WriteUsers]:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["user_id", "fused", "weights"])
+        writer.writerow(["user_id", "fused", "weights", "declared"])
 
-        def write(users: Sequence[UserRecord], fused: F32) -> None:
-            for user, numbers in zip(users, _numbers(fused), strict=True):
-                weights = msgspec.json.encode(_weights(user)).decode()
-                writer.writerow([user.user_id, numbers.decode(), weights])
+        def write(users: Sequence[UserRecord], fused: F32, declared: Sequence[Declared]) -> None:
+            for user, numbers, said in zip(users, _numbers(fused), declared, strict=True):
+                lists = [msgspec.json.encode(one).decode() for one in (_weights(user), said)]
+                writer.writerow([user.user_id, numbers.decode(), *lists])
 
         yield write
 
@@ -100,9 +121,14 @@ def _csv(path: Path, dim: int) -> Iterator[WriteUsers]:
 def _json_lines(path: Path, dim: int) -> Iterator[WriteUsers]:
     with path.open("wb") as file:
 
-        def write(users: Sequence[UserRecord], fused: F32) -> None:
-            for user, numbers in zip(users, _numbers(fused), strict=True):
-                line = {"user_id": user.user_id, "fused": msgspec.Raw(numbers), "weights": _weights(user)}
+        def write(users: Sequence[UserRecord], fused: F32, declared: Sequence[Declared]) -> None:
+            for user, numbers, said in zip(users, _numbers(fused), declared, strict=True):
+                line = {
+                    "user_id": user.user_id,
+                    "fused": msgspec.Raw(numbers),
+                    "weights": _weights(user),
+                    "declared": said,
+                }
                 file.write(msgspec.json.encode(line) + b"\n")
 
         yield write
@@ -110,6 +136,20 @@ def _json_lines(path: Path, dim: int) -> Iterator[WriteUsers]:
 
 def _weights(user: UserRecord) -> list[dict[str, Any]]:
     return [{"scenario": name, "weight": value} for name, value in user.weights.items()]
+
+
+def _declared(user: UserRecord, interest: InterestConfig) -> Declared:
+    """Of a state that can't be read nothing."""
+    if not declares(user.state):
+        return []
+    try:
+        declared = unpack_states([user.state], interest).declared
+    except TransferError:
+        return []
+    return [
+        {"scenario": row.scenario, "text": row.text, "language": row.language, "timestamp": row.time}
+        for row in ([] if declared is None else declared.texts(0))
+    ]
 
 
 def _numbers(fused: F32) -> Iterator[bytes]:

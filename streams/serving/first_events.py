@@ -1,5 +1,5 @@
 """What new visitors get, and users of whom little is known: what is popular, alone or beside the model. One rule for
-`recommend` and `evaluate`.
+`recommend` and `evaluate`. What a user declared counts as so many events here, too (`transfer.declared`).
 
     no event       p(i) = p_popular(i)
     n events       p(i) = (1 - b) p_model(i) + b m p_popular(i)    for items that are not the user's own
@@ -58,11 +58,14 @@ class FirstEventsScores:
 class FirstEventsRanker:
     """See the head of this file."""
 
-    def __init__(self, ranker: Ranker, popular: PopularItems, rule: PopularRule) -> None:
-        """ranker: the model's, for users with events."""
+    def __init__(
+        self, ranker: Ranker, popular: PopularItems, rule: PopularRule, declared: float = 0.0
+    ) -> None:
+        """ranker: the model's, for users with events. declared: events that a declaration is worth to that model."""
         self._ranker = ranker
         self._popular = popular
         self._rule = rule
+        self._declared = declared
 
     def has_items(self, scenario: str) -> bool:
         """Whether items belong to the scenario."""
@@ -78,10 +81,11 @@ class FirstEventsRanker:
         tests: Sequence[AttributeTest] = (),
     ) -> ItemScores:
         """One request for each of U states, as `Ranker` says; states without events are answered, too."""
-        part = self._part(states, scenarios)
+        events = self._events(states)
+        part = self._part(events, scenarios)
         if not part.any():
             return self._ranker.score(states, scenarios, k, explained=explained, tests=tests)
-        asked = np.flatnonzero(states.n_events > 0)
+        asked = np.flatnonzero(events > 0)
         place = np.full(states.users, NONE)
         place[asked] = np.arange(len(asked))
         inner: ItemScores | None = None
@@ -115,9 +119,16 @@ class FirstEventsRanker:
                 added[row] = blended(scores[row], shares, mine, float(part[row]))
         return FirstEventsScores(keys, scores, inner, place, added)
 
-    def _part(self, states: InterestStates, scenarios: Sequence[str | None]) -> F64:
+    def _events(self, states: InterestStates) -> F64:
+        """(U,) events, and what is worth as many."""
+        events = states.n_events.astype(np.float64)
+        if states.declared is not None:
+            events += self._declared * states.declared.speaks()
+        return events
+
+    def _part(self, events: F64, scenarios: Sequence[str | None]) -> F64:
         """(U,) how far what is popular speaks."""
         given = np.array([name is not None for name in scenarios], np.bool_)
-        few = [popular_part(states.n_events, k) for k in (self._rule.events, self._rule.events_given)]
+        few = [popular_part(events, k) for k in (self._rule.events, self._rule.events_given)]
         part: F64 = np.where(given, few[1], few[0])
         return part

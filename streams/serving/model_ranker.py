@@ -24,6 +24,7 @@ def ranker_of(workspace: Workspace) -> Ranker:
     ranker: Ranker = AnalyticRanker(model, weights, items)
     counted = counts_config(blobs) or CountsConfig()
     rule = rule_of(serving.popular_half_life_s, counted, serving.popular_events)
+    declared = weights.declared
     popular: PopularItems = CountedPopular(Refreshed(lambda: read_counts(blobs)).get, items, rule)
     if not isinstance(model, AnalyticTransfer):
         # It brings torch, which the analytic model does without.
@@ -32,8 +33,9 @@ def ranker_of(workspace: Workspace) -> Ranker:
         from streams.serving.served_items import ServedItems
         from transfer.learned.model import LearnedModel
 
+        declared = 0.0
         if isinstance(model, LearnedModel) and model.mixture is not None:
             served, rule = ServedItems(workspace.store, model), model.mixture.config.popular
             ranker, popular = MixtureRanker(model, model.mixture, served), IndexPopular(served, rule)
-    known = FirstEventsRanker(ranker, popular, rule)
+    known = FirstEventsRanker(ranker, popular, rule, declared)
     return AsideRanker(known, workspace.interest.half_lives_s[-1], serving)

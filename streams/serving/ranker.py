@@ -16,13 +16,15 @@ class Reason:
     """Which component of a mixture speaks for an item most, and what in the user's past that component goes by."""
 
     source: str
-    """"again", "new", "next" or "popular\""""
+    """"again", "new", "next", "popular" or "declared\""""
     lead: int = 0
     """of *next*: key of the item that leads to it; 0: none does"""
     lender: str = ""
     """of *new*: the scenario whose interest it answers; "": the model does not tell"""
     scenario: str = ""
     """the one that the item belongs to by its events; "": the catalogue's"""
+    text: str = ""
+    """of *declared*: what the user said"""
 
 
 class ItemScores(Protocol):

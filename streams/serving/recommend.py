@@ -13,6 +13,7 @@ from sinks.points import ItemRecord
 from streams.errors import UserNotFound
 from streams.serving.because import Because, Reasons
 from streams.serving.best_first import BestFirst, columns_of
+from streams.serving.declared_reasons import DeclaredReasons, declared_reasons
 from streams.serving.item_tests import available_at
 from streams.serving.model_ranker import ranker_of
 from streams.serving.ranker import ItemScores, Ranker, Reason
@@ -22,6 +23,8 @@ from transfer.state.packing import unpack_states
 from transfer.state.states import InterestStates, empty_states
 
 RecommendMode = Literal["new", "again", "mixed"]
+DECLARED = "declared"
+"""Source of an item that is there for what the user declared."""
 PAGE = 10
 """Items that are read beyond those to be shown: some will look like another."""
 MOST_AT_A_TIME = 500
@@ -30,8 +33,8 @@ MOST_AT_A_TIME = 500
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """One item of the answer. source: "new", "again", and of a trained model "next" or "popular"; score: its probability
-    in the mixture; because: what speaks for it most."""
+    """One item of the answer. source: "new", "again", "declared", and of a trained model "next" or "popular"; score: its
+    probability in the mixture; because: what speaks for it most."""
 
     item_id: str
     title: str
@@ -51,7 +54,9 @@ class Answer:
 
     items: list[Recommendation]
     known: bool
-    """whether the store has an act of the user; else the items are what is popular"""
+    """whether the store has an act of the user; else the items are what the user declared, or what is popular"""
+    declared: bool = False
+    """whether what the user declared has a part in it"""
 
 
 def recommend(
@@ -112,7 +117,7 @@ class Recommender:
         exclude_seen: bool = False,
     ) -> Answer:
         """The best `k` items for the user, best first; ties by item key, so that the answer is stable. A user without an act,
-        or of whom the store knows nothing at all, gets what is popular.
+        gets what the user declared, or what is popular where the store knows nothing of that either.
 
         With `scenario` the query is that of the scenario, and the items are limited to those that belong to it; a scenario
         without items of its own (an entry page, say) takes all items. `exclude_seen` leaves out whatever the state still knows
@@ -142,6 +147,11 @@ class Recommender:
         why = ranked.reasons(0, np.array(shown.columns, np.int64))
         told = _told_of(workspace, states, shown.items, why)
         reasons = Reasons(states, told, workspace.interest)
+        declared = declared_reasons(workspace, states, scenario)
+        why = [
+            _declared(reason, told.get(item.key), declared)
+            for item, reason in zip(shown.items, why, strict=True)
+        ]
         items = [
             Recommendation(
                 item_id=item.item_id,
@@ -153,7 +163,17 @@ class Recommender:
             )
             for item, column, reason in zip(shown.items, shown.columns, why, strict=True)
         ]
-        return Answer(items, known=bool(states.n_events[0] > 0))
+        return Answer(
+            items, known=bool(states.n_events[0] > 0), declared=any(item.source == DECLARED for item in items)
+        )
+
+
+def _declared(reason: Reason, item: ItemRecord | None, declared: DeclaredReasons | None) -> Reason:
+    """The reason, or that what the user declared says more for an item that is new."""
+    if declared is None or reason.source != "new" or item is None or item.vector is None:
+        return reason
+    text = declared.of(item.vector)
+    return reason if text is None else Reason(DECLARED, lender=text.scenario, text=text.text)
 
 
 def read_state(workspace: Workspace, user_id: str) -> InterestStates:

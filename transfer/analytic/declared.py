@@ -3,7 +3,7 @@
     q' = unit(m q + c d)      q a query of the state, d of the declared texts, both unit vectors      [c 5, `transfer.declared`]
 
     fused vector              m the user's mass at the longest half-life, d the unit sum of all texts
-    scenario with its text    m the scenario's mass and what it borrows, min(shrinkage, mass of the user); d that text
+    scenario with its text    m the scenario's mass and what it borrows, min(shrinkage, mass of the others); d that text
     any other scenario        m the user's mass, d the text of all scenarios; without one the unit sum of all texts
 
 A mass is a decayed sum of action weights as of the user's latest event: 1 is one fresh click. Past events fade as the user goes
@@ -52,5 +52,5 @@ def declared_within(states: InterestStates, masses: F64, shrinkage: float) -> tu
         whole = float(masses[slots].sum())
         for slot, name in enumerate(states.slot_names(user), start=slots.start):
             said[slot], own = declared.within(user, name)
-            against[slot] = masses[slot] + min(shrinkage, whole) if own else whole
+            against[slot] = masses[slot] + min(shrinkage, whole - masses[slot]) if own else whole
     return against, said

@@ -25,6 +25,9 @@ nothing gives way to g, and g to the first axis, so that every answer is a finit
 part of the state, so two ways to the same events give the same answer: 1e-6 apart at most, up to `max_scenarios` scenarios.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import numpy as np
 
 from transfer.analytic.against import directions_against
@@ -37,6 +40,7 @@ from transfer.rows import (
     segment_max,
     segment_sum,
 )
+from transfer.state.declared import DeclaredRow, unit_sum
 from transfer.state.emergence import ScenarioFeatures, scenario_features
 from transfer.state.leading import leading_slots
 from transfer.state.states import InterestStates, take_users
@@ -44,6 +48,18 @@ from transfer.state.states import InterestStates, take_users
 FAINT = 1e-30
 """Masses below this are rounding, and so is a sum shorter than CANCELLED times its mass."""
 CANCELLED = 1e-5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DeclaredParts:
+    """What a query is the sum of, before it is made a unit vector."""
+
+    done: F64
+    """(D,) what the user did"""
+    said: F64
+    """(D,) what the user declared"""
+    texts: Sequence[DeclaredRow]
+    """of which that is made"""
 
 
 class AnalyticTransfer:
@@ -103,20 +119,42 @@ class AnalyticTransfer:
         one = take_users(states, np.array([row]))
         _, overall = self._global(one)
         query = overall
-        masses, mass = one.masses(self._interest.action_weights)[:, -1], 0.0
         if name in one.scenario_names:
+            mass = one.masses(self._interest.action_weights)[:, -1]
             slot = one.slot_names(0).index(name)
-            query, mass = self._blend(one, masses, overall)[slot : slot + 1], float(masses[slot])
+            query = self._blend(one, mass, overall)[slot : slot + 1]
         if one.declared is not None:
             said, own = one.declared.within(0, name)
-            whole = float(masses.sum())
-            mass = mass + min(self._transfer.shrinkage_mass, whole) if own else whole
-            query = with_declared(query, np.array([mass]), said[None], self._transfer.declared)
+            behind = np.array([self._behind(one, name, own)])
+            query = with_declared(query, behind, said[None], self._transfer.declared)
         against = directions_against(one, self._interest)
         if against is not None:
             query = _unit_or(query - self._transfer.against_share * against, query)
         vector: F32 = query[0].astype(np.float32)
         return vector
+
+    def declared_parts(self, states: InterestStates, row: int, name: str | None) -> DeclaredParts:
+        """Of the fused vector of one user who declared something, or of the query of the scenario `name`."""
+        one = take_users(states, np.array([row]))
+        declared, plain = one.declared, replace(one, declared=None)
+        if declared is None:
+            raise ValueError("the user declared nothing")
+        if name is None:
+            texts, own, query = declared.texts(0), False, self(plain).fused[0]
+        else:
+            (texts, own), query = declared.texts_within(0, name), self.scenario_query(plain, 0, name)
+        done = self._behind(one, name, own) * query.astype(np.float64)
+        return DeclaredParts(done, self._transfer.declared * unit_sum(texts, one.dim), texts)
+
+    def _behind(self, one: InterestStates, name: str | None, own: bool) -> float:
+        """The mass that stands behind a query of one user, as `transfer/analytic/declared.py` says; own: what was declared is
+        of the scenario itself."""
+        mass = one.masses(self._interest.action_weights)[:, -1]
+        whole = float(mass.sum())
+        if not own:
+            return whole
+        here = float(mass[one.slot_names(0).index(name)]) if name in one.scenario_names else 0.0
+        return here + min(self._transfer.shrinkage_mass, whole - here)
 
     def _with_declared(self, states: InterestStates, mass: F64, fused: F64) -> F64:
         if states.declared is None:

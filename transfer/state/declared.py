@@ -126,16 +126,18 @@ class DeclaredStates:
         """(U, D) unit sum of all texts' vectors, each alike; zeros where there is none."""
         return _unit(segment_sum(self.vector.astype(np.float64), self.offsets))
 
+    def texts_within(self, user: int, scenario: str) -> tuple[list[DeclaredRow], bool]:
+        """What a user says of a scenario: its own text, else that of all scenarios, else all texts. And whether it is the
+        scenario's own."""
+        texts = self.texts(user)
+        own = [row for row in texts if row.scenario == scenario != EVERYWHERE]
+        everywhere = [row for row in texts if row.scenario == EVERYWHERE]
+        return own or everywhere or texts, bool(own)
+
     def within(self, user: int, scenario: str) -> tuple[F64, bool]:
-        """(D,) unit vector of what a user says of a scenario: its own text, else that of all scenarios, else all texts
-        together; zeros for none. And whether it is the scenario's own."""
-        found = {row.scenario: row.vector for row in self.texts(user)}
-        if scenario in found and scenario != EVERYWHERE:
-            return found[scenario].astype(np.float64), True
-        if EVERYWHERE in found:
-            return found[EVERYWHERE].astype(np.float64), False
-        total = np.sum(list(found.values()), axis=0, dtype=np.float64)
-        return _unit(np.broadcast_to(total, (1, self.vector.shape[1])).copy())[0], False
+        """(D,) unit sum of what a user says of a scenario, zeros for nothing; and whether it is the scenario's own."""
+        texts, own = self.texts_within(user, scenario)
+        return unit_sum(texts, self.vector.shape[1]), own
 
 
 def empty_declared(users: int, dim: int) -> DeclaredStates:
@@ -262,6 +264,15 @@ def _joined(
         kept = sorted(latest.values(), key=lambda row: (row.time, row.digest, row.scenario))[-MOST_DECLARED:]
         each.append(sorted(kept))
     return declared_of(each, until, declared.vector.shape[1])
+
+
+def unit_sum(texts: Sequence[DeclaredRow], dim: int) -> F64:
+    """(D,) the texts' vectors together, each alike, at length 1; zeros for none."""
+    total = np.zeros((1, dim))
+    for row in texts:
+        total += row.vector
+    unit: F64 = _unit(total)[0]
+    return unit
 
 
 def _order(row: DeclaredRow) -> tuple[float, int]:

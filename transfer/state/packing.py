@@ -104,6 +104,16 @@ def pack_states(states: InterestStates, config: InterestConfig) -> list[bytes]:
     return packed
 
 
+def declares(packed: bytes) -> bool:
+    """Whether a state has what its user declared, seen without reading it.
+
+    >>> declares(b"")
+    False
+    """
+    start = MAGIC + STATE_VERSION.to_bytes(4, "little")
+    return packed[: len(start)] == start
+
+
 def unpack_states(packed: Sequence[bytes | None], config: InterestConfig) -> InterestStates:
     """States of the users whose strings of bytes these are; None and b"" give a user without events.
 
