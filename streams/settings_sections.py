@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -189,6 +190,10 @@ class ServingConfig(_Section):
         allow_inf_nan=False,
         description="as many events of a user say as much as what is popular, of users with fewer than 10; 0: of those without "
         "any it is popular alone, with any it has no part. A trained model knows by itself",
+    )
+    probes: Path | None = Field(
+        None,
+        description="file of items to ask users about who have not acted yet (driftline probe); none: they get what is popular",
     )
 
 

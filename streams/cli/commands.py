@@ -19,6 +19,7 @@ from streams.cli import (
     forget,
     items,
     manifest,
+    probe,
     profile,
     profiles,
     quickstart,
@@ -68,6 +69,7 @@ app.command("profile", rich_help_panel=LEARN)(profile.profile)
 app.command("fit", rich_help_panel=LEARN)(fit.fit)
 app.command("train", rich_help_panel=LEARN)(train.train)
 app.command("tune", rich_help_panel=LEARN)(tune.tune)
+app.command("probe", rich_help_panel=LEARN)(probe.probe)
 app.command("evaluate", rich_help_panel=LEARN)(evaluate.evaluate)
 app.command("rebuild", rich_help_panel=LEARN)(rebuild.rebuild)
 app.command("refuse", hidden=True)(rebuild.refuse)

@@ -99,6 +99,14 @@ def evaluate(
     max_seconds: Annotated[
         float, typer.Option("--max-seconds", min=1, help="Most time that training one method may take.")
     ] = 600.0,
+    cold_start: Annotated[
+        bool,
+        typer.Option(
+            "--cold-start",
+            help="Also judge which items to ask new users about: 5, 10 and 20 questions by several methods, answered by a "
+            "quarter of the users, of whom nothing is learned.",
+        ),
+    ] = False,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -146,6 +154,7 @@ def evaluate(
     from streams.learning.evaluation.run import evaluate as run_evaluation
     from streams.learning.evaluation.slices import DAY
     from streams.learning.evaluation.summary import summarise
+    from streams.learning.probes.cold_start import ColdStart
     from streams.learning.split import split_of
 
     if (methods or "").strip() == "list":
@@ -185,14 +194,23 @@ def evaluate(
         if (folder := resume or (report and report / RESULTS)) is not None:
             keep = KeptResults(folder, head_of(history, cut, plan), tasks, fresh=resume is None)
         total = sum(len(part.queries) for part in tasks) * sum(map(plan.runs, chosen))
+        questions = (
+            ColdStart(history, cut, settings.interest, seeds, resume or (report and report / RESULTS))
+            if cold_start
+            else None
+        )
+        asked: dict[str, Any] = {}
         try:
-            with evaluation_progress(total) as advance:
+            with evaluation_progress(total + (questions.total if questions else 0)) as advance:
                 evaluation = run_evaluation(history, cut, plan, advance, tasks=tasks, keep=keep)
+                if questions is not None and not evaluation.interrupted:
+                    asked = {"cold_start": questions.figures(advance)}
         except KeyboardInterrupt:
             _tell_kept(keep)
             raise
         figures = summarise(evaluation, subject)
         figures["data"] |= {"dormant_days": dormant_days, "cold_items": cold_items}
+        figures |= asked
         written = None
         if report is not None and not evaluation.interrupted:
             shifts = _shifts(evaluation, settings, plan.setup.shared) if cut.progressive else []

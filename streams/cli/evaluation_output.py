@@ -19,6 +19,8 @@ ABREAST = 5
 
 def show_figures(figures: dict[str, Any], json_: bool) -> None:
     """One table a task and the subject's differences; or one line of JSON."""
+    from streams.learning.evaluation.cold_start_lines import cold_start_tables
+
     if json_:
         print_json(figures)
         return
@@ -28,6 +30,9 @@ def show_figures(figures: dict[str, Any], json_: bool) -> None:
             show(_table(name, found, methods[begin : begin + ABREAST]))
         for line in _compared(found):
             show(line)
+    if "cold_start" in figures:
+        for one in cold_start_tables(figures["cold_start"]):
+            show(one)
 
 
 def _table(name: str, task: dict[str, Any], methods: Sequence[str]) -> TextTable:

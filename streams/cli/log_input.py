@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -79,6 +80,29 @@ class LogInput:
             action_map=said.action_map,
         )
 
+    def amounts(self, settings: Settings) -> tuple[dict[str, list[float]], int]:
+        """The quantities, values and times spent in the first rows of the log's first file, by measure, and how many rows these
+        are.
+
+        Raises:
+            LogError, MappingError: the file can't be read.
+        """
+        from streams.event_log.sample import sample_of
+        from streams.files.expand import expand
+        from streams.files.tabular_file import inspect_file
+        from transfer.weigh import MEASURES
+
+        (first, *_) = expand(self.files, settings.files)
+        sample, described = sample_of(inspect_file(first)), self.described(settings)
+        found = {}
+        for measure in MEASURES:
+            setting = getattr(described, measure)
+            path = setting if isinstance(setting, str) else setting.path
+            found[measure] = [
+                number for one in sample.get(path or "", ()) if (number := _number(one)) is not None
+            ]
+        return found, max(map(len, sample.values()), default=0)
+
     def open_log(self, settings: Settings) -> Log:
         """Checks the files' structure; reads nothing yet.
 
@@ -106,6 +130,21 @@ class LogInput:
         from streams.cli.catalogue_input import open_items
 
         return None if self.items is None else open_items([self.items], self.items_map, settings)
+
+
+def _number(value: Any) -> float | None:
+    """Of a cell or a field; None where it is none.
+
+    >>> _number("2.5"), _number(True), _number("many"), _number(float("nan"))
+    (2.5, None, None, None)
+    """
+    if isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def read_history(given: LogInput, settings: Settings, quiet: bool) -> History:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from streams.cli import options
 from streams.cli.console import console, load, print_json, reported, show
 from streams.cli.log_input import EventFlags, LogInput, read_history
+
+if TYPE_CHECKING:
+    from streams.learning.history import History
+    from streams.learning.profile.facts import LogStatistics
+    from streams.learning.profile.preset_choices import PresetEvidence
+    from streams.settings import Settings
 
 
 def profile(
@@ -37,6 +44,15 @@ def profile(
     plots: Annotated[
         Path | None, typer.Option("--plots", metavar="FOLDER", help="Draw gaps, evidence and sizes as PNG.")
     ] = None,
+    preset: Annotated[
+        Literal["shop", "news", "video", "music", "games", "ads", "support"] | None,
+        typer.Option(
+            "--preset",
+            help="Add what is usual there and the log can't tell: half-lives of small logs, lengths of texts, amounts that "
+            "weigh. What the log tells wins.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the sample of questions.")] = 0,
     json_: options.Json = False,
     config: options.Config = None,
@@ -47,9 +63,11 @@ def profile(
     chooses settings on; nothing is chosen by its test part. A log of sessions needs seconds and minutes, one of groceries days
     and months.
 
-    Example: driftline profile events.parquet --items items.parquet --map scenario=department --out driftline.toml
+    Examples: driftline profile events.parquet --items items.parquet --map scenario=department --out driftline.toml
+              driftline profile events.csv --preset shop --out driftline.toml
     """
     from streams.events.proposal import events_toml
+    from streams.learning.profile.preset_choices import with_preset
     from streams.learning.profile.report import report_tables
     from streams.learning.profile.run import profile as run_profile
     from streams.learning.profile.settings_file import actions_text, settings_text, write_settings
@@ -78,6 +96,11 @@ def profile(
         with console.status("looking at gaps, asking questions") if not json_ else nullcontext():
             plan = SplitPlan(split, test_share, validation_share, force)
             profiled = run_profile(history, settings.interest, seed, plan)
+        notes: list[str] = []
+        if preset is not None:
+            seen = _preset_evidence(given, settings, history, profiled.facts)
+            proposal, notes = with_preset(profiled.proposal, preset, seen, settings)
+            profiled = replace(profiled, proposal=proposal)
         drawn: list[Path] = []
         if plots is not None:
             from streams.learning.profile.plots import draw_profile
@@ -88,13 +111,17 @@ def profile(
             head = f"Proposed by driftline profile for {names}: {len(history):,} events (log {history.identity[:16]})."
             said = given.described(settings).model_dump(exclude_unset=True)
             events = "\n" + events_toml(said) if said else ""
-            text = settings_text(profiled.proposal, head) + events + actions_text(settings.interest)
+            interest = settings.interest
+            if "weigh" in profiled.proposal.sections.get("interest", {}):
+                interest = interest.model_copy(update={"weigh": {}})
+            text = settings_text(profiled.proposal, head, notes) + events + actions_text(interest)
             write_settings(out, text, force)
         if json_:
             print_json(
                 {
                     **profiled.as_dict(),
                     "events": proposed,
+                    "preset": None if preset is None else {"name": preset, "notes": notes},
                     "out": str(out) if out else None,
                     "plots": [str(p) for p in drawn],
                 }
@@ -102,7 +129,28 @@ def profile(
             return
         for table in report_tables(profiled):
             show(table)
+        for note in notes:
+            show(note)
         if out is not None:
             show(f"settings written to {out}")
         if drawn:
             show(f"{len(drawn)} plots in {plots}")
+
+
+def _preset_evidence(
+    given: LogInput, settings: Settings, history: History, facts: LogStatistics
+) -> PresetEvidence:
+    """What log and catalogue show of what presets are about."""
+    from streams.learning.profile.preset_choices import PresetEvidence
+
+    catalogue = given.open_catalogue(settings)
+    amounts, rows = given.amounts(settings)
+    return PresetEvidence(
+        facts=facts,
+        texts=[text for text in history.item_texts if text],
+        catalogue_fields=None
+        if catalogue is None
+        else frozenset(name for file in catalogue.files for name in file.columns),
+        amounts=amounts,
+        rows=rows,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
@@ -19,6 +20,11 @@ _NONE_PASSES: Final = (
 
 _NEW: Final = "this user is not known yet: what is popular now is shown, until the first events come"
 _DECLARED: Final = "this user has not acted yet: what the user declared speaks, until the first events come"
+
+_ASKED: Final = (
+    "this user is not known yet: these are the items to ask about; send each answer as an event, and nothing for items that "
+    "the user does not know"
+)
 
 
 def recommend(
@@ -58,19 +64,32 @@ def recommend(
             help="What is available then, instead of now: unix seconds, or 2026-11-25[T12:00:00] in UTC.",
         ),
     ] = None,
+    probe: Annotated[
+        Path | None,
+        typer.Option(
+            "--probe",
+            metavar="PROBES",
+            help="Ask a user who has not acted yet about these items, which `driftline probe` has chosen. Default: "
+            "serving.probes of the settings.",
+            show_default=False,
+        ),
+    ] = None,
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
     """Recommend items to a user from the store alone; the source of each is new, again or declared (the user said so), and
     with a trained model also next (what follows the latest items) or popular. *because* is the event or text that speaks for it
-    most. A user who is not known yet gets what is popular.
+    most. A user who is not known yet gets what is popular, or with --probe the
+    items to ask about; their events are the answers.
 
     Examples: driftline recommend alice --store ./store --k 5
               driftline recommend alice --store ./store --mode new --scenario garden
               driftline recommend alice --store ./store --where 'price<20,brand!=acme'
+              driftline recommend newcomer --store ./store --probe probes.json --k 5
     """
     from streams.serving.item_tests import parse_moment, parse_tests
     from streams.serving.model_ranker import ranker_of
+    from streams.serving.probes import Probes
     from streams.serving.recommend import Recommender
     from streams.workspace.workspace import open_for_reading
 
@@ -79,15 +98,21 @@ def recommend(
             fail("--mode again recommends only what was seen; leave --exclude-seen out", code=2)
         tests, moment = parse_tests(where), None if at is None else parse_moment(at)
         settings = load(config)
+        file = probe or settings.serving.probes
+        probes = None if file is None else Probes.load(file)
         with open_for_reading(store_location(store, settings), settings) as workspace:
             ranker = ranker_of(workspace)
-            recommender = Recommender(workspace, ranker, tests, moment)
+            recommender = Recommender(workspace, ranker, tests, moment, probes)
             answer = recommender.answer(user, k, scenario, mode, exclude_seen)
             found = answer.items
             if scenario is not None and not ranker.has_items(scenario):
                 console.print(f"no item belongs to {scenario!r}: all items compete", soft_wrap=True)
             if not answer.known and mode != "again":
-                console.print(_DECLARED if answer.declared else _NEW, soft_wrap=True)
+                is_asked = any(item.source == "probe" for item in found)
+                said = _ASKED if is_asked else _DECLARED if answer.declared else _NEW
+                console.print(said, soft_wrap=True)
+                if probes is not None and not is_asked and not answer.declared:
+                    console.print("no probe is an item of the store that may be shown here", soft_wrap=True)
             if tests and not found:
                 console.print(_NONE_PASSES, soft_wrap=True)
         if json_:
@@ -105,7 +130,7 @@ def recommend(
                 item.scenario,
                 f"{item.score:.4f}",
                 item.source,
-                _told(item.because),
+                _told(item.because) or item.reason,
             )
         show(table)
 

@@ -15,7 +15,8 @@ from streams.demo.simulate import Simulated, publish_events, simulated_events, s
 from streams.demo.simulated_catalogue import simulated_catalogue
 from streams.errors import DaemonError
 from streams.ingest.intake import Intake, open_intake
-from streams.serving.recommend import Recommendation, recommend
+from streams.serving.answer import Recommendation
+from streams.serving.recommend import recommend
 from streams.settings import Settings
 from streams.topics.outlets import plain_outlets
 from streams.worker.daemon import Daemon

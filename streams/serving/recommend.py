@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from sinks.item_filter import AttributeTest, passes_all
 from sinks.points import ItemRecord
 from streams.errors import UserNotFound
-from streams.serving.because import Because, Reasons
+from streams.serving.answer import Answer, Recommendation
+from streams.serving.because import Reasons
 from streams.serving.best_first import BestFirst, columns_of
 from streams.serving.declared_reasons import DeclaredReasons, declared_reasons
 from streams.serving.item_tests import available_at
 from streams.serving.model_ranker import ranker_of
+from streams.serving.probes import Probe, Probes, asked_of
 from streams.serving.ranker import ItemScores, Ranker, Reason
 from streams.workspace.workspace import Workspace
 from transfer.arrays import U64
@@ -29,34 +31,6 @@ PAGE = 10
 """Items that are read beyond those to be shown: some will look like another."""
 MOST_AT_A_TIME = 500
 """Items that are read at once where few pass the tests."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    """One item of the answer. source: "new", "again", "declared", and of a trained model "next" or "popular"; score: its
-    probability in the mixture; because: what speaks for it most."""
-
-    item_id: str
-    title: str
-    scenario: str
-    score: float
-    source: str
-    because: Because | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is recommended to a user, best first."""
-
-    items: list[Recommendation]
-    known: bool
-    """whether the store has an act of the user; else the items are what the user declared, or what is popular"""
-    declared: bool = False
-    """whether what the user declared has a part in it"""
 
 
 def recommend(
@@ -85,17 +59,20 @@ class Recommender:
         ranker: Ranker | None = None,
         tests: Sequence[AttributeTest] = (),
         at: float | None = None,
+        probes: Probes | None = None,
     ) -> None:
         """
         Args:
             ranker: of `ranker_of`.
             tests: all of them an item has to pass.
             at: the time of the requests, in unix seconds; None: now.
+            probes: what users without an act are asked; None: they get what is popular.
         """
         self._workspace = workspace
         self._ranker = ranker or ranker_of(workspace)
         self._tests = tests
         self._at = at
+        self._probes = probes
 
     def recommend(
         self,
@@ -117,7 +94,8 @@ class Recommender:
         exclude_seen: bool = False,
     ) -> Answer:
         """The best `k` items for the user, best first; ties by item key, so that the answer is stable. A user without an act,
-        gets what the user declared, or what is popular where the store knows nothing of that either.
+        gets what the user declared, else the first `k` probes, if there are any and the request is not for items of the user's
+        own, else what is popular.
 
         With `scenario` the query is that of the scenario, and the items are limited to those that belong to it; a scenario
         without items of its own (an entry page, say) takes all items. `exclude_seen` leaves out whatever the state still knows
@@ -131,6 +109,11 @@ class Recommender:
         states = empty_states(1, workspace.interest) if found is None else found
         own, met = states.own_item, np.union1d(states.own_item, states.ring_item[states.ring_item > 0])
         tests = (*available_at(workspace.now() if self._at is None else self._at), *self._tests)
+        if self._probes is not None and mode != "again":
+            home = scenario if scenario is not None and self._ranker.has_items(scenario) else None
+            asking = asked_of(workspace.store, self._probes.asked(scenario), states, home, tests)
+            if asking:
+                return Answer([_question(*one) for one in asking[:k]], known=False)
         asked = k + len(met) - len(own)
         ranked = self._ranker.score(states, [scenario], asked, explained=True)
         if found is None and not (ranked.scores > 0).any():
@@ -166,6 +149,10 @@ class Recommender:
         return Answer(
             items, known=bool(states.n_events[0] > 0), declared=any(item.source == DECLARED for item in items)
         )
+
+
+def _question(one: Probe, item: ItemRecord) -> Recommendation:
+    return Recommendation(item.item_id, item.title, item.scenario, one.known, "probe", reason=one.reason)
 
 
 def _declared(reason: Reason, item: ItemRecord | None, declared: DeclaredReasons | None) -> Reason:

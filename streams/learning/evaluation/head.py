@@ -15,8 +15,8 @@ from streams.learning.split import Split
 FORMAT = 1
 SETTINGS = ("interest", "counts", "fit", "train", "encoder", "serving", "transfer")
 """Sections that methods read."""
-OF_THE_MACHINE = ("threads", "device")
-"""Settings that change how fast a figure comes, and not which."""
+OF_NO_ACCOUNT = ("threads", "device", "probes")
+"""Settings that change how fast a figure comes, or what users are asked who have not acted, and no figure."""
 
 
 def head_of(history: History, split: Split, plan: Plan) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def head_of(history: History, split: Split, plan: Plan) -> dict[str, Any]:
             f"{section}.{name}": value
             for section in SETTINGS
             for name, value in getattr(settings, section).model_dump(mode="json").items()
-            if name not in OF_THE_MACHINE
+            if name not in OF_NO_ACCOUNT
         },
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from streams.learning.evaluation.cold_start_lines import cold_start_lines
 from streams.learning.evaluation.metrics import HEADLINE, NAMES
 from streams.learning.evaluation.plots import draw_evaluation
 from streams.learning.evaluation.reliability_figures import DEFINITIONS, reliability_lines
@@ -60,6 +61,8 @@ def markdown(figures: dict[str, Any], command: str, plots: Sequence[str] = ()) -
         lines += [f"**{name} failed**: {reason.splitlines()[-1]}", ""]
     for name, task in figures["tasks"].items():
         lines += _task(name, task, [plot for plot in plots if plot.startswith(f"{name}-")])
+    if "cold_start" in figures:
+        lines += cold_start_lines(figures["cold_start"])
     lines += [f"![{plot}]({plot})" for plot in plots if not plot.startswith(tuple(figures["tasks"]))]
     lines += _definitions(data)
     return "\n".join(lines) + "\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ WIDTH = 110
 NOT_MEASURED = "Nothing was measured, only counted; what is not here stays as it is"
 
 
-def settings_text(proposal: Proposal, head: str) -> str:
-    """TOML: the head as a comment, then each section with the reasons as comments.
+def settings_text(proposal: Proposal, head: str, notes: Sequence[str] = ()) -> str:
+    """TOML: the head and the notes as comments, then each section with the reasons as comments.
 
     A section or key that this release's settings don't have stands there as a comment, for the option of the same name.
     """
-    lines = [*_comment(head)]
+    lines = [line for text in (head, *notes) for line in _comment(text)]
     if proposal.weakness:
         lines += _comment(f"{NOT_MEASURED}: {proposal.weakness}.")
     for section, choices in proposal.sections.items():
@@ -85,11 +86,15 @@ def is_setting(section: str, key: str) -> bool:
 
 
 def toml(value: object) -> str:
-    """A number, a text or a tuple of them.
+    """A number, a text, or a tuple or table of them.
 
     >>> toml((2.0, 380160.0, float("inf"))), toml(0.1), toml(64), toml('a"b')
     ('[2.0, 380160.0, inf]', '0.1', '64', '"a\\\\"b"')
+    >>> toml({"purchase": {"by": "quantity", "typical": 1.0}})
+    '{ "purchase" = { "by" = "quantity", "typical" = 1.0 } }'
     """
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{toml(name)} = {toml(one)}" for name, one in value.items()) + " }"
     if isinstance(value, tuple):
         return f"[{', '.join(toml(one) for one in value)}]"
     if isinstance(value, str):
