@@ -19,11 +19,11 @@ from transfer.config import TransferConfig
 SMALL = 1000
 """Fewer events say little of half-lives, unless questions could be asked of them."""
 ENOUGH_TEXTS = 50
-CHARS_A_TOKEN = 4
-"""About so many characters of English a token of a text encoder has."""
+BYTES_A_TOKEN = 4
+"""About so many bytes of UTF-8 a token of a text encoder has, in English; a Chinese character is three."""
 LENGTHS = (64, 128, 256, 512)
 ENOUGH_AMOUNTS = 0.5
-"""Share of the rows that have an amount, from which on an action may weigh by it."""
+"""Share of an action's events that have an amount, from which on it may weigh by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +99,10 @@ def _max_length(name: PresetName, preset: Preset, texts: Sequence[str]) -> Choic
     if len(texts) < ENOUGH_TEXTS:
         why = f"preset {name}; " + ("no catalogue was given" if not texts else f"only {len(texts)} texts")
         return Choice(preset.max_length, why)
-    chars = float(np.quantile([len(text) for text in texts], 0.95))
-    tokens = chars / CHARS_A_TOKEN + 2
+    size = float(np.quantile([len(text.encode("utf-8", "replace")) for text in texts], 0.95))
+    tokens = size / BYTES_A_TOKEN + 2
     length = next((one for one in LENGTHS if one >= tokens), LENGTHS[-1])
-    why = f"95 % of {len(texts):,} texts have at most {chars:.0f} characters, about {tokens:.0f} tokens"
+    why = f"95 % of {len(texts):,} texts have at most {size:.0f} bytes, about {tokens:.0f} tokens"
     if length != preset.max_length:
         why += f"; preset {name} alone would say {preset.max_length}"
     return Choice(length, why)
@@ -118,7 +118,7 @@ def _weigh(
         if action in found or not seen.facts.actions.get(action):
             continue
         amounts = [amount for amount in seen.amounts.get(measure, ()) if amount > 0]
-        if len(amounts) < ENOUGH_AMOUNTS * max(seen.rows, 1):
+        if len(amounts) < max(ENOUGH_AMOUNTS * seen.facts.actions[action] * seen.rows, 1):
             lacking.append(measure)
             continue
         typical = float(f"{np.median(amounts):.3g}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from typer.testing import CliRunner
 
+from streams.cli.commands import app
 from support.data.tastes import taste_rows, write_rows
-from support.servers.daemon_process import driftline
 
 
 @pytest.fixture(scope="module")
@@ -15,18 +16,23 @@ def log(tmp_path_factory):
     return write_rows(tmp_path_factory.mktemp("tastes") / "events.jsonl", taste_rows())
 
 
+def driftline(*arguments):
+    """In this process: its imports cost more than the work."""
+    return CliRunner(env={"COLUMNS": "200"}).invoke(app, list(arguments))
+
+
 def test_a_log_says_what_to_ask_and_a_store_asks_it(log, tmp_path):
     """The list goes to people and to a file; who has acted is answered as ever, and the settings can name the file."""
     out, store = tmp_path / "probes.json", str(tmp_path / "store")
     done = driftline("probe", str(log), "--out", str(out), "--count", "10")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "by whom nothing was chosen" in done.stdout and "most liked items" in done.stdout
     again = driftline("probe", str(log), "--out", str(out))
-    assert again.returncode == 2 and "--force" in again.stderr
+    assert again.exit_code == 2 and "--force" in again.stderr
     asked = [one["item_id"] for one in json.loads(out.read_text())["overall"]["items"]]
-    assert driftline("replay", str(log), "--store", store).returncode == 0
+    assert driftline("replay", str(log), "--store", store).exit_code == 0
     found = driftline("recommend", "newcomer", "--store", store, "--probe", str(out), "--k", "4", "--json")
-    assert found.returncode == 0, found.stderr
+    assert found.exit_code == 0, found.stderr
     told = json.loads(found.stdout)
     assert [item["item_id"] for item in told["items"]] == asked[:4] and told["user"] == "new"
     assert "send each answer as an event" in found.stderr
@@ -44,7 +50,7 @@ def test_evaluate_judges_what_is_asked(log, tmp_path):
     asked = ["evaluate", str(log), "--methods", "popularity", "--seeds", "1", "--cold-start", "--json"]
     asked += ["--report", str(report), "--force"]
     done = driftline(*asked)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     found = json.loads(done.stdout)["cold_start"]
     assert found["greedy_minus"]["most liked"]["5"]["low"] > 0
     assert json.loads((report / "results.json").read_text())["cold_start"] == found
