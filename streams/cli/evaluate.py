@@ -199,18 +199,18 @@ def evaluate(
             if cold_start
             else None
         )
-        asked: dict[str, Any] = {}
+        of_questions: dict[str, Any] = {}
         try:
             with evaluation_progress(total + (questions.total if questions else 0)) as advance:
                 evaluation = run_evaluation(history, cut, plan, advance, tasks=tasks, keep=keep)
                 if questions is not None and not evaluation.interrupted:
-                    asked = {"cold_start": questions.figures(advance)}
+                    of_questions = {"cold_start": questions.figures(advance)}
         except KeyboardInterrupt:
             _tell_kept(keep)
             raise
         figures = summarise(evaluation, subject)
         figures["data"] |= {"dormant_days": dormant_days, "cold_items": cold_items}
-        figures |= asked
+        figures |= of_questions
         written = None
         if report is not None and not evaluation.interrupted:
             shifts = _shifts(evaluation, settings, plan.setup.shared) if cut.progressive else []

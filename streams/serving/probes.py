@@ -118,7 +118,7 @@ def _probe_list(told: Mapping[str, Any]) -> ProbeList:
     return ProbeList(items, told["judged"], float(told["shrinkage"]))
 
 
-def asked_of(
+def shown_probes(
     store: Store,
     probes: Sequence[Probe],
     states: InterestStates,

@@ -17,7 +17,7 @@ from streams.serving.best_first import BestFirst, columns_of
 from streams.serving.declared_reasons import DeclaredReasons, declared_reasons
 from streams.serving.item_tests import available_at
 from streams.serving.model_ranker import ranker_of
-from streams.serving.probes import Probe, Probes, asked_of
+from streams.serving.probes import Probe, Probes, shown_probes
 from streams.serving.ranker import ItemScores, Ranker, Reason
 from streams.workspace.workspace import Workspace
 from transfer.arrays import U64
@@ -111,7 +111,7 @@ class Recommender:
         tests = (*available_at(workspace.now() if self._at is None else self._at), *self._tests)
         if self._probes is not None and mode != "again":
             home = scenario if scenario is not None and self._ranker.has_items(scenario) else None
-            asking = asked_of(workspace.store, self._probes.asked(scenario), states, home, tests)
+            asking = shown_probes(workspace.store, self._probes.asked(scenario), states, home, tests)
             if asking:
                 return Answer([_question(*one) for one in asking[:k]], known=False)
         asked = k + len(met) - len(own)

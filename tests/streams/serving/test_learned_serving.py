@@ -24,8 +24,8 @@ from streams.events.event import ItemRow
 from streams.files.catalogue_file import open_catalogue
 from streams.ingest.intake import Intake, open_intake
 from streams.learning.history import load_history
-from streams.serving.model_ranker import ranker_of
 from streams.serving.answer import Recommendation
+from streams.serving.model_ranker import ranker_of
 from streams.serving.recommend import Recommender, read_state, recommend
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace, open_for_reading

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from streams.errors import SettingsError
+from streams.events.declaration import UserDeclaration
 from streams.events.event import ItemRow
 from streams.ingest.intake import open_intake
 from streams.serving.item_tests import parse_tests
@@ -15,10 +16,9 @@ from streams.serving.probes import Probe, ProbeList, Probes
 from streams.serving.recommend import Recommender
 from streams.settings import Settings
 from streams.workspace.workspace import open_for_reading
-from support.data.event_columns import columns_of, event
-from transfer.config import InterestConfig
-
-SETTINGS = Settings(interest=InterestConfig(actions={"hide": -1.0}))
+from support.data.event_columns import NOW, columns_of, event
+from support.fakes.tiny_model import save_tiny_model
+from transfer.state.declared import Declaration
 
 
 def probe_list(*items):
@@ -40,30 +40,39 @@ PROBES = Probes(
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """Two departments; ada acts, mia has hidden an item and done nothing else."""
+def settings(tmp_path_factory):
+    """With a small encoder, and an action against items."""
+    model = str(save_tiny_model(tmp_path_factory.mktemp("model") / "m", width=128, positions=128))
+    interest = {"dim": 6, "actions": {"hide": -1.0}}
+    return Settings.model_validate({"encoder": {"model": model, "dim": 6}, "interest": interest})
+
+
+@pytest.fixture(scope="module")
+def store(settings, tmp_path_factory):
+    """Two departments; ada acts, mia has hidden an item and done nothing else, dia has only declared what she likes."""
     location = str(tmp_path_factory.mktemp("probes") / "s")
     rows = [
         ItemRow(f"{kind}{n}", f"{kind} number {n}", "", name, {"price": n})
         for kind, name in (("f", "fruit"), ("c", "car"))
         for n in range(6)
     ]
-    with open_intake(location, SETTINGS, create=True) as writing:
+    with open_intake(location, settings, create=True) as writing:
         writing.catalogue.fit(rows)
         writing.catalogue.upsert(rows)
         writing.ingest.apply(columns_of([event("ada", f"f{n}", at=n, scenario="fruit") for n in range(3)]))
-        hide = SETTINGS.interest.action_names.index("hide")
+        hide = settings.interest.action_names.index("hide")
         hidden = columns_of([event("mia", "c3", at=5.0, scenario="car")])
         hidden.action[:] = hide
         writing.ingest.apply(hidden)
+        writing.declaring.apply([UserDeclaration("dia", Declaration(NOW - 100, "", "red grapes", "en"))])
         assert writing.counts is not None
         writing.counts.finish()
     return location
 
 
 @pytest.fixture(scope="module")
-def workspace(store):
-    with open_for_reading(store, SETTINGS) as reading:
+def workspace(store, settings):
+    with open_for_reading(store, settings) as reading:
         yield reading
 
 
@@ -92,6 +101,12 @@ def test_a_user_with_an_act_gets_what_the_model_says(workspace):
     assert Recommender(workspace, probes=PROBES).answer("ada", k=5) == plain and plain.known
 
 
+def test_who_has_declared_an_interest_is_not_asked(workspace):
+    """What was said is something to go by."""
+    answer = Recommender(workspace, probes=PROBES).answer("dia", k=3)
+    assert answer == Recommender(workspace).answer("dia", k=3) and answer.declared
+
+
 def test_what_a_user_has_hidden_is_not_asked(workspace):
     """Hiding is no act: the other probes are still asked."""
     assert asked(workspace, "mia", k=2) == (["f2", "c1"], {"probe"})
@@ -111,11 +126,11 @@ def test_probes_pass_the_tests_of_the_request(workspace):
     assert "probe" not in asked(workspace, "new", mode="again")[1]
 
 
-def test_an_answer_is_an_ordinary_event(tmp_path):
+def test_an_answer_is_an_ordinary_event(tmp_path, settings):
     """After it the user has a state, and probes give way."""
     location = str(tmp_path / "s")
     rows = [ItemRow(f"f{n}", f"fruit {n}", "", "fruit") for n in range(6)]
-    with open_intake(location, Settings(), create=True) as writing:
+    with open_intake(location, settings, create=True) as writing:
         writing.catalogue.fit(rows)
         writing.catalogue.upsert(rows)
         for step in range(2):
