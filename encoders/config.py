@@ -5,7 +5,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-PACKAGED_MODEL = "all-MiniLM-L6-v2"
+PACKAGED_MODEL = "minilm"
+MULTILINGUAL = "multilingual"
+STATIC = "static:"
+"""Begins the name of a table that is distilled from the encoder named behind it."""
 
 
 class EncoderConfig(BaseModel):
@@ -16,8 +19,9 @@ class EncoderConfig(BaseModel):
     model: str = Field(
         default=PACKAGED_MODEL,
         min_length=1,
-        description="the packaged all-MiniLM-L6-v2, a local folder (config.json, tokenizer.json, "
-        "*.safetensors), or with allow_hub a model name of the Hugging Face hub",
+        description="`minilm` (all-MiniLM-L6-v2, packaged, English), `multilingual` (16 languages, extra `multilingual`), a "
+        "local folder (config.json, tokenizer.json, *.safetensors), with allow_hub a model name of the Hugging Face hub; or "
+        "`static:` and one of them but `multilingual`: a table distilled from it, once, that is some hundred times as fast",
     )
     allow_hub: bool = Field(default=False, description="may fetch `model` from the hub (HF_HUB_OFFLINE wins)")
     pooling: Literal["mean", "cls"] = Field(
@@ -31,14 +35,16 @@ class EncoderConfig(BaseModel):
         default="auto", min_length=1, description="auto (CUDA where there is one), cpu, cuda, cuda:1"
     )
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        default="auto", description="auto: fp32 on the CPU; on CUDA bf16 where the card has it, else fp16"
+        default="auto",
+        description="auto: as the vectors that are there, of a store or an item encoder; without any bf16 on a CPU that has "
+        "AMX and on a card that has it, fp16 on other cards, else fp32",
     )
     threads: int = Field(
         default=0,
         ge=0,
         le=256,
-        description="torch threads on a CPU; 0: one less than there are cores, since with all of them a batch waits for "
-        "whatever else is busy on the machine",
+        description="threads of the text model on a CPU; 0: one less than there are cores, since with all of them a batch "
+        "waits for whatever else is busy on the machine, and one for `multilingual`",
     )
     tokens_per_batch: int | None = Field(
         default=None,
@@ -49,6 +55,18 @@ class EncoderConfig(BaseModel):
     dim: int = Field(default=128, ge=2, le=4096, description="dimensions after whitening")
     text_cache: int = Field(default=16_384, ge=0, description="vectors of recent texts kept in memory (rows)")
     cache_rows: int = Field(default=262_144, ge=1, description="item vectors kept in memory (rows)")
+    disk_cache: Path | None = Field(
+        default=None,
+        description="folder for what takes long to compute and may be lost: static tables and vectors of catalogue texts; "
+        "none: driftline in the user's folder for caches",
+    )
+    disk_cache_mb: int = Field(
+        default=2048,
+        ge=0,
+        le=1 << 20,
+        description="most that vectors of catalogue texts take there, of all models (MiB; 1.5 KiB a text of `minilm`); "
+        "0: none are kept",
+    )
     fitted: Path | None = Field(
         default=None,
         description="folder of an item encoder (driftline fit), for vectors that know behaviour; "

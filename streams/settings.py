@@ -17,7 +17,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from encoders.config import EncoderConfig, FitConfig
+from encoders.config import STATIC, EncoderConfig, FitConfig
 from sinks.addresses import is_folder
 from sinks.config import StoreConfig
 from streams.broker.config import BrokerConfig
@@ -195,7 +195,9 @@ def _store_beside(location: str, folder: Path) -> str:
 
 
 def _model_beside(model: str, folder: Path) -> str:
-    """A text model may also be a name: only what is there as a folder is one."""
+    """A text model may also be a name: only what is there as a folder is one, also behind `static:`."""
+    if model.startswith(STATIC):
+        return STATIC + _model_beside(model.removeprefix(STATIC), folder)
     try:
         there = folder / Path(model).expanduser()
     except RuntimeError:

@@ -54,7 +54,7 @@ def item_content(
     if whitening is None:
         whitening, found = content.fit_encode(texts, progress)
     else:
-        found = content.encode(texts, progress)
+        found = content.encode(texts, progress, keep=True)
     vectors = np.zeros((len(known), config.dim), np.float32)
     vectors[known] = found
     return ItemContent(vectors, known, whitening)

@@ -10,8 +10,8 @@ import numpy as np
 from encoders.config import EncoderConfig
 from encoders.content import ContentEncoder
 from encoders.item_encoder import ItemEncoder
-from encoders.protocols import Encoder
-from encoders.text import TextEncoder
+from encoders.opening import open_text_encoder
+from encoders.protocols import Adaptable, Encoder
 from encoders.unit import unit_rows
 from transfer.arrays import F32
 from transfer.errors import ModelError
@@ -68,7 +68,7 @@ def names_for_training(config: EncoderConfig, words: float, scenarios: Sequence[
     def make(fitted: ItemEncoder) -> tuple[NameLookup, NameSource]:
         if not words or len(scenarios) < 2:
             return hashed_names(fitted.dim), NameSource()
-        encoder = TextEncoder(config)
+        encoder = open_text_encoder(config)
         return SpokenNames(words, encoder, config, fitted), NameSource(words, encoder.fingerprint)
 
     return make
@@ -95,7 +95,9 @@ def name_lookup(
         raise ModelError(
             "the model was trained with words of scenario names; set encoder.fitted to its item encoder"
         )
-    encoder = encoder or TextEncoder(config)
+    encoder = encoder or open_text_encoder(config)
+    if isinstance(encoder, Adaptable):
+        encoder.adopt(model.name_source.text)
     if encoder.fingerprint != model.name_source.text:
         raise ModelError(
             f"the model was trained with names of scenarios by the text encoder {model.name_source.text[:12]}, the settings "

@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def config(folder: Path, **changes: object) -> EncoderConfig:
     return EncoderConfig.model_validate(
-        {"model": str(folder), "max_length": 32, "dim": 16, "device": "cpu", **changes}
+        {"model": str(folder), "max_length": 32, "dim": 16, "device": "cpu", "precision": "fp32", **changes}
     )
 
 

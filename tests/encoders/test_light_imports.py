@@ -6,7 +6,7 @@ import sys
 PROGRAM = """
 import sys
 from encoders import behaviour, config, content, errors, item_encoder, prepare, protocols, ridge
-from encoders import snapshot, text, unit, unseen, vector_cache, vectorizer, whitening
+from encoders import multilingual, opening, precision, snapshot, text, unit, unseen, vector_cache, vectorizer, whitening
 encoder = content.ContentEncoder(config.EncoderConfig())
 assert encoder.encoder.raw_dim == 384
 fingerprint = encoder.content_fingerprint("red grapes")

@@ -43,6 +43,6 @@ def test_loading_checks_the_packaged_model_alone(folder: Path, monkeypatch: pyte
     settings = folder / "tokenizer_config.json"
     settings.write_text(settings.read_text("utf-8") + "\n", "utf-8")
     TextEncoder(EncoderConfig(model=str(folder))).load()
-    monkeypatch.setattr(encoders.folder, "_packaged_folder", lambda: folder)
+    monkeypatch.setattr(encoders.folder, "packaged_folder", lambda: folder)
     with pytest.raises(EncoderConfigError, match=r"tokenizer_config\.json is not the file"):
         TextEncoder(EncoderConfig()).load()

@@ -28,7 +28,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def packaged() -> TextEncoder:
-    return TextEncoder(EncoderConfig(device="cpu"))
+    return TextEncoder(EncoderConfig(device="cpu", precision="fp32"))
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def tiny_config(folder: Path, **changes: object) -> EncoderConfig:
     return EncoderConfig.model_validate(
-        {"model": str(folder), "max_length": 32, "dim": 16, "device": "cpu", **changes}
+        {"model": str(folder), "max_length": 32, "dim": 16, "device": "cpu", "precision": "fp32", **changes}
     )
 
 
@@ -76,7 +76,7 @@ def test_packaged_model_knows_what_is_alike(packaged: TextEncoder) -> None:
 
 
 def test_packaged_model_runs_in_float32_with_fused_attention(packaged: TextEncoder) -> None:
-    """On the CPU the default is float32 and scaled-dot-product attention."""
+    """Float32 on request, with scaled-dot-product attention."""
     packaged.load()
     assert packaged.device == "cpu float32"
     assert packaged._loaded is not None
