@@ -16,6 +16,7 @@ from streams.learning.profile.facts import LogStatistics
 from streams.learning.profile.half_life_scores import HalfLifeScores, Mixed, TargetKind
 from streams.learning.profile.half_lives import Curve, choose, half_life_candidates, usual_gap_s, usual_span_s
 from streams.learning.profile.known_part import KnownPart
+from streams.learning.profile.language import text_model_choice
 from streams.learning.profile.popular import popular_choices
 from streams.learning.profile.reach import Reach, reach_of
 from streams.learning.profile.rooms import own_room, ring_room, scenario_room
@@ -104,6 +105,8 @@ def propose(known: KnownPart, interest: InterestConfig, rng: np.random.Generator
         "fit": _fit(reach, baskets),
         "train": network_settings(facts),
     }
+    if (model := text_model_choice(history.item_texts)) is not None:
+        sections["encoder"] = {"model": model}
     weights = interest.model_dump(
         include={"browse_weight", "click_weight", "purchase_weight"}, exclude_defaults=True
     )
