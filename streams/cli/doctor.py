@@ -12,6 +12,7 @@ from streams.cli import options
 from streams.cli.console import load, print_json, reported, show
 
 if TYPE_CHECKING:
+    from encoders.content import ContentEncoder
     from streams.settings import Settings
     from streams.workspace.workspace import Workspace
 
@@ -44,7 +45,7 @@ def doctor(
             *checked("packages", check_packages),
             *checked("broker", lambda: check_broker(settings)),
             *checked("store", lambda: check_store(store or settings.store.location, settings)),
-            *checked("model", lambda: check_model(settings)),
+            *checked("model", lambda: check_model(store or settings.store.location, settings)),
             *checked("gpu", check_gpu),
         ]
         failed = any(check.ok is False for check in checks)
@@ -132,17 +133,42 @@ def _whitening(workspace: Workspace) -> str:
         return "whitening not checked"
 
 
-def check_model(settings: Settings) -> list[Check]:
-    """The text model loads and gives a finite vector."""
+def check_model(location: str | None, settings: Settings) -> list[Check]:
+    """The text model loads and gives a finite vector: which it is, and what it computes in, for a store as that was made."""
     from encoders.content import ContentEncoder
+    from encoders.precision import faster_precision
+    from encoders.text import TextEncoder
 
-    content = ContentEncoder(settings.encoder)
+    content = _content_of_store(location, settings) or ContentEncoder(settings.encoder)
     content.encode(["a trial"])
+    encoder = content.encoder
+    precision, device = (str(getattr(encoder, name, "")) for name in ("precision", "device"))
+    on = device.partition(" ")[0]
+    found = f"{settings.encoder.model}, {precision} on {on}, {encoder.raw_dim} -> {content.dim} dimensions"
+    faster = faster_precision(precision) if isinstance(encoder, TextEncoder) and on == "cpu" else ""
+    if not faster:
+        return [Check("model", True, found)]
+    fix = "nothing; a new store takes it by itself, this one stays as it was made"
     return [
-        Check(
-            "model", True, f"{settings.encoder.model}, {content.encoder.raw_dim} -> {content.dim} dimensions"
-        )
+        Check("model", True, found),
+        Check("model", None, f"{faster} would be faster on this processor", fix),
     ]
+
+
+def _content_of_store(location: str | None, settings: Settings) -> ContentEncoder | None:
+    """In the precision of the store; None: there is none, or what is wrong with it is another check's finding."""
+    from encoders.errors import WhiteningMismatch
+    from sinks.errors import StoreError
+    from streams.errors import StreamsError
+    from streams.workspace.workspace import open_existing
+
+    if not location:
+        return None
+    try:
+        with open_existing(location, settings) as workspace:
+            return workspace.space.content
+    except (StoreError, StreamsError, WhiteningMismatch):
+        return None
 
 
 def check_gpu() -> list[Check]:
