@@ -10,6 +10,9 @@ lengths of a shop's catalogue and of user reviews are made up.
 On a CPU `beside_per_s` is the rate with a busy process on the machine, and `ratio_to_share` what an idle machine does with
 as many threads as that process leaves cores, over it. `spinning` are the rates as the libraries come, with threads that spin
 while they wait.
+
+`models` are the text models side by side, by processor time with one thread: the default in fp32 and bf16, a table distilled
+from it, and the multilingual one where it is installed. `--models-only` measures nothing else.
 """
 
 import argparse
@@ -26,6 +29,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.workloads.neighbour import MOST_RATIO, busy_neighbour, cores, measured, share_left
+from benchmarks.workloads.text_models import side_by_side
 from encoders.config import EncoderConfig
 from encoders.folder import model_folder
 from encoders.prepare import item_text
@@ -106,8 +110,23 @@ def main() -> None:
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16", "fp16"])
     parser.add_argument("--tokens-per-batch", type=int, default=None)
     parser.add_argument("--threads", type=int, default=0, help="0: as many as ship on this machine")
+    parser.add_argument("--models-only", action="store_true", help="only the text models side by side")
     parser.add_argument("--one-process", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.models_only:
+        texts = texts_of(options)
+        print(
+            json.dumps(
+                {
+                    "benchmark": "encode",
+                    "device": device_name("cpu"),
+                    "texts": len(texts),
+                    "source": source_of(options),
+                    "models": side_by_side(texts, options.repeats),
+                }
+            )
+        )
+        return
     if options.one_process:
         print(json.dumps(measure(options)))
         return
@@ -122,15 +141,26 @@ def main() -> None:
             "met": ratio <= MOST_RATIO,
             "spinning": {name: spinning[name] for name in ("threads", "texts_per_s", "beside_per_s")},
         }
+    line["models"] = side_by_side(texts_of(options), options.repeats)
     print(json.dumps(line))
+
+
+def texts_of(options: argparse.Namespace) -> list[str]:
+    """The file's, or made-up ones."""
+    rng = np.random.default_rng(options.seed)
+    return from_file(options.texts, options.count, rng) if options.texts else made_up(options.count, rng)
+
+
+def source_of(options: argparse.Namespace) -> str:
+    """Where the texts are from."""
+    return options.texts.name if options.texts else "made up"
 
 
 def measure(options: argparse.Namespace) -> dict[str, object]:
     """What one process finds."""
     import torch
 
-    rng = np.random.default_rng(options.seed)
-    texts = from_file(options.texts, options.count, rng) if options.texts else made_up(options.count, rng)
+    texts = texts_of(options)
     config = EncoderConfig(
         model=options.model,
         device=options.device,
@@ -162,7 +192,7 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
             **{name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy")},
         },
         "texts": len(texts),
-        "source": options.texts.name if options.texts else "made up",
+        "source": source_of(options),
         "repeats": options.repeats,
         "load_s": round(load_s, 2),
         "texts_per_s": rate(texts, ours),
