@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from streams.learning.history import History
+from streams.learning.known_since import known_since
 from streams.learning.queries import Queries
 from streams.learning.split import Split
 from transfer.arrays import F64, I32, I64, Bool
@@ -52,7 +53,7 @@ class Candidates:
         """among: codes of the items that may compete; None: all."""
         self.rows = rows
         """events whose items compete at any time; None: by time"""
-        self.since: F64 = _since(history, rows)
+        self.since: F64 = known_since(history, rows)
         """(N,) from when on (this moment included) each item competes; infinite: never"""
         if among is not None:
             self.since[np.setdiff1d(np.arange(len(self.since)), among)] = np.inf
@@ -132,20 +133,6 @@ class _Scope:
             codes = self._members[self._since <= time]
             self._competing = Competing(codes, self._order_of[codes], self._order_of)
         return self._competing
-
-
-def _since(history: History, rows: I64 | None) -> F64:
-    since: F64 = np.full(len(history.items), np.inf)
-    items = history.item if rows is None else history.item[rows]
-    kept = items != NONE
-    if rows is not None:
-        since[items[kept]] = -np.inf
-        return since
-    np.minimum.at(since, items[kept], history.time[kept])
-    np.nextafter(since, np.inf, out=since)  # strictly later than the first event
-    if history.available_from is not None:
-        np.minimum(since, history.available_from, out=since)
-    return since
 
 
 def _mixed(keys: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from streams.learning.count_rows import count_rows
 from streams.learning.history import History
+from streams.learning.known_since import known_since
 from streams.learning.queries import Queries, given_queries, open_queries
 from streams.learning.training.training_data import TrainingData
 from streams.learning.training.training_run import TrainingRun
@@ -110,8 +111,14 @@ def last_part_of(run: TrainingRun, index: ItemIndex) -> Later | None:
 
 
 def request_blocks(run: TrainingRun, later: Later, model: LearnedModel, count: int) -> Iterator[RequestBlock]:
-    """About `count` queries, open ones and (where there are scenarios) ones that name one, in order of time."""
+    """About `count` queries, open ones and (where there are scenarios) ones that name one, in order of time.
+
+    As in an evaluation, items that nobody had before a request don't compete, and are no targets: were they, the items of which
+    nothing is counted would look likelier than they are.
+    """
     data, history, config = run.data, run.data.history, run.config
+    since = known_since(history, None if later.progressive else run.rows)
+    items = np.flatnonzero(data.has_events)
     later.remember(run, [count])
     sampled = _drawn(run, later, count)
     times = history.time[later.rows]
@@ -126,10 +133,15 @@ def request_blocks(run: TrainingRun, later: Later, model: LearnedModel, count: i
             upto = int(np.searchsorted(ordered, first))
             index = index.at(count_rows(history, order[done:upto], run.counts, index.counts))
             done = max(done, upto)
-        for part in sampled:
-            inside = np.flatnonzero((part.time >= first) & (part.time < last))
-            for start in range(0, len(inside), REQUESTS_AT_A_TIME):
-                block = part.take(inside[start : start + REQUESTS_AT_A_TIME])
+        chosen = [part.take(np.flatnonzero((part.time >= first) & (part.time < last))) for part in sampled]
+        chosen = [part.of_targets(since[part.target_item] <= part.time[part.target_query]) for part in chosen]
+        if not sum(map(len, chosen)):
+            continue
+        latest = max(float(part.time.max()) for part in chosen if len(part))
+        index = index.among(items[since[items] <= latest])
+        for part in chosen:
+            for start in range(0, len(part), REQUESTS_AT_A_TIME):
+                block = part.take(slice(start, start + REQUESTS_AT_A_TIME))
                 requests, known = requests_at(data, block, later.states, model, index, config.places)
                 if len(known):
                     yield RequestBlock(block.take(known), requests, index)

@@ -5,23 +5,27 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from streams.learning.count_rows import count_rows
 from streams.learning.history import History
 from streams.learning.training.folds import train_networks
 from streams.learning.training.network import id_rows, positions_at
 from streams.learning.training.network import positions as positions_of
+from streams.learning.training.requests_at import item_index, request_blocks
 from streams.learning.training.train import train
 from streams.learning.training.training_data import training_data
 from streams.learning.training.training_run import TrainingRun
 from support.data.histories import history_of
 from transfer.config import InterestConfig
 from transfer.counts.config import CountsConfig
+from transfer.learned.item_index import ItemIndex
 from transfer.training.config import TrainConfig
 
 USERS, ITEMS, EVENTS = 20, 16, 12
 
 
 def history(kind: str) -> History:
-    """Users in turn, a minute apart: items at random, each once in a random order, all the same, or the next on a ring."""
+    """Users in turn, a minute apart: items at random, each once in a random order, all the same, the next on a ring, or every
+    second one new to everybody."""
     rng = np.random.default_rng(0)
     order, start = np.argsort(rng.random((USERS, ITEMS)), axis=1), rng.integers(ITEMS, size=USERS)
     rows = []
@@ -32,6 +36,7 @@ def history(kind: str) -> History:
                 "each once": int(order[user, event]),
                 "one item": 0,
                 "next": int((start[user] + event) % ITEMS),
+                "fresh": len(rows) // 2 * 2 if event % 2 else int(rng.integers(max(len(rows), 1))) // 2 * 2,
             }[kind]
             rows.append((f"u{user}", f"i{item}", 60.0 * len(rows), f"s{item % 2}"))
     return history_of(rows)
@@ -88,6 +93,32 @@ def test_each_half_is_foreseen_by_a_network_that_has_not_learned_it() -> None:
     assert all((model.items.keys == networks.first.items.keys).all() for model in models)
     alone = train_networks(run, learn_on=False, tell=lambda line: None)
     assert alone.served is alone.first and alone.halves[0][1] is run.validation
+
+
+def test_what_nobody_had_before_is_no_target_and_does_not_compete() -> None:
+    """On a log in which every second event brings a new item: of what pool and gates are fitted on, each target was there
+    before the request, and nothing competes that nobody had before the latest of them."""
+    run = run_on(history("fresh"))
+    log = run.data.history
+    first = np.full(len(log.items), np.inf)
+    np.minimum.at(first, log.item, log.time)
+    (fold,) = train_networks(run, learn_on=False, tell=lambda line: None).folds(run, _index(run), True)
+    targets, competing = 0, []
+    for block in request_blocks(run, fold.later, fold.model, 10_000):
+        times = block.queries.time[block.queries.target_query]
+        assert (first[block.target] < times).all() and np.isin(block.target, block.index.candidates).all()
+        assert (first[block.index.candidates] < times.max() + 3600).all()
+        competing.append(len(block.index.candidates))
+        targets += len(times)
+    asked = log.time[run.validation]
+    known = int((first[log.item[run.validation]] < asked).sum())
+    assert targets == known < len(asked)
+    assert min(competing) < max(competing) <= len(log.items)
+
+
+def _index(run: TrainingRun) -> ItemIndex:
+    model = train_networks(run, learn_on=False, tell=lambda line: None).first
+    return item_index(model, run.data, count_rows(run.data.history, run.rows, run.counts))
 
 
 def test_ids_stay_as_rows_are_added() -> None:
