@@ -43,7 +43,7 @@ ifdef LOCKED
 else
 	@echo "==> driftline and its dependencies, as pinned in constraints.txt"
 	@$(BIN)/python -m pip install --quiet $(PIP)
-	@$(BIN)/pip install --quiet -c constraints.txt -e '.[local,train,evaluate,registry,multilingual,image,audio]' --group dev
+	@$(BIN)/pip install --quiet -c constraints.txt -e '.[local,train,evaluate,registry,multilingual,image,audio,llm]' --group dev
 endif
 	@$(BIN)/pip install --quiet --no-deps --only-binary :all: --require-hashes -r .ci/requirements.alone.txt
 	@touch $@

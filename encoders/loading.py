@@ -50,7 +50,7 @@ def load_text_model(folder: Path, config: EncoderConfig, precision: Precision) -
 
     if config.model in PACKAGED_NAMES:
         check_packaged(folder)
-    device = _device(config.device)
+    device = torch_device(config.device)
     import torch
 
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
@@ -59,7 +59,7 @@ def load_text_model(folder: Path, config: EncoderConfig, precision: Precision) -
             f"encoder.model {config.model!r} is an encoder-decoder; use an encoder such as the packaged one"
         )
     try:
-        with _quiet():
+        with quiet_transformers():
             tokenizer = AutoTokenizer.from_pretrained(
                 str(folder), local_files_only=True, use_fast=True, trust_remote_code=False
             )
@@ -115,7 +115,12 @@ def load_text_model(folder: Path, config: EncoderConfig, precision: Precision) -
     )
 
 
-def _device(name: str) -> "torch.device":
+def torch_device(name: str) -> "torch.device":
+    """The device that a setting names; auto is CUDA where there is one.
+
+    Raises:
+        EncoderConfigError: there is no such device.
+    """
     import torch
 
     if name == "auto":
@@ -133,7 +138,7 @@ def _device(name: str) -> "torch.device":
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """Keeps transformers' progress bar and loading report off the terminal; errors still raise."""
     from transformers.utils import logging
 

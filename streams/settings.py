@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from encoders.config import STATIC, EncoderConfig, FitConfig
+from encoders.tuned.config import WordsConfig
 from sinks.addresses import is_folder
 from sinks.config import StoreConfig
 from streams.broker.config import BrokerConfig
@@ -72,6 +73,7 @@ class Settings(BaseModel):
     store: StoreConfig = StoreConfig()
     encoder: EncoderConfig = EncoderConfig()
     fit: FitConfig = FitConfig()
+    words: WordsConfig = WordsConfig()
     interest: InterestConfig = InterestConfig()
     transfer: TransferConfig = TransferConfig()
     counts: CountsConfig = CountsConfig()

@@ -32,6 +32,7 @@ from streams.cli import (
     simulate,
     train,
     tune,
+    tune_encoder,
 )
 
 TRY, FILL, LEARN, READ, TEND = (
@@ -69,6 +70,7 @@ app.command("profile", rich_help_panel=LEARN)(profile.profile)
 app.command("fit", rich_help_panel=LEARN)(fit.fit)
 app.command("train", rich_help_panel=LEARN)(train.train)
 app.command("tune", rich_help_panel=LEARN)(tune.tune)
+app.command("tune-encoder", rich_help_panel=LEARN)(tune_encoder.tune_encoder)
 app.command("probe", rich_help_panel=LEARN)(probe.probe)
 app.command("evaluate", rich_help_panel=LEARN)(evaluate.evaluate)
 app.command("rebuild", rich_help_panel=LEARN)(rebuild.rebuild)

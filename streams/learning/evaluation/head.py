@@ -13,7 +13,7 @@ from streams.learning.history import History
 from streams.learning.split import Split
 
 FORMAT = 1
-SETTINGS = ("interest", "counts", "fit", "train", "encoder", "serving", "transfer")
+SETTINGS = ("interest", "counts", "fit", "train", "encoder", "words", "serving", "transfer")
 """Sections that methods read."""
 OF_NO_ACCOUNT = ("threads", "device", "probes")
 """Settings that change how fast a figure comes, or what users are asked who have not acted, and no figure."""

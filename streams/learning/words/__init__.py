@@ -1,0 +1,1 @@
+"""Tuning a text encoder on a log (`driftline tune-encoder`)."""

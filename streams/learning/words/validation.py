@@ -1,0 +1,176 @@
+"""What a tuned encoder is worth on validation: ranking of all items, and pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from encoders.tuned.config import WordsConfig
+from encoders.tuned.contrast import contrastive_loss, log_sampled
+from encoders.tuned.examples import WordExamples
+from encoders.tuned.models import BiEncoder, CrossEncoder
+from encoders.tuned.training import Goal
+from streams.learning.evaluation.families import NEW
+from streams.learning.evaluation.methods.validation import Validation
+from streams.learning.history import History
+from streams.learning.pair_figures import (
+    best_threshold,
+    binary_cross_entropy,
+    drawn_pairs,
+    pair_figures,
+    taken_items,
+)
+from streams.learning.queries import Queries
+from streams.learning.words.user_words import UserWords
+from transfer.arrays import F32, F64, I64, Bool
+
+DRAWN = 3
+"""Seed of the pairs' negatives: the same ones at each look."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WordCases:
+    """Queries of one part of a history, and pairs of their targets and drawn items."""
+
+    history: History
+    rows: I64
+    """that were learned from"""
+    queries: Queries
+    words: list[str]
+    """(Q,) the users' words"""
+    items: I64
+    """codes that targets are ranked among, ascending"""
+    query: I64
+    item: I64
+    taken: Bool
+    """`query`, `item`, `taken`: (P,) of pairs whose items have texts"""
+
+
+def word_cases(
+    history: History, rows: I64, queries: Queries, words: UserWords, config: WordsConfig
+) -> WordCases:
+    """At most about `validation_targets` targets of users who have words, drawn once."""
+    known = np.flatnonzero(queries.seen > history.offsets[queries.user])
+    queries = queries.take(known)
+    size = config.validation_targets * len(queries) // max(queries.targets, 1)
+    queries = queries.sample(max(size, 1), seed=2)
+    taken = taken_items(history, rows)
+    query, item, label = drawn_pairs(
+        history, queries, taken, config.pair_negatives, np.random.default_rng(DRAWN)
+    )
+    has_text = np.array([bool(text.strip()) for text in history.item_texts], np.bool_)
+    kept = has_text[item]
+    query, item, label = query[kept], item[kept], label[kept]
+    wanted = np.unique(item)
+    others = np.setdiff1d(np.flatnonzero(has_text & np.isin(np.arange(len(has_text)), taken)), wanted)
+    more = max(config.validation_items - len(wanted), 0)
+    drawn = np.random.default_rng(DRAWN).permutation(others)[:more]
+    items = np.union1d(wanted, drawn)
+    return WordCases(history, rows, queries, words.of_queries(queries), items, query, item, label)
+
+
+def bi_goal(model: BiEncoder, cases: WordCases, examples: WordExamples, config: WordsConfig) -> Goal:
+    """Looks at a bi-encoder; the ranking of items that are new to their users decides."""
+    ranking = Validation(cases.history, cases.rows, cases.queries, config.validation_targets)
+    log_q = log_sampled(torch.from_numpy(examples.shares), config.batch, config.negatives)
+    shares = examples.shares
+
+    def look() -> dict[str, float]:
+        items = np.zeros((len(examples.texts), model.tower.width), np.float32)
+        items[cases.items] = model.tower.encode([examples.texts[item] for item in cases.items.tolist()])
+        users = model.tower.encode(cases.words)
+        scale = float(model.log_scale.detach().exp())
+        asked = zip(cases.queries.user.tolist(), cases.queries.seen.tolist(), strict=True)
+        place = {key: row for row, key in enumerate(asked)}
+
+        def scores(part: Queries) -> F32:
+            rows = [place[key] for key in zip(part.user.tolist(), part.seen.tolist(), strict=True)]
+            found = np.full((len(rows), len(items)), -np.inf, np.float32)
+            found[:, cases.items] = scale * (users[rows] @ items[cases.items].T)
+            return found
+
+        odds = _bi_odds(users[cases.query], items[cases.item], cases, scale, shares)
+        return {
+            "loss": _loss(users, items, cases, scale, log_q),
+            "bce": binary_cross_entropy(odds, cases.taken, shifted=True),
+            **_pairs(odds, cases),
+            "ndcg@10": ranking.means(scores)[NEW],
+        }
+
+    return Goal(look, "ndcg@10")
+
+
+def cross_goal(model: CrossEncoder, cases: WordCases) -> Goal:
+    """Looks at a cross-encoder; the cross-entropy of pairs decides, since ranking all items would read all of them."""
+
+    def look() -> dict[str, float]:
+        odds = odds_of(model, cases, np.empty(0, np.float32))
+        bce = binary_cross_entropy(odds, cases.taken)
+        return {"loss": bce, "bce": bce, **_pairs(odds, cases), "ndcg@10": _ndcg_of_pairs(odds, cases)}
+
+    return Goal(look, "bce", higher_is_better=False)
+
+
+def odds_of(model: BiEncoder | CrossEncoder, cases: WordCases, shares: F32) -> F64:
+    """(P,) log odds of the pairs, of a bi-encoder but for a constant. shares (N,) of items among the positives."""
+    texts = [cases.history.item_texts[item] for item in cases.item.tolist()]
+    words = [cases.words[query] for query in cases.query.tolist()]
+    if isinstance(model, CrossEncoder):
+        return cross_odds(model, words, texts)
+    scale = float(model.log_scale.detach().exp())
+    return _bi_odds(model.tower.encode(words), model.tower.encode(texts), cases, scale, shares)
+
+
+def cross_odds(model: CrossEncoder, words: list[str], texts: list[str]) -> F64:
+    """(P,) log odds of users and items in words."""
+    vectors = torch.from_numpy(model.tower.encode(words, texts)).to(model.weight.device)
+    with torch.no_grad():
+        found: F64 = model.scores(vectors).cpu().numpy().astype(np.float64)
+    return found
+
+
+def _bi_odds(users: F32, items: F32, cases: WordCases, scale: float, shares: F32) -> F64:
+    """Scores are log p(item | user) and negatives are drawn by shares: odds are their quotient. Vectors (P, width)."""
+    least = 0.5 / max(len(cases.rows), 1)
+    found: F64 = scale * np.einsum("pd,pd->p", users, items) - np.log(
+        np.maximum(shares[cases.item], least)
+    ).astype(np.float64)
+    return found
+
+
+def item_vectors(model: BiEncoder, texts: object) -> F32:
+    """(N, width) unit rows of items in words; zeros where an item has none."""
+    assert isinstance(texts, list)
+    known = np.array([bool(text.strip()) for text in texts], np.bool_)
+    found = model.tower.encode([text for text, has in zip(texts, known.tolist(), strict=True) if has])
+    vectors = np.zeros((len(texts), found.shape[1]), np.float32)
+    vectors[known] = found
+    return vectors
+
+
+def _pairs(odds: F64, cases: WordCases) -> dict[str, float]:
+    threshold = best_threshold(odds, cases.taken)
+    return {**pair_figures(odds, cases.taken, threshold), "threshold": threshold}
+
+
+def _loss(users: F32, items: F32, cases: WordCases, scale: float, log_q: torch.Tensor) -> float:
+    """Contrastive loss of the positives in blocks of a batch, without uniform negatives."""
+    query, item = cases.query[cases.taken], cases.item[cases.taken]
+    size, total = 64, 0.0
+    for begin in range(0, len(query), size):
+        part = slice(begin, begin + size)
+        scores = torch.from_numpy(scale * (users[query[part]] @ items[item[part]].T))
+        total += float(contrastive_loss(scores, torch.from_numpy(item[part]), log_q)) * len(query[part])
+    return total / max(len(query), 1)
+
+
+def _ndcg_of_pairs(odds: F64, cases: WordCases) -> float:
+    """Mean NDCG@10 of each positive among the drawn items of its query."""
+    gains = []
+    for place in np.flatnonzero(cases.taken).tolist():
+        rivals = odds[(cases.query == cases.query[place]) & ~cases.taken]
+        rank = 1 + int(np.count_nonzero(rivals >= odds[place]))
+        gains.append(1 / np.log2(1 + rank) if rank <= 10 else 0.0)
+    return float(np.mean(gains)) if gains else 0.0
