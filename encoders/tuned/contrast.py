@@ -12,32 +12,24 @@ from encoders.tuned.tower import TextTower
 
 
 def log_sampled(shares: Tensor, batch: int, negatives: int) -> Tensor:
-    """(N,) log of how often each item is expected among the columns of a batch, per column.
+    """(N,) log of the probability that a batch has each item: as one of `batch` positives, of which the items have the shares
+    (N,), or as one of `negatives` uniform ones (mixed negative sampling, Yang et al., WWW 2020).
 
-    shares (N,): of positives. The columns are `batch` positives and `negatives` uniform items (mixed negative sampling,
-    Yang et al., WWW 2020).
-
-    >>> log_sampled(torch.tensor([0.5, 0.5, 0.0]), 2, 3).exp().tolist()
-    [0.4000000059604645, 0.4000000059604645, 0.20000000298023224]
+    >>> log_sampled(torch.tensor([0.5, 0.5, 0.0]), 2, 1).exp().tolist()
+    [0.8333333134651184, 0.8333333134651184, 0.3333333432674408]
     """
-    expected = (batch * shares + negatives / len(shares)) / (batch + negatives)
-    return torch.log(expected.clamp_min(1e-12))
+    left_out = (1 - shares) ** batch * (1 - 1 / len(shares)) ** negatives
+    return torch.log((1 - left_out).clamp_min(1e-12))
 
 
-def contrastive_loss(scores: Tensor, items: Tensor, log_q: Tensor) -> Tensor:
-    """Mean cross-entropy of B rows, whose right answer is the column of the same number.
+def contrastive_loss(scores: Tensor, right: Tensor, log_q: Tensor) -> Tensor:
+    """Mean cross-entropy of B users, of whom user b took the item of column right[b].
 
-    scores (B, M): of B users with M items, the first B of which are their positives; items (M,) codes; log_q (N,) from
-    `log_sampled`. Each score is lowered by its item's log_q (Yi et al., RecSys 2019), so that scores come out as
-    log p(item | user), and what is often taken is not pushed down for being often a negative. Other columns of the same item
-    are left out.
+    scores (B, C): of C distinct items, those of the batch; log_q (C,): of these, from `log_sampled`. Each score is lowered by
+    its item's log_q, so that scores come out as log p(item | user), and what is often taken is not pushed down for being often
+    a negative (sampled softmax, Bengio & Senecal 2008; Yi et al., RecSys 2019).
     """
-    count = len(scores)
-    logits = scores - log_q[items]
-    same = items[:count, None] == items[None]
-    same[torch.arange(count), torch.arange(count)] = False
-    logits = logits.masked_fill(same, -torch.inf)
-    return nn.functional.cross_entropy(logits, torch.arange(count, device=scores.device))
+    return nn.functional.cross_entropy(scores - log_q, right)
 
 
 def backward_in_parts(

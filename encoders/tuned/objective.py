@@ -36,17 +36,16 @@ class SampledSoftmax:
         """Each text of the batch goes through the tower once, however often it is there."""
         examples, tower = self._examples, self._model.tower
         negatives = drawn_uniformly(self._generator, examples.candidates, self._config.negatives)
-        items = torch.cat([torch.from_numpy(examples.item[rows]), negatives])
+        positives = torch.from_numpy(examples.item[rows])
+        items, columns = torch.unique(torch.cat([positives, negatives]), return_inverse=True)
         texts = [*examples.words(rows), *(examples.texts[item] for item in items.tolist())]
         place = {text: number for number, text in enumerate(dict.fromkeys(texts))}
         where = torch.tensor([place[text] for text in texts], device=tower.device)
-        items = items.to(tower.device)
+        right, log_q = columns[: len(rows)].to(tower.device), self._log_q[items.to(tower.device)]
 
         def loss_of(vectors: Tensor) -> Tensor:
             found = vectors[where]
-            return contrastive_loss(
-                self._model.scores(found[: len(rows)], found[len(rows) :]), items, self._log_q
-            )
+            return contrastive_loss(self._model.scores(found[: len(rows)], found[len(rows) :]), right, log_q)
 
         return backward_in_parts(tower, tower.tokens(list(place)), self._config.micro_batch, loss_of)
 

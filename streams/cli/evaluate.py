@@ -11,7 +11,12 @@ import typer
 
 from streams.cli import options
 from streams.cli.console import console, fail, load, progress_lines, reported, show
-from streams.cli.evaluation_checks import RESULTS, check_folders, check_model_is_judged
+from streams.cli.evaluation_checks import (
+    RESULTS,
+    check_folders,
+    check_model_is_judged,
+    check_words_are_judged,
+)
 from streams.cli.evaluation_output import show_figures
 from streams.cli.evaluation_progress import evaluation_progress
 from streams.cli.log_input import EventFlags, LogInput, encode_texts, read_history
@@ -54,6 +59,14 @@ def evaluate(
     ] = None,
     encoder: Annotated[
         Path | None, typer.Option("--encoder", metavar="ENCODER", help="A fitted item encoder.")
+    ] = None,
+    words: Annotated[
+        Path | None,
+        typer.Option(
+            "--words",
+            metavar="FOLDER",
+            help="A tuned encoder, for the method words-tuned. Default: tuned on the log.",
+        ),
     ] = None,
     methods: Annotated[
         str | None,
@@ -164,6 +177,7 @@ def evaluate(
         raise typer.BadParameter("name the log to evaluate on", param_hint="LOG...")
     with reported():
         check_model_is_judged(model, encoder, methods)
+        check_words_are_judged(words, methods)
         chosen = [*QUICK, *([JUDGED] if model else [])] if methods is None else names(methods)
         check_folders(report, resume, force)
         settings = load(config, {"files": {"encoding": encoding, "delimiter": delimiter}})
@@ -181,6 +195,7 @@ def evaluate(
             setup=Setup(
                 model=model,
                 encoder=encoder,
+                words=words,
                 settings=settings,
                 max_seconds=max_seconds,
                 progress=progress_lines(json_),

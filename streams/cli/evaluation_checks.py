@@ -27,6 +27,19 @@ def check_model_is_judged(model: Path | None, encoder: Path | None, methods: str
         raise SettingsError(f"--model is for the method {JUDGED}, which --methods does not name")
 
 
+def check_words_are_judged(words: Path | None, methods: str | None) -> None:
+    """Refuse a tuned encoder that no method would use.
+
+    Raises:
+        SettingsError: the method that takes it is not named.
+    """
+    from streams.learning.evaluation.artefacts import WORDS
+    from streams.learning.evaluation.methods.registry import names
+
+    if words is not None and (methods is None or WORDS not in names(methods)):
+        raise SettingsError(f"--words is for the method {WORDS}, which --methods does not name")
+
+
 def check_folders(report: Path | None, resume: Path | None, force: bool) -> None:
     """Refuse before the work what could not be written after it.
 

@@ -73,6 +73,7 @@ def tune_encoder(
     from encoders.tuned.folder import check_words_folder, save_words
     from streams.learning.split import SplitPlan
     from streams.learning.words.holdout import holdout_figures
+    from streams.learning.words.run import WordsRun
     from streams.learning.words.tune_encoder import require_tuning
     from streams.learning.words.tune_encoder import tune_encoder as tune
     from streams.outputs import check_output
@@ -89,7 +90,8 @@ def tune_encoder(
         history = read_history(source, settings, json_)
         cut = SplitPlan(split, holdout_share, validation_share, force).of(history)
         tell = progress_lines(json_)
-        tuned = tune(history, cut, settings.words, cross=cross, max_seconds=max_seconds, logs=logs, tell=tell)
+        run = WordsRun.of_split(history, cut)
+        tuned = tune(run, settings.words, cross=cross, max_seconds=max_seconds, logs=logs, tell=tell)
         if len(cut.test):
             tuned.report["holdout"] = holdout_figures(tuned, history, cut)
         fingerprint = save_words(out, tuned)

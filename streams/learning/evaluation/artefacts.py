@@ -16,17 +16,24 @@ from streams.learning.split import Split
 
 JUDGED = "driftline"
 """The method that takes a trained model."""
+WORDS = "words-tuned"
+"""The method that takes a tuned encoder."""
 
 
 def check_artefacts(history: History, split: Split, plan: Plan) -> None:
-    """Refuse a model that is to be judged, or its item encoder, if it has learned from the test part, or (unless the plan's
-    `force` is set) does not tell.
+    """Refuse a model that is to be judged, its item encoder, or a tuned encoder, if it has learned from the test part, or
+    (unless the plan's `force` is set) does not tell.
 
     Raises:
         EvaluationError: one has, or doesn't tell.
         ModelError, EncoderError: a folder can't be read.
     """
     setup = plan.setup
+    if setup.words is not None and WORDS in plan.methods:
+        from encoders.tuned.folder import about_words
+
+        learned = about_words(setup.words).learned
+        _check_part(f"the tuned encoder {setup.words}", learned, "tune-encoder", history, split, plan.force)
     if setup.model is None or JUDGED not in plan.methods:
         return
     from transfer.learned.folder import report_of
@@ -38,16 +45,22 @@ def check_artefacts(history: History, split: Split, plan: Plan) -> None:
         learned = ItemEncoder.load(setup.encoder_folder).learned
         parts = {f"the item encoder {setup.encoder_folder}": (learned, "fit"), **parts}
     for what, (learned, command) in parts.items():
-        advice = f"make it with `driftline {command} --holdout-share` of the test's share"
-        if split.name == "last":
-            advice += " and --split last"
-        if learned is not None:
-            _check(what, learned, history, split, advice)
-        elif not plan.force:
-            raise EvaluationError(
-                f"{what} doesn't tell until when it has learned (an earlier release made it, or its encoder); {advice}, or go "
-                "on with --force"
-            )
+        _check_part(what, learned, command, history, split, plan.force)
+
+
+def _check_part(
+    what: str, learned: LearnedFrom | None, command: str, history: History, split: Split, force: bool
+) -> None:
+    advice = f"make it with `driftline {command} --holdout-share` of the test's share"
+    if split.name == "last":
+        advice += " and --split last"
+    if learned is not None:
+        _check(what, learned, history, split, advice)
+    elif not force:
+        raise EvaluationError(
+            f"{what} doesn't tell until when it has learned (an earlier release made it, or its encoder); {advice}, or go on "
+            "with --force"
+        )
 
 
 def _check(what: str, learned: LearnedFrom, history: History, split: Split, advice: str) -> None:

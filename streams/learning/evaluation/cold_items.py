@@ -60,6 +60,10 @@ def hide_items(history: History, split: Split, plan: Plan) -> EvaluatedLog:
         raise EvaluationError(
             "a trained model has learned of the items that are to be hidden; leave --model out"
         )
+    if plan.setup.words is not None:
+        raise EvaluationError(
+            "a tuned encoder has learned of the items that are to be hidden; leave --words out, and it is tuned on the rest"
+        )
     if not any(history.item_texts):
         raise EvaluationError(
             "nothing is known of items without behaviour: give a catalogue with titles, --items"

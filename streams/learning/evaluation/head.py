@@ -46,6 +46,7 @@ def head_of(history: History, split: Split, plan: Plan) -> dict[str, Any]:
         "max_seconds": setup.max_seconds,
         "model": _of_folder(setup.model),
         "encoder": _of_folder(setup.encoder),
+        "words": _of_folder(setup.words),
         **{
             f"{section}.{name}": value
             for section in SETTINGS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time as clock
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,6 +15,8 @@ from streams.learning.evaluation.families import ALL, FAMILIES, NEW, Family, bes
 from streams.learning.evaluation.later_events import LaterEvents
 from streams.learning.evaluation.methods.base import Method, Refitted, Tunable
 from streams.learning.evaluation.metrics import HEADLINE, values
+from streams.learning.evaluation.pairs import QUERIES as PAIR_QUERIES
+from streams.learning.evaluation.pairs import PairTally
 from streams.learning.evaluation.plan import Plan, Task
 from streams.learning.evaluation.ranks import (
     TOP,
@@ -26,6 +28,7 @@ from streams.learning.evaluation.ranks import (
 from streams.learning.evaluation.reliability import ReliabilityTally
 from streams.learning.evaluation.result import Result
 from streams.learning.history import History
+from streams.learning.pair_figures import taken_items
 from streams.learning.queries import Queries, first_rows, new_targets
 from streams.learning.split import Split
 from streams.learning.stray_clocks import own_span
@@ -84,12 +87,12 @@ class Judge:
         method.fit(self._history, self._split.train, self._validation[self._plan.tasks[0]])
         fitted = clock.perf_counter()
         stream = LaterEvents(self._history, self._split)
-        params = self._tune(method, stream) if isinstance(method, Tunable) and len(method.grid) else {}
+        params, thresholds = self._choose(method, stream)
         edges = {task.name: self._edges(method, params.get(task.name, {})) for task in self.tasks}
         tuned = clock.perf_counter()
         self._take_validation(method, stream)
         refitted = clock.perf_counter()
-        results = self._test(name, method, stream, params)
+        results = self._test(name, method, stream, params, thresholds)
         seconds = clock.perf_counter() - refitted
         share = 1 / len(results)
         return [
@@ -107,13 +110,41 @@ class Judge:
         """A method's results are there already."""
         self._progress(name, sum(len(task.queries) for task in self.tasks))
 
-    def _tune(self, method: Method, stream: LaterEvents) -> dict[str, Chosen]:
+    def _choose(self, method: Method, stream: LaterEvents) -> tuple[dict[str, Chosen], dict[str, float]]:
+        """By the validation part: settings of each task and family, where there are any, and the threshold of pairs."""
+        grid = [dict(params) for params in method.grid] if isinstance(method, Tunable) else []
+        size = _tuning_size if len(grid) > 1 else lambda part: PAIR_QUERIES
+        sampled = {task: part.sample(size(part), seed=1) for task, part in self._validation.items()}
+        pairs = {task: self._pairs(self._tuned_by, part, max(len(grid), 1)) for task, part in sampled.items()}
+        if len(grid) > 1:
+            params = self._tune(method, grid, sampled, stream, pairs)
+            place = {task: grid.index(dict(chosen[ALL])) for task, chosen in params.items()}
+            return params, {task: tally.threshold(place[task]) for task, tally in pairs.items()}
+        if grid:
+            assert isinstance(method, Tunable)
+            method.set(**grid[0])
+        for task, part in _in_time(sampled):
+            rows = stream.until(float(part.time[0]))
+            if len(rows):
+                method.learn(rows)
+            pairs[task].add(method.scores(part), part)
+        params = {task: dict.fromkeys(FAMILIES, grid[0]) for task in sampled} if grid else {}
+        return params, {task: tally.threshold() for task, tally in pairs.items()}
+
+    def _pairs(self, candidates: Candidates, queries: Queries, settings: int = 1) -> PairTally:
+        taken = taken_items(self._history, self._split.train)
+        return PairTally(self._history, candidates, taken, queries, settings)
+
+    def _tune(
+        self,
+        method: Method,
+        grid: list[dict[str, Any]],
+        sampled: Mapping[str, Queries],
+        stream: LaterEvents,
+        pairs: Mapping[str, PairTally],
+    ) -> dict[str, Chosen]:
         """The settings of each task and family with the best sum of `HEADLINE` over the validation targets."""
         assert isinstance(method, Tunable)
-        grid = [dict(params) for params in method.grid]
-        sampled = {task: part.sample(_tuning_size(part), seed=1) for task, part in self._validation.items()}
-        if len(grid) == 1:
-            return {task: dict.fromkeys(FAMILIES, grid[0]) for task in sampled}
         total = {task: {family: np.zeros(len(grid)) for family in FAMILIES} for task in sampled}
         for task, part in _in_time(sampled):
             rows = stream.until(float(part.time[0]))
@@ -122,7 +153,9 @@ class Judge:
             own = own_columns(part, self._tuned_by, self._history, self._first)
             for number, params in enumerate(grid):
                 method.set(**params)
-                found = shallow_family_ranks(method.scores(part), part, self._tuned_by, own)
+                scores = method.scores(part)
+                pairs[task].add(scores, part, number)
+                found = shallow_family_ranks(scores, part, self._tuned_by, own)
                 for family, rank in found.items():
                     total[task][family][number] += values(rank, HEADLINE).sum()
         return {task: best_of_each(grid, sums) for task, sums in total.items()}
@@ -142,17 +175,24 @@ class Judge:
             method.refit()
 
     def _test(
-        self, name: str, method: Method, stream: LaterEvents, params: Mapping[str, Chosen]
+        self,
+        name: str,
+        method: Method,
+        stream: LaterEvents,
+        params: Mapping[str, Chosen],
+        thresholds: Mapping[str, float],
     ) -> list[Result]:
         """Predict, then learn, over the test queries of all tasks at once."""
         parts: dict[str, list[Ranked]] = {task.name: [] for task in self.tasks}
         tally = partial(ReliabilityTally, self._history, self.candidates, self._first)
         tallies = {task.name: tally() for task in self.tasks if getattr(method, "probabilities", False)}
+        pairs = {task.name: self._pairs(self.candidates, task.queries) for task in self.tasks}
         for task, part in _in_time({task.name: task.queries for task in self.tasks}):
             rows = stream.until(float(part.time[0]))
             if len(rows):
                 method.learn(rows)
-            parts[task].append(self._ranked(method, part, params.get(task), tallies.get(task)))
+            told = [pairs[task], *([tallies[task]] if task in tallies else [])]
+            parts[task].append(self._ranked(method, part, params.get(task), told))
             self._progress(name, len(part))
         return [
             Result(
@@ -168,18 +208,23 @@ class Judge:
                 tune_s=0.0,
                 score_s=0.0,
                 reliability=tallies[task].result().packed if task in tallies else np.empty(0),
+                pairs=pairs[task].figures(thresholds[task]),
             )
             for task, ranked in parts.items()
         ]
 
     def _ranked(
-        self, method: Method, part: Queries, chosen: Chosen | None, tally: ReliabilityTally | None
+        self,
+        method: Method,
+        part: Queries,
+        chosen: Chosen | None,
+        tallies: Sequence[PairTally | ReliabilityTally],
     ) -> Ranked:
         """Ranks with the settings of each family; queries with new targets are scored twice where the settings differ."""
         if chosen is not None:
             assert isinstance(method, Tunable)
             method.set(**chosen[ALL])
-        found = self._rank(method, part, tally)
+        found = self._rank(method, part, tallies)
         if chosen is None or chosen[NEW] == chosen[ALL]:
             return found
         fresh = np.zeros(len(part), np.bool_)
@@ -193,9 +238,11 @@ class Judge:
         without_own[fresh[part.target_query]] = self._rank(method, part.take(asked)).without_own
         return replace(found, without_own=without_own)
 
-    def _rank(self, method: Method, part: Queries, tally: ReliabilityTally | None = None) -> Ranked:
+    def _rank(
+        self, method: Method, part: Queries, tallies: Sequence[PairTally | ReliabilityTally] = ()
+    ) -> Ranked:
         scores = method.scores(part)
-        if tally is not None:
+        for tally in tallies:
             tally.add(scores, part)
         return rank_targets(scores, part, self.candidates, self._history, self._first)
 

@@ -63,8 +63,9 @@ class Plan:
 
     def runs(self, name: str) -> int:
         """How often a method of the registry is run."""
-        ready = name == "driftline" and self.setup.model is not None
-        return self.seeds if name in METHODS and METHODS[name].trained and not ready else 1
+        given = {"driftline": self.setup.model, "words-tuned": self.setup.words}
+        again = name in METHODS and METHODS[name].trained and given.get(name) is None
+        return self.seeds if again else 1
 
 
 def tasks_of(history: History, split: Split, plan: Plan) -> list[Task]:

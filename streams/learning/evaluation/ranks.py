@@ -56,7 +56,7 @@ def rank_targets(
     new = new_targets(queries, first)
     for query in range(len(queries)):
         competing = candidates.at(int(queries.scenario[query]), float(queries.time[query]))
-        row = _row(scores[query], competing.codes)
+        row = comparable(scores[query], competing.codes)
         begin, end = queries.target_offsets[query : query + 2]
         columns = competing.places(queries.target_item[begin:end])
         rank[begin:end] = ranks_of(row, columns)
@@ -83,7 +83,7 @@ def shallow_family_ranks(
     without_own = np.zeros(queries.targets, np.int32)
     for query, mine in enumerate(own):
         competing = candidates.at(int(queries.scenario[query]), float(queries.time[query]))
-        row = _row(scores[query], competing.codes)
+        row = comparable(scores[query], competing.codes)
         begin, end = queries.target_offsets[query : query + 2]
         columns = competing.places(queries.target_item[begin:end])
         if len(columns) <= FEW:
@@ -158,8 +158,8 @@ def top_k(row: F32, count: int) -> I64:
     return ordered
 
 
-def _row(scores: F32, codes: I64) -> F32:
-    """Scores of the candidates that rank as theirs do, without NaN: it comes below all numbers, minus infinity included."""
+def comparable(scores: F32, codes: I64) -> F32:
+    """Scores of the candidates (C,) that rank as theirs do, without NaN: it is below all numbers, minus infinity included."""
     row: F32 = scores[codes]
     missing = np.isnan(row)
     if missing.any():

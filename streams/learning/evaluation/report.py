@@ -9,6 +9,7 @@ from typing import Any
 
 from streams.learning.evaluation.cold_start_lines import cold_start_lines
 from streams.learning.evaluation.metrics import HEADLINE, NAMES
+from streams.learning.evaluation.pairs import FIGURES, NEGATIVES, QUERIES
 from streams.learning.evaluation.plots import draw_evaluation
 from streams.learning.evaluation.reliability_figures import DEFINITIONS, reliability_lines
 from streams.learning.evaluation.run import Evaluation
@@ -99,6 +100,7 @@ def _task(name: str, task: dict[str, Any], plots: Sequence[str]) -> list[str]:
             ],
         ),
     ]
+    lines += _pairs(task)
     lines += _differences(task)
     lines += reliability_lines(task)
     lines += [
@@ -131,6 +133,17 @@ def _task(name: str, task: dict[str, Any], plots: Sequence[str]) -> list[str]:
     for plot in plots:
         lines += [f"![{plot}]({plot})", ""]
     return lines
+
+
+def _pairs(task: dict[str, Any]) -> list[str]:
+    rows = [
+        [key, *(figure_text(method["pairs"][name]) for name in FIGURES)]
+        for key, method in task["methods"].items()
+        if method["pairs"] is not None
+    ]
+    if not rows:
+        return []
+    return ["### Pairs called taken or not", "", *markdown_table(["method", *FIGURES], rows)]
 
 
 def _settings(params: dict[str, Any]) -> str:
@@ -225,6 +238,9 @@ def _definitions(data: dict[str, Any]) -> list[str]:
         "item; new visitors: users without any earlier event.",
         "- unknown: the target does not compete, since nobody had it before: a miss for every method, so that this reads 0.",
         "- Activity: terciles of the users by earlier events. Gap: best minus worst group; relative: to the mean over all.",
+        f"- Pairs: targets of up to {QUERIES} queries, each beside {NEGATIVES} items that are new to its user, drawn by how "
+        "often items are taken. A pair is called taken from a threshold on, chosen on validation by F1, of the share of "
+        "competing items that do not rank before its item.",
         "- Popularity bias: mean percentile of the listed items by training events; .5 is none.",
         *_of_cold_items(data),
         *DEFINITIONS,

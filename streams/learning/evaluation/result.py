@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,8 @@ class Result:
     reliability: F64
     """what `reliability.unpacked` takes, sums over the seeds, with the settings of the family `all`; empty: the scores are no
     probabilities"""
+    pairs: F64 = field(default_factory=lambda: np.empty((0, 5)))
+    """(S, 5) figures of pairs (`pairs.FIGURES`) for each seed, with the settings of the family `all`; (0, 5): none"""
 
 
 def joined(results: Sequence[Result]) -> Result:
@@ -52,4 +54,5 @@ def joined(results: Sequence[Result]) -> Result:
         tune_s=sum(result.tune_s for result in results),
         score_s=sum(result.score_s for result in results),
         reliability=np.sum([result.reliability for result in results], axis=0),
+        pairs=np.concatenate([result.pairs for result in results]),
     )

@@ -14,6 +14,7 @@ from streams.learning.evaluation.bootstrap import (
     per_target,
 )
 from streams.learning.evaluation.metrics import HEADLINE, all_means, coverage, gini, popularity_bias, values
+from streams.learning.evaluation.pairs import FIGURES
 from streams.learning.evaluation.plan import Task
 from streams.learning.evaluation.reliability import unpacked
 from streams.learning.evaluation.reliability_figures import reliability_figures
@@ -94,6 +95,7 @@ def _method(evaluation: Evaluation, task: Task, result: Result, popularity: I64)
             "relative_gap": (max(groups) - min(groups)) / headline if headline else 0.0,
         },
         "reliability": _reliability(result),
+        "pairs": _pair_means(result),
         "params": result.params,
         "edges": result.edges,
         "seconds": {"fit": result.fit_s, "tune": result.tune_s, "test": result.score_s},
@@ -102,6 +104,12 @@ def _method(evaluation: Evaluation, task: Task, result: Result, popularity: I64)
 
 def _reliability(result: Result) -> dict[str, Any] | None:
     return reliability_figures(unpacked(result.reliability)) if len(result.reliability) else None
+
+
+def _pair_means(result: Result) -> dict[str, float] | None:
+    if not len(result.pairs):
+        return None
+    return dict(zip(FIGURES, result.pairs.mean(axis=0).tolist(), strict=True))
 
 
 def _differences(task: Task, results: list[Result], subject: str, draws: int) -> dict[str, dict[str, Any]]:

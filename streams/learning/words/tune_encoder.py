@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from encoders.learned_from import LearnedFrom
 from encoders.loading import torch_device
 from encoders.tuned.adapter import Adaptation
 from encoders.tuned.base_model import base_files, load_base
@@ -21,9 +20,8 @@ from encoders.tuned.objective import Objective, PairOdds, SampledSoftmax
 from encoders.tuned.tower import TextTower, passes_in_bf16
 from encoders.tuned.training import Goal, RecordFigures, tune_towers
 from streams.errors import MissingExtra
-from streams.learning.history import History
-from streams.learning.split import Split
 from streams.learning.words.examples import word_examples
+from streams.learning.words.run import WordsRun
 from streams.learning.words.user_words import UserWords
 from streams.learning.words.validation import bi_goal, cross_goal, word_cases
 
@@ -42,8 +40,7 @@ def require_tuning() -> None:
 
 
 def tune_encoder(
-    history: History,
-    split: Split,
+    run: WordsRun,
     config: WordsConfig,
     *,
     cross: bool = False,
@@ -51,7 +48,7 @@ def tune_encoder(
     logs: Path | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> TunedWords:
-    """Tune on the split's training part, stop by its validation part; nothing of the test part is looked at.
+    """Tune on the run's rows, stop by its validation queries.
 
     logs: folder of TensorBoard scalars.
 
@@ -60,9 +57,9 @@ def tune_encoder(
         TrainingError: too little to learn from.
     """
     tell = tell or (lambda line: None)
-    words = UserWords(history, config.latest, config.title_chars)
-    examples = word_examples(history, split.train, words)
-    cases = word_cases(history, split.train, split.queries(history, "validation", "open"), words, config)
+    words = UserWords(run.history, config.latest, config.title_chars)
+    examples = word_examples(run.history, run.rows, words)
+    cases = word_cases(run.history, run.rows, run.validation, words, config)
     files = base_files(config.base)
     device = torch_device(config.device)
     base = load_base(files)
@@ -90,8 +87,6 @@ def tune_encoder(
         course = tune_towers(model, adaptation, objective, examples, goal, config, (max_seconds, record))
     finally:
         close()
-    known = split.before_test
-    learned = LearnedFrom(float(history.time[known].max()), history.identity, split.leaves_out)
     report: dict[str, Any] = {
         "best": course.best,
         "looks": course.looks,
@@ -105,7 +100,7 @@ def tune_encoder(
         "device": str(device),
         "precision": "bf16" if passes_in_bf16(config.precision, device) else "fp32",
     }
-    return TunedWords(model, adaptation, files, config, learned, report)
+    return TunedWords(model, adaptation, files, config, run.learned, report)
 
 
 def peak_mib() -> int:

@@ -156,13 +156,15 @@ def _pairs(odds: F64, cases: WordCases) -> dict[str, float]:
 
 
 def _loss(users: F32, items: F32, cases: WordCases, scale: float, log_q: torch.Tensor) -> float:
-    """Contrastive loss of the positives in blocks of a batch, without uniform negatives."""
+    """Contrastive loss of the positives in blocks of 64, without uniform negatives."""
     query, item = cases.query[cases.taken], cases.item[cases.taken]
     size, total = 64, 0.0
     for begin in range(0, len(query), size):
         part = slice(begin, begin + size)
-        scores = torch.from_numpy(scale * (users[query[part]] @ items[item[part]].T))
-        total += float(contrastive_loss(scores, torch.from_numpy(item[part]), log_q)) * len(query[part])
+        columns, right = np.unique(item[part], return_inverse=True)
+        scores = torch.from_numpy(scale * (users[query[part]] @ items[columns].T))
+        found = contrastive_loss(scores, torch.from_numpy(right), log_q[torch.from_numpy(columns)])
+        total += float(found) * len(right)
     return total / max(len(query), 1)
 
 

@@ -92,6 +92,8 @@ class Setup:
     """a trained model's folder"""
     encoder: Path | None = None
     """a fitted item encoder's folder"""
+    words: Path | None = None
+    """a tuned encoder's folder; None: it is tuned on the log"""
     settings: Settings = field(default_factory=Settings)
     """of states, counts, encoder and training"""
     item_content: Content | None = None

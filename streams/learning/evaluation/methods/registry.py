@@ -39,6 +39,8 @@ METHODS: dict[str, Entry] = {
     "ials": Entry("ials", "ImplicitALS"),
     "ease": Entry("ease", "Ease"),
     "content": Entry("content", "ContentMean"),
+    "words-frozen": Entry("words", "FrozenWords"),
+    "words-tuned": Entry("words", "TunedWordsMethod", trained=True),
     "markov": Entry("markov", "Markov"),
     "gru4rec": Entry("sequential", "GRU4Rec", trained=True),
     "sasrec": Entry("sequential", "SASRec", trained=True),
