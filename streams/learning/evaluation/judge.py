@@ -191,7 +191,9 @@ class Judge:
             rows = stream.until(float(part.time[0]))
             if len(rows):
                 method.learn(rows)
-            told = [pairs[task], *([tallies[task]] if task in tallies else [])]
+            told: list[PairTally | ReliabilityTally] = [pairs[task]]
+            if task in tallies:
+                told.append(tallies[task])
             parts[task].append(self._ranked(method, part, params.get(task), told))
             self._progress(name, len(part))
         return [

@@ -52,7 +52,7 @@ def test_nan_is_the_lowest_score() -> None:
 def test_drawn_items_are_new_to_the_user() -> None:
     """Each target has its negatives, none of which the user had up to and in that basket; often taken ones come often."""
     history = random_history(events=400)
-    queries = open_queries(history, np.arange(300, 400))
+    queries = open_queries(history, np.arange(len(history) - 100, len(history)))
     taken = np.repeat([1, 2, 3], [60, 30, 10])
     query, item, label = drawn_pairs(history, queries, taken, 5, np.random.default_rng(0))
     assert label.sum() == queries.targets
