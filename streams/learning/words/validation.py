@@ -140,16 +140,6 @@ def _bi_odds(users: F32, items: F32, cases: WordCases, scale: float, shares: F32
     return found
 
 
-def item_vectors(model: BiEncoder, texts: object) -> F32:
-    """(N, width) unit rows of items in words; zeros where an item has none."""
-    assert isinstance(texts, list)
-    known = np.array([bool(text.strip()) for text in texts], np.bool_)
-    found = model.tower.encode([text for text, has in zip(texts, known.tolist(), strict=True) if has])
-    vectors = np.zeros((len(texts), found.shape[1]), np.float32)
-    vectors[known] = found
-    return vectors
-
-
 def _pairs(odds: F64, cases: WordCases) -> dict[str, float]:
     threshold = best_threshold(odds, cases.taken)
     return {**pair_figures(odds, cases.taken, threshold), "threshold": threshold}
