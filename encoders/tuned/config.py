@@ -20,7 +20,7 @@ class WordsConfig(BaseModel):
     base: str = Field(
         default=PACKAGED_MODEL,
         min_length=1,
-        description="the model to tune: all-MiniLM-L6-v2, smollm2 (the packaged causal language model), or a folder of a "
+        description="the model to tune: minilm, smollm2 (the packaged causal language model), or a folder of a "
         "transformers encoder or causal language model (config.json, tokenizer, *.safetensors; or one *.gguf file)",
     )
     method: TuningMethod = Field(
@@ -86,7 +86,7 @@ class WordsConfig(BaseModel):
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto",
-        description="of the passes; weights stay fp32. auto: bf16 where the CPU has AMX or AVX512-BF16, or the card bf16",
+        description="of the passes; weights stay fp32. auto: bf16 where the CPU has AMX or the card bf16",
     )
     seed: int = Field(default=0, ge=0, description="of what is drawn")
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from encoders.arrays import F32
 from encoders.errors import EncoderConfigError
+from encoders.precision import automatic_precision
 from encoders.tuned.base_model import LoadedBase
 
 TOKENS_AT_A_TIME = 4096
@@ -131,10 +132,7 @@ def spare_core() -> Iterator[None]:
 
 
 def passes_in_bf16(precision: str, device: Any) -> bool:
-    """Whether passes run in bfloat16: where asked for, or with *auto* where the processor multiplies it natively."""
+    """Whether passes run in bfloat16: where asked for, or with *auto* where that is fastest."""
     if precision != "auto":
         return precision == "bf16"
-    if torch.device(device).type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    checks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    return any(bool(getattr(torch.cpu, name, lambda: False)()) for name in checks)
+    return automatic_precision(torch.device(device).type) == "bf16"

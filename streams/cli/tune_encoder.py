@@ -23,7 +23,7 @@ def tune_encoder(
         typer.Option(
             "--base",
             metavar="MODEL",
-            help="What is tuned: all-MiniLM-L6-v2, smollm2, or the folder of a transformers encoder or causal language model. "
+            help="What is tuned: minilm, smollm2, or the folder of a transformers encoder or causal language model. "
             "Default: words.base.",
         ),
     ] = None,
