@@ -12,8 +12,6 @@ from encoders.tuned.contrast import contrastive_loss, log_sampled
 from encoders.tuned.examples import WordExamples
 from encoders.tuned.models import BiEncoder, CrossEncoder
 from encoders.tuned.training import Goal
-from streams.learning.evaluation.families import NEW
-from streams.learning.evaluation.methods.validation import Validation
 from streams.learning.history import History
 from streams.learning.pair_figures import (
     best_threshold,
@@ -73,7 +71,6 @@ def word_cases(
 
 def bi_goal(model: BiEncoder, cases: WordCases, examples: WordExamples, config: WordsConfig) -> Goal:
     """Looks at a bi-encoder; the ranking of items that are new to their users decides."""
-    ranking = Validation(cases.history, cases.rows, cases.queries, config.validation_targets)
     log_q = log_sampled(torch.from_numpy(examples.shares), config.batch, config.negatives)
     shares = examples.shares
 
@@ -82,21 +79,12 @@ def bi_goal(model: BiEncoder, cases: WordCases, examples: WordExamples, config: 
         items[cases.items] = model.tower.encode([examples.texts[item] for item in cases.items.tolist()])
         users = model.tower.encode(cases.words)
         scale = float(model.log_scale.detach().exp())
-        asked = zip(cases.queries.user.tolist(), cases.queries.seen.tolist(), strict=True)
-        place = {key: row for row, key in enumerate(asked)}
-
-        def scores(part: Queries) -> F32:
-            rows = [place[key] for key in zip(part.user.tolist(), part.seen.tolist(), strict=True)]
-            found = np.full((len(rows), len(items)), -np.inf, np.float32)
-            found[:, cases.items] = scale * (users[rows] @ items[cases.items].T)
-            return found
-
         odds = _bi_odds(users[cases.query], items[cases.item], cases, scale, shares)
         return {
             "loss": _loss(users, items, cases, scale, log_q),
             "bce": binary_cross_entropy(odds, cases.taken, shifted=True),
             **_pairs(odds, cases),
-            "ndcg@10": ranking.means(scores)[NEW],
+            "ndcg@10": _ndcg_of_new(users @ items[cases.items].T, cases),
         }
 
     return Goal(look, "ndcg@10")
@@ -158,11 +146,30 @@ def _loss(users: F32, items: F32, cases: WordCases, scale: float, log_q: torch.T
     return total / max(len(query), 1)
 
 
+def _ndcg_of_new(scores: F32, cases: WordCases) -> float:
+    """Mean NDCG@10 of the targets that are new to their users among `cases.items`, without what the users had before.
+
+    scores (Q, K) of these items. Of equal scores the target is the last.
+    """
+    history, queries = cases.history, cases.queries
+    gains: list[float] = []
+    for query in np.unique(cases.query[cases.taken]).tolist():
+        own = history.item[history.offsets[queries.user[query]] : queries.seen[query]]
+        row = np.where(np.isin(cases.items, own), -np.inf, scores[query])
+        targets = cases.item[cases.taken & (cases.query == query)]
+        places = np.searchsorted(cases.items, np.setdiff1d(targets, own))
+        gains += [_gain(int(np.count_nonzero(row >= score))) for score in row[places]]
+    return float(np.mean(gains)) if gains else 0.0
+
+
 def _ndcg_of_pairs(odds: F64, cases: WordCases) -> float:
     """Mean NDCG@10 of each positive among the drawn items of its query."""
     gains = []
     for place in np.flatnonzero(cases.taken).tolist():
         rivals = odds[(cases.query == cases.query[place]) & ~cases.taken]
-        rank = 1 + int(np.count_nonzero(rivals >= odds[place]))
-        gains.append(1 / np.log2(1 + rank) if rank <= 10 else 0.0)
+        gains.append(_gain(1 + int(np.count_nonzero(rivals >= odds[place]))))
     return float(np.mean(gains)) if gains else 0.0
+
+
+def _gain(rank: int) -> float:
+    return float(1 / np.log2(1 + rank)) if rank <= 10 else 0.0
