@@ -32,7 +32,7 @@ def examples() -> Iterator[tuple[str, dict[str, str]]]:
         yield name, dict(re.findall(r"```(.+)\n([\s\S]*?)```", text))
 
 
-@pytest.mark.parametrize(("name", "blocks"), examples(), ids=[name for name, _ in examples()])
+@pytest.mark.parametrize(("name", "blocks"), list(examples()), ids=[name for name, _ in examples()])
 def test_the_page_shows_what_profile_writes(
     name: str, blocks: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
