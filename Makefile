@@ -80,7 +80,7 @@ docs: setup
 	@$(BIN)/python -m streams.settings_page > docs/settings.md
 
 bench: setup
-	@for program in $(filter-out benchmarks/parity% benchmarks/compare%,$(wildcard benchmarks/*.py)); do echo "==> $$program" >&2; $(BIN)/python $$program || exit 1; done
+	@for program in $(filter-out benchmarks/parity% benchmarks/compare% benchmarks/pictures%,$(wildcard benchmarks/*.py)); do echo "==> $$program" >&2; $(BIN)/python $$program || exit 1; done
 
 # Bytewax and Quix Streams for benchmarks/ingest.py, which leaves them out without this.
 rivals: .venv-rivals/ready

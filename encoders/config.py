@@ -5,6 +5,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from encoders.media import MEDIA, Modality
+from encoders.media_config import OFF, AudioEncoderConfig, ImageEncoderConfig
+
 PACKAGED_MODEL = "minilm"
 MULTILINGUAL = "multilingual"
 STATIC = "static:"
@@ -57,14 +60,14 @@ class EncoderConfig(BaseModel):
     cache_rows: int = Field(default=262_144, ge=1, description="item vectors kept in memory (rows)")
     disk_cache: Path | None = Field(
         default=None,
-        description="folder for what takes long to compute and may be lost: static tables and vectors of catalogue texts; "
+        description="folder for what takes long to compute and may be lost: static tables and vectors of catalogues; "
         "none: driftline in the user's folder for caches",
     )
     disk_cache_mb: int = Field(
         default=2048,
         ge=0,
         le=1 << 20,
-        description="most that vectors of catalogue texts take there, of all models (MiB; 1.5 KiB a text of `minilm`); "
+        description="most that vectors of catalogues take there, of all models (MiB; 1.5 KiB a text of `minilm`); "
         "0: none are kept",
     )
     fitted: Path | None = Field(
@@ -72,6 +75,14 @@ class EncoderConfig(BaseModel):
         description="folder of an item encoder (driftline fit), for vectors that know behaviour; "
         "none: vectors of the items' texts",
     )
+    image: ImageEncoderConfig = ImageEncoderConfig()
+    audio: AudioEncoderConfig = AudioEncoderConfig()
+
+    @property
+    def media(self) -> tuple[Modality, ...]:
+        """Modalities beside texts that have an encoder."""
+        models = {"image": self.image.model, "audio": self.audio.model}
+        return tuple(name for name in MEDIA if models[name] != OFF)
 
 
 class FitConfig(BaseModel):

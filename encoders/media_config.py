@@ -18,8 +18,9 @@ class _MediaEncoderConfig(BaseModel):
     device: str = Field(
         default="auto", min_length=1, description="auto (CUDA where there is one), cpu, cuda, cuda:1"
     )
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        default="auto", description="auto: fp32 on the CPU; on CUDA bf16 where the card has it, else fp16"
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        default="fp32",
+        description="of the weights; vectors of different precisions are never mixed in a store",
     )
     batch: int | None = Field(
         default=None,
@@ -87,11 +88,6 @@ class MediaConfig(BaseModel):
         description="hosts that URLs may name, whole names; an address of a private network is refused all the same",
     )
     url_timeout_s: float = Field(default=10.0, gt=0, le=300, description="for one URL as a whole")
-    cache: Path | None = Field(
-        default=None,
-        description="folder of the raw vectors of what was encoded, by the bytes' digest, so that nothing is encoded twice "
-        "across commands and restarts; none: driftline in the user's cache folder",
-    )
 
     @field_validator("hosts")
     @classmethod

@@ -8,6 +8,8 @@ import msgspec
 class MediaReference(msgspec.Struct, frozen=True):
     """Bytes, or a text that names them: a path, a `file:` or `data:` URI, a URL."""
 
-    value: str | bytes
+    text: str = ""
     folder: str = ""
     """that a path is relative to: the catalogue file's; "" of a record that lies in no folder"""
+    data: bytes = b""
+    """these count, if there are any"""

@@ -46,9 +46,9 @@ class MediaSource:
             self._downloads = None
 
     def _locate(self, modality: Modality, reference: MediaReference) -> Media:
-        value, most = reference.value, self._config.max_bytes
-        if isinstance(value, bytes):
-            return Media.of_bytes(modality, value, most)
+        value, most = reference.text, self._config.max_bytes
+        if reference.data:
+            return Media.of_bytes(modality, reference.data, most)
         scheme = value[:8].lower().partition(":")[0]
         if scheme == "data":
             return Media.of_bytes(modality, data_uri_bytes(value, most), most)

@@ -30,6 +30,17 @@ class Ridge:
         return unit_rows((content @ self.matrix + self.intercept).astype(np.float32))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class RowGroups:
+    """What is known of rows beside their content."""
+
+    group: I64
+    """(N,) rows of one group are held out together"""
+    label: I64
+    """(N,) below `labels`; the held-out cosine is told for each"""
+    labels: int
+
+
 def fit_ridge(content: F32, target: F32, weight: npt.NDArray[np.floating]) -> Ridge:
     """The map of content (N, D0) to target (N, D) unit rows that errs least, rows weighted by `weight` (N,) > 0.
 
@@ -37,10 +48,21 @@ def fit_ridge(content: F32, target: F32, weight: npt.NDArray[np.floating]) -> Ri
     one of `PENALTIES` with the highest mean cosine on held-out folds; rows of one content are in one fold, so that
     a text that many items share is never held out from itself.
     """
+    _, group = np.unique(content, axis=0, return_inverse=True)
+    return fit_labelled_ridge(
+        content, target, weight, RowGroups(group.reshape(-1), np.zeros(0, np.int64), 0)
+    )[0]
+
+
+def fit_labelled_ridge(
+    content: F32, target: F32, weight: npt.NDArray[np.floating], rows: RowGroups
+) -> tuple[Ridge, F64]:
+    """As `fit_ridge`, with the groups given, and (labels,) the mean held-out cosine of each label's rows, 0 without any."""
     weights = np.asarray(weight, np.float64)
-    fold = _folds(content)
+    fold = _folds(rows.group)
     moments = [_moments(content, target, weights, fold == part) for part in range(FOLDS)]
     scores = np.zeros(len(PENALTIES))
+    by_label = np.zeros((len(PENALTIES), rows.labels))
     for part in range(FOLDS):
         held = fold == part
         if not held.any() or held.all():
@@ -49,15 +71,20 @@ def fit_ridge(content: F32, target: F32, weight: npt.NDArray[np.floating]) -> Ri
         for place, penalty in enumerate(PENALTIES):
             matrix, intercept = rest.solve(penalty)
             mapped = unit_rows((content[held] @ matrix + intercept).astype(np.float32))
-            scores[place] += float(weights[held] @ np.einsum("nd,nd->n", mapped, target[held]))
+            cosine = np.einsum("nd,nd->n", mapped, target[held])
+            scores[place] += float(weights[held] @ cosine)
+            if rows.labels:
+                by_label[place] += np.bincount(rows.label[held], weights[held] * cosine, rows.labels)
     best = int(scores.argmax())
     matrix, intercept = sum(moments, _Moments.none()).solve(PENALTIES[best])
-    return Ridge(
+    ridge = Ridge(
         matrix.astype(np.float32),
         intercept.astype(np.float32),
         PENALTIES[best],
         float(scores[best] / weights.sum()),
     )
+    mass = np.bincount(rows.label, weights, rows.labels) if rows.labels else np.zeros(0)
+    return ridge, np.divide(by_label[best], mass, out=np.zeros(rows.labels), where=mass > 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,9 +125,8 @@ def _moments(content: F32, target: F32, weight: F64, rows: Bool) -> _Moments:
     return _Moments(float(w.sum()), weighted.sum(axis=0), w @ y, weighted.T @ x, weighted.T @ y)
 
 
-def _folds(content: F32) -> I64:
-    """(N,) the fold of each row, the same for rows of equal content; about equally many distinct contents in each."""
-    _, group = np.unique(content, axis=0, return_inverse=True)
+def _folds(group: I64) -> I64:
+    """(N,) the fold of each row, the same for rows of one group; about equally many groups in each."""
     order = np.random.Generator(np.random.Philox(key=FOLDS)).permutation(int(group.max(initial=-1)) + 1)
-    fold: I64 = order[group.reshape(-1)] % FOLDS
+    fold: I64 = order[group] % FOLDS
     return fold

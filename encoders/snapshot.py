@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -78,7 +78,11 @@ def check_snapshot_folder(folder: Path, name: str) -> None:
 
 
 def read_snapshot(
-    folder: Path, name: str, format_: str, version: int, build: Callable[[dict[str, Any], Tensors], T]
+    folder: Path,
+    name: str,
+    format_: str,
+    versions: Sequence[int],
+    build: Callable[[dict[str, Any], Tensors], T],
 ) -> T:
     """What `write_snapshot` wrote, built by `build(about, tensors)` and checked by its fingerprint.
 
@@ -98,9 +102,9 @@ def read_snapshot(
         raise _damaged(folder, name, "its JSON can't be read") from error
     if not isinstance(about, dict) or about.get("format") != format_:
         raise _damaged(folder, name, "of another format")
-    if about.get("version") != version:
+    if about.get("version") not in versions:
         raise EncoderMismatch(
-            f"{folder} has format version {about.get('version')!r}, this program reads {version}; use the program "
+            f"{folder} has format version {about.get('version')!r}, this program reads {max(versions)}; use the program "
             "that wrote it, or run driftline fit again"
         )
     try:

@@ -107,6 +107,13 @@ class Metrics:
             ["outcome"],
             registry=registry,
         )
+        self.media = Counter(
+            "driftline_media",
+            "Pictures and sounds of items that were written with a new content, by what became of them: ok, absent (the item "
+            "names none), too_large, too_many_pixels, wrong_format, broken, not_found, refused",
+            ["modality", "result"],
+            registry=registry,
+        )
         self.unseen_items = Counter(
             "driftline_unseen_items",
             "Items met in events before any catalogue described them; they get a deterministic vector",

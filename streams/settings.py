@@ -18,6 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from encoders.config import STATIC, EncoderConfig, FitConfig
+from encoders.media_config import MediaConfig
 from encoders.tuned.config import WordsConfig
 from sinks.addresses import is_folder
 from sinks.config import StoreConfig
@@ -25,6 +26,7 @@ from streams.broker.config import BrokerConfig
 from streams.errors import SettingsError
 from streams.events.description import EventDescription
 from streams.events.events_config import EventsConfig
+from streams.events.item_record import ItemDescription
 from streams.files.config import FilesConfig
 from streams.settings_environment import (
     CONFIG_VARIABLE,
@@ -72,6 +74,7 @@ class Settings(BaseModel):
     registry: RegistryConfig = RegistryConfig()
     store: StoreConfig = StoreConfig()
     encoder: EncoderConfig = EncoderConfig()
+    media: MediaConfig = MediaConfig()
     fit: FitConfig = FitConfig()
     words: WordsConfig = WordsConfig()
     interest: InterestConfig = InterestConfig()
@@ -106,6 +109,11 @@ class Settings(BaseModel):
             self.interest.measures,
             weigh=self.interest.weigh,
         )
+
+    @cached_property
+    def item_description(self) -> ItemDescription:
+        """How records and rows say what items they are; image and audio are fields of their own where they are encoded."""
+        return replace(self.catalogue.description, media=self.encoder.media)
 
     def description_of(self, slot: str) -> EventDescription:
         """That of one slot of topics: `[events]`, with what the slot's own description says otherwise.
@@ -145,7 +153,8 @@ class Settings(BaseModel):
             SettingsError: an unknown key, a wrong value, an unreadable file; names each of them, no secret.
         """
         file = file or _default_file()
-        texts = {"store.location": _store_beside, "encoder.model": _model_beside}
+        models = ("encoder.model", "encoder.image.model", "encoder.audio.model")
+        texts = {"store.location": _store_beside, **dict.fromkeys(models, _model_beside)}
         in_file = {} if file is None else read_settings_file(file, cls, texts)
         if unknown := unknown_variables(os.environ, cls):
             raise SettingsError(

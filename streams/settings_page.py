@@ -69,9 +69,11 @@ def _section(name: str, field: FieldInfo) -> str:
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         raise TypeError(f"settings section {name} is no model")
     about = (model.__doc__ or "").strip().split("\n\n")[0]
-    rows = [_row(name, key, one) for key, one in model.model_fields.items()]
+    inner = {key: one for key, one in model.model_fields.items() if _is_table(one.annotation)}
+    rows = [_row(name, key, one) for key, one in model.model_fields.items() if key not in inner]
     head = "| key | in the environment | type | default | meaning |\n|---|---|---|---|---|\n"
     section = f"\n## {name}\n\n{' '.join(about.split())}\n\n{head}{''.join(rows)}"
+    section += "".join(_section(f"{name}.{key}", one) for key, one in inner.items())
     return section + "".join(_tables(name, key, one) for key, one in model.model_fields.items())
 
 
@@ -91,7 +93,8 @@ def _is_table(annotation: Any) -> bool:
 
 def _row(section: str, key: str, field: FieldInfo) -> str:
     name, *rest = _cells(key, field)
-    return _line([name, f"`{ENV_PREFIX}{section}{ENV_NESTED}{key}`".upper(), *rest])
+    variable = f"{ENV_PREFIX}{section.replace('.', ENV_NESTED)}{ENV_NESTED}{key}"
+    return _line([name, f"`{variable}`".upper(), *rest])
 
 
 def _cells(key: str, field: FieldInfo) -> list[str]:

@@ -14,6 +14,7 @@ from streams.errors import LogError
 if TYPE_CHECKING:
     from streams.files.catalogue_file import Catalogue
     from streams.files.catalogue_rows import CatalogueRows
+    from streams.ingest.catalogue_load import CatalogueLoaded
     from streams.ingest.intake import Intake
     from streams.settings import Settings
 
@@ -41,10 +42,10 @@ def open_items(paths: Sequence[str], items_map: str, settings: Settings) -> Cata
     from streams.files.expand import expand
 
     mapping = parse_item_mapping(items_map)
-    told = settings.catalogue.description
+    told = settings.item_description
     return open_catalogue(
         expand(paths, settings.files),
-        ItemDescription({**told.fields, **mapping}, told.choice),
+        ItemDescription({**told.fields, **mapping}, told.choice, told.media),
         needed=tuple(mapping),
         allow_empty=settings.catalogue.allow_empty,
     )
@@ -80,7 +81,7 @@ def read_items(opened: Catalogue, quiet: bool) -> CatalogueRows:
         rows = CatalogueRows(opened, advance)
     for reject in rows.first_rejects:
         console.print(f"row {reject.position}: {reject.reason}: {reject.detail}", soft_wrap=True)
-    if not opened.has_texts:
+    if not opened.has_texts and not opened.has_media:
         console.print(
             "the catalogue has no texts: items get vectors of how they are used, or of their ids alone",
             soft_wrap=True,
@@ -100,7 +101,9 @@ def load_items(intake: Intake, rows: CatalogueRows, choice: LoadChoice, quiet: b
 
     items, space = intake.store.items, intake.workspace.space
     with progress_bar("comparing", len(rows), quiet) as advance:
-        plan = plan_catalogue(rows, items, space, full=choice.full, progress=advance)
+        plan = plan_catalogue(
+            rows, items, space, full=choice.full, progress=advance, limits=intake.settings.media
+        )
     plan.check(allow_empty=choice.allow_empty, agreed=choice.agreed)
     changed = int(plan.changed.sum())
     quiet = quiet or not plan.to_encode
@@ -120,7 +123,18 @@ def load_items(intake: Intake, rows: CatalogueRows, choice: LoadChoice, quiet: b
         "rewritten": done.rewritten,
         "unchanged": len(rows) - changed,
         "removed": done.removed,
+        **_media(done),
         "rejected": rows.rejected + done.collided,
+    }
+
+
+def _media(done: CatalogueLoaded) -> dict[str, Any]:
+    """Of catalogues with pictures or sounds alone."""
+    if not done.media:
+        return {}
+    return {
+        "media": {name: dict(results.most_common()) for name, results in done.media.items()},
+        "media_encoded": done.media_encoded,
     }
 
 

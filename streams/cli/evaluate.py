@@ -22,7 +22,7 @@ from streams.cli.evaluation_progress import evaluation_progress
 from streams.cli.log_input import EventFlags, LogInput, encode_texts, read_history
 
 if TYPE_CHECKING:
-    from encoders.whitening import Whitening
+    from encoders.joined import ContentSpace
     from streams.learning.evaluation.kept import KeptResults
     from streams.learning.evaluation.methods.base import Content
     from streams.learning.evaluation.run import Evaluation
@@ -249,14 +249,14 @@ def _tell_kept(keep: KeptResults | None) -> None:
 
 def _content(history: History, settings: Settings, quiet: bool) -> Content | None:
     """Encodes the items' texts when a method asks for them, once for each whitening."""
-    if not any(history.item_texts):
+    if not any(history.item_texts) and not history.media:
         return None
     held: dict[str, ItemContent | None] = {}
 
-    def encoded(whitening: Whitening | None) -> ItemContent | None:
-        key = "" if whitening is None else whitening.fingerprint
+    def encoded(space: ContentSpace | None) -> ItemContent | None:
+        key = "" if space is None else space.fingerprint
         if key not in held:
-            held[key] = encode_texts(history, settings, whitening, quiet)
+            held[key] = encode_texts(history, settings, space, quiet)
         return held[key]
 
     return encoded

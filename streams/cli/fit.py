@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,9 @@ from streams.cli.console import console, load, print_json, reported, show
 from streams.cli.log_input import EventFlags, LogInput, encode_texts, read_history
 from streams.cli.progress import progress_bar
 from streams.errors import SettingsError
+
+if TYPE_CHECKING:
+    from encoders.item_encoder import ItemEncoder
 
 
 def fit(
@@ -91,6 +94,7 @@ def fit(
             "with_behaviour": int(met.sum()),
             "text_alone": 0 if content is None else int((content.known & ~met).sum()),
             "held_out_cosine": None if encoder.ridge is None else round(encoder.ridge.cosine, 4),
+            **_by_pattern(encoder),
             "seconds": round(time.monotonic() - began, 1),
         }
         if json_:
@@ -103,10 +107,21 @@ def fit(
         if encoder.ridge is None:
             console.print("no text is mapped: too few items of the log have one")
         else:
-            show(f"held-out cosine of mapped texts and behaviour {summary['held_out_cosine']}")
+            what = "texts" if encoder.joined is None else "contents"
+            show(f"held-out cosine of mapped {what} and behaviour {summary['held_out_cosine']}")
+            for pattern, cosine in summary.get("held_out_cosines", {}).items():
+                show(f"  of items with {pattern}: {cosine}")
         show(
             f'written to {out}, fingerprint {encoder.fingerprint[:12]}; use it with encoder.fitted = "{out}"'
         )
+
+
+def _by_pattern(encoder: ItemEncoder) -> dict[str, Any]:
+    """Of encoders of several modalities alone."""
+    if encoder.joined is None:
+        return {}
+    cosines = {"+".join(pattern): round(value, 4) for pattern, value in encoder.joined.cosines.items()}
+    return {"held_out_cosines": cosines}
 
 
 def _unix_seconds(text: str) -> float:

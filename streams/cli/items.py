@@ -112,7 +112,9 @@ def _compared(location: str, settings: Settings, rows: CatalogueRows, full: bool
 
     try:
         with open_existing(location, settings) as workspace:
-            plan = plan_catalogue(rows, workspace.store.items, workspace.space, full=full)
+            plan = plan_catalogue(
+                rows, workspace.store.items, workspace.space, full=full, limits=settings.media
+            )
     except StoreNotFound:
         plan = plan_catalogue(rows, None, None, full=full)
     return {
@@ -134,6 +136,9 @@ def _tell(counts: dict[str, Any], dry_run: bool) -> None:
         f"{counts['rewritten']:,} with the same text and other fields, {counts['unchanged']:,} unchanged; "
         f"{counts['encoded']:,} texts {'to encode' if dry_run else 'encoded'}"
     )
+    for modality, results in counts.get("media", {}).items():
+        told = ", ".join(f"{count:,} {result}" for result, count in results.items())
+        show(f"{modality} of items with a new content: {told}")
     if dry_run and counts["emptied"]:
         show(f"{counts['emptied']:,} items would lose their text, which needs --allow-empty")
     if counts["removed"]:

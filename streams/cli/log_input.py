@@ -13,7 +13,7 @@ from streams.cli.console import console
 from streams.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from encoders.whitening import Whitening
+    from encoders.joined import ContentSpace
     from streams.event_log.log import Log
     from streams.events.events_config import EventsConfig
     from streams.files.catalogue_file import Catalogue
@@ -165,11 +165,13 @@ def read_history(given: LogInput, settings: Settings, quiet: bool) -> History:
 
 
 def encode_texts(
-    history: History, settings: Settings, whitening: Whitening | None, quiet: bool
+    history: History, settings: Settings, space: ContentSpace | None, quiet: bool
 ) -> ItemContent | None:
-    """Vectors of the items' texts, with a bar; see `streams.learning.fit.item_content`."""
+    """Vectors of the items' texts, pictures and sounds, with a bar; see `streams.learning.fit.item_content`."""
     from streams.learning.fit import item_content
 
     texts = len(set(history.item_texts) - {""})
     with progress_bar("encoding texts", texts, quiet or not texts, slow=True) as advance:
-        return item_content(history, settings.encoder, whitening, progress=from_totals(advance))
+        return item_content(
+            history, settings.encoder, space, progress=from_totals(advance), limits=settings.media
+        )

@@ -59,7 +59,7 @@ def read_training(
     if not plan.force:
         check_enough(history, split.train, split.validation)
     history = with_homes_of(history, split.before_test)
-    content = encode_texts(history, settings, fitted.whitening if fitted else None, quiet)
+    content = encode_texts(history, settings, fitted.space if fitted else None, quiet)
     names = names_for_training(settings.encoder, settings.train.name_words, history.scenarios)
     if fitted is None:
         dim, left_out = settings.interest.dim, split.leaves_out

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from encoders.media_reference import MediaReference
 from streams.events.likely_time import advice, likely_form
 from streams.events.times import TimeForm, unscaled
 
@@ -79,6 +80,8 @@ class ItemRow(msgspec.Struct, omit_defaults=True):
     scenario: str = ""
     attributes: dict[str, Any] = {}
     """what it is filtered by: `sinks.attributes.Attributes`"""
+    image: MediaReference | None = None
+    audio: MediaReference | None = None
 
 
 @dataclass(frozen=True, slots=True)

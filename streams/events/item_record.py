@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from encoders.media_reference import MediaReference
 from streams.events.attributes import AttributeChoice, ItemRefused, attributes_of
 from streams.events.event import (
     MAX_ITEM_ID_BYTES,
@@ -26,10 +27,20 @@ from streams.events.ids import id_text, wrong_id
 from streams.events.plain_text import plain_text
 
 CATALOGUE_FIELDS: Final = ("item_id", "title", "description", "scenario")
+MEDIA_FIELDS: Final = ("image", "audio")
 _ABSENT: Final = object()
 _MOST_SEEN: Final = 256
 _Value = str | int | float | bool | list[str | int | float | bool | None] | None
+
+
+class _MediaObject(msgspec.Struct):
+    """In JSON no bytes can stand beside the path."""
+
+    path: str | None = None
+
+
 _decode_value = msgspec.json.Decoder(_Value).decode
+_decode_media = msgspec.json.Decoder(str | _MediaObject | None).decode
 _decode_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -40,6 +51,8 @@ class ItemDescription:
     fields: Mapping[str, str] = field(default_factory=dict)
     """field or attribute -> its name in the record, where that is another one; dots lead into objects"""
     choice: AttributeChoice = field(default_factory=AttributeChoice)
+    media: tuple[str, ...] = ()
+    """those of `MEDIA_FIELDS` that are encoded; the others are further fields like any"""
     _seen: dict[tuple[str, ...], dict[str, str]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -47,6 +60,11 @@ class ItemDescription:
     def name(self, wanted: str) -> str:
         """What the record calls this field."""
         return self.fields.get(wanted, wanted)
+
+    @property
+    def content_fields(self) -> tuple[str, ...]:
+        """Fields that are no attributes."""
+        return (*CATALOGUE_FIELDS, *self.media)
 
     def further(self, names: Iterable[str]) -> dict[str, str]:
         """Attribute -> its name in the record, of a record with these names. Most records have the names of the one before."""
@@ -59,9 +77,10 @@ class ItemDescription:
         return found
 
     def _further(self, names: Iterable[str]) -> dict[str, str]:
-        used = {*CATALOGUE_FIELDS, *map(self.name, CATALOGUE_FIELDS), *self.fields.values()}
+        own = self.content_fields
+        used = {*own, *map(self.name, own), *self.fields.values()}
         found = {name: name for name in names if name not in used}
-        found |= {name: path for name, path in self.fields.items() if name not in CATALOGUE_FIELDS}
+        found |= {name: path for name, path in self.fields.items() if name not in own}
         return {name: path for name, path in found.items() if self.choice.takes(name)}
 
 
@@ -81,6 +100,10 @@ def item_row(
     title = plain_text(_text(record, description.name("title"), "title"))
     text = plain_text(_text(record, description.name("description"), "description"))
     row = ItemRow(item_id, title[:MAX_TEXT_CHARS], text[:MAX_TEXT_CHARS], scenario)
+    if "image" in description.media:
+        row.image = media_reference(_media_value(record, description.name("image")))
+    if "audio" in description.media:
+        row.audio = media_reference(_media_value(record, description.name("audio")))
     further = description.further(record)
     if further:
         values = {name: _value(record, path) for name, path in further.items()}
@@ -90,6 +113,28 @@ def item_row(
         if left_out is not None:
             left_out += dropped
     return row
+
+
+def media_reference(value: Any, folder: str = "") -> MediaReference | None:
+    """What a record says of a picture or sound: a text, bytes, or both as data sets have them, `struct{bytes, path}`.
+
+    Anything else says nothing: a picture is never a reason to refuse an item.
+
+    >>> media_reference("a.jpg"), media_reference({"bytes": None, "path": "a.jpg"}), media_reference("  "), media_reference(7)
+    (MediaReference(text='a.jpg', folder='', data=b''), MediaReference(text='a.jpg', folder='', data=b''), None, None)
+    """
+    if isinstance(value, MediaReference):
+        return value
+    if isinstance(value, _MediaObject):
+        value = value.path
+    if isinstance(value, Mapping):
+        inner = value.get("bytes")
+        value = value.get("path") if inner is None or inner == b"" else inner
+    if isinstance(value, bytes | bytearray | memoryview):
+        return MediaReference(folder=folder, data=bytes(value)) if len(value) else None
+    if isinstance(value, str) and value.strip():
+        return MediaReference(value.strip(), folder)
+    return None
 
 
 def named_item(record: Mapping[str, Any], description: ItemDescription) -> str | None:
@@ -133,6 +178,17 @@ def _text(record: Mapping[str, Any], path: str, name: str, required: bool = Fals
     if text is None:
         raise ItemRefused(*wrong_id(name, value))
     return text
+
+
+def _media_value(record: Mapping[str, Any], path: str) -> Any:
+    """As `_value`, but of an object its fields."""
+    held = record.get(path, _ABSENT)
+    if isinstance(held, msgspec.Raw):
+        try:
+            return _decode_media(held)
+        except (msgspec.DecodeError, ValueError):  # other fields of the object, a number, a list
+            return None
+    return _value(record, path) if held is _ABSENT else held
 
 
 def _value(record: Mapping[str, Any], path: str) -> Any:

@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from streams.errors import LogError
 from streams.events.attributes import AVAILABLE_FROM, AVAILABLE_UNTIL, HIDDEN
-from streams.events.item_record import CATALOGUE_FIELDS, ItemDescription
+from streams.events.item_record import CATALOGUE_FIELDS, MEDIA_FIELDS, ItemDescription
 from streams.files.fields import parse_mapping, short_names
+from streams.files.media_values import is_media_type
 from streams.files.rows import TabularFile
 from streams.files.values import is_text_type
 
@@ -97,7 +98,7 @@ def parse_item_mapping(text: str) -> dict[str, str]:
     Raises:
         MappingError: not of that form, an unknown field, or the same field twice.
     """
-    return parse_mapping(text, (*CATALOGUE_FIELDS, *NAMED_ATTRIBUTES), "--items-map")
+    return parse_mapping(text, (*CATALOGUE_FIELDS, *MEDIA_FIELDS, *NAMED_ATTRIBUTES), "--items-map")
 
 
 def item_columns(
@@ -110,12 +111,12 @@ def item_columns(
     Raises:
         LogError: there is no item id, no text in a file with columns that may be one, or a mapped column is missing.
     """
-    wanted = {name: description.name(name) for name in CATALOGUE_FIELDS}
+    wanted = {name: description.name(name) for name in description.content_fields}
     found = {name: column for name, column in wanted.items() if _has(file, column)}
     further = description.further(file.columns)
     found |= {name: column for name, column in further.items() if _has(file, column)}
     for name in needed:
-        if name not in found and (name in CATALOGUE_FIELDS or description.choice.takes(name)):
+        if name not in found and (name in description.content_fields or description.choice.takes(name)):
             raise LogError(
                 f"{file.path}: no column {description.name(name)!r} (for {name}); {_columns(file)}"
             )
@@ -128,12 +129,20 @@ def item_columns(
             raise LogError(
                 f"{file.path}: column {found[name]!r} is of type {kind}; expected strings or integers ({name})"
             )
+    for name in description.media:
+        kind = file.types.get(found.get(name, ""))
+        if kind is not None and not is_media_type(kind):
+            raise LogError(
+                f"{file.path}: column {found[name]!r} is of type {str(kind)[:80]}; expected paths, bytes, "
+                f"or a struct of bytes and path ({name})"
+            )
     if "item_id" not in found:
         raise LogError(
             f"{file.path}: no column {wanted['item_id']!r}; {_columns(file)}{_advice(file, found)}"
         )
     others = [column for column in file.columns if column not in found.values() or column in further.values()]
-    if not allow_empty and "title" not in found and "description" not in found and others:
+    has_content = not {"title", "description", *description.media}.isdisjoint(found)
+    if not allow_empty and not has_content and others:
         raise LogError(
             f"{file.path}: no text is recognised: neither title nor description; {_columns(file)}"
             f"{_advice(file, found)}; if items have no texts: --allow-empty (catalogue.allow_empty)"

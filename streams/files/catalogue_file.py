@@ -17,11 +17,12 @@ import msgspec
 from streams.errors import LogError
 from streams.events.attributes import SERVED, ItemRefused
 from streams.events.event import ItemRow, Reject
-from streams.events.item_record import CATALOGUE_FIELDS, ItemDescription, decoded_record, item_row, named_item
+from streams.events.item_record import ItemDescription, decoded_record, item_row, named_item
 from streams.events.json_errors import undecodable
 from streams.files.catalogue_columns import item_columns
 from streams.files.data_files import check_files
 from streams.files.location import Location
+from streams.files.media_values import beside, folder_of, media_references
 from streams.files.plain_values import plain_values
 from streams.files.rows import Rows, TabularFile
 from streams.files.tabular_file import read_file, read_json_lines
@@ -72,11 +73,16 @@ class Catalogue:
         """Whether any of the files has a column of texts."""
         return any({"title", "description"} & set(one.columns) for one in self.files)
 
+    @property
+    def has_media(self) -> bool:
+        """Whether any of the files has a column of pictures or sounds."""
+        return any(set(self.description.media) & set(one.columns) for one in self.files)
+
     def __iter__(self) -> Iterator[CatalogueBatch]:
         first_row = 0
         for one in self.files:
-            for records in _records(one, self.batch_rows):
-                yield _batch(records, one.file.partitions, self.description, first_row)
+            for records in _records(one, self.description.media, self.batch_rows):
+                yield _batch(records, one, self.description, first_row)
                 first_row += len(records)
 
 
@@ -104,29 +110,37 @@ def open_catalogue(
     opened = []
     for file in check_files(paths):
         columns = item_columns(file, description, needed, allow_empty=allow_empty)
-        opened.append(CatalogueFile(file, columns, _readers(file, columns, batch_rows)))
+        opened.append(CatalogueFile(file, columns, _readers(file, columns, description, batch_rows)))
     return Catalogue(tuple(opened), description, batch_rows)
 
 
 def _readers(
-    file: TabularFile, columns: Mapping[str, str], batch_rows: int
+    file: TabularFile, columns: Mapping[str, str], description: ItemDescription, batch_rows: int
 ) -> dict[str, Callable[[bytes], Any]]:
-    further = [column for name, column in columns.items() if name not in (*CATALOGUE_FIELDS, *SERVED)]
+    known = (*description.content_fields, *SERVED)
+    further = [column for name, column in columns.items() if name not in known]
     if file.kind != "csv" or not further:
         return {}
     kinds = text_kinds(read_file(file, further, batch_rows), further)
     return {column: reader_of(kind) for column, kind in kinds.items() if kind != "text"}
 
 
-def _records(one: CatalogueFile, batch_rows: int) -> Iterator[list[ItemFields | bytes]]:
+def _records(one: CatalogueFile, media: Sequence[str], batch_rows: int) -> Iterator[list[ItemFields | bytes]]:
     """Lines of JSON, or rows by their columns' names."""
     if one.file.kind == "json":
         for lines in read_json_lines(one.file, batch_rows):
             yield list(lines)
         return
     names = list(dict.fromkeys(one.columns.values()))
+    of_media = {one.columns[name] for name in media if name in one.columns}
+    folder = folder_of(one.file.path)
     for rows in read_file(one.file, names, batch_rows):
-        columns = [_values(rows, name, one.readers.get(name)) for name in names]
+        columns = [
+            media_references(rows.columns[name], folder, one.file.kind == "csv")
+            if name in of_media
+            else _values(rows, name, one.readers.get(name))
+            for name in names
+        ]
         yield [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
@@ -139,18 +153,23 @@ def _values(rows: Rows, name: str, reader: Callable[[bytes], Any] | None) -> Ite
 
 def _batch(
     records: Sequence[ItemFields | bytes],
-    in_folders: ItemFields,
+    one: CatalogueFile,
     description: ItemDescription,
     first_row: int,
 ) -> CatalogueBatch:
-    """in_folders: column -> value of all rows, for lines of JSON that lie in folders with such names."""
+    # Column -> value of all rows, for lines of JSON that lie in folders with such names.
+    in_folders = one.file.partitions
+    folder = folder_of(one.file.path) if description.media else ""
     batch = CatalogueBatch([], [], [])
     left_out: list[str] = []
     for position, given in enumerate(records):
         record: ItemFields | None = None
         try:
             record = {**in_folders, **decoded_record(given)} if isinstance(given, bytes) else given
-            batch.rows.append(item_row(record, description, left_out))
+            row = item_row(record, description, left_out)
+            if isinstance(given, bytes) and (row.image or row.audio):
+                row.image, row.audio = (beside(named, folder) for named in (row.image, row.audio))
+            batch.rows.append(row)
             continue
         except ItemRefused as error:
             why = error.why

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from encoders.media import Media, MediaResult, Modality
+from encoders.media_config import MediaConfig
 from encoders.prepare import item_text
 from encoders.progress import OnProgress, from_totals
 from sinks.attributes import same_attributes
@@ -15,11 +18,14 @@ from sinks.collection import in_parts
 from sinks.point_stores import ItemStore
 from sinks.points import WITHOUT_TEXT, ItemPoints, ItemRecord, item_key
 from streams.events.event import ItemRow
+from streams.ingest.item_media import LocatedByModality, located_media
 from streams.metrics import Metrics
 from streams.workspace.vector_space import VectorSpace
 from transfer.arrays import F32, U64, Bool
 
 ROWS_AT_A_TIME = 2000
+MEDIA_ROWS_AT_A_TIME = 500
+"""Rows with pictures or sounds take longer, and what is written is done with."""
 FIT_TEXTS = 50_000
 """Distinct texts that a whitening is fitted on, at most: enough for 128 directions, and bounded in time."""
 
@@ -37,6 +43,8 @@ class CatalogueCounts:
     """of these, those whose text is as it was: title, scenario or attributes are others"""
     unchanged: int = 0
     deleted: int = 0
+    media: dict[Modality, Counter[MediaResult]] = field(default_factory=dict)
+    """what became of the pictures and sounds of items with a new content"""
     collisions: list[tuple[int, str, str]] = field(default_factory=list)
     """rows that were refused, since another item has their id's key: number of the row, its id, the other id"""
 
@@ -44,10 +52,14 @@ class CatalogueCounts:
 class CatalogueWriter:
     """Writes items; the first catalogue decides the whitening."""
 
-    def __init__(self, items: ItemStore, space: VectorSpace, metrics: Metrics) -> None:
+    def __init__(
+        self, items: ItemStore, space: VectorSpace, metrics: Metrics, limits: MediaConfig | None = None
+    ) -> None:
+        """limits: of pictures and sounds."""
         self._items = items
         self._space = space
         self._metrics = metrics
+        self._limits = limits or MediaConfig()
 
     def fit(self, rows: Sequence[ItemRow], progress: OnProgress | None = None) -> bool:
         """Fit the whitening on a whole catalogue, unless the store has one. False where there was nothing to do."""
@@ -82,12 +94,41 @@ class CatalogueWriter:
         """
         counts = CatalogueCounts()
         last = {row.item_id: number for number, row in enumerate(rows)}
-        for numbers in in_parts(sorted(last.values()), ROWS_AT_A_TIME):
-            with self._space.lock:
-                self._upsert_part(rows, numbers, counts, on_text)
+        size = MEDIA_ROWS_AT_A_TIME if self._space.modalities else ROWS_AT_A_TIME
+        for numbers in in_parts(sorted(last.values()), size):
+            with located_media([rows[number] for number in numbers], self._space, self._limits) as located:
+                self._encode_ahead([rows[number] for number in numbers], located)
+                with self._space.lock:
+                    self._upsert_part(rows, numbers, located, counts, on_text)
             if progress is not None:
                 progress(len(numbers))
         return counts
+
+    def fit_media(self, name: Modality, rows: Sequence[ItemRow], progress: OnProgress | None = None) -> None:
+        """Decide the whitening of a modality on these rows' pictures or sounds, unless the store has one."""
+        if not self._space.is_media_fitted(name):
+            with located_media(rows, self._space, self._limits) as located:
+                self._space.fit_media(name, located[name], progress)
+
+    def _encode_ahead(self, rows: Sequence[ItemRow], located: LocatedByModality) -> None:
+        """Encode pictures and sounds that will be asked for. It takes long, and nobody else should wait for it: the space is
+        not locked, and the vectors are kept by the encoders."""
+        if not any(isinstance(one, Media) for each in located.values() for one in each):
+            return
+        for name, each in located.items():
+            self._space.fit_media(name, each)
+        texts = [item_text(row.title, row.description) for row in rows]
+        keys = np.array([item_key(row.item_id) for row in rows], np.uint64)
+        contents = self._space.fingerprints(keys, texts, located)
+        stored = self._items.read(keys.tolist())
+        fresh = [
+            row
+            for row, (content, record) in enumerate(zip(contents, stored, strict=True))
+            if record is None or record.content != content
+        ]
+        known = self._items.contents(sorted({contents[row] for row in fresh} - {WITHOUT_TEXT}))
+        fresh = [row for row in fresh if contents[row] not in known]
+        self._space.encode_media({name: list(_pick(each, fresh)) for name, each in located.items()})
 
     def delete(self, item_ids: Sequence[str]) -> None:
         """Take items out of the catalogue; users' states keep what they learned from them."""
@@ -102,6 +143,7 @@ class CatalogueWriter:
         self,
         every: Sequence[ItemRow],
         numbers: Sequence[int],
+        located: LocatedByModality,
         counts: CatalogueCounts,
         on_text: Callable[[int], None] | None,
     ) -> None:
@@ -109,7 +151,7 @@ class CatalogueWriter:
         rows = [every[number] for number in numbers]
         texts = [item_text(row.title, row.description) for row in rows]
         keys = np.array([item_key(row.item_id) for row in rows], np.uint64)
-        contents = self._space.fingerprints(keys, texts)
+        contents = self._space.fingerprints(keys, texts, located)
         stored = self._items.read(keys.tolist())
         changed = [
             position
@@ -130,7 +172,9 @@ class CatalogueWriter:
         own = np.array(
             [record is not None and record.content == content for record, content in pairs], np.bool_
         )
-        vectors, encoded = self._vectors(rows, keys, texts, contents, own, on_text)
+        located = {name: list(_pick(each, changed)) for name, each in located.items()}
+        changed_rows = _Changed(rows, keys, texts, contents, located)
+        vectors, encoded = self._vectors(changed_rows, own, counts, on_text)
         owners = self._items.write(
             ItemPoints(
                 item_ids=[row.item_id for row in rows],
@@ -154,17 +198,16 @@ class CatalogueWriter:
 
     def _vectors(
         self,
-        rows: Sequence[ItemRow],
-        keys: U64,
-        texts: Sequence[str],
-        contents: Sequence[str],
+        changed: _Changed,
         own: Bool,
+        counts: CatalogueCounts,
         on_text: Callable[[int], None] | None,
     ) -> tuple[F32, int]:
         """(N, D) vectors, and the number of distinct texts that went through the model for them.
 
         own: (N,) whether the item had its vector already, a moment ago.
         """
+        rows, keys, contents = changed.rows, changed.keys, changed.contents
         vectors = np.empty((len(rows), self._space.dim), np.float32)
         there = np.flatnonzero(own)
         missing = dict.fromkeys(np.flatnonzero(~own).tolist())
@@ -183,13 +226,32 @@ class CatalogueWriter:
                 fresh.append(position)
         before = self._space.content.encoded
         if fresh:
+            encoded = self._space.encode_media(
+                {name: list(_pick(each, fresh)) for name, each in changed.located.items()}
+            )
             vectors[fresh] = self._space.items(
                 [rows[position].item_id for position in fresh],
                 keys[fresh],
-                [texts[position] for position in fresh],
+                [changed.texts[position] for position in fresh],
                 None if on_text is None else from_totals(on_text),
+                encoded,
             )
+            for name, done in encoded.items():
+                counts.media.setdefault(name, Counter()).update(done.results)
+                for result, number in Counter(done.results).items():
+                    self._metrics.media.labels(name, result).inc(number)
         return vectors, self._space.content.encoded - before
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Changed:
+    """Rows to write, with what their vectors are made of."""
+
+    rows: Sequence[ItemRow]
+    keys: U64
+    texts: Sequence[str]
+    contents: Sequence[str]
+    located: LocatedByModality
 
 
 def _ours(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from encoders.media_config import MediaConfig
 from encoders.prepare import item_text
 from sinks.point_stores import ItemStore
 from sinks.points import PLACEHOLDER, WITHOUT_TEXT, ItemRecord
@@ -14,6 +15,7 @@ from streams.errors import CatalogueRefused
 from streams.events.event import ItemRow
 from streams.files.catalogue_rows import CatalogueRows, text_digest
 from streams.ingest.catalogue import is_same
+from streams.ingest.item_media import LocatedByModality, located_media
 from streams.workspace.vector_space import VectorSpace
 from transfer.arrays import U64, Bool
 from transfer.rows import positions_in
@@ -73,6 +75,7 @@ def plan_catalogue(
     *,
     full: bool = False,
     progress: Callable[[int], None] | None = None,
+    limits: MediaConfig | None = None,
 ) -> CataloguePlan:
     """Compare the rows with the store; writes nothing.
 
@@ -80,6 +83,7 @@ def plan_catalogue(
         items, space: of the store; None where there is none yet.
         full: the rows are the whole catalogue. Placeholders of the log, and items that rejected rows name, stay.
         progress: gets the rows compared.
+        limits: of pictures and sounds.
 
     Raises:
         CatalogueRefused: the whole catalogue has rows whose item can't be read.
@@ -89,7 +93,7 @@ def plan_catalogue(
     plan = CataloguePlan(np.ones(len(rows), np.bool_), len(rows), 0, 0, 0, 0, np.zeros(0, np.uint64), 0)
     texts = rows.texts
     if items is not None and space is not None and items.count():
-        texts = _compare(plan, rows, items, space, progress)
+        texts = _compare(plan, rows, items, space, progress, limits or MediaConfig())
         if full:
             plan.removed, plan.stored = _lacking(rows, items)
     plan.to_encode = len(np.unique(texts[texts != 0]))
@@ -115,6 +119,7 @@ def _compare(
     items: ItemStore,
     space: VectorSpace,
     progress: Callable[[int], None] | None,
+    limits: MediaConfig,
 ) -> U64:
     """Fill in the plan; digests of the texts that the store does not know."""
     plan.new = 0
@@ -125,7 +130,8 @@ def _compare(
             numbers = slice(first + start, first + start + len(part))
             keys = rows.keys[numbers]
             stored = items.read(keys.tolist())
-            contents = _contents(part, keys, space)
+            with located_media(part, space, limits) as media:
+                contents = _contents(part, keys, space, media)
             fresh: dict[str, list[int]] = {}
             for row, content, record, number in zip(
                 part, contents, stored, range(numbers.start, numbers.stop), strict=True
@@ -155,12 +161,12 @@ def _compared(plan: CataloguePlan, row: ItemRow, content: str, record: ItemRecor
     return False
 
 
-def _contents(rows: Sequence[ItemRow], keys: U64, space: VectorSpace) -> list[str]:
+def _contents(rows: Sequence[ItemRow], keys: U64, space: VectorSpace, media: LocatedByModality) -> list[str]:
     """Fingerprints; "" of texts as long as nothing decides their space."""
     texts = [item_text(row.title, row.description) for row in rows]
     if space.is_fitted or not any(texts):
-        return space.fingerprints(keys, texts, keep=False)
-    bare = space.fingerprints(keys, [""] * len(rows), keep=False)
+        return space.fingerprints(keys, texts, media, keep=False)
+    bare = space.fingerprints(keys, [""] * len(rows), media, keep=False)
     return [content if not text else "" for content, text in zip(bare, texts, strict=True)]
 
 

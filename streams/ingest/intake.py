@@ -41,7 +41,7 @@ class Intake:
         self.decoders = RecordDecoders(settings)
         self.metrics = metrics or Metrics()
         self.failpoints = Failpoints()
-        self.catalogue = CatalogueWriter(store.items, workspace.space, self.metrics)
+        self.catalogue = CatalogueWriter(store.items, workspace.space, self.metrics, settings.media)
         self.counts = (
             CountsBuffer(store.blobs, store.leases, settings.counts, self.metrics)
             if settings.counts.keep

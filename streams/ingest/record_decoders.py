@@ -52,7 +52,7 @@ class RecordDecoders:
         with self._lock:
             if self._items is None:
                 catalogue = self._settings.catalogue
-                self._items = ItemDecoder(catalogue.description, catalogue.wire, self._source())
+                self._items = ItemDecoder(self._settings.item_description, catalogue.wire, self._source())
             return self._items
 
     def is_plain(self, slot: TopicSlot) -> bool:

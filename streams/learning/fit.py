@@ -10,12 +10,16 @@ import numpy as np
 from encoders.behaviour import PRODUCTS, behaviour_vectors
 from encoders.config import EncoderConfig, FitConfig
 from encoders.content import ContentEncoder
+from encoders.errors import EncoderMismatch
 from encoders.item_encoder import ItemEncoder, fit_item_encoder
+from encoders.joined import ContentSpace, ModalityVectors, blended
 from encoders.learned_from import LearnedFrom
+from encoders.media_config import MediaConfig
 from encoders.unseen import unseen_vectors
 from encoders.whitening import Whitening
 from streams.errors import LogError
 from streams.learning.history import History
+from streams.learning.media_vectors import media_vectors
 from transfer.arrays import F32, I64, Bool
 from transfer.codes import NONE
 from transfer.rows import group_starts
@@ -26,26 +30,53 @@ class ItemContent:
     """Content vectors of a history's items."""
 
     vectors: F32
-    """(N, D0) float32 unit rows; zeros where an item has no text"""
+    """(N, D0) float32 unit rows, of items with a text alone their text's; zeros where an item has no content"""
     known: Bool
-    """(N,) whether it has one"""
-    whitening: Whitening
+    """(N,) whether it has any"""
+    space: ContentSpace
     """that they are made with"""
+    joined: F32 | None = None
+    """(N, width) rows of the space, where it has more than texts"""
 
 
 def item_content(
     history: History,
     config: EncoderConfig,
-    whitening: Whitening | None = None,
+    space: ContentSpace | None = None,
     progress: Callable[[int], None] | None = None,
+    limits: MediaConfig | None = None,
 ) -> ItemContent | None:
-    """Encode the texts of all items; None where no item has one. `progress` gets the number of texts done.
+    """Encode the texts, pictures and sounds of all items; None where no item has any. `progress` gets the number of texts done.
 
-    The whitening is fitted on these texts, unless one is given: then the vectors fit an encoder that has it.
+    The whitenings are fitted on these contents, unless a space is given: then the vectors fit an encoder that has it. limits:
+    of pictures and sounds.
 
     Raises:
-        EncoderError: the model can't be loaded, or the whitening belongs to another one.
+        EncoderError: a model can't be loaded, or a whitening belongs to another one.
     """
+    whitening = None if space is None else space.whitenings.get("text")
+    text = _text_content(history, config, whitening, progress)
+    others = media_vectors(history.media or {}, config, space, limits or MediaConfig())
+    if not others and (text is None or space is None or space.modalities == ("text",)):
+        return text
+    whitenings = {name: one.whitening for name, one in others.items()}
+    shares = {name: one.share for name, one in others.items()}
+    contents = {name: one.vectors for name, one in others.items()}
+    if text is not None:
+        whitenings["text"], shares["text"] = text.space.whitenings["text"], 1.0
+        contents["text"] = ModalityVectors(text.vectors, text.known)
+    space = space or ContentSpace(whitenings, shares)
+    known = np.logical_or.reduce([content.present for content in contents.values()])
+    joined = space.rows(contents, len(known))
+    return ItemContent(blended(contents, shares, config.dim), known, space, joined)
+
+
+def _text_content(
+    history: History,
+    config: EncoderConfig,
+    whitening: Whitening | None,
+    progress: Callable[[int], None] | None,
+) -> ItemContent | None:
     known = np.array([bool(text.strip()) for text in history.item_texts], np.bool_)
     if not known.any():
         return None
@@ -57,7 +88,7 @@ def item_content(
         found = content.encode(texts, progress, keep=True)
     vectors = np.zeros((len(known), config.dim), np.float32)
     vectors[known] = found
-    return ItemContent(vectors, known, whitening)
+    return ItemContent(vectors, known, ContentSpace.of_text(whitening))
 
 
 def fit_encoder(
@@ -89,13 +120,20 @@ def fit_encoder(
     encoder = fit_item_encoder(
         history.item_keys,
         behaviour,
-        content.vectors if content is not None else None,
+        _rows_of(content),
         content.known if content is not None else None,
-        content.whitening if content is not None else None,
+        content.space if content is not None else None,
         config,
     )
     until = float(history.time[chosen].max())
     return replace(encoder, learned=LearnedFrom(until, history.identity, left_out))
+
+
+def _rows_of(content: ItemContent | None) -> F32 | None:
+    """What a map is learned on."""
+    if content is None:
+        return None
+    return content.vectors if content.joined is None else content.joined
 
 
 def rows_before(history: History, until: float) -> I64:
@@ -128,7 +166,13 @@ def item_vectors(encoder: ItemEncoder, history: History, content: ItemContent | 
         nothing = np.zeros((len(history.items), 0), np.float32)
         vectors = encoder.vectors(history.item_keys, nothing, np.zeros(len(history.items), np.bool_))
     else:
-        vectors = encoder.vectors(history.item_keys, content.vectors, content.known)
+        rows = content.vectors if encoder.joined is None else content.joined
+        if rows is None:
+            raise EncoderMismatch(
+                "the item encoder was fitted with pictures or sounds of items; set [encoder.image] and [encoder.audio] as "
+                "they were then"
+            )
+        vectors = encoder.vectors(history.item_keys, rows, content.known)
     rest = np.flatnonzero(~vectors.any(axis=1))
     vectors[rest] = unseen_vectors([history.items[item] for item in rest.tolist()], encoder.dim)
     return vectors

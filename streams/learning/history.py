@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import structlog
 
+from encoders.media_reference import MediaReference
 from encoders.prepare import item_text
 from sinks.points import item_key
 from streams.errors import LogError
@@ -81,6 +82,8 @@ class History:
     """events of weights of 0 or below, which are none of the E; None: there are none"""
     catalogue_scenario: I32 | None = None
     """(N,) the scenario that the catalogue gives each item, -1: none; None: it gives none to any"""
+    media: Mapping[str, list[MediaReference | None]] | None = None
+    """(N,) by modality, what the catalogue says of each item's picture or sound; None: nothing of any"""
     available_from: F64 | None = None
     """(N,) unix seconds from which the catalogue says that the item is available, infinite where it says nothing; None: it
     says nothing of any"""
@@ -196,8 +199,17 @@ def load_history(
         weight=None if columns.weight is None else columns.weight[order],
         aside=None if read is columns else aside_events(read, ~acts, _codes(columns.users), _codes(items)),
         catalogue_scenario=by_catalogue if (by_catalogue != NONE).any() else None,
+        media=_media_of(described),
         available_from=_available_from(described),
     )
+
+
+def _media_of(described: Sequence[ItemRow | None]) -> dict[str, list[MediaReference | None]] | None:
+    named = {
+        "image": [None if row is None else row.image for row in described],
+        "audio": [None if row is None else row.audio for row in described],
+    }
+    return {name: each for name, each in named.items() if any(each)} or None
 
 
 def _available_from(described: Sequence[ItemRow | None]) -> F64 | None:

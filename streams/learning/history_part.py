@@ -46,6 +46,9 @@ def part_of(history: History, rows: I64) -> HistoryPart:
         item_keys=history.item_keys[items],
         item_scenario=history.item_scenario[items],
         item_texts=[history.item_texts[code] for code in items.tolist()],
+        media=None
+        if history.media is None
+        else {name: [each[code] for code in items.tolist()] for name, each in history.media.items()},
         offsets=np.searchsorted(user, np.arange(len(users) + 1)).astype(np.int64),
         user=user,
         item=item,

@@ -39,7 +39,7 @@ class SpokenNames:
         self._words = words
         self._fitted = fitted
         self._own = hashed_names(fitted.dim)
-        width = fitted.content_dim or fitted.dim
+        width = fitted.text_dim or fitted.dim
         self._content = ContentEncoder(config.model_copy(update={"dim": width}), fitted.whitening, encoder)
 
     def __call__(self, names: Sequence[str]) -> F32:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
 
 from encoders.content import ContentEncoder
+from encoders.media import Media, MediaResult, MediaUnusable, Modality
+from encoders.media_content import LEAST_TO_FIT, MediaContent
+from encoders.media_encoder import EncodedMedia
+from encoders.media_source import LocatedMedia
 from encoders.progress import OnProgress
 from encoders.vector_cache import ItemVectorCache
 from encoders.vectorizer import ItemVectorizer
@@ -16,6 +22,8 @@ from transfer.arrays import F32, U64, Bool
 from transfer.protocols import TransferModel
 
 WHITENING_BLOB = "whitening"
+MOST_TO_FIT = 10_000
+"""Pictures or sounds that a whitening is fitted on, at most."""
 
 
 class VectorSpace:
@@ -44,9 +52,10 @@ class VectorSpace:
             vectorizer: over `content`.
 
         Raises:
-            WhiteningMismatch: it belongs to another text model, or other dimensions.
+            WhiteningMismatch: it belongs to another text model, or other dimensions; or one of pictures or sounds does.
         """
         self.lock = threading.RLock()
+        self._deciding = threading.Lock()
         self.content = content
         self._blobs = blobs
         self._vectorizer = vectorizer
@@ -57,6 +66,10 @@ class VectorSpace:
         self._kept = blob is not None
         if blob is not None:
             content.use(Whitening.from_bytes(blob))
+        for name, each in vectorizer.media.items():
+            blob = None if each.is_fitted else blobs.get(_blob_of(name))
+            if blob is not None:
+                each.use(Whitening.from_bytes(blob))
 
     @property
     def dim(self) -> int:
@@ -79,14 +92,81 @@ class VectorSpace:
         self.content.fit(texts, progress)
         self._keep_whitening()
 
-    def fingerprints(self, keys: U64, texts: Sequence[str], *, keep: bool = True) -> list[str]:
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """Those beside the text that are encoded."""
+        return tuple(self._vectorizer.media)
+
+    @property
+    def media_encoded(self) -> int:
+        """Distinct pictures and sounds that went through a model."""
+        return sum(content.encoded for content in self._vectorizer.media.values())
+
+    def is_media_fitted(self, name: Modality) -> bool:
+        """Whether the whitening of this modality is decided."""
+        return self._vectorizer.media[name].is_fitted
+
+    def fit_media(
+        self, name: Modality, located: Sequence[LocatedMedia], progress: OnProgress | None = None
+    ) -> None:
+        """Decide the whitening of this modality, if it isn't: fitted on these, if they are enough; and keep it."""
+        content = self._vectorizer.media[name]
+        with self._deciding:
+            if not content.is_fitted:
+                self._decide_media(name, content, located, progress)
+
+    def _decide_media(
+        self,
+        name: Modality,
+        content: MediaContent,
+        located: Sequence[LocatedMedia],
+        progress: OnProgress | None,
+    ) -> None:
+        distinct = list({one.digest: one for one in located if isinstance(one, Media)}.values())
+        if len(distinct) >= LEAST_TO_FIT:
+            step = max(1.0, len(distinct) / MOST_TO_FIT)  # evenly, since a catalogue may be sorted
+            chosen = [distinct[int(place * step)] for place in range(min(len(distinct), MOST_TO_FIT))]
+            content.fit(chosen, progress)
+        elif not distinct:
+            return
+        self._blobs.put(_blob_of(name), content.whitening.to_bytes())
+
+    def encode_media(
+        self, located: Mapping[Modality, Sequence[LocatedMedia]], progress: OnProgress | None = None
+    ) -> dict[Modality, EncodedMedia]:
+        """Vectors of N pictures or sounds a modality, zeros for those that can't be used, and what became of each."""
+        encoded = {}
+        for name, each in located.items():
+            self.fit_media(name, each)
+            rows = [row for row, one in enumerate(each) if isinstance(one, Media)]
+            content = self._vectorizer.media[name]
+            done = content.encode([one for one in each if isinstance(one, Media)], progress)
+            vectors = np.zeros((len(each), content.dim), np.float32)
+            vectors[rows] = done.vectors
+            results: list[MediaResult] = [
+                "absent" if one is None else one.result if isinstance(one, MediaUnusable) else "ok"
+                for one in each
+            ]
+            for row, result in zip(rows, done.results, strict=True):
+                results[row] = result
+            encoded[name] = EncodedMedia(vectors, results)
+        return encoded
+
+    def fingerprints(
+        self,
+        keys: U64,
+        texts: Sequence[str],
+        media: Mapping[Modality, Sequence[LocatedMedia]] | None = None,
+        *,
+        keep: bool = True,
+    ) -> list[str]:
         """What the items' vectors are made of; see `encoders.vectorizer.ItemVectorizer.fingerprints`.
 
         keep: items are to be written, so that the whitening is decided from now on.
         """
         if keep and any(texts):
             self._keep_whitening()
-        return self._vectorizer.fingerprints(keys, texts)
+        return self._vectorizer.fingerprints(keys, texts, media)
 
     def items(
         self,
@@ -94,9 +174,10 @@ class VectorSpace:
         keys: U64,
         texts: Sequence[str],
         progress: OnProgress | None = None,
+        media: Mapping[Modality, EncodedMedia] | None = None,
     ) -> F32:
         """(N, D) vectors of items; see `encoders.vectorizer.ItemVectorizer.items`."""
-        return self._vectorizer.items(item_ids, keys, texts, progress)
+        return self._vectorizer.items(item_ids, keys, texts, progress, media)
 
     def release(self) -> None:
         """Let go of the texts' vectors that a fit has held."""
@@ -131,3 +212,7 @@ class VectorSpace:
         if not self._kept:
             self._blobs.put(WHITENING_BLOB, self.content.whitening.to_bytes())
             self._kept = True
+
+
+def _blob_of(name: Modality) -> str:
+    return f"{WHITENING_BLOB}-{name}"

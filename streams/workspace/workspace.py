@@ -12,6 +12,7 @@ from typing import Self
 
 from encoders.content import ContentEncoder
 from encoders.item_encoder import ItemEncoder
+from encoders.media_contents import open_media
 from encoders.vector_cache import ItemVectorCache
 from encoders.vectorizer import ItemVectorizer
 from sinks.errors import StoreMismatch
@@ -90,7 +91,8 @@ class Workspace:
         Raises:
             EncoderConfigError, WhiteningMismatch: the encoder is missing, or not the one that made the store's vectors.
         """
-        vectorizer = ItemVectorizer(self.content, self.fitted)
+        media = open_media(self.settings.encoder, self.settings.media)
+        vectorizer = ItemVectorizer(self.content, self.fitted, media)
         return VectorSpace(self.store.blobs, vectorizer, self.content, self._cache, self.model, self.now)
 
     def _names(self) -> NameLookup | None:
@@ -172,6 +174,7 @@ def begin_again(location: str, settings: Settings) -> bool:
             settings.counts.fingerprint(),
             str(settings.store.interests),
             settings.encoder.model,
+            *(settings.encoder.image.model, settings.encoder.audio.model),
             "" if fitted is None else fitted.fingerprint,
             version.model,
         ]

@@ -11,6 +11,7 @@ from encoders.behaviour import Behaviour
 from encoders.config import FitConfig
 from encoders.errors import EncoderError, EncoderMismatch
 from encoders.item_encoder import ItemEncoder, fit_item_encoder
+from encoders.joined import ContentSpace
 from encoders.unit import unit_rows
 from encoders.whitening import Whitening
 
@@ -32,7 +33,7 @@ def fitted(pull: float = 10.0, content: bool = True) -> ItemEncoder:
         Behaviour(vectors, np.arange(ITEMS, dtype=np.float32)),
         CONTENT if content else None,
         has_content if content else None,
-        WHITENING if content else None,
+        ContentSpace.of_text(WHITENING) if content else None,
         FitConfig(pull=pull),
     )
 
@@ -72,7 +73,7 @@ def test_a_prediction_is_as_sure_as_the_map_is() -> None:
         Behaviour(noisy, np.full(ITEMS, 9.0, np.float32)),
         CONTENT,
         np.ones(ITEMS, np.bool_),
-        WHITENING,
+        ContentSpace.of_text(WHITENING),
         FitConfig(),
     )
     assert encoder.ridge is not None and encoder.ridge.cosine < 0.8

@@ -32,7 +32,9 @@ def located(value: str | bytes, folder: Path | str = "", config: MediaConfig | N
     Raises:
         MediaUnusable
     """
-    found = MediaSource(config or MediaConfig()).locate("image", [MediaReference(value, str(folder))])[0]
+    is_bytes = isinstance(value, bytes)
+    reference = MediaReference("" if is_bytes else value, str(folder), value if is_bytes else b"")
+    found = MediaSource(config or MediaConfig()).locate("image", [reference])[0]
     if isinstance(found, MediaUnusable):
         raise found
     assert found is not None

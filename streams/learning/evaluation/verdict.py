@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from encoders.joined import ContentSpace
 from encoders.learned_from import LearnedFrom
-from encoders.whitening import Whitening
 from streams.errors import EvaluationError
 from streams.learning.evaluation.methods.base import Setup
 from streams.learning.evaluation.metrics import HEADLINE
@@ -56,7 +56,7 @@ def verdict(
     report = {**done.report, "until": blind.until, "data": blind.log, "left_out": blind.left_out}
     encoder = replace(data.encoder, learned=blind)
 
-    def held(whitening: Whitening | None) -> ItemContent | None:
+    def held(space: ContentSpace | None) -> ItemContent | None:
         return content
 
     with TemporaryDirectory(prefix="driftline-") as folder:

@@ -12,6 +12,7 @@ from encoders.config import EncoderConfig, FitConfig
 from encoders.content import ContentEncoder
 from encoders.errors import EncoderConfigError
 from encoders.item_encoder import ItemEncoder, fit_item_encoder
+from encoders.joined import ContentSpace
 from encoders.text import TextEncoder
 from streams.workspace.scenario_names import SpokenNames, name_lookup, names_for_training
 from support.fakes.learned import random_model
@@ -46,7 +47,9 @@ def item_encoder(config: EncoderConfig | None) -> ItemEncoder:
     whitening, texts = content.fit_encode(TEXTS)
     turn = np.linalg.qr(rng.normal(size=(DIM, DIM)))[0].astype(np.float32)
     known = np.ones(len(TEXTS), np.bool_)
-    return fit_item_encoder(keys, Behaviour(texts @ turn, counts), texts, known, whitening, FitConfig())
+    return fit_item_encoder(
+        keys, Behaviour(texts @ turn, counts), texts, known, ContentSpace.of_text(whitening), FitConfig()
+    )
 
 
 @pytest.mark.parametrize("with_texts", [False, True])

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from scipy.sparse import csr_array
 
-from encoders.whitening import Whitening
+from encoders.joined import ContentSpace
 from streams.learning.fit import ItemContent
 from streams.learning.history import History
 from streams.learning.queries import Queries, seen_rows
@@ -79,7 +79,7 @@ class Refitted(Protocol):
         ...
 
 
-Content = Callable[[Whitening | None], ItemContent | None]
+Content = Callable[[ContentSpace | None], ItemContent | None]
 """Encodes the items' texts when it is called; with a whitening, for an encoder that has it, else with one fitted on them."""
 
 

@@ -250,7 +250,7 @@ class LearnedMethod:
             raise EvaluationError(
                 f"the model {setup.model} was trained with another item encoder; give --encoder"
             )
-        content = setup.item_content(encoder.whitening) if setup.item_content is not None else None
+        content = setup.item_content(encoder.space) if setup.item_content is not None else None
         self._data = training_data(history, rows, encoder, content)
         items = LogItems(history, self._data.log.vectors)
         self._model.bind(items.lookup, name_lookup(self._model, settings.encoder, encoder))
