@@ -1,4 +1,4 @@
-"""Where models of pictures and sounds run: device, precision, threads."""
+"""Where models run: device, precision, threads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def torch_device(name: str, key: str) -> torch.device:
         raise EncoderConfigError(f"{key} {name!r} is not a device; use auto, cpu or cuda") from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise EncoderConfigError(
-            f"{key} {name!r}: this machine has {torch.cuda.device_count()} usable CUDA devices; set it to cpu or auto"
+            f"{key} {name!r}: this machine has {torch.cuda.device_count()} usable CUDA devices "
+            f"(torch {torch.__version__}); set {key} = 'cpu' or 'auto'"
         )
     return device
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from encoders.config import EncoderConfig
+from encoders.device import torch_device
 from encoders.errors import EncoderConfigError, MissingPackage
 from encoders.folder import model_settings
 from encoders.packaged import PACKAGED_NAMES, check_packaged
@@ -50,7 +51,11 @@ def load_text_model(folder: Path, config: EncoderConfig, precision: Precision) -
 
     if config.model in PACKAGED_NAMES:
         check_packaged(folder)
+<<<<<<< HEAD
     device = torch_device(config.device)
+=======
+    device = torch_device(config.device, "encoder.device")
+>>>>>>> 4559631 (encoders: one place for devices and threads of all models)
     import torch
 
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
@@ -115,6 +120,7 @@ def load_text_model(folder: Path, config: EncoderConfig, precision: Precision) -
     )
 
 
+<<<<<<< HEAD
 def torch_device(name: str) -> "torch.device":
     """The device that a setting names; auto is CUDA where there is one.
 
@@ -137,6 +143,8 @@ def torch_device(name: str) -> "torch.device":
     return device
 
 
+=======
+>>>>>>> 4559631 (encoders: one place for devices and threads of all models)
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
     """Keeps transformers' progress bar and loading report off the terminal; errors still raise."""

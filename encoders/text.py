@@ -1,8 +1,7 @@
 """Text to raw vectors by a Hugging Face encoder."""
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ import xxhash
 from encoders.arrays import F32, I64
 from encoders.batching import length_buckets, plan_batches
 from encoders.config import EncoderConfig
+from encoders.device import torch_threads
 from encoders.errors import EncoderConfigError, EncoderError
 from encoders.folder import files_fingerprint, hidden_width, model_folder
 from encoders.loading import LoadedModel, load_text_model
@@ -165,7 +165,7 @@ class TextEncoder:
     ) -> F32:
         vectors = np.zeros((len(ids), self.raw_dim), dtype=np.float32)
         present = np.flatnonzero(lengths)
-        with self._lock, _threads(self._config.threads):
+        with self._lock, torch_threads(self._config.threads):
             done = len(ids) - len(present)
             for batch in plan_batches(
                 lengths[present], self._buckets, loaded.tokens_per_batch, loaded.padding_tokens
@@ -210,16 +210,3 @@ class TextEncoder:
                 f"{result.shape[1]}; copy the model again"
             )
         return result
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Within it this thread's work in torch takes so many threads; 0: one less than it would take, at least one."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or max(1, before - 1))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
