@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
 
 
-def torch_device(name: str, key: str) -> torch.device:
+def torch_device(name: str, key: str = "encoder.device") -> torch.device:
     """The device of that name; auto: CUDA where there is one.
 
     Args:
@@ -45,7 +45,7 @@ def torch_dtype(precision: str) -> torch.dtype:
 
 
 @contextmanager
-def torch_threads(count: int) -> Iterator[None]:
+def encoder_threads(count: int) -> Iterator[None]:
     """Within it this thread's work in torch takes so many threads; 0: one less than it would take, at least one."""
     import torch
 

@@ -51,11 +51,7 @@ def load_text_model(folder: Path, config: EncoderConfig, precision: Precision) -
 
     if config.model in PACKAGED_NAMES:
         check_packaged(folder)
-<<<<<<< HEAD
-    device = torch_device(config.device)
-=======
     device = torch_device(config.device, "encoder.device")
->>>>>>> 4559631 (encoders: one place for devices and threads of all models)
     import torch
 
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
@@ -120,31 +116,6 @@ def load_text_model(folder: Path, config: EncoderConfig, precision: Precision) -
     )
 
 
-<<<<<<< HEAD
-def torch_device(name: str) -> "torch.device":
-    """The device that a setting names; auto is CUDA where there is one.
-
-    Raises:
-        EncoderConfigError: there is no such device.
-    """
-    import torch
-
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise EncoderConfigError(f"encoder.device {name!r} is not a device; use auto, cpu or cuda") from error
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise EncoderConfigError(
-            f"encoder.device {name!r}: this machine has {torch.cuda.device_count()} usable CUDA devices "
-            f"(torch {torch.__version__}); set encoder.device = 'cpu' or 'auto'"
-        )
-    return device
-
-
-=======
->>>>>>> 4559631 (encoders: one place for devices and threads of all models)
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
     """Keeps transformers' progress bar and loading report off the terminal; errors still raise."""

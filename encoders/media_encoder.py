@@ -13,7 +13,7 @@ import numpy as np
 import xxhash
 
 from encoders.arrays import F32
-from encoders.device import torch_threads
+from encoders.device import encoder_threads
 from encoders.errors import EncoderError
 from encoders.media import Media, MediaResult, MediaUnusable, Modality
 from encoders.media_network import MediaNetwork
@@ -139,7 +139,7 @@ class MediaEncoder(Generic[Decoded]):
         count = len(contents)
         padded = 1 << (count - 1).bit_length()
         self.shapes.add(padded)
-        with torch_threads(self._threads):
+        with encoder_threads(self._threads):
             return self._network.vectors(contents + [contents[-1]] * (padded - count))[:count]
 
     def _default_batch(self) -> int:

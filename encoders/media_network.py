@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from encoders.arrays import F32
 from encoders.errors import EncoderConfigError, MissingPackage
 from encoders.folder import files_fingerprint
+from encoders.loading import quiet_transformers
 
 Decoded = TypeVar("Decoded", contravariant=True)
 PREPROCESSOR: Final = "preprocessor_config.json"
@@ -89,29 +90,22 @@ def load_media_model(folder: Path, key: str, dtype: Any) -> Any:
     """
     try:
         from transformers import AutoModel
-        from transformers.utils import logging
     except ModuleNotFoundError as error:
         raise MissingPackage(f"{key} needs {error.name}: pip install 'driftline[run]'") from error
-    shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
-        model, report = AutoModel.from_pretrained(
-            str(folder),
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=dtype,
-            output_loading_info=True,
-        )
+        with quiet_transformers():
+            model, report = AutoModel.from_pretrained(
+                str(folder),
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=dtype,
+                output_loading_info=True,
+            )
     except Exception as error:  # transformers and safetensors each raise their own
         raise EncoderConfigError(
             f"{key}: {str(folder)!r} can't be loaded ({type(error).__name__}: {error})"
         ) from error
-    finally:
-        logging.set_verbosity(verbosity)
-        if shown:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
     # transformers fills missing weights with random ones and only warns; poolers are not used.
     missing = sorted(name for name in report["missing_keys"] if not name.startswith("pooler."))
     if missing or report["mismatched_keys"]:

@@ -11,7 +11,7 @@ import xxhash
 from encoders.arrays import F32, I64
 from encoders.batching import length_buckets, plan_batches
 from encoders.config import EncoderConfig
-from encoders.device import torch_threads
+from encoders.device import encoder_threads
 from encoders.errors import EncoderConfigError, EncoderError
 from encoders.folder import files_fingerprint, hidden_width, model_folder
 from encoders.loading import LoadedModel, load_text_model
@@ -165,7 +165,7 @@ class TextEncoder:
     ) -> F32:
         vectors = np.zeros((len(ids), self.raw_dim), dtype=np.float32)
         present = np.flatnonzero(lengths)
-        with self._lock, torch_threads(self._config.threads):
+        with self._lock, encoder_threads(self._config.threads):
             done = len(ids) - len(present)
             for batch in plan_batches(
                 lengths[present], self._buckets, loaded.tokens_per_batch, loaded.padding_tokens

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from encoders.loading import torch_device
+from encoders.device import torch_device
 from encoders.tuned.adapter import Adaptation
 from encoders.tuned.base_model import base_files, load_base
 from encoders.tuned.config import WordsConfig
