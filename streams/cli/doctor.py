@@ -34,7 +34,7 @@ def doctor(
     json_: options.Json = False,
     config: options.Config = None,
 ) -> None:
-    """Check settings, packages, broker, topics, store, model and GPU, and say what to fix. Changes nothing.
+    """Check settings, packages, broker, topics, store, models and GPU, and say what to fix. Changes nothing.
 
     Example: driftline doctor --broker 127.0.0.1:9092 --store ./store
     """
@@ -46,6 +46,7 @@ def doctor(
             *checked("broker", lambda: check_broker(settings)),
             *checked("store", lambda: check_store(store or settings.store.location, settings)),
             *checked("model", lambda: check_model(store or settings.store.location, settings)),
+            *checked("media", lambda: check_media(settings)),
             *checked("gpu", check_gpu),
         ]
         failed = any(check.ok is False for check in checks)
@@ -169,6 +170,13 @@ def _content_of_store(location: str | None, settings: Settings) -> ContentEncode
             return workspace.space.content
     except (StoreError, StreamsError, WhiteningMismatch):
         return None
+
+
+def check_media(settings: Settings) -> list[Check]:
+    """The models of pictures and sounds load and give vectors, where any are set."""
+    from streams.cli.doctor_media import tell_of_media
+
+    return [Check(*told) for told in tell_of_media(settings)]
 
 
 def check_gpu() -> list[Check]:

@@ -64,7 +64,7 @@ def hide_items(history: History, split: Split, plan: Plan) -> EvaluatedLog:
         raise EvaluationError(
             "a tuned encoder has learned of the items that are to be hidden; leave --words out, and it is tuned on the rest"
         )
-    if not any(history.item_texts):
+    if not any(history.item_texts) and not history.media:
         raise EvaluationError(
             "nothing is known of items without behaviour: give a catalogue with titles, --items"
         )

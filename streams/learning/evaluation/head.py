@@ -34,6 +34,7 @@ def head_of(history: History, split: Split, plan: Plan) -> dict[str, Any]:
             history.user, history.item, history.time, history.scenario, history.action, history.item_scenario
         ),
         "texts": _hash(*history.item_texts),
+        **_of_media(history),
         "split": split.name,
         "train": len(split.train),
         "validation": len(split.validation),
@@ -54,6 +55,14 @@ def head_of(history: History, split: Split, plan: Plan) -> dict[str, Any]:
             if name not in OF_NO_ACCOUNT
         },
     }
+
+
+def _of_media(history: History) -> dict[str, Any]:
+    """What items' pictures and sounds are called, or hold; of histories that have any."""
+    if history.media is None:
+        return {}
+    named = [one for each in history.media.values() for one in each]
+    return {"media": _hash(*("" if one is None else one.text or one.data for one in named))}
 
 
 def _of_folder(folder: Path | None) -> str | None:
