@@ -153,7 +153,9 @@ def measure(data: dict[str, Any], most: int) -> dict[str, Any]:
     keys = np.arange(1, count + 1, dtype=np.uint64)
     for name, (space, rows) in contents.items():
         fitted = fit_item_encoder(keys, behaviour, rows, every, space, FitConfig())
-        vectors = fitted.vectors(keys, rows, every)
+        assert fitted.ridge is not None
+        # The map alone: the stored vector of an item without behaviour has a random part, too, while the map is unsure.
+        vectors = np.where(new[:, None], fitted.ridge.map(rows), behaviour.vectors)
         cosines[name] = cosines_of(fitted)
         scores = []
         for _, target, before in queries:
