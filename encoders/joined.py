@@ -100,7 +100,9 @@ class ContentSpace:
         return np.concatenate([unit_rows(kept), bits], axis=1)
 
 
-def blended(contents: Mapping[Modality, ModalityVectors], shares: Mapping[Modality, float], dim: int) -> F32:
+def blended_contents(
+    contents: Mapping[Modality, ModalityVectors], shares: Mapping[Modality, float], dim: int
+) -> F32:
     """(N, dim) float32 unit rows without a map: the sum of the modalities, sqrt(share) each, all but the text turned.
 
     A turn is a fixed random orthonormal map: within a modality cosines stay as they are, and between two they are near 0 (of

@@ -9,7 +9,7 @@ from encoders.arrays import F32, U64, Bool
 from encoders.content import NO_TEXT, ContentEncoder
 from encoders.errors import EncoderMismatch
 from encoders.item_encoder import ItemEncoder
-from encoders.joined import ModalityVectors, blended
+from encoders.joined import ModalityVectors, blended_contents
 from encoders.media import Modality
 from encoders.media_content import MediaContent
 from encoders.media_encoder import EncodedMedia
@@ -141,7 +141,7 @@ class ItemVectorizer:
         }
         if self.fitted is None:
             shares = {name: content.share for name, content in self.media.items()}
-            return blended({"text": text, **others}, shares, self.dim)
+            return blended_contents({"text": text, **others}, shares, self.dim)
         return self.fitted.vectors(keys, *self._known(keys, text, others))
 
     def _known(

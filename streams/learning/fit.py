@@ -12,7 +12,7 @@ from encoders.config import EncoderConfig, FitConfig
 from encoders.content import ContentEncoder
 from encoders.errors import EncoderMismatch
 from encoders.item_encoder import ItemEncoder, fit_item_encoder
-from encoders.joined import ContentSpace, ModalityVectors, blended
+from encoders.joined import ContentSpace, ModalityVectors, blended_contents
 from encoders.learned_from import LearnedFrom
 from encoders.media_config import MediaConfig
 from encoders.unseen import unseen_vectors
@@ -68,7 +68,7 @@ def item_content(
     space = space or ContentSpace(whitenings, shares)
     known = np.logical_or.reduce([content.present for content in contents.values()])
     joined = space.rows(contents, len(known))
-    return ItemContent(blended(contents, shares, config.dim), known, space, joined)
+    return ItemContent(blended_contents(contents, shares, config.dim), known, space, joined)
 
 
 def _text_content(

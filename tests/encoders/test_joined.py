@@ -14,7 +14,7 @@ from encoders.behaviour import Behaviour
 from encoders.config import FitConfig
 from encoders.errors import EncoderMismatch
 from encoders.item_encoder import ItemEncoder, fit_item_encoder
-from encoders.joined import ContentSpace, ModalityVectors, blended
+from encoders.joined import ContentSpace, ModalityVectors, blended_contents
 from encoders.unit import unit_rows
 from encoders.whitening import Whitening
 
@@ -73,7 +73,7 @@ def test_without_a_map_a_text_alone_keeps_its_vector_bit_by_bit() -> None:
     """Pictures beside it change the vectors of the items that have one, and no other."""
     has_image = np.arange(ITEMS) % 2 == 0
     contents = {"text": ModalityVectors(TEXT, ALL), "image": ModalityVectors(IMAGE, has_image)}
-    vectors = blended(contents, {"text": 1.0, "image": 1.0}, DIM)
+    vectors = blended_contents(contents, {"text": 1.0, "image": 1.0}, DIM)
     np.testing.assert_array_equal(vectors[1::2], TEXT[1::2])
     assert np.abs(vectors[::2] - TEXT[::2]).max() > 0.1
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
@@ -82,7 +82,7 @@ def test_without_a_map_a_text_alone_keeps_its_vector_bit_by_bit() -> None:
 def test_without_a_map_pictures_are_as_near_to_each_other_as_they_were() -> None:
     """Their turn keeps their cosines, and leads away from the texts."""
     alone = {"text": ModalityVectors(TEXT, ~ALL), "image": ModalityVectors(IMAGE, ALL)}
-    vectors = blended(alone, {"text": 1.0, "image": 2.0}, DIM)
+    vectors = blended_contents(alone, {"text": 1.0, "image": 2.0}, DIM)
     np.testing.assert_allclose(vectors @ vectors.T, IMAGE @ IMAGE.T, atol=1e-4)
     assert abs(float(np.einsum("nd,nd->n", vectors, IMAGE).mean())) < 0.3
 
