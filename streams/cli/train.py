@@ -63,6 +63,7 @@ def train(
     Example: driftline train events.parquet --items items.parquet --map scenario=department --out ./model
     """
     from streams.learning.split import SplitPlan
+    from streams.learning.training.declared import fit_declared
     from streams.learning.training.train import prepare_mixture, require_training, weigh
     from streams.outputs import check_output
     from transfer.learned.folder import check_model_folder, save_model
@@ -90,6 +91,9 @@ def train(
             run, progressive=progressive, logs=logs, bar=not json_ and console.is_terminal, tell=tell
         )
         done = weigh(ready, run.config, tell)
+        if read.content is not None and done.model.mixture is not None:
+            parts = [(fold.model, fold.later) for fold in ready.folds]
+            done.report["declared"] = fit_declared(run, parts, read.content, done.model.mixture, tell)
         if verdict:
             done.report["verdict"] = _verdict(read, ready, done, settings, tell)
         done.report["seconds"] = round(time.monotonic() - began, 1)

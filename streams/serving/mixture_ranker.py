@@ -8,7 +8,7 @@ interest, *next* what follows the latest items, *popular* what everybody takes; 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -67,7 +67,7 @@ class MixtureScores:
         leads = _leads(group, row, columns)
         lenders = _lenders(group, row, columns)
         belongs = group.index.item_scenario[columns].tolist()
-        return [
+        reasons = [
             Reason(
                 source,
                 int(self.keys[lead]) if lead >= 0 else 0,
@@ -75,6 +75,10 @@ class MixtureScores:
                 group.index.scenarios[scenario] if scenario >= 0 else "",
             )
             for source, lead, lender, scenario in zip(sources, leads.tolist(), lenders, belongs, strict=True)
+        ]
+        return [
+            _declared(reason, group, row, column) if reason.source == "declared" else reason
+            for reason, column in zip(reasons, columns.tolist(), strict=True)
         ]
 
 
@@ -126,6 +130,18 @@ class MixtureRanker:
         requests = requests_of(states, codes, self._model, index, self._mixture.config.places, queries)
         ranking = rank(requests, self._mixture, index, explained)
         return RankedRequests(rows, states, index, queries, requests, ranking)
+
+
+def _declared(reason: Reason, group: RankedRequests, row: int, column: int) -> Reason:
+    """The reason with the text that is nearest to the item, and its scenario as what lends."""
+    declared, code = group.states.declared, int(group.requests.scenario[row])
+    if declared is None or group.index.base is None:
+        return reason
+    texts, vector = declared.texts(row), group.index.base[column]
+    if code != OPEN:
+        texts, _ = declared.texts_within(row, group.index.scenarios[code])
+    nearest = max(texts, key=lambda text: float(text.vector @ vector))
+    return replace(reason, text=nearest.text, lender=nearest.scenario)
 
 
 def _lenders(group: RankedRequests, row: int, columns: I64) -> list[str]:

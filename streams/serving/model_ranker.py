@@ -31,10 +31,13 @@ def ranker_of(workspace: Workspace) -> Ranker:
         from streams.serving.index_popular import IndexPopular
         from streams.serving.mixture_ranker import MixtureRanker
         from streams.serving.served_items import ServedItems
+        from transfer.learned.mixture import DeclaredPowers
         from transfer.learned.model import LearnedModel
 
         declared = 0.0
         if isinstance(model, LearnedModel) and model.mixture is not None:
+            if model.mixture.config.declared != DeclaredPowers():
+                declared = weights.declared
             served, rule = ServedItems(workspace.store, model), model.mixture.config.popular
             ranker, popular = MixtureRanker(model, model.mixture, served), IndexPopular(served, rule)
     known = FirstEventsRanker(ranker, popular, rule, declared)

@@ -17,6 +17,7 @@ from transfer.codes import NONE
 from transfer.counts.counts import ItemCounts
 from transfer.item_scenarios import item_scenarios
 from transfer.learned.item_index import ItemIndex
+from transfer.learned.mixture import DeclaredPowers
 from transfer.learned.model import LearnedModel
 from transfer.rows import positions_in
 
@@ -65,16 +66,17 @@ class ServedItems:
                 f"the model was trained with shares at {wanted.shares} half-lives, the store counts {counts.horizons}; "
                 "set [counts] as for the training and replay the log"
             )
-        keys, towers, scenarios = self._items()
+        keys, towers, base, scenarios = self._items()
         names = (*counts.scenarios, *sorted({*scenarios} - {"", *counts.scenarios}))
         code = {name: position for position, name in enumerate(names)}
         by_catalogue = np.array([code.get(name, NONE) for name in scenarios], np.int32)
         belongs = _item_scenarios(counts, keys, by_catalogue)
-        index = ItemIndex(keys, towers, np.arange(len(keys)), belongs, names, counts).prepared()
+        index = ItemIndex(keys, towers, np.arange(len(keys)), belongs, names, counts, base).prepared()
         return Served(index, index.placed(by_catalogue))
 
-    def _items(self) -> tuple[U64, F32, list[str]]:
-        """Keys, ascending, in which requests find theirs at once; towers; scenarios by the catalogue."""
+    def _items(self) -> tuple[U64, F32, F32 | None, list[str]]:
+        """Keys, ascending, in which requests find theirs at once; towers; base vectors, if the mixture compares declared
+        interests with them; scenarios by the catalogue."""
         keys: list[U64] = [np.zeros(0, np.uint64)]
         vectors: list[F32] = [np.zeros((0, self._model.interest.dim), np.float32)]
         scenarios: list[str] = []
@@ -83,9 +85,13 @@ class ServedItems:
             vectors.append(np.array([item.vector for item in page], np.float32))
             scenarios += [sys.intern(item.scenario) for item in page]
         key = np.concatenate(keys)
-        tower = self._model.towers(key, np.concatenate(vectors))
+        base = np.concatenate(vectors)
+        tower = self._model.towers(key, base)
         order = np.argsort(key, kind="stable")
-        return key[order], tower[order], [scenarios[row] for row in order.tolist()]
+        wanted = self._model.mixture_config
+        compared = wanted is not None and wanted.declared != DeclaredPowers()
+        named = [scenarios[row] for row in order.tolist()]
+        return key[order], tower[order], base[order] if compared else None, named
 
 
 def _item_scenarios(counts: ItemCounts, keys: U64, by_catalogue: I32) -> I32:

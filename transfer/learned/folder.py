@@ -21,7 +21,7 @@ from transfer.config import InterestConfig
 from transfer.counts.config import CountsConfig
 from transfer.errors import ModelError
 from transfer.learned.config import NetworkConfig
-from transfer.learned.mixture import Mixture, MixtureConfig
+from transfer.learned.mixture import DeclaredPowers, Mixture, MixtureConfig
 from transfer.learned.model import LearnedModel, TrainedItems
 from transfer.learned.network import TransferNetwork
 from transfer.names import NameSource
@@ -66,7 +66,7 @@ def save_model(
     meta = {
         "version": VERSION,
         "network": model.config.model_dump(mode="json"),
-        "mixture": model.mixture.config.model_dump(mode="json") if model.mixture is not None else None,
+        "mixture": _mixture_meta(model.mixture.config) if model.mixture is not None else None,
         "interest": model.interest.model_dump(mode="json"),
         "tables": counts.model_dump(mode="json"),  # the name that stored models have
         "encoder": encoder,
@@ -182,6 +182,12 @@ def _meta(folder: Path) -> dict[str, Any]:
     if not isinstance(meta, dict) or meta.get("version") not in READ:
         raise ModelError(f"the model in {folder} is of another version than {VERSION}; train it again")
     return meta
+
+
+def _mixture_meta(config: MixtureConfig) -> dict[str, Any]:
+    """As releases have it that know nothing of declared interests, unless these have a power."""
+    without = {"declared"} if config.declared == DeclaredPowers() else set()
+    return config.model_dump(mode="json", exclude=without)
 
 
 def _name_source(meta: Mapping[str, Any]) -> NameSource:

@@ -47,6 +47,8 @@ class ItemIndex:
     """(N,) scenario code to which the item belongs, -1: none"""
     scenarios: tuple[str, ...]
     counts: ItemCounts
+    base: F32 | None = None
+    """(N, D) unit vectors of the items, what declared interests are compared with; None: they are not"""
     _counted: CodedCounts | None = field(default=None, repr=False)
     _members: dict[int, I64] = field(default_factory=dict, init=False, repr=False)
     _member_shares: dict[int, MemberShares] = field(default_factory=dict, init=False, repr=False)
@@ -108,6 +110,11 @@ class ItemIndex:
         members = self.members(scenario)
         return self.towers if len(members) == len(self.keys) else self.towers[members]
 
+    def member_base(self, scenario: int) -> F32 | None:
+        """(C, D) base vectors of `members`."""
+        members = self.members(scenario)
+        return self.base if self.base is None or len(members) == len(self.keys) else self.base[members]
+
     def member_shares(self, scenario: int) -> MemberShares:
         """Of `members`; held, since nothing of it depends on who asks."""
         found = self._member_shares.get(scenario)
@@ -157,7 +164,9 @@ class ItemIndex:
 
     def at(self, counts: ItemCounts) -> ItemIndex:
         """The same items with other counts."""
-        return ItemIndex(self.keys, self.towers, self.candidates, self.item_scenario, self.scenarios, counts)
+        return ItemIndex(
+            self.keys, self.towers, self.candidates, self.item_scenario, self.scenarios, counts, self.base
+        )
 
     def prepared(self) -> ItemIndex:
         """Itself, with all there that does not depend on a request: who asks first would wait for it."""

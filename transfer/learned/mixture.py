@@ -40,6 +40,19 @@ SEEN = 2
 """Features of how much follows a place: what was seen follow it once or twice predicts less than what followed often."""
 
 
+class DeclaredPowers(BaseModel):
+    """At which power what users declare is multiplied into *new*; 0: not at all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    open: float = Field(default=0.0, ge=0, description="of open requests")
+    given: float = Field(default=0.0, ge=0, description="of those that name a scenario")
+
+    def of(self, given: bool) -> float:
+        """The power for a kind of requests."""
+        return self.given if given else self.open
+
+
 class MixtureConfig(BaseModel):
     """Everything that decides the shape of the mixture."""
 
@@ -69,6 +82,7 @@ class MixtureConfig(BaseModel):
     popular: PopularRule = Field(
         default=PopularRule(), description="what users get of whom nothing or little is known"
     )
+    declared: DeclaredPowers = Field(default=DeclaredPowers(), description="powers of what users declare")
 
     @property
     def ladder(self) -> Ladder:

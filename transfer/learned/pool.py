@@ -1,10 +1,11 @@
 """What the network and the counts together say about items that are new to the user.
 
-    log p_new(i) = a q . t_i + b log(next(i) + e^k s(i)) + sum_h c_h log s_h(i) - log Z
+    log p_new(i) = a q . t_i + b log(next(i) + e^k s(i)) + sum_h c_h log s_h(i) + d cos(w, v_i) - log Z
 
 next: as in `transfer.learned.mixture`; s_h: shares of all events at each half-life, then of all debuts (events that were their
 user's first with the item), smoothed; s: the last of them. The powers a, b, c_h and k are a set for open
-requests and one for those that name a scenario.
+requests and one for those that name a scenario. w: what the user declared, where one did, and v_i the item's base
+vector; their power d is fitted afterwards, and changes nothing for all others (`streams/learning/training/declared.py`).
 
 This is a logarithmic opinion pool (Genest & Zidek 1986; as a product of experts Hinton 2002). In the mixture the component
 that speaks loudest decides; here an item for which all of them speak comes before one for which one does. Powers of shares may
@@ -56,9 +57,17 @@ class Pool(nn.Module):
         return multiplied(powers, logits, log_follow(follow, logs, powers[BACK_OFF]), logs)
 
     def speaks(
-        self, given: bool, logits: Tensor, follow: Tensor, logs: Tensor, likely: Tensor, columns: Tensor
+        self,
+        given: bool,
+        logits: Tensor,
+        follow: Tensor,
+        logs: Tensor,
+        likely: Tensor,
+        columns: Tensor,
+        declared: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """What speaks for the items at columns (K,): "new" (the network), "next" and "popular" -> (B, K), sums to 1.
+        """What speaks for the items at columns (K,): "new" (the network), "next" and "popular" -> (B, K), sums to 1; "declared"
+        too, where `declared` (B, N), what was declared times its power, is given.
 
         likely (B, N): p_new, or in proportion to it. Each logarithm times its power counts as far as it exceeds its mean over
         p_new: being popular is no reason among items that all are. What no part speaks for goes to the network.
@@ -69,6 +78,8 @@ class Pool(nn.Module):
             "next": powers[NEXT] * log_follow(follow, logs, powers[BACK_OFF]),
             "popular": (logs @ powers[SHARES:]).expand_as(logits),
         }
+        if declared is not None:
+            parts["declared"] = declared
         weight = likely / likely.sum(dim=1, keepdim=True).clamp_min(1e-30)
         over = {
             name: (part[:, columns] - (weight * part).sum(dim=1, keepdim=True)).clamp_min(0)
@@ -79,6 +90,8 @@ class Pool(nn.Module):
         over["next"], over["popular"] = over["next"] - backed, over["popular"] + backed
         over["new"] = over["new"] + 1e-9
         sums = over["new"] + over["next"] + over["popular"]
+        if declared is not None:
+            sums = sums + over["declared"]
         return {name: part / sums for name, part in over.items()}
 
 

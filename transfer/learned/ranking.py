@@ -38,6 +38,8 @@ class ScenarioCandidates:
     own_row: I64
     """(O,) and `own_column`: the users' own items among them"""
     own_column: I64
+    declared: F32 | None = None
+    """(R, C) cosine to what was declared, 0 where nothing was; None: nobody declares"""
 
     def new(self, mixture: Mixture, weights: MixtureWeights) -> torch.Tensor:
         """(R, C) p_new, 0 for own items; weights of all requests."""
@@ -52,6 +54,8 @@ class ScenarioCandidates:
     def pooled(self, mixture: Mixture) -> torch.Tensor:
         """(R, C) what p_new orders by, OWN for own items."""
         pooled = mixture.pool(self.given, *map(torch.from_numpy, (self.logits, self.follow, self.logs)))
+        if self.declared is not None:
+            pooled = pooled + mixture.config.declared.of(self.given) * torch.from_numpy(self.declared)
         return self.without_own(pooled)
 
     def own_share(self, horizons: int) -> F32:
@@ -68,9 +72,13 @@ class ScenarioCandidates:
         """Component of the pool -> (K,) its part in what sets each of the items at these columns apart from the others that are
         likely for one of the requests; sums to 1. likely (C,): p_new, or in proportion to it."""
         one = slice(row, row + 1)
-        given = self.logits[one], self.follow[one], self.logs, likely[None], columns
+        logits, follow, logs, of_new, at = map(
+            torch.from_numpy, (self.logits[one], self.follow[one], self.logs, likely[None], columns)
+        )
+        power = mixture.config.declared.of(self.given)
+        said = None if self.declared is None else power * torch.from_numpy(self.declared[one])
         with torch.inference_mode():
-            found = mixture.pool.speaks(self.given, *map(torch.from_numpy, given))
+            found = mixture.pool.speaks(self.given, logits, follow, logs, of_new, at, said)
         return {name: part[0].numpy() for name, part in found.items()}
 
     def without_own(self, logits: torch.Tensor) -> torch.Tensor:
@@ -106,7 +114,8 @@ class Ranking:
     """what else the scores come from, if that was asked for"""
 
     def parts(self, mixture: Mixture, request: int, columns: I64) -> dict[str, F32]:
-        """Component of COMPONENTS -> (K,) what it gives to each of the items at these columns; they sum to the scores."""
+        """Component of COMPONENTS, and "declared" where something was -> (K,) what it gives to each of the items at these
+        columns; they sum to the scores."""
         parts = {name: np.zeros(len(columns), np.float32) for name in COMPONENTS}
         own = slice(*self.requests.own_offsets[request : request + 2].tolist())
         _add(parts["again"], columns, self.requests.own[own], self.again[own])
@@ -118,7 +127,7 @@ class Ranking:
             there = np.flatnonzero(place != NONE)
             share = group.new[row[0], place[there]]
             for name, part in of.speaks(mixture, int(row[0]), group.new[row[0]], place[there]).items():
-                parts[name][there] += share * part
+                parts.setdefault(name, np.zeros(len(columns), np.float32))[there] += share * part
             mine = np.flatnonzero(of.own_row == row[0])
             for name, added in group.added.items():
                 _add(parts[name], columns, of.members[of.own_column[mine]], added[mine])
@@ -150,6 +159,7 @@ def candidates_by_scenario(
         shares, logs = counted.shares, counted.logs
         if not config.use_debuts:
             shares, logs = (np.tile(each[:, : config.shares], 2) for each in (shares, logs))
+        base = None if requests.declared is None else index.member_base(scenario)
         yield ScenarioCandidates(
             rows,
             scenario >= 0,
@@ -160,6 +170,7 @@ def candidates_by_scenario(
             logs,
             own_row[own],
             own_column[own],
+            None if requests.declared is None or base is None else _products(requests.declared[rows], base),
         )
 
 
@@ -217,7 +228,7 @@ def follow_shares(requests: Requests, weights: MixtureWeights, index: ItemIndex)
 
 
 def _products(queries: F32, towers: F32) -> F32:
-    """(R, C) q . t, by torch: its library takes a tenth of the time of NumPy's for few queries."""
+    """(R, C) products of rows, as q . t, by torch: its library takes a tenth of the time of NumPy's for few queries."""
     with torch.inference_mode():
         found: F32 = (torch.from_numpy(queries) @ torch.from_numpy(towers).T).numpy()
     return found

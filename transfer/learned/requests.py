@@ -52,6 +52,8 @@ class Requests:
     """(B, d)"""
     others: Bool
     """(B,) whether there is any candidate that is not the user's own"""
+    declared: F32 | None = None
+    """(B, D) unit vectors of what the users declare of the request's scenario, zeros for nothing; None: nobody declares"""
 
     def __len__(self) -> int:
         return len(self.user)
@@ -131,7 +133,19 @@ def requests_of(
         place_mass=index.follow_mass(place_codes, scenario),
         query=user_queries.asked,
         others=_counted(scenario, index) > np.diff(offsets),
+        declared=_declared(states, names),
     )
+
+
+def _declared(states: InterestStates, names: list[str]) -> F32 | None:
+    declared = states.declared
+    if declared is None or not declared.speaks().any():
+        return None
+    said = declared.everything()
+    for user, name in enumerate(names):
+        if name:
+            said[user], _ = declared.within(user, name)
+    return said.astype(np.float32)
 
 
 def _counted(scenario: I32, index: ItemIndex) -> I64:

@@ -31,7 +31,13 @@ def item_index(model: LearnedModel, data: TrainingData, counts: ItemCounts) -> I
     towers = model.towers(history.item_keys, data.log.vectors)
     candidates = np.flatnonzero(data.has_events)
     return ItemIndex(
-        history.item_keys, towers, candidates, history.item_scenario, tuple(history.scenarios), counts
+        history.item_keys,
+        towers,
+        candidates,
+        history.item_scenario,
+        tuple(history.scenarios),
+        counts,
+        data.log.vectors,
     )
 
 

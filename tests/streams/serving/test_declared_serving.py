@@ -19,7 +19,11 @@ from streams.serving.recommend import Recommender
 from streams.settings import Settings
 from streams.workspace.workspace import Workspace, open_for_reading
 from support.data.event_columns import NOW, columns_of, event
+from support.fakes.small_model import save_small_model
 from support.fakes.tiny_model import save_tiny_model
+from transfer.config import TransferConfig
+from transfer.learned.folder import load_model, save_model
+from transfer.learned.mixture import DeclaredPowers
 from transfer.state.declared import Declaration
 
 TEXTS = ("red grapes", "motor oil", "green fruit", "bread", "milk", "oil bread", "red motor", "fruit milk")
@@ -129,3 +133,37 @@ def test_an_export_shows_what_was_declared(workspace: Workspace, tmp_path: Path)
             rows = [{**row, "declared": json.loads(row["declared"])} for row in csv.DictReader(out.open())]
         found = {row["user_id"]: texts(row["declared"]) for row in rows}
         assert found["ada"] == expected and found["dan"] == found["eve"] == []
+
+
+@pytest.mark.parametrize("power", [0.0, 40.0])
+def test_a_trained_model_ranks_by_it_at_its_power(tmp_path: Path, power: float) -> None:
+    """A user without events too: the text as the reason. At a power of 0, as in models of before, such users get what is
+    popular."""
+    model = str(save_tiny_model(tmp_path / "model", width=128, positions=128))
+    plain = Settings.model_validate({"encoder": {"model": model, "dim": 24}, "interest": {"dim": 24}})
+    first = save_small_model(tmp_path / "m0", plain, [f"i{n}" for n in range(8)])
+    trained = load_model(first)
+    assert trained.mixture is not None
+    declared = DeclaredPowers(open=power, given=power)
+    trained.mixture.config = trained.mixture.config.model_copy(update={"declared": declared})
+    save_model(tmp_path / "m", trained, plain.counts, {})
+    settings = plain.model_copy(update={"transfer": TransferConfig(model=tmp_path / "m")})
+    with open_intake(str(tmp_path / "s"), settings, create=True) as intake:
+        intake.catalogue.upsert([ItemRow(f"i{n}", text, "", "shop") for n, text in enumerate(TEXTS)])
+        intake.ingest.apply(
+            columns_of([event("bob", f"i{n}", at=float(n), scenario="shop") for n in range(4)])
+        )
+        assert intake.counts is not None
+        intake.counts.write()
+        intake.declaring.apply([said("ada", "motor oil"), said("bob", "red motor", "shop")])
+    with open_for_reading(str(tmp_path / "s"), settings) as opened:
+        cold = Recommender(opened).answer("ada", 4)
+        warm = Recommender(opened).recommend("bob", 8, scenario="shop")
+        assert explain(opened, "ada").declared[0].text == "motor oil"
+    told = {item.because.declared for item in (*cold.items, *warm) if item.because and item.because.declared}
+    if power:
+        assert cold.items[0].item_id == "i1" and cold.items[0].source == "declared"
+        assert cold.declared and told == {"motor oil", "red motor"}
+        assert {item.source for item in warm} >= {"again", "declared"}
+    else:
+        assert not told and {item.source for item in cold.items} == {"popular"}

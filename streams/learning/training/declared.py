@@ -1,0 +1,289 @@
+"""What a declared interest is worth, fitted on stand-ins: no log holds what users declare.
+
+The stand-in for what a user would say is the titles of a few items that the user took later than what is asked for: the unit
+sum of their texts' vectors. They are no targets. Each user is asked of twice: as they are, and as if nothing were known of
+them (cold). The power of the mixture and c of the analytic model are those with the greatest NDCG@10 of items that are new to
+the user, both kinds of users alike; 0 where a gain may be chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from streams.learning.fit import ItemContent
+from streams.learning.queries import Queries
+from streams.learning.training.network import Tell
+from streams.learning.training.requests_at import Later, RequestBlock, request_blocks
+from streams.learning.training.training_run import TrainingRun
+from transfer.analytic.declared import with_declared
+from transfer.analytic.model import AnalyticTransfer
+from transfer.arrays import F32, F64, I64
+from transfer.codes import NONE, OPEN
+from transfer.learned.model import LearnedModel
+from transfer.rows import positions_in, segment_sum
+from transfer.state.packing import unpack_states
+from transfer.state.states import InterestStates, empty_states, take_users
+
+if TYPE_CHECKING:
+    from transfer.learned.mixture import Mixture
+    from transfer.learned.ranking import ScenarioCandidates
+
+POWERS: Final = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+WORTHS: Final = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
+"""c that are tried, in events."""
+WORDS: Final = 3
+"""Titles of a stand-in, at most."""
+REQUESTS: Final = 1500
+CUT: Final = 10
+SURE: Final = 2.0
+"""Standard errors over users by which the best has to be better than none."""
+ENOUGH: Final = 20
+"""Users; fewer say nothing."""
+
+
+@dataclass(slots=True)
+class Gains:
+    """NDCG@10 of targets at each of the values that are tried, and whose they are."""
+
+    values: list[F64] = field(default_factory=list)
+    users: list[I64] = field(default_factory=list)
+
+    def add(self, found: F64, users: I64) -> None:
+        """(T, K) and (T,)."""
+        self.values.append(found)
+        self.users.append(users)
+
+    def means(self) -> list[float]:
+        """(K,), empty without a target."""
+        found = np.concatenate(self.values) if self.values else np.zeros((0, 1))
+        return found.mean(axis=0).round(5).tolist() if len(found) else []
+
+    def per_user(self) -> tuple[F64, I64]:
+        """(K, V) sums of each user's targets, and (V,) how many these are."""
+        of_user, user = np.unique(np.concatenate(self.users), return_inverse=True)
+        values = np.concatenate(self.values)
+        sums: F64 = np.stack([np.bincount(user, column, len(of_user)) for column in values.T]).astype(
+            np.float64
+        )
+        return sums, np.bincount(user, minlength=len(of_user)).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StandIns:
+    """Of the queries of a block that have one: the query, the user's state and what the user would say."""
+
+    query: I64
+    """(V,) which of the block's queries"""
+    states: InterestStates
+    said: F32
+    """(V, D) unit vectors"""
+
+
+def fit_declared(
+    run: TrainingRun,
+    parts: list[tuple[LearnedModel, Later]],
+    content: ItemContent,
+    mixture: Mixture,
+    tell: Tell | None = None,
+) -> dict[str, Any]:
+    """Choose the powers of `mixture`, which has them afterwards, and c; gives what was measured.
+
+    parts: models that have not learned the rows that come after them, and these. content: of the history's items.
+    """
+    from transfer.learned.mixture import DeclaredPowers
+
+    kinds = [(named, cold) for named in (False, True) for cold in (False, True)]
+    pooled = {kind: Gains() for kind in kinds}
+    analytic = {cold: Gains() for cold in (False, True)}
+    words = np.zeros((len(content.known), run.data.encoder.dim), np.float32)
+    words[content.known] = run.data.encoder.texts(content.vectors[content.known])
+    model = AnalyticTransfer(run.interest)
+    for learned, later in parts:
+        for block in request_blocks(run, later, learned, REQUESTS // len(parts)):
+            stand_ins = _stand_ins(run, block, words, content, later)
+            if not len(stand_ins.query):
+                continue
+            for cold in (False, True):
+                _of_mixture(
+                    block,
+                    stand_ins,
+                    learned,
+                    mixture,
+                    {named: pooled[named, cold] for named in (False, True)},
+                    cold,
+                )
+                _of_analytic(run, block, stand_ins, model, analytic[cold], cold)
+    powers = {
+        named: POWERS[_best([pooled[named, cold] for cold in (False, True)])] for named in (False, True)
+    }
+    mixture.config = mixture.config.model_copy(
+        update={"declared": DeclaredPowers(open=powers[False], given=powers[True])}
+    )
+    worth = WORTHS[_best([analytic[False]])]
+    report = {
+        "stand_in": f"titles of up to {WORDS} later items",
+        "power": {"open": powers[False], "given": powers[True]},
+        "powers": list(POWERS),
+        "mixture": {
+            f"{'given' if named else 'open'}, {'cold' if cold else 'known'}": pooled[named, cold].means()
+            for named, cold in kinds
+        },
+        "worth": worth,
+        "worths": list(WORTHS),
+        "analytic": {"known": analytic[False].means(), "cold": analytic[True].means()},
+    }
+    if tell is not None:
+        _tell(report, tell)
+    return report
+
+
+def _tell(report: Mapping[str, Any], tell: Tell) -> None:
+    tell(
+        f"declared interests, on stand-ins ({report['stand_in']}): power {report['power']['open']:g}, in a named scenario "
+        f"{report['power']['given']:g}; for the analytic model transfer.declared = {report['worth']:g}"
+    )
+    for name, means in report["mixture"].items():
+        if means:
+            chosen = report["powers"].index(report["power"][name.split(",")[0]])
+            tell(f"  NDCG@10 of new items, {name}: {means[chosen]:.4f} with them, {means[0]:.4f} without")
+
+
+def _stand_ins(
+    run: TrainingRun, block: RequestBlock, words: F32, content: ItemContent, later: Later
+) -> StandIns:
+    """What users of the block would have said: of the items that they take after the query's basket, none of it."""
+    history, queries = run.data.history, block.queries
+    rng = np.random.default_rng(run.config.seed)
+    kept, said = [], []
+    for query in range(len(queries)):
+        user = int(queries.user[query])
+        rows = np.arange(int(queries.seen[query]), int(history.offsets[user + 1]))
+        rows = rows[history.time[rows] > queries.time[query]]
+        targets = queries.target_item[queries.target_offsets[query] : queries.target_offsets[query + 1]]
+        items = np.setdiff1d(history.item[np.intersect1d(rows, later.rows)], [NONE, *targets.tolist()])
+        items = items[content.known[items]] if len(items) else items
+        if len(items):
+            chosen = rng.permutation(items)[:WORDS]
+            total = words[chosen].sum(axis=0)
+            length = float(np.linalg.norm(total))
+            if length > 1e-6:
+                kept.append(query)
+                said.append(total / length)
+    chosen_queries = np.array(kept, np.int64)
+    at = run.data.to_log[queries.seen[chosen_queries]].tolist()
+    states = unpack_states([later.states[row] for row in at], run.interest)
+    return StandIns(chosen_queries, states, np.array(said, np.float32).reshape(len(kept), words.shape[1]))
+
+
+def _of_mixture(
+    block: RequestBlock,
+    stand_ins: StandIns,
+    model: LearnedModel,
+    mixture: Mixture,
+    gains: Mapping[bool, Gains],
+    cold: bool,
+) -> None:
+    """Add the gains of the pool's order at each power."""
+    import torch
+
+    from transfer.learned.ranking import candidates_by_scenario, follow_shares
+    from transfer.learned.requests import requests_of
+
+    queries, index = block.queries.take(stand_ins.query), block.index
+    states = empty_states(len(queries), model.interest) if cold else stand_ins.states
+    requests = requests_of(states, queries.scenario, model, index, mixture.config.places)
+    requests = replace(requests, declared=stand_ins.said)
+    with torch.inference_mode():
+        weights = mixture(requests.mixture_input())
+        for group in candidates_by_scenario(
+            requests, follow_shares(requests, weights, index), index, mixture.config
+        ):
+            pooled = replace(group, declared=None).pooled(mixture).numpy()
+            said = group.declared if group.declared is not None else np.zeros_like(pooled)
+            row, column, users = _targets(queries, group)
+            found = np.stack([_ndcg(pooled + power * said, row, column) for power in POWERS], axis=1)
+            gains[group.given].add(found, users)
+
+
+def _targets(queries: Queries, group: ScenarioCandidates) -> tuple[I64, I64, I64]:
+    """Rows and columns of the group's targets that are new to their users, and the users."""
+    rows, columns, users = [], [], []
+    width = len(group.members)
+    own = set((group.own_row * width + group.own_column).tolist())
+    for row, query in enumerate(group.rows.tolist()):
+        targets = queries.target_item[queries.target_offsets[query] : queries.target_offsets[query + 1]]
+        for column in positions_in(group.members, targets.astype(np.int64)).tolist():
+            if column != NONE and row * width + column not in own:
+                rows.append(row)
+                columns.append(column)
+                users.append(int(queries.user[query]))
+    return np.array(rows, np.int64), np.array(columns, np.int64), np.array(users, np.int64)
+
+
+def _ndcg(scores: F32, row: I64, column: I64) -> F64:
+    """(T,) of each target by itself among the (R, C) scores; equal ones count as a random order."""
+    hit = scores[row, column][:, None]
+    before = (scores[row] > hit).sum(axis=1) + ((scores[row] == hit).sum(axis=1) - 1) / 2
+    found: F64 = np.where(before < CUT, 1 / np.log2(before + 2), 0.0)
+    return found
+
+
+def _of_analytic(
+    run: TrainingRun,
+    block: RequestBlock,
+    stand_ins: StandIns,
+    model: AnalyticTransfer,
+    gains: Gains,
+    cold: bool,
+) -> None:
+    """Add the gains of the order by cosine to the fused vector at each c, of open requests."""
+    open_ = np.flatnonzero(block.queries.scenario[stand_ins.query] == OPEN)
+    if not len(open_):
+        return
+    queries, index = block.queries.take(stand_ins.query[open_]), block.index
+    states = empty_states(len(open_), run.interest) if cold else take_users(stand_ins.states, open_)
+    said = stand_ins.said[open_].astype(np.float64)
+    fused = model(states).fused.astype(np.float64)
+    mass = segment_sum(states.masses(run.interest.action_weights)[:, -1], states.scenario_offsets)
+    vectors = run.data.log.vectors[index.candidates]
+    row, column, users = [], [], []
+    for query in range(len(queries)):
+        targets = queries.target_item[queries.target_offsets[query] : queries.target_offsets[query + 1]]
+        seen = run.data.history.item[
+            int(run.data.history.offsets[queries.user[query]]) : int(queries.seen[query])
+        ]
+        place = np.searchsorted(index.candidates, np.setdiff1d(targets, [] if cold else seen))
+        for at in place[place < len(index.candidates)].tolist():
+            row.append(query)
+            column.append(at)
+            users.append(int(queries.user[query]))
+    if not row:
+        return
+    places = np.array(row, np.int64), np.array(column, np.int64)
+    found = [
+        _ndcg((with_declared(fused.copy(), mass, said, worth) @ vectors.T).astype(np.float32), *places)
+        for worth in WORTHS
+    ]
+    gains.add(np.stack(found, axis=1), np.array(users, np.int64))
+
+
+def _best(gains: list[Gains]) -> int:
+    """Which value has the greatest mean, each kind of users alike; the first if that may be chance."""
+    some = [one for one in gains if one.values]
+    if not some:
+        return 0
+    parts = [one.per_user() for one in some]
+    means = np.mean([sums.sum(axis=1) / count.sum() for sums, count in parts], axis=0)
+    best = int(means.argmax())
+    errors = []
+    for sums, count in parts:
+        if len(count) < ENOUGH:
+            return 0
+        difference = sums[best] - sums[0]
+        errors.append(float(difference.std()) * np.sqrt(len(count)) / count.sum())
+    error = float(np.sqrt(np.square(errors).sum())) / len(errors)
+    return best if means[best] - means[0] > SURE * error else 0
