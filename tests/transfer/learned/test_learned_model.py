@@ -107,10 +107,12 @@ def test_a_stored_model_keeps_its_names(tmp_path: Path) -> None:
     assert list(meta["tables"]) == [
         "keep", "half_lives_s", "pair_window", "pair_events", "pair_half_life_s", "max_neighbours", "max_pairs", "max_counts",
     ]  # fmt: skip
-    assert list(MixtureConfig.model_fields) == [
+    assert list(meta["mixture"]) == [
         "own_features", "place_features", "user_features", "scenario_features", "shares", "places", "hidden", "dropout",
         "use_again", "use_next", "use_new", "use_recent", "use_debuts", "rungs", "heads", "popular",
     ]  # fmt: skip
+    # Stored only where it has a power.
+    assert [*meta["mixture"], "declared"] == list(MixtureConfig.model_fields)
 
 
 def test_a_model_of_one_temperature_is_read_as_before(tmp_path: Path) -> None:
