@@ -26,10 +26,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from transfer.arrays import F64
 from transfer.learned.pool import Pool
 from transfer.learned.temperatures import Ladder, doubling, log_mixture
 from transfer.popular import PopularRule
@@ -41,12 +43,23 @@ SEEN = 2
 
 
 class DeclaredPowers(BaseModel):
-    """At which power what users declare is multiplied into *new*; 0: not at all."""
+    """At which power what users declare is multiplied into *new*; 0: not at all. Of a user of n events k / (k + n) of it, k
+    `events`: what is said fades beside what is done."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     open: float = Field(default=0.0, ge=0, description="of open requests")
     given: float = Field(default=0.0, ge=0, description="of those that name a scenario")
+    events: float = Field(default=0.0, ge=0, description="k; 0: users without events alone")
+
+    def part(self, events: F64) -> F64:
+        """(U,) what of the power is left for users of n events.
+
+        >>> DeclaredPowers(events=5.0).part(np.array([0.0, 5.0])).tolist()
+        [1.0, 0.5]
+        """
+        left: F64 = np.where(events > 0, self.events / np.maximum(self.events + events, 1e-12), 1.0)
+        return left
 
     def of(self, given: bool) -> float:
         """The power for a kind of requests."""

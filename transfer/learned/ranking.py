@@ -39,7 +39,7 @@ class ScenarioCandidates:
     """(O,) and `own_column`: the users' own items among them"""
     own_column: I64
     declared: F32 | None = None
-    """(R, C) cosine to what was declared, 0 where nothing was; None: nobody declares"""
+    """(R, C) cosine to what was declared, less what fades beside events; 0 where nothing was; None: nobody declares"""
 
     def new(self, mixture: Mixture, weights: MixtureWeights) -> torch.Tensor:
         """(R, C) p_new, 0 for own items; weights of all requests."""
@@ -159,7 +159,6 @@ def candidates_by_scenario(
         shares, logs = counted.shares, counted.logs
         if not config.use_debuts:
             shares, logs = (np.tile(each[:, : config.shares], 2) for each in (shares, logs))
-        base = None if requests.declared is None else index.member_base(scenario)
         yield ScenarioCandidates(
             rows,
             scenario >= 0,
@@ -170,7 +169,7 @@ def candidates_by_scenario(
             logs,
             own_row[own],
             own_column[own],
-            None if requests.declared is None or base is None else _products(requests.declared[rows], base),
+            _declared(requests, rows, index.member_base(scenario), config),
         )
 
 
@@ -225,6 +224,15 @@ def follow_shares(requests: Requests, weights: MixtureWeights, index: ItemIndex)
     next_, window = index.transitions
     part: csr_array = (start @ next_) * column[0] + (start @ window) * column[1]
     return part
+
+
+def _declared(requests: Requests, rows: I64, base: F32 | None, config: MixtureConfig) -> F32 | None:
+    if requests.declared is None or base is None:
+        return None
+    found = _products(requests.declared[rows], base)
+    if requests.declared_beside is not None:
+        found *= config.declared.part(requests.declared_beside[rows]).astype(np.float32)[:, None]
+    return found
 
 
 def _products(queries: F32, towers: F32) -> F32:

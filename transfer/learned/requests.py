@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from transfer.arrays import F32, I32, I64, Bool
+from transfer.arrays import F32, F64, I32, I64, Bool
 from transfer.codes import OPEN
 from transfer.learned.item_index import TRANSITIONS, ItemIndex, own_count_features
 from transfer.learned.mixture import MixtureConfig, MixtureInput
@@ -54,6 +54,8 @@ class Requests:
     """(B,) whether there is any candidate that is not the user's own"""
     declared: F32 | None = None
     """(B, D) unit vectors of what the users declare of the request's scenario, zeros for nothing; None: nobody declares"""
+    declared_beside: F64 | None = None
+    """(B,) events of the users, if any of them declares"""
 
     def __len__(self) -> int:
         return len(self.user)
@@ -134,6 +136,7 @@ def requests_of(
         query=user_queries.asked,
         others=_counted(scenario, index) > np.diff(offsets),
         declared=_declared(states, names),
+        declared_beside=None if states.declared is None else states.n_events.astype(np.float64),
     )
 
 

@@ -124,7 +124,7 @@ def join_judged(parts: list[Judged]) -> Judged:
     columns = {
         each.name: np.concatenate([getattr(part.requests, each.name) for part in parts])
         for each in fields(Requests)
-        if each.name not in ("own_offsets", "declared")  # no log has what users declare
+        if each.name not in ("own_offsets", "declared", "declared_beside")  # no log has what users declare
     }
     own_rows = [
         np.where(part.own_row >= 0, part.own_row + start, NONE)

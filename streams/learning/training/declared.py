@@ -2,8 +2,8 @@
 
 The stand-in for what a user would say is the titles of a few items that the user took later than what is asked for: the unit
 sum of their texts' vectors. They are no targets. Each user is asked of twice: as they are, and as if nothing were known of
-them (cold). The power of the mixture and c of the analytic model are those with the greatest NDCG@10 of items that are new to
-the user, both kinds of users alike; 0 where a gain may be chance.
+them (cold). By NDCG@10 of items that are new to the user, cold users choose the power of the mixture, 0 where its gain may be
+chance; known ones choose how it fades beside events, and c of the analytic model, its default where a gain may be chance.
 """
 
 from __future__ import annotations
@@ -33,8 +33,11 @@ if TYPE_CHECKING:
     from transfer.learned.ranking import ScenarioCandidates
 
 POWERS: Final = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+FADES: Final = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0)
+"""k that are tried, in events: of `transfer.learned.mixture.DeclaredPowers`."""
 WORTHS: Final = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 """c that are tried, in events."""
+USUAL: Final = WORTHS.index(5.0)
 WORDS: Final = 3
 """Titles of a stand-in, at most."""
 REQUESTS: Final = 1500
@@ -47,7 +50,7 @@ ENOUGH: Final = 20
 
 @dataclass(slots=True)
 class Gains:
-    """NDCG@10 of targets at each of the values that are tried, and whose they are."""
+    """NDCG@10 of targets at each of the K values that are tried, and whose they are."""
 
     values: list[F64] = field(default_factory=list)
     users: list[I64] = field(default_factory=list)
@@ -117,21 +120,27 @@ def fit_declared(
                     cold,
                 )
                 _of_analytic(run, block, stand_ins, model, analytic[cold], cold)
-    powers = {
-        named: POWERS[_best([pooled[named, cold] for cold in (False, True)])] for named in (False, True)
-    }
+    chosen = {named: _best(pooled[named, True], range(len(POWERS)), 0) for named in (False, True)}
+    # Of each power the fades stand side by side; open requests choose for both.
+    at = chosen[False] * len(FADES)
+    fade = _best(pooled[False, False], range(at, at + len(FADES)), at) - at if chosen[False] else 0
+    powers = {named: POWERS[place] for named, place in chosen.items()}
     mixture.config = mixture.config.model_copy(
-        update={"declared": DeclaredPowers(open=powers[False], given=powers[True])}
+        update={"declared": DeclaredPowers(open=powers[False], given=powers[True], events=FADES[fade])}
     )
-    worth = WORTHS[_best([analytic[False]])]
+    worth = WORTHS[_best(analytic[False], range(1, len(WORTHS)), USUAL)]
     report = {
         "stand_in": f"titles of up to {WORDS} later items",
         "power": {"open": powers[False], "given": powers[True]},
+        "fade_events": FADES[fade],
         "powers": list(POWERS),
         "mixture": {
-            f"{'given' if named else 'open'}, {'cold' if cold else 'known'}": pooled[named, cold].means()
+            f"{'given' if named else 'open'}, {'cold' if cold else 'known'}": _with_and_without(
+                pooled[named, cold].means(), chosen[named] if cold else chosen[named] * len(FADES) + fade
+            )
             for named, cold in kinds
         },
+        "cold_by_power": {"open": pooled[False, True].means(), "given": pooled[True, True].means()},
         "worth": worth,
         "worths": list(WORTHS),
         "analytic": {"known": analytic[False].means(), "cold": analytic[True].means()},
@@ -142,14 +151,17 @@ def fit_declared(
 
 
 def _tell(report: Mapping[str, Any], tell: Tell) -> None:
+    power = report["power"]
     tell(
-        f"declared interests, on stand-ins ({report['stand_in']}): power {report['power']['open']:g}, in a named scenario "
-        f"{report['power']['given']:g}; for the analytic model transfer.declared = {report['worth']:g}"
+        f"declared interests, on stand-ins ({report['stand_in']}): power {power['open']:g}, in a named scenario "
+        f"{power['given']:g}, fading beside {report['fade_events']:g} events; for the analytic model transfer.declared = "
+        f"{report['worth']:g}"
     )
     for name, means in report["mixture"].items():
-        if means:
-            chosen = report["powers"].index(report["power"][name.split(",")[0]])
-            tell(f"  NDCG@10 of new items, {name}: {means[chosen]:.4f} with them, {means[0]:.4f} without")
+        if means is not None:
+            tell(
+                f"  NDCG@10 of new items, {name}: {means['with']:.4f} with them, {means['without']:.4f} without"
+            )
 
 
 def _stand_ins(
@@ -197,6 +209,7 @@ def _of_mixture(
     states = empty_states(len(queries), model.interest) if cold else stand_ins.states
     requests = requests_of(states, queries.scenario, model, index, mixture.config.places)
     requests = replace(requests, declared=stand_ins.said)
+    beside = states.n_events.astype(np.float64)
     with torch.inference_mode():
         weights = mixture(requests.mixture_input())
         for group in candidates_by_scenario(
@@ -205,7 +218,15 @@ def _of_mixture(
             pooled = replace(group, declared=None).pooled(mixture).numpy()
             said = group.declared if group.declared is not None else np.zeros_like(pooled)
             row, column, users = _targets(queries, group)
-            found = np.stack([_ndcg(pooled + power * said, row, column) for power in POWERS], axis=1)
+            fades = [np.ones(len(pooled))] if cold else [_part(fade, beside[group.rows]) for fade in FADES]
+            found = np.stack(
+                [
+                    _ndcg(pooled + power * said * left.astype(np.float32)[:, None], row, column)
+                    for power in POWERS
+                    for left in fades
+                ],
+                axis=1,
+            )
             gains[group.given].add(found, users)
 
 
@@ -250,40 +271,48 @@ def _of_analytic(
     fused = model(states).fused.astype(np.float64)
     mass = segment_sum(states.masses(run.interest.action_weights)[:, -1], states.scenario_offsets)
     vectors = run.data.log.vectors[index.candidates]
+    history, apart = run.data.history, np.zeros((len(queries), len(vectors)), np.float32)
     row, column, users = [], [], []
-    for query in range(len(queries)):
+    for query, user in enumerate(queries.user.tolist()):
         targets = queries.target_item[queries.target_offsets[query] : queries.target_offsets[query + 1]]
-        seen = run.data.history.item[
-            int(run.data.history.offsets[queries.user[query]]) : int(queries.seen[query])
-        ]
-        place = np.searchsorted(index.candidates, np.setdiff1d(targets, [] if cold else seen))
-        for at in place[place < len(index.candidates)].tolist():
-            row.append(query)
-            column.append(at)
-            users.append(int(queries.user[query]))
+        earlier = history.item[int(history.offsets[user]) : int(queries.seen[query])]
+        if not cold:  # what the user knows already is no answer
+            known = positions_in(index.candidates, np.unique(earlier[earlier != NONE]).astype(np.int64))
+            apart[query, known[known != NONE]] = -np.inf
+        for at in positions_in(index.candidates, targets.astype(np.int64)).tolist():
+            if at != NONE and np.isfinite(apart[query, at]):
+                row.append(query)
+                column.append(at)
+                users.append(user)
     if not row:
         return
     places = np.array(row, np.int64), np.array(column, np.int64)
-    found = [
-        _ndcg((with_declared(fused.copy(), mass, said, worth) @ vectors.T).astype(np.float32), *places)
-        for worth in WORTHS
-    ]
+    found = []
+    for worth in WORTHS:
+        scores = (with_declared(fused.copy(), mass, said, worth) @ vectors.T).astype(np.float32)
+        found.append(_ndcg(scores + apart, *places))
     gains.add(np.stack(found, axis=1), np.array(users, np.int64))
 
 
-def _best(gains: list[Gains]) -> int:
-    """Which value has the greatest mean, each kind of users alike; the first if that may be chance."""
-    some = [one for one in gains if one.values]
-    if not some:
-        return 0
-    parts = [one.per_user() for one in some]
-    means = np.mean([sums.sum(axis=1) / count.sum() for sums, count in parts], axis=0)
-    best = int(means.argmax())
-    errors = []
-    for sums, count in parts:
-        if len(count) < ENOUGH:
-            return 0
-        difference = sums[best] - sums[0]
-        errors.append(float(difference.std()) * np.sqrt(len(count)) / count.sum())
-    error = float(np.sqrt(np.square(errors).sum())) / len(errors)
-    return best if means[best] - means[0] > SURE * error else 0
+def _part(fade: float, events: F64) -> F64:
+    from transfer.learned.mixture import DeclaredPowers
+
+    return DeclaredPowers(events=fade).part(events)
+
+
+def _with_and_without(means: list[float], chosen: int) -> dict[str, float] | None:
+    return {"with": means[chosen], "without": means[0]} if means else None
+
+
+def _best(gains: Gains, among: range, usual: int) -> int:
+    """Which value has the greatest mean; the usual one if that may be chance."""
+    if not gains.values:
+        return usual
+    sums, count = gains.per_user()
+    means = sums.sum(axis=1) / count.sum()
+    best = max(among, key=lambda value: float(means[value]))
+    # As in a bootstrap over users: the sum of each user's differences.
+    difference = sums[best] - sums[usual]
+    error = float(difference.std()) * np.sqrt(len(count)) / count.sum()
+    sure = len(count) >= ENOUGH and means[best] - means[usual] > SURE * error
+    return best if sure else usual

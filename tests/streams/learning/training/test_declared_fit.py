@@ -63,7 +63,7 @@ def run_of(found: History, content: ItemContent) -> TrainingRun:
 
 @pytest.mark.parametrize("told", [True, False])
 def test_the_power_is_what_later_titles_are_worth(told: bool, tmp_path) -> None:
-    """Above 0 where they foretell, and better than without for known and cold users; 0 where they tell nothing. Nothing but
+    """Above 0 where they foretell, better for cold users and no worse for known ones; 0 where they tell nothing. Nothing but
     the power changes, and a model keeps it."""
     found = log(told)
     content = content_of(found)
@@ -77,12 +77,11 @@ def test_the_power_is_what_later_titles_are_worth(told: bool, tmp_path) -> None:
     assert all(torch.equal(value, before[name]) for name, value in mixture.state_dict().items())
     power = mixture.config.declared
     if told:
-        assert power.open > 0 and report["worth"] > 0
-        for kind in ("known", "cold"):
-            means = report["mixture"][f"open, {kind}"]
-            assert means[report["powers"].index(power.open)] > means[0] + 0.03
+        assert power.open > 0 and report["worth"] >= 5, report
+        cold, known = (report["mixture"][f"open, {kind}"] for kind in ("cold", "known"))
+        assert cold["with"] > cold["without"] + 0.03 and known["with"] >= known["without"]
     else:
-        assert power == DeclaredPowers()
+        assert (power.open, power.given, report["worth"]) == (0, 0, 5), report
     save_model(tmp_path / "m", done.model, run.counts, {}, "")
     loaded = load_model(tmp_path / "m")
     assert loaded.mixture is not None and loaded.mixture.config.declared == power
