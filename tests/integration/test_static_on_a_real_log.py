@@ -30,7 +30,12 @@ def test_the_map_into_behaviour_is_nearly_as_good_as_the_models(tmp_path: Path) 
     names, item = np.unique(np.array(events["item_id"].to_pylist()), return_inverse=True)
     _, user = np.unique(np.array(events["user_id"].to_pylist()), return_inverse=True)
     time = events["timestamp"].to_numpy()
-    chosen = np.argsort(-np.bincount(item), kind="stable")[:ITEMS]
+    catalogue = pq.read_table(LOG / "items.parquet", columns=["item_id", "title", "description"]).to_pydict()
+    text = dict(
+        zip(catalogue["item_id"], map(item_text, catalogue["title"], catalogue["description"]), strict=True)
+    )
+    worded = np.array([name in text for name in names.tolist()])
+    chosen = np.argsort(-np.bincount(item) * worded, kind="stable")[:ITEMS]
     code = np.full(len(names), -1)
     code[chosen] = np.arange(ITEMS)
     rows = np.flatnonzero(code[item] >= 0)
@@ -39,10 +44,6 @@ def test_the_map_into_behaviour_is_nearly_as_good_as_the_models(tmp_path: Path) 
     basket = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(rows)))
     behaviour = behaviour_vectors(
         code[item[rows]].astype(np.int32), basket, user[rows].astype(np.int32), ITEMS, 128, FitConfig()
-    )
-    catalogue = pq.read_table(LOG / "items.parquet", columns=["item_id", "title", "description"]).to_pydict()
-    text = dict(
-        zip(catalogue["item_id"], map(item_text, catalogue["title"], catalogue["description"]), strict=True)
     )
     texts = [text[name] for name in names[chosen].tolist()]
     cosine = {}
