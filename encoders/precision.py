@@ -16,8 +16,8 @@ _AMX: Final = frozenset({"amx_bf16", "amx_tile"})
 def has_amx(cpuinfo: str) -> bool:
     """Whether the processor has units for products of bf16 matrices, by the text of /proc/cpuinfo.
 
-    Measured with the packaged model, one thread: with them bf16 is 2.1 to 2.8 times as fast as fp32; with AVX512-BF16 alone it is
-    0.6 times as fast, with neither 0.1 to 0.25 times.
+    Measured with the packaged model, one thread: with them bf16 is 2.6 to 2.8 times as fast as fp32; with AVX512-BF16 alone
+    it is 0.6 times as fast, with neither 0.1 to 0.25 times.
 
     >>> has_amx("flags : fpu avx512_bf16 amx_bf16 amx_tile"), has_amx("flags : fpu avx512_bf16")
     (True, False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import statistics
 import time
 from collections.abc import Sequence
 
@@ -33,7 +32,8 @@ def models() -> dict[str, EncoderConfig]:
 def side_by_side(texts: Sequence[str], repeats: int) -> dict[str, object]:
     """Each model's texts a second of processor time, in turns with the others, and its ratio to the default in fp32.
 
-    Processor time, since a machine that is busy with other things changes the clock's; medians of `repeats`.
+    The least processor time of `repeats`: a machine that is busy with other things changes the clock's altogether, and adds
+    to the processor's.
     """
     encoders = {name: open_text_encoder(config) for name, config in models().items()}
     begun = {}
@@ -45,7 +45,7 @@ def side_by_side(texts: Sequence[str], repeats: int) -> dict[str, object]:
     for _ in range(repeats):
         for name, encoder in encoders.items():
             taken[name].append(cpu_seconds(encoder, texts))
-    rates = {name: len(texts) / statistics.median(one) for name, one in taken.items()}
+    rates = {name: len(texts) / min(one) for name, one in taken.items()}
     return {
         "texts_per_cpu_s": {name: round(rate, 1) for name, rate in rates.items()},
         "ratio_to_fp32": {name: round(rate / rates[BASELINE], 2) for name, rate in rates.items()},
