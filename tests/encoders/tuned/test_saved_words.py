@@ -147,6 +147,7 @@ def test_a_name_that_is_no_base_says_what_is(tmp_path: Path) -> None:
         load_base(base_files(str(tmp_path)))
 
 
+@pytest.mark.long
 def test_smollm2_is_tuned_from_its_gguf_file(tmp_path: Path) -> None:
     """The packaged causal language model, 135 M weights in 4 bits: loaded, moved, saved, merged again to the same vectors."""
     try:
