@@ -19,6 +19,7 @@ from encoders.tuned.folder import TunedWords, about_words, load_words, save_word
 from encoders.tuned.models import BiEncoder, CrossEncoder
 from encoders.tuned.tower import TextTower
 from support.fakes.tiny_causal import save_tiny_causal
+from support.fakes.tiny_gguf import save_tiny_gguf
 from support.fakes.tiny_model import save_tiny_model
 
 TEXTS = ["red grapes", "green", "motor oil 5", "", "milk, bread"]
@@ -145,6 +146,18 @@ def test_a_name_that_is_no_base_says_what_is(tmp_path: Path) -> None:
     (tmp_path / "b.gguf").unlink()
     with pytest.raises(EncoderConfigError, match="can't be loaded"):
         load_base(base_files(str(tmp_path)))
+
+
+def test_a_gguf_file_is_a_base(tmp_path: Path) -> None:
+    """Weights and tokenizer of one file: tuned, saved and merged again; the file is told from another one by its content."""
+    base = str(save_tiny_gguf(tmp_path / "base"))
+    assert load_base(base_files(base)).pooling == "last"
+    found = tuned(base)
+    before = found.model.tower.encode(TEXTS)
+    save_words(tmp_path / "words", found)
+    np.testing.assert_allclose(load_words(tmp_path / "words").tower.encode(TEXTS), before, atol=1e-5)
+    with pytest.raises(EncoderMismatch, match="another base"):
+        load_words(tmp_path / "words", str(save_tiny_gguf(tmp_path / "other", seed=8)))
 
 
 @pytest.mark.long
