@@ -11,6 +11,7 @@ from encoders.config import EncoderConfig, FitConfig
 from encoders.content import ContentEncoder
 from encoders.errors import WhiteningMismatch
 from encoders.item_encoder import ItemEncoder, fit_item_encoder
+from encoders.joined import ContentSpace
 from encoders.precision import automatic_precision, has_amx
 from encoders.text import TextEncoder
 from encoders.vectorizer import ItemVectorizer
@@ -135,9 +136,9 @@ def test_a_fitted_item_encoder_decides_too(
     whitening, vectors = content.fit_encode(texts)
     keys = np.arange(1, len(texts) + 1, dtype=np.uint64)
     behaviour = Behaviour(vectors=np.roll(vectors, 1, axis=1), counts=np.ones(len(texts), np.float32))
-    fit_item_encoder(keys, behaviour, vectors, np.ones(len(texts), np.bool_), whitening, FitConfig()).save(
-        tmp_path / "encoder"
-    )
+    fit_item_encoder(
+        keys, behaviour, vectors, np.ones(len(texts), np.bool_), ContentSpace.of_text(whitening), FitConfig()
+    ).save(tmp_path / "encoder")
     on(monkeypatch, SAPPHIRE_RAPIDS)
     again = ContentEncoder(configured(folder))
     fitted = ItemEncoder.load(tmp_path / "encoder")

@@ -90,7 +90,7 @@ def _colour(history: History) -> np.ndarray:
 
 def test_items_of_one_kind_lie_together(history: History, encoder: ItemEncoder, settings: Settings) -> None:
     """Items met by the same users are near each other, and so is an item that only its text is known of."""
-    vectors = item_vectors(encoder, history, item_content(history, settings.encoder, encoder.whitening))
+    vectors = item_vectors(encoder, history, item_content(history, settings.encoder, encoder.space))
     similarity = vectors @ vectors.T
     np.fill_diagonal(similarity, -np.inf)
     red = _colour(history)
@@ -139,7 +139,7 @@ def test_a_store_has_the_vectors_of_the_fit(
 ) -> None:
     """Catalogue, events on items that no catalogue knows, and texts all speak the language of the encoder."""
     expected = dict(
-        zip(history.items, item_vectors(encoder, history, item_content(history, settings.encoder, encoder.whitening)),
+        zip(history.items, item_vectors(encoder, history, item_content(history, settings.encoder, encoder.space)),
             strict=True)
     )  # fmt: skip
     rows = [row for batch in open_catalogue([folder / "items.parquet"]) for row in batch.rows]
