@@ -39,7 +39,7 @@ ifdef LOCKED
 	@echo "==> driftline and its dependencies, by their hashes in .ci/requirements.txt"
 	@$(BIN)/pip install --quiet --no-deps --only-binary :all: --require-hashes -r .ci/requirements.txt
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
-	@$(BIN)/pip check
+	@$(BIN)/pip check > .venv/check.log || ! grep -vf <(sed -n 's/==.*/ /p' .ci/requirements.alone.txt) .venv/check.log
 else
 	@echo "==> driftline and its dependencies, as pinned in constraints.txt"
 	@$(BIN)/python -m pip install --quiet $(PIP)
