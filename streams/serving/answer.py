@@ -23,8 +23,11 @@ class Recommendation:
     reason: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
+        """For JSON; `reason` only where there is one."""
+        found = asdict(self)
+        if not self.reason:
+            del found["reason"]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
