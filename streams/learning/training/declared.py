@@ -170,13 +170,15 @@ def _stand_ins(
     """What users of the block would have said: of the items that they take after the query's basket, none of it."""
     history, queries = run.data.history, block.queries
     rng = np.random.default_rng(run.config.seed)
+    inside = np.zeros(len(history), np.bool_)
+    inside[later.rows] = True
     kept, said = [], []
     for query in range(len(queries)):
         user = int(queries.user[query])
         rows = np.arange(int(queries.seen[query]), int(history.offsets[user + 1]))
-        rows = rows[history.time[rows] > queries.time[query]]
+        rows = rows[inside[rows] & (history.time[rows] > queries.time[query])]
         targets = queries.target_item[queries.target_offsets[query] : queries.target_offsets[query + 1]]
-        items = np.setdiff1d(history.item[np.intersect1d(rows, later.rows)], [NONE, *targets.tolist()])
+        items = np.setdiff1d(history.item[rows], [NONE, *targets.tolist()])
         items = items[content.known[items]] if len(items) else items
         if len(items):
             chosen = rng.permutation(items)[:WORDS]
