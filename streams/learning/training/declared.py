@@ -102,12 +102,13 @@ def fit_declared(
     kinds = [(named, cold) for named in (False, True) for cold in (False, True)]
     pooled = {kind: Gains() for kind in kinds}
     analytic = {cold: Gains() for cold in (False, True)}
-    words = np.zeros((len(content.known), run.data.encoder.dim), np.float32)
-    words[content.known] = run.data.encoder.texts(content.vectors[content.known])
+    words = np.zeros((len(content.vectors), run.data.encoder.dim), np.float32)
+    worded = content.vectors.any(axis=1)
+    words[worded] = run.data.encoder.texts(content.vectors[worded])
     model = AnalyticTransfer(run.interest)
     for learned, later in parts:
         for block in request_blocks(run, later, learned, REQUESTS // len(parts)):
-            stand_ins = _stand_ins(run, block, words, content, later)
+            stand_ins = _stand_ins(run, block, words, later)
             if not len(stand_ins.query):
                 continue
             for cold in (False, True):
@@ -164,9 +165,7 @@ def _tell(report: Mapping[str, Any], tell: Tell) -> None:
             )
 
 
-def _stand_ins(
-    run: TrainingRun, block: RequestBlock, words: F32, content: ItemContent, later: Later
-) -> StandIns:
+def _stand_ins(run: TrainingRun, block: RequestBlock, words: F32, later: Later) -> StandIns:
     """What users of the block would have said: of the items that they take after the query's basket, none of it."""
     history, queries = run.data.history, block.queries
     rng = np.random.default_rng(run.config.seed)
@@ -179,7 +178,7 @@ def _stand_ins(
         rows = rows[inside[rows] & (history.time[rows] > queries.time[query])]
         targets = queries.target_item[queries.target_offsets[query] : queries.target_offsets[query + 1]]
         items = np.setdiff1d(history.item[rows], [NONE, *targets.tolist()])
-        items = items[content.known[items]] if len(items) else items
+        items = items[words[items].any(axis=1)]
         if len(items):
             chosen = rng.permutation(items)[:WORDS]
             total = words[chosen].sum(axis=0)

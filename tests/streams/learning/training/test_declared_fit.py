@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from encoders.joined import ContentSpace
 from encoders.whitening import Whitening
 from streams.learning.fit import ItemContent
 from streams.learning.history import History
@@ -44,7 +45,9 @@ def content_of(found: History) -> ItemContent:
     for row, item in enumerate(found.items):
         vectors[row, int(item[1:]) % GROUPS] += 1.0
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    return ItemContent(vectors, np.ones(len(vectors), np.bool_), Whitening.projection(16, 16, "texts"))
+    return ItemContent(
+        vectors, np.ones(len(vectors), np.bool_), ContentSpace.of_text(Whitening.projection(16, 16, "texts"))
+    )
 
 
 def run_of(found: History, content: ItemContent) -> TrainingRun:
