@@ -144,7 +144,7 @@ def test_a_trained_model_ranks_by_it_at_its_power(tmp_path: Path, power: float) 
     first = save_small_model(tmp_path / "m0", plain, [f"i{n}" for n in range(8)])
     trained = load_model(first)
     assert trained.mixture is not None
-    declared = DeclaredPowers(open=power, given=power)
+    declared = DeclaredPowers(open=power, given=power, events=100.0 if power else 0.0)
     trained.mixture.config = trained.mixture.config.model_copy(update={"declared": declared})
     save_model(tmp_path / "m", trained, plain.counts, {})
     settings = plain.model_copy(update={"transfer": TransferConfig(model=tmp_path / "m")})
