@@ -253,6 +253,10 @@ class Metrics:
             self.stage.labels(stage)
         for outcome in ("written", "failed"):
             self.counts_writes.labels(outcome)  # a rate of failures needs a 0 to begin with
+        for outcome in ("applied", "known", "forgotten"):
+            self.declarations.labels(outcome)
+        for modality in ("image", "audio"):
+            self.media.labels(modality, "ok")
 
     def exposition(self) -> bytes:
         """The text that Prometheus scrapes."""

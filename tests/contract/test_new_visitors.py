@@ -35,8 +35,8 @@ SMALL = Settings.load(
 )
 POPULARITY = {"popularity", "popularity-7d", "debuts-7d"}
 """Are themselves what is compared with."""
-TEXTS = {"content"}
-"""Needs the items' texts."""
+TEXTS = {"content", "words-frozen", "words-tuned"}
+"""Need the items' texts."""
 NAMES = [name for name in METHODS if name not in POPULARITY | TEXTS and not name.startswith("driftline-")]
 
 

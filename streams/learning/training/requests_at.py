@@ -120,13 +120,18 @@ def request_blocks(run: TrainingRun, later: Later, model: LearnedModel, count: i
     """About `count` queries, open ones and (where there are scenarios) ones that name one, in order of time.
 
     As in an evaluation, items that nobody had before a request don't compete, and are no targets: were they, the items of which
-    nothing is counted would look likelier than they are.
+    nothing is counted would look likelier than they are. Where no target is left, all of them are asked for.
     """
     data, history, config = run.data, run.data.history, run.config
     since = known_since(history, None if later.progressive else run.rows)
     items = np.flatnonzero(data.has_events)
     later.remember(run, [count])
     sampled = _drawn(run, later, count)
+    known = [part.of_targets(since[part.target_item] <= part.time[part.target_query]) for part in sampled]
+    if any(map(len, known)):
+        sampled = known
+    else:
+        since = np.full(len(since), -np.inf)
     times = history.time[later.rows]
     begin, end = float(times.min()), float(times.max())
     edges = np.linspace(begin, end, config.count_blocks + 1)[1:-1] if later.progressive else np.zeros(0)
@@ -140,7 +145,6 @@ def request_blocks(run: TrainingRun, later: Later, model: LearnedModel, count: i
             index = index.at(count_rows(history, order[done:upto], run.counts, index.counts))
             done = max(done, upto)
         chosen = [part.take(np.flatnonzero((part.time >= first) & (part.time < last))) for part in sampled]
-        chosen = [part.of_targets(since[part.target_item] <= part.time[part.target_query]) for part in chosen]
         if not sum(map(len, chosen)):
             continue
         latest = max(float(part.time.max()) for part in chosen if len(part))
@@ -148,9 +152,9 @@ def request_blocks(run: TrainingRun, later: Later, model: LearnedModel, count: i
         for part in chosen:
             for start in range(0, len(part), REQUESTS_AT_A_TIME):
                 block = part.take(slice(start, start + REQUESTS_AT_A_TIME))
-                requests, known = requests_at(data, block, later.states, model, index, config.places)
-                if len(known):
-                    yield RequestBlock(block.take(known), requests, index)
+                requests, answered = requests_at(data, block, later.states, model, index, config.places)
+                if len(answered):
+                    yield RequestBlock(block.take(answered), requests, index)
 
 
 def _drawn(run: TrainingRun, later: Later, count: int) -> list[Queries]:

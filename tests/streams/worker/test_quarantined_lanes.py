@@ -16,6 +16,7 @@ from support.data.damaged import damage
 from support.data.event_columns import event
 from support.fakes.lane_story import Worker, batch, in_lanes
 from support.qdrant_server import QdrantServer
+from transfer.config import STATE_VERSION
 from transfer.state.layout import PREFIX
 
 USERS = [f"u{n}" for n in range(200)]
@@ -111,7 +112,7 @@ def test_states_of_a_newer_release_end_the_lane_and_cost_no_event(tmp_path: Path
 
 def newer(state: bytes) -> bytes:
     prefix = np.frombuffer(state, PREFIX, count=1).copy()
-    prefix["version"] += 1
+    prefix["version"] = STATE_VERSION + 1
     return prefix.tobytes() + state[PREFIX.itemsize :]
 
 

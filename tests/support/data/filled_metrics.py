@@ -25,6 +25,9 @@ def some_work(metrics: Metrics) -> None:
             metrics.lost_records.labels(topic, partition).inc(3)
     for outcome in ("encoded", "reused", "unchanged", "deleted", "rejected"):
         metrics.items.labels(outcome).inc()
+    metrics.media.labels("image", "ok").inc()
+    for outcome in ("applied", "known", "forgotten"):
+        metrics.declarations.labels(outcome).inc()
     for cache in ("users", "items", "texts"):
         metrics.cache.labels(cache, "hit").inc(3)
         metrics.cache.labels(cache, "miss").inc()

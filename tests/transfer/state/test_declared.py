@@ -141,11 +141,14 @@ def test_events_leave_it_as_it_is_and_it_leaves_the_sums() -> None:
     plain = applied([life], CONFIG, users=1)
     before = with_said(Declaration(5.0, "", "jazz"))
     told = applied([life], CONFIG, states=before)
-    assert max_relative_error(told, plain) == 0.0 and told.declared is not None
+    assert max_relative_error(replace(told, declared=None), plain) == 0.0 and told.declared is not None
     back = unpack_states([*pack_states(told, CONFIG), *pack_states(plain, CONFIG)], CONFIG)
     assert [row.text for row in back.declared.texts(0)] == ["jazz"] and not back.declared.texts(1)
     merged = merge_states(before, plain, CONFIG)
-    assert max_relative_error(merged, plain) == 0.0 and merged.declared.texts(0)[0].text == "jazz"
+    assert (
+        max_relative_error(replace(merged, declared=None), plain) == 0.0
+        and merged.declared.texts(0)[0].text == "jazz"
+    )
     assert take_users(back, np.array([1])).declared is None
     assert stack([plain, told]).declared.texts(1)[0].text == "jazz"
     assert told.touched()[0] == plain.t_ref[0] and before.touched()[0] == 5.0

@@ -132,7 +132,7 @@ def test_an_error_says_which_row_and_how_to_mend_it() -> None:
 def test_another_version_is_named() -> None:
     """A state of a later release says so before anything else is looked at."""
     later = PACKED[:4] + struct.pack("<I", 9) + PACKED[8:]
-    with pytest.raises(StateTooNew, match="version 9, this release reads 2 and older") as refused:
+    with pytest.raises(StateTooNew, match="version 9, this release reads 3 and older") as refused:
         unpack_states([later, PACKED, PACKED[:-1], later], DEFAULT)
     assert refused.value.rows == (0, 3)
 
