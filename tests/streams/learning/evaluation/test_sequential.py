@@ -150,9 +150,9 @@ def test_the_time_is_for_both_trainings():
     # What torch does once, at its first step, is no part of what is measured.
     train_for(AttentionNetwork(len(windows.known), 8), windows, [0.1], Training(), 0, seconds=60)
     course = train_sequence_network(
-        network, windows, value, Training(max_seconds=2.0, steps=3), 0, growth=1.0
+        network, windows, value, Training(max_seconds=4.0, steps=3), 0, growth=1.0
     )
-    assert 0.5 < course.seconds < 1.6 and len(course.curve) > 1
+    assert 1.0 < course.seconds < 3.6 and len(course.curve) > 1  # half of it, and what a busy machine takes
     best = course.best()["all"]
     epochs = course.curve[best][0]
     states = train_for(network, windows, [epochs], Training(), 0, seconds=60)
