@@ -26,6 +26,7 @@ from encoders.media_network import (
     media_folder_fingerprint,
     packaged_weights,
     preprocessor_settings,
+    transformers_settings,
 )
 from encoders.mel import BLOCK_SAMPLES, RATE_HZ, mel_blocks
 
@@ -157,13 +158,7 @@ class AudioFolder:
     @cached_property
     def raw_dim(self) -> int:
         """Columns of the vectors."""
-        try:
-            from transformers import AutoConfig
-        except ModuleNotFoundError as error:
-            raise MissingPackage(f"{_KEY} needs {error.name}: pip install 'driftline[audio]'") from error
-        settings = AutoConfig.from_pretrained(
-            str(self._folder), local_files_only=True, trust_remote_code=False
-        )
+        settings = transformers_settings(self._folder, _KEY, "audio")
         return int(settings.projection_dim if self._kind == "clap" else settings.hidden_size)
 
     def vectors(self, contents: Sequence[F32]) -> F32:

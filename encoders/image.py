@@ -24,6 +24,7 @@ from encoders.media_network import (
     media_folder_fingerprint,
     packaged_weights,
     preprocessor_settings,
+    transformers_settings,
 )
 
 _KEY: Final = "encoder.image.model"
@@ -162,18 +163,7 @@ class ImageFolder:
 
     @cached_property
     def _settings(self) -> Any:
-        try:
-            from transformers import AutoConfig
-        except ModuleNotFoundError as error:
-            raise MissingPackage(f"{_KEY} needs {error.name}: pip install 'driftline[image]'") from error
-        try:
-            return AutoConfig.from_pretrained(
-                str(self._folder), local_files_only=True, trust_remote_code=False
-            )
-        except Exception as error:  # of transformers, several
-            raise EncoderConfigError(
-                f"{_KEY}: can't read {self._folder / 'config.json'} ({error})"
-            ) from error
+        return transformers_settings(self._folder, _KEY, "image")
 
     def _load(self) -> tuple[Any, Any, Any]:
         processor = _processor(self._folder)

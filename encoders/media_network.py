@@ -81,6 +81,23 @@ def preprocessor_settings(folder: Path, key: str) -> dict[str, Any]:
     return settings
 
 
+def transformers_settings(folder: Path, key: str, extra: str) -> Any:
+    """What config.json says, as transformers reads it: no code, no network.
+
+    Raises:
+        EncoderConfigError: it can't be read.
+        MissingPackage: transformers is not installed; names the `extra` that brings it.
+    """
+    try:
+        from transformers import AutoConfig
+    except ModuleNotFoundError as error:
+        raise MissingPackage(f"{key} needs {error.name}: pip install 'driftline[{extra}]'") from error
+    try:
+        return AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # of transformers, several
+        raise EncoderConfigError(f"{key}: can't read {folder / 'config.json'} ({error})") from error
+
+
 def load_media_model(folder: Path, key: str, dtype: Any) -> Any:
     """A model of transformers from its folder alone: safetensors, no code, no network.
 

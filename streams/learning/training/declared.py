@@ -9,13 +9,14 @@ chance; known ones choose how it fades beside events, and c of the analytic mode
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from streams.learning.fit import ItemContent
 from streams.learning.queries import Queries
+from streams.learning.training.declared_gains import Gains, best_value, target_gains
 from streams.learning.training.network import Tell
 from streams.learning.training.requests_at import Later, RequestBlock, request_blocks
 from streams.learning.training.training_run import TrainingRun
@@ -41,38 +42,6 @@ USUAL: Final = WORTHS.index(5.0)
 WORDS: Final = 3
 """Titles of a stand-in, at most."""
 REQUESTS: Final = 1500
-CUT: Final = 10
-SURE: Final = 2.0
-"""Standard errors over users by which the best has to be better than none."""
-ENOUGH: Final = 20
-"""Users; fewer say nothing."""
-
-
-@dataclass(slots=True)
-class Gains:
-    """NDCG@10 of targets at each of the K values that are tried, and whose they are."""
-
-    values: list[F64] = field(default_factory=list)
-    users: list[I64] = field(default_factory=list)
-
-    def add(self, found: F64, users: I64) -> None:
-        """(T, K) and (T,)."""
-        self.values.append(found)
-        self.users.append(users)
-
-    def means(self) -> list[float]:
-        """(K,), empty without a target."""
-        found = np.concatenate(self.values) if self.values else np.zeros((0, 1))
-        return found.mean(axis=0).round(5).tolist() if len(found) else []
-
-    def per_user(self) -> tuple[F64, I64]:
-        """(K, V) sums of each user's targets, and (V,) how many these are."""
-        of_user, user = np.unique(np.concatenate(self.users), return_inverse=True)
-        values = np.concatenate(self.values)
-        sums: F64 = np.stack([np.bincount(user, column, len(of_user)) for column in values.T]).astype(
-            np.float64
-        )
-        return sums, np.bincount(user, minlength=len(of_user)).astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,15 +90,15 @@ def fit_declared(
                     cold,
                 )
                 _of_analytic(run, block, stand_ins, model, analytic[cold], cold)
-    chosen = {named: _best(pooled[named, True], range(len(POWERS)), 0) for named in (False, True)}
+    chosen = {named: best_value(pooled[named, True], range(len(POWERS)), 0) for named in (False, True)}
     # Of each power the fades stand side by side; open requests choose for both.
     at = chosen[False] * len(FADES)
-    fade = _best(pooled[False, False], range(at, at + len(FADES)), at) - at if chosen[False] else 0
+    fade = best_value(pooled[False, False], range(at, at + len(FADES)), at) - at if chosen[False] else 0
     powers = {named: POWERS[place] for named, place in chosen.items()}
     mixture.config = mixture.config.model_copy(
         update={"declared": DeclaredPowers(open=powers[False], given=powers[True], events=FADES[fade])}
     )
-    worth = WORTHS[_best(analytic[False], range(1, len(WORTHS)), USUAL)]
+    worth = WORTHS[best_value(analytic[False], range(1, len(WORTHS)), USUAL)]
     report = {
         "stand_in": f"titles of up to {WORDS} later items",
         "power": {"open": powers[False], "given": powers[True]},
@@ -222,7 +191,7 @@ def _of_mixture(
             fades = [np.ones(len(pooled))] if cold else [_part(fade, beside[group.rows]) for fade in FADES]
             found = np.stack(
                 [
-                    _ndcg(pooled + power * said * left.astype(np.float32)[:, None], row, column)
+                    target_gains(pooled + power * said * left.astype(np.float32)[:, None], row, column)
                     for power in POWERS
                     for left in fades
                 ],
@@ -244,14 +213,6 @@ def _targets(queries: Queries, group: ScenarioCandidates) -> tuple[I64, I64, I64
                 columns.append(column)
                 users.append(int(queries.user[query]))
     return np.array(rows, np.int64), np.array(columns, np.int64), np.array(users, np.int64)
-
-
-def _ndcg(scores: F32, row: I64, column: I64) -> F64:
-    """(T,) of each target by itself among the (R, C) scores; equal ones count as a random order."""
-    hit = scores[row, column][:, None]
-    before = (scores[row] > hit).sum(axis=1) + ((scores[row] == hit).sum(axis=1) - 1) / 2
-    found: F64 = np.where(before < CUT, 1 / np.log2(before + 2), 0.0)
-    return found
 
 
 def _of_analytic(
@@ -291,7 +252,7 @@ def _of_analytic(
     found = []
     for worth in WORTHS:
         scores = (with_declared(fused.copy(), mass, said, worth) @ vectors.T).astype(np.float32)
-        found.append(_ndcg(scores + apart, *places))
+        found.append(target_gains(scores + apart, *places))
     gains.add(np.stack(found, axis=1), np.array(users, np.int64))
 
 
@@ -303,17 +264,3 @@ def _part(fade: float, events: F64) -> F64:
 
 def _with_and_without(means: list[float], chosen: int) -> dict[str, float] | None:
     return {"with": means[chosen], "without": means[0]} if means else None
-
-
-def _best(gains: Gains, among: range, usual: int) -> int:
-    """Which value has the greatest mean; the usual one if that may be chance."""
-    if not gains.values:
-        return usual
-    sums, count = gains.per_user()
-    means = sums.sum(axis=1) / count.sum()
-    best = max(among, key=lambda value: float(means[value]))
-    # As in a bootstrap over users: the sum of each user's differences.
-    difference = sums[best] - sums[usual]
-    error = float(difference.std()) * np.sqrt(len(count)) / count.sum()
-    sure = len(count) >= ENOUGH and means[best] - means[usual] > SURE * error
-    return best if sure else usual
